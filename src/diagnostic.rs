@@ -1,0 +1,127 @@
+//! Findings as data: what is wrong, where, and how to mend it. Knows nothing of the stages that
+//! make them.
+//!
+//! A stage pushes [`Finding`]s; `cli` renders them. The [`catalogue`] has a row and a page for each
+//! code.
+
+pub mod catalogue;
+
+pub use catalogue::Lint;
+
+use crate::source::Span;
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// A fact worth knowing.
+    Note,
+    /// Probably not what was meant; does not fail a run by itself.
+    Warning,
+    /// The policy is at fault: nothing is written.
+    Error,
+}
+
+impl Level {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
+/// Another place that the story of a finding needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Related {
+    pub span: Span,
+    pub message: String,
+}
+
+/// One mistake, said once.
+///
+/// The message is a lower-case clause without a final stop that stands alone; the label says what is
+/// wrong at the span; notes are facts, the help is an act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub lint: &'static Lint,
+    pub level: Level,
+    pub message: String,
+    /// The smallest place that is wrong; `None` for what has no place in a text.
+    pub span: Option<Span>,
+    pub label: String,
+    pub related: Vec<Related>,
+    pub notes: Vec<String>,
+    pub help: Option<String>,
+}
+
+impl Finding {
+    /// A finding at the level of its lint.
+    #[must_use]
+    pub fn new(lint: &'static Lint, span: Span, message: impl Into<String>) -> Self {
+        Finding { span: Some(span), ..Finding::without_place(lint, message) }
+    }
+
+    /// A finding about something that is not a place in a text, such as a missing file.
+    #[must_use]
+    pub fn without_place(lint: &'static Lint, message: impl Into<String>) -> Self {
+        Finding {
+            lint,
+            level: lint.level,
+            message: message.into(),
+            span: None,
+            label: String::new(),
+            related: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// What is wrong at the span itself, in few words.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    #[must_use]
+    pub fn related(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.related.push(Related { span, message: message.into() });
+        self
+    }
+
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Whether any finding is at level error.
+#[must_use]
+pub fn has_errors(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.level == Level::Error)
+}
+
+/// The known name nearest to a misspelt one, when it is near enough to be a slip.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = match word.chars().count() {
+        0..=2 => 1,
+        3..=5 => 2,
+        _ => 3,
+    };
+    known
+        .into_iter()
+        .map(|name| (strsim::osa_distance(word, name), name))
+        .filter(|(distance, name)| *distance <= limit && *distance < name.chars().count())
+        .min()
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,106 @@
+//! Every code a finding can have: its level, a line about it, and its page of explanation.
+//!
+//! The page stands in `pages/NAME.md` and serves `palisade explain`, SARIF and the tests alike.
+
+use super::Level;
+
+/// A kind of finding. Names are for people and stay; there are no numbers.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lint {
+    pub name: &'static str,
+    pub level: Level,
+    /// One line, as lists show it.
+    pub summary: &'static str,
+    /// One page: what, why it matters, a wrong and a right policy.
+    pub page: &'static str,
+}
+
+macro_rules! catalogue {
+    ($($id:ident = $name:literal, $level:ident, $summary:literal;)*) => {
+        $(
+            #[doc = $summary]
+            pub static $id: Lint = Lint {
+                name: $name,
+                level: Level::$level,
+                summary: $summary,
+                page: include_str!(concat!("pages/", $name, ".md")),
+            };
+        )*
+        /// Every lint, by name.
+        pub static ALL: &[&Lint] = &[$(&$id),*];
+    };
+}
+
+catalogue! {
+    AMBIGUOUS_DESTINATION = "ambiguous-destination", Error, "an address in `to` that is placed neither on this machine nor in a zone";
+    AMBIGUOUS_DIRECTION = "ambiguous-direction", Error, "an outgoing interface without a word on where the packets come from";
+    BAD_ADDRESS = "bad-address", Error, "a text that is not an address, network or range";
+    BAD_INTERFACE = "bad-interface", Error, "a name that no interface can have";
+    BAD_LIMIT = "bad-limit", Error, "a rate or burst that the kernel refuses or counts wrongly";
+    BAD_PORT = "bad-port", Error, "a port that does not exist or a range that is reversed";
+    BAD_VALUE = "bad-value", Error, "a value of another kind or outside its range";
+    CHAIN_CYCLE = "chain-cycle", Error, "chains that jump to each other in a ring";
+    CONFLICTING_DIRECTION = "conflicting-direction", Error, "clauses that ask for two directions at once";
+    DUPLICATE_CLAUSE = "duplicate-clause", Error, "a clause given twice in one statement";
+    DUPLICATE_DEFINITION = "duplicate-definition", Error, "a name defined twice in its name space";
+    EMPTY_SET = "empty-set", Warning, "a list that has no member left";
+    FAMILY_NOT_DROPPED = "family-not-dropped", Warning, "a drop or reject that loses a family because a zone has no nets in it";
+    FILE_TOO_LARGE = "file-too-large", Error, "a policy of more bytes than are read";
+    FORWARDING_NEEDED = "forwarding-needed", Note, "a policy that forwards needs the kernel's forwarding switched on";
+    HOST_BITS = "host-bits", Warning, "a network written with bits beyond its prefix length";
+    IMPLICIT_LEFT_OUT = "implicit-left-out", Warning, "implicit rules switched off, each of which is a classic outage";
+    INCLUDE_CYCLE = "include-cycle", Error, "files that include each other in a ring";
+    INCLUDE_EMPTY = "include-empty", Warning, "an include pattern that matches no file";
+    INCLUDE_TWICE = "include-twice", Error, "a file included twice";
+    IPV6_NOT_WRITTEN = "ipv6-not-written", Note, "only rules.v4 was written, not rules.v6";
+    MISPLACED_CLAUSE = "misplaced-clause", Error, "a clause that means nothing where it stands";
+    MISPLACED_STATEMENT = "misplaced-statement", Error, "a statement that may not stand where it stands";
+    MISSING_TARGET = "missing-target", Error, "a translation that lacks its interface, address or port";
+    NAME_TOO_LONG = "name-too-long", Error, "a name longer than the kernel takes";
+    NEVER_MATCHES = "never-matches", Error, "conditions that contradict each other";
+    NESTING_TOO_DEEP = "nesting-too-deep", Error, "more nested blocks than are read";
+    NO_PORTS = "no-ports", Error, "a port on a protocol that has none";
+    NOT_CHECKED_YET = "not-checked-yet", Warning, "a promise that is kept but not checked by this version";
+    NOT_SUPPORTED_YET = "not-supported-yet", Error, "a construct that this version does not compile";
+    NOT_UTF8 = "not-utf8", Error, "a file that is not UTF-8 text";
+    ONE_FAMILY_ONLY = "one-family-only", Note, "a rule that loses one family although another of its lists has members in it";
+    OVERLAPPING_ZONES = "overlapping-zones", Error, "two zones on one interface whose nets overlap";
+    RECURSIVE_DEFINITION = "recursive-definition", Error, "a definition that needs itself";
+    REDEFINED_SERVICE = "redefined-service", Note, "a service of the standard library given another meaning";
+    RESERVED_NAME = "reserved-name", Error, "a reserved word defined as a name";
+    SYNTAX_ERROR = "syntax-error", Error, "a text that is not of the language";
+    TCP_ONLY = "tcp-only", Error, "a tcp condition or answer on another protocol";
+    TEXT_TOO_LONG = "text-too-long", Error, "a comment or log prefix longer than the kernel keeps";
+    TOO_MANY_FINDINGS = "too-many-findings", Error, "more findings than are shown";
+    TOO_MUCH_EXPANSION = "too-much-expansion", Error, "definitions that unfold to more than is compiled";
+    UNKNOWN_CHARACTER = "unknown-character", Error, "a character that the language does not use";
+    UNKNOWN_CLAUSE = "unknown-clause", Error, "a word where a clause was expected";
+    UNKNOWN_NAME = "unknown-name", Error, "a name that nothing defines";
+    UNREADABLE_FILE = "unreadable-file", Error, "a file that cannot be read";
+    UNTERMINATED_STRING = "unterminated-string", Error, "a string without its closing quote";
+    UNUSED_DEFINITION = "unused-definition", Warning, "a definition that nothing uses";
+    WRONG_ARGUMENTS = "wrong-arguments", Error, "a call with other arguments than the definition has parameters";
+    WRONG_FAMILY = "wrong-family", Error, "an address or protocol of a family that the rule excludes";
+}
+
+/// The lint of a name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Lint> {
+    ALL.iter().copied().find(|lint| lint.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_and_pages_have_both_examples() {
+        let names: Vec<&str> = ALL.iter().map(|lint| lint.name).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        assert_eq!(names, sorted);
+        for lint in ALL {
+            assert!(lint.page.starts_with(&format!("# {}\n", lint.name)), "{}", lint.name);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Sets of integers as sorted lists of disjoint intervals.
+
+use std::fmt;
+
+/// An integer domain: its ends and the step to the neighbours.
+pub trait Bounded: Copy + Ord {
+    const MIN: Self;
+    const MAX: Self;
+    /// The next value, or `None` at [`Self::MAX`].
+    fn next(self) -> Option<Self>;
+    /// The value before, or `None` at [`Self::MIN`].
+    fn previous(self) -> Option<Self>;
+}
+
+macro_rules! bounded {
+    ($($int:ty),*) => {$(
+        impl Bounded for $int {
+            const MIN: Self = <$int>::MIN;
+            const MAX: Self = <$int>::MAX;
+            fn next(self) -> Option<Self> {
+                self.checked_add(1)
+            }
+            fn previous(self) -> Option<Self> {
+                self.checked_sub(1)
+            }
+        }
+    )*};
+}
+
+bounded!(u8, u16, u32, u64, u128);
+
+/// A set of integers.
+// INVARIANT: intervals are inclusive, sorted, disjoint and never adjacent, so equal sets are equal
+// values.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IntervalSet<T> {
+    intervals: Vec<(T, T)>,
+}
+
+impl<T: Bounded> IntervalSet<T> {
+    /// The empty set.
+    #[must_use]
+    pub const fn empty() -> Self {
+        IntervalSet { intervals: Vec::new() }
+    }
+
+    /// Every value of the domain.
+    #[must_use]
+    pub fn full() -> Self {
+        Self::range(T::MIN, T::MAX)
+    }
+
+    /// One value.
+    #[must_use]
+    pub fn single(value: T) -> Self {
+        Self::range(value, value)
+    }
+
+    /// `low..=high`; the empty set when `low > high`.
+    #[must_use]
+    pub fn range(low: T, high: T) -> Self {
+        if low > high { Self::empty() } else { IntervalSet { intervals: vec![(low, high)] } }
+    }
+
+    /// The union of inclusive intervals in any order, overlapping or not; reversed ones are empty.
+    pub fn from_intervals(intervals: impl IntoIterator<Item = (T, T)>) -> Self {
+        let mut sorted: Vec<(T, T)> =
+            intervals.into_iter().filter(|(low, high)| low <= high).collect();
+        sorted.sort_unstable();
+        let mut merged: Vec<(T, T)> = Vec::with_capacity(sorted.len());
+        for (low, high) in sorted {
+            match merged.last_mut() {
+                Some(last) if last.1.next().is_none_or(|after| low <= after) => {
+                    last.1 = last.1.max(high);
+                }
+                _ => merged.push((low, high)),
+            }
+        }
+        IntervalSet { intervals: merged }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.intervals.is_empty()
+    }
+
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.intervals == [(T::MIN, T::MAX)]
+    }
+
+    /// The inclusive intervals, in order.
+    #[must_use]
+    pub fn intervals(&self) -> &[(T, T)] {
+        &self.intervals
+    }
+
+    /// The only value, when there is exactly one.
+    #[must_use]
+    pub fn only(&self) -> Option<T> {
+        match self.intervals[..] {
+            [(low, high)] if low == high => Some(low),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn contains(&self, value: T) -> bool {
+        let after = self.intervals.partition_point(|(low, _)| *low <= value);
+        after > 0 && value <= self.intervals[after - 1].1
+    }
+
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self::from_intervals(self.intervals.iter().chain(&other.intervals).copied())
+    }
+
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let (mut a, mut b) = (0, 0);
+        let mut intervals = Vec::new();
+        while let (Some(x), Some(y)) = (self.intervals.get(a), other.intervals.get(b)) {
+            let (low, high) = (x.0.max(y.0), x.1.min(y.1));
+            if low <= high {
+                intervals.push((low, high));
+            }
+            if x.1 < y.1 { a += 1 } else { b += 1 }
+        }
+        IntervalSet { intervals }
+    }
+
+    /// Every value of the domain that is not in the set.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        let mut intervals = Vec::with_capacity(self.intervals.len() + 1);
+        let mut from = Some(T::MIN);
+        for (low, high) in &self.intervals {
+            if let (Some(start), Some(end)) = (from, low.previous())
+                && start <= end
+            {
+                intervals.push((start, end));
+            }
+            from = high.next();
+        }
+        if let Some(start) = from {
+            intervals.push((start, T::MAX));
+        }
+        IntervalSet { intervals }
+    }
+
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        if other.is_empty() { self.clone() } else { self.intersection(&other.complement()) }
+    }
+
+    #[must_use]
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.difference(other).is_empty()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for IntervalSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(&self.intervals).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A set of small numbers from the bits of `mask`, in the top or bottom of the `u8` domain.
+    fn from_mask(mask: u16, offset: u8) -> IntervalSet<u8> {
+        let bits = (0..16u8).filter(|bit| mask & (1 << bit) != 0).map(|bit| bit + offset);
+        IntervalSet::from_intervals(bits.map(|bit| (bit, bit)))
+    }
+
+    #[test]
+    fn operations_agree_with_membership_on_a_small_world() {
+        let masks = [0u16, 1, 0x8000, 0xffff, 0x0ff0, 0x5555, 0xa00a, 0x7ffe];
+        for offset in [0u8, 100, 240] {
+            for (a, b) in masks.iter().flat_map(|a| masks.iter().map(move |b| (*a, *b))) {
+                let (x, y) = (from_mask(a, offset), from_mask(b, offset));
+                for value in 0..=u8::MAX {
+                    let (in_x, in_y) = (x.contains(value), y.contains(value));
+                    assert_eq!(x.union(&y).contains(value), in_x || in_y);
+                    assert_eq!(x.intersection(&y).contains(value), in_x && in_y);
+                    assert_eq!(x.difference(&y).contains(value), in_x && !in_y);
+                    assert_eq!(x.complement().contains(value), !in_x);
+                }
+                assert_eq!(x.complement().complement(), x);
+                assert_eq!(x.is_subset(&y), x.union(&y) == y);
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_merge() {
+        let set = IntervalSet::from_intervals([(5u16, 9), (10, 12), (20, 20), (1, 5)]);
+        assert_eq!(set.intervals(), [(1, 12), (20, 20)]);
+        assert!(IntervalSet::from_intervals([(0u16, 40_000), (40_001, u16::MAX)]).is_full());
+    }
+}

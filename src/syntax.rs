@@ -1,0 +1,3 @@
+//! Text → tree: tokens, grammar, recovery. Knows nothing of what names mean.
+
+pub mod tree;
