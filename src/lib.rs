@@ -1,5 +1,15 @@
 //! Palisade, a compiler for firewall policies.
-pub mod diagnostic;
-pub mod net;
+
 pub mod source;
+
+pub mod net;
+
+pub mod packet;
+
+pub mod diagnostic;
+
 pub mod syntax;
+
+pub mod ruleset;
+
+pub mod resolve;

@@ -18,4 +18,4 @@ pub use interval::{Bounded, IntervalSet};
 pub use port::{PortError, Ports};
 pub use protocol::{PortProtocol, Protocol};
 pub use rate::{Rate, RateError, Unit};
-pub use state::{CtState, CtStates, FlagMatch, Mac, MarkMatch, TcpFlags};
+pub use state::{Account, CtState, CtStates, FlagMatch, Mac, MarkMatch, TcpFlags};

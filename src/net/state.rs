@@ -1,6 +1,8 @@
-//! What is known of a packet beside its addresses: conntrack states, tcp flags, marks, MACs.
+//! What is known of a packet beside its addresses: conntrack states, tcp flags, marks, MACs,
+//! accounts.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A state that conntrack gives a packet; each packet has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,6 +218,13 @@ impl fmt::Display for Mac {
         let [a, b, c, d, e, g] = self.0;
         write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
     }
+}
+
+/// A user or group: names are looked up where the rules are loaded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Account {
+    Number(u32),
+    Name(Arc<str>),
 }
 
 #[cfg(test)]

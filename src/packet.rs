@@ -1,0 +1,114 @@
+//! Exact sets of packets. Knows nothing of the language.
+//!
+//! A [`Packet`] is one point of the packet space: what a chain can see of one packet.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::net::{Account, CtState, Family, Mac, Protocol, TcpFlags};
+
+/// One packet as one chain sees it, after the translations that came before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// The interface it came in on; `None` for this machine's own packets.
+    pub incoming: Option<Arc<str>>,
+    /// The interface it leaves on; `None` where no route is chosen yet and on input.
+    pub outgoing: Option<Arc<str>>,
+    // INVARIANT: of the same family as the destination.
+    pub source: IpAddr,
+    pub destination: IpAddr,
+    pub payload: Payload,
+    pub state: CtState,
+    /// What the destination was before it was translated; `None` when it was not.
+    pub original: Option<Original>,
+    /// Whether the destination is an address of this machine.
+    pub to_local: bool,
+    pub mac: Option<Mac>,
+    pub mark: u32,
+    /// The account of the process that sent it, for this machine's own packets.
+    pub user: Option<Account>,
+    pub group: Option<Account>,
+    /// Bytes, header included.
+    pub length: u16,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+}
+
+/// What a packet carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload {
+    Tcp {
+        source: u16,
+        destination: u16,
+        flags: TcpFlags,
+    },
+    Udp {
+        source: u16,
+        destination: u16,
+    },
+    Sctp {
+        source: u16,
+        destination: u16,
+    },
+    /// ICMP or ICMPv6, by the packet's family.
+    Icmp {
+        kind: u8,
+        code: u8,
+    },
+    /// A protocol without ports.
+    Other(Protocol),
+}
+
+/// A destination before translation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Original {
+    pub destination: IpAddr,
+    /// For protocols with ports.
+    pub port: Option<u16>,
+}
+
+impl Packet {
+    #[must_use]
+    pub fn family(&self) -> Family {
+        Family::of(self.destination)
+    }
+
+    /// The protocol number that `-p` looks at.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match (self.payload, self.family()) {
+            (Payload::Tcp { .. }, _) => Protocol::TCP,
+            (Payload::Udp { .. }, _) => Protocol::UDP,
+            (Payload::Sctp { .. }, _) => Protocol::SCTP,
+            (Payload::Icmp { .. }, Family::V4) => Protocol::ICMP,
+            (Payload::Icmp { .. }, Family::V6) => Protocol::ICMPV6,
+            (Payload::Other(protocol), _) => protocol,
+        }
+    }
+
+    /// The source and destination port, where there are any.
+    #[must_use]
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        match self.payload {
+            Payload::Tcp { source, destination, .. }
+            | Payload::Udp { source, destination }
+            | Payload::Sctp { source, destination } => Some((source, destination)),
+            Payload::Icmp { .. } | Payload::Other(_) => None,
+        }
+    }
+
+    /// The destination that the connection was opened to.
+    #[must_use]
+    pub fn original_destination(&self) -> IpAddr {
+        self.original.map_or(self.destination, |original| original.destination)
+    }
+
+    /// The destination port that the connection was opened to.
+    #[must_use]
+    pub fn original_port(&self) -> Option<u16> {
+        match self.original {
+            Some(original) => original.port,
+            None => self.ports().map(|(_, destination)| destination),
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! What a policy means to say once every name is known: items in the order written, ready to be
+//! lowered and to be given a meaning.
+//!
+//! Names, lists, `def`s and blocks are gone; what is left are sets of addresses, ports and
+//! interfaces. Every item keeps the place it came from.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::net::{
+    Account, Addresses, CtStates, Families, Family, FlagMatch, IcmpType, Interface, IntervalSet,
+    Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate,
+};
+use crate::source::Span;
+
+/// A whole policy. It is complete: defaults and implicit rules are said, not assumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    pub defaults: Defaults,
+    pub implicit: Implicit,
+    /// The user's chains, by [`ChainId`], in the order defined.
+    pub chains: Vec<Chain>,
+    /// The statements of the top level, in the order in which they decide.
+    pub items: Vec<Item>,
+    /// The uses of `def`s that items came through, by [`CallId`].
+    pub calls: Vec<Call>,
+}
+
+/// Where an item was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// The statement; inside a `def`, the statement of its body.
+    pub span: Span,
+    /// The use of the `def` that brought it.
+    pub call: Option<CallId>,
+}
+
+/// An index into [`Policy::calls`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u32);
+
+/// One use of a `def`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    pub span: Span,
+    /// The use around this one, when it stands in the body of another `def`.
+    pub parent: Option<CallId>,
+}
+
+/// A chain of the filter that every packet to, through or from this machine meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hook {
+    Input,
+    Forward,
+    Output,
+}
+
+impl Hook {
+    pub const ALL: [Hook; 3] = [Hook::Input, Hook::Forward, Hook::Output];
+}
+
+/// What happens to a packet that nothing else decides, for each hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defaults {
+    pub input: HookDefault,
+    pub forward: HookDefault,
+    pub output: HookDefault,
+}
+
+impl Defaults {
+    #[must_use]
+    pub fn of(&self, hook: Hook) -> &HookDefault {
+        match hook {
+            Hook::Input => &self.input,
+            Hook::Forward => &self.forward,
+            Hook::Output => &self.output,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookDefault {
+    pub verdict: Verdict,
+    pub log: Option<Log>,
+    /// Where it is written; `None` for the built-in default.
+    pub span: Option<Span>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    Allow,
+    Drop,
+    Reject(RejectWith),
+}
+
+/// Which implicit rules stand at the top of the chains that need them, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Implicit {
+    pub loopback: bool,
+    pub established: bool,
+    pub invalid: bool,
+    pub neighbour_discovery: bool,
+    pub dhcpv6_client: bool,
+}
+
+/// A chain that rules jump to. Its flows have [`Scope::Chain`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    // INVARIANT: at most 28 bytes, and no target or built-in chain has this name.
+    pub name: Arc<str>,
+    pub span: Span,
+    pub rules: Vec<Rule>,
+}
+
+/// An index into [`Policy::chains`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChainId(pub u32);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    Rule(Rule),
+    Nat(Nat),
+}
+
+/// A filter rule: for a packet of any of its flows that meets all its conditions, log if asked to,
+/// then act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub origin: Origin,
+    pub action: Action,
+    /// A packet is meant when it is in at least one. A flow that is empty in a family says nothing
+    /// there.
+    pub flows: Vec<Flow>,
+    /// All must hold.
+    pub conditions: Vec<Condition>,
+    /// All must still have room, judged after everything else. A limit that several rules carry
+    /// with the same [`LimitId`] is one allowance that they share (per family).
+    pub limits: Vec<Limit>,
+    /// What is logged of the packets that match (also those within the limits only). For
+    /// [`Action::Log`] it is always there.
+    pub log: Option<Log>,
+    pub remarks: Remarks,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Allow,
+    Drop,
+    Reject(RejectWith),
+    /// Log and go on.
+    Log,
+    /// Leave the chain; at the top level take the default.
+    Return,
+    /// Go through a chain and come back at its end.
+    Jump(ChainId),
+    /// Go through a chain; its end is the end of this one.
+    Goto(ChainId),
+}
+
+/// How a rejected packet is answered; the same word for both families.
+///
+/// IPv6 knows fewer answers: network, host and administrative prohibition are one there
+/// (`icmp6-adm-prohibited`), an unreachable network is `icmp6-no-route`, an unreachable host
+/// `icmp6-addr-unreachable`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RejectWith {
+    PortUnreachable,
+    NetUnreachable,
+    HostUnreachable,
+    /// IPv4 only.
+    ProtoUnreachable,
+    NetProhibited,
+    HostProhibited,
+    AdminProhibited,
+    /// Only where every part of every flow is tcp.
+    TcpReset,
+    /// IPv6 only.
+    PolicyFail,
+    /// IPv6 only.
+    RejectRoute,
+}
+
+/// Which chain a flow belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    Hook(Hook),
+    /// In a user's chain: the direction is that of whoever jumps there.
+    Chain,
+}
+
+/// A set of packets in one chain: those from any of the sources, to any of the destinations, of any
+/// of the parts, in one of the families.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flow {
+    pub scope: Scope,
+    pub families: Families,
+    /// Where packets come from; the interfaces are the incoming ones (none on output).
+    pub source: Vec<Place>,
+    /// Where packets go; the interfaces are the outgoing ones (none on input).
+    pub destination: Vec<Place>,
+    pub parts: Vec<Part>,
+}
+
+/// A part of the network: addresses behind interfaces.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Any of these; `None` puts no condition on the interface.
+    // INVARIANT: Some is never empty.
+    pub interfaces: Option<Vec<Interface>>,
+    pub addresses: Addresses,
+}
+
+impl Place {
+    /// Everywhere.
+    #[must_use]
+    pub fn anywhere() -> Self {
+        Place { interfaces: None, addresses: Addresses::full() }
+    }
+
+    /// Whether it puts no condition on packets of this family.
+    #[must_use]
+    pub fn is_anywhere_in(&self, family: Family) -> bool {
+        self.interfaces.is_none() && self.addresses.is_full_in(family)
+    }
+}
+
+/// A kind of traffic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Every protocol.
+    Any,
+    /// Source and destination ports of one protocol.
+    Ports { protocol: PortProtocol, source: Ports, destination: Ports },
+    /// A type of ICMP, which is of one family.
+    Icmp(IcmpType),
+    /// A whole protocol (also ICMP and ICMPv6: `icmp any`).
+    Protocol(Protocol),
+}
+
+impl Part {
+    /// The families in which the part can occur: ICMP types know theirs, and neither ICMP on IPv6
+    /// nor ICMPv6 on IPv4 is meant by anybody.
+    #[must_use]
+    pub fn families(&self) -> Families {
+        match self {
+            Part::Icmp(icmp) => Families::only(icmp.family),
+            Part::Protocol(Protocol::ICMP) => Families::only(Family::V4),
+            Part::Protocol(Protocol::ICMPV6) => Families::only(Family::V6),
+            Part::Any | Part::Ports { .. } | Part::Protocol(_) => Families::BOTH,
+        }
+    }
+}
+
+/// A condition on a packet beside its flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    State(CtStates),
+    /// Only with tcp parts.
+    Flags(FlagMatch),
+    /// The source's Ethernet address is one of these; never empty; not on output.
+    Mac(Vec<Mac>),
+    Mark(MarkMatch),
+    /// The sending process's user; output only.
+    User(Account),
+    /// The sending process's group; output only.
+    Group(Account),
+    /// The length of the whole IP packet, in bytes.
+    Length(IntervalSet<u16>),
+    /// Time to live, on IPv6 hop limit.
+    Ttl(u8),
+}
+
+/// One allowance as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    pub id: LimitId,
+    pub kind: LimitKind,
+}
+
+/// Which written limit: each use of a `def` has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LimitId(pub u32);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitKind {
+    /// Matches while the rate is kept. With keys each combination of their values has a bucket of
+    /// its own.
+    // INVARIANT: burst is 1..=10,000 and burst × period at most 86,400 s.
+    Rate { rate: Rate, burst: u32, per: Vec<LimitKey> },
+    /// Matches while at most `count` connections exist, the present one included; counted for each
+    /// source network, or all together.
+    Connections { count: u32, per_source: Option<SourceLengths> },
+}
+
+/// What a rate is counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitKey {
+    Source(SourceLengths),
+    Destination,
+    SourcePort,
+    DestinationPort,
+}
+
+/// Which addresses count as one source: prefix lengths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceLengths {
+    /// 0 to 32; 32 unless said.
+    pub v4: u8,
+    /// 0 to 128; 64 unless said.
+    pub v6: u8,
+}
+
+/// A log line for packets, never more than its own rate.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Log {
+    // INVARIANT: at most 29 bytes, no control characters, never empty.
+    pub prefix: Option<Arc<str>>,
+    pub level: LogLevel,
+    pub rate: Rate,
+    pub burst: u32,
+}
+
+/// A syslog level, 0 (emerg) to 7 (debug); 4 (warning) unless said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogLevel(pub u8);
+
+/// What is said about a rule for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Remarks {
+    /// The spans of the strings, quotes included.
+    pub comment: Option<Span>,
+    pub owner: Option<Span>,
+    pub ticket: Option<Span>,
+}
+
+/// A NAT statement. Like filter rules they are first match in the order written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nat {
+    pub origin: Origin,
+    pub families: Families,
+    pub kind: NatKind,
+    pub conditions: Vec<Condition>,
+    pub remarks: Remarks,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NatKind {
+    /// masquerade, snat, nonat: what leaves gets another source (or is left alone).
+    Source {
+        /// Interfaces here are the incoming ones: a packet of this machine's own has none.
+        source: Vec<Place>,
+        /// Interfaces here are the outgoing ones.
+        destination: Vec<Place>,
+        parts: Vec<Part>,
+        translation: SourceTranslation,
+    },
+    Forward(Box<Forward>),
+    Redirect(Box<Redirect>),
+    /// Each address of `outside` stands for the one with the same host bits in `inside`.
+    // INVARIANT: both prefixes have the same family and length.
+    Netmap {
+        outside: crate::net::Prefix,
+        inside: crate::net::Prefix,
+        interfaces: Vec<Interface>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceTranslation {
+    Masquerade,
+    /// The lowest and highest address of a range, of one family each.
+    Address {
+        v4: Option<(IpAddr, IpAddr)>,
+        v6: Option<(IpAddr, IpAddr)>,
+    },
+    /// Left as it is, and no later statement translates it.
+    Exempt,
+}
+
+/// `forward SERVICES [at ADDRESS] from … to TARGET [hairpin ZONES]`: translates the destination and
+/// accepts exactly what it translated.
+///
+/// For a family whose target is there and that is translated (IPv4 always, IPv6 only with an IPv6
+/// `at`): on PREROUTING, packets from `source`, of `parts`, to `at`, get the destination
+/// `target`[`:port`]; in FORWARD, at the statement's own place, packets whose connection was
+/// translated so (state DNAT, original destination `at` when it is addresses, original port of
+/// `parts`), from `source`, to `target` on `out`, with the new port, are accepted.
+/// For IPv6 without an IPv6 `at` there is no translation and FORWARD accepts `parts` to the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    pub source: Vec<Place>,
+    pub parts: Vec<Part>,
+    pub at: At,
+    pub target_v4: Option<IpAddr>,
+    pub target_v6: Option<IpAddr>,
+    /// The new ports; as many as `parts` has in one range, or a single one. `None` keeps the port.
+    pub port: Option<Ports>,
+    /// The interfaces of the target's zone; `None` when it is placed nowhere.
+    pub out: Option<Vec<Interface>>,
+    /// Zones whose own packets to the public address are translated and masqueraded too: hairpin.
+    pub hairpin: Vec<Place>,
+    /// `hairpin self`: this machine's own packets to the public address are translated too.
+    pub hairpin_self: bool,
+}
+
+/// Which destinations a `forward` translates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// This machine's own addresses (`--dst-type LOCAL`).
+    Local,
+    /// These.
+    Addresses(Addresses),
+}
+
+/// `redirect SERVICES from … to :PORT`: hands packets to a local port and accepts exactly those on
+/// INPUT (state DNAT, original port of `parts`, new port).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    pub source: Vec<Place>,
+    pub parts: Vec<Part>,
+    /// The original destinations; full unless `at` or `to` says otherwise.
+    pub at: Addresses,
+    pub port: u16,
+}
