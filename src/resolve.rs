@@ -1,5 +1,435 @@
 //! Tree → policy: includes, names, services and `def`s become sets; every item keeps its span.
+//!
+//! In: the root file and a loader for the files it includes. Out: a [`Policy`] and all findings. It
+//! never fails: a statement at fault is reported and left out, and with a finding at level error
+//! nothing may be written.
 
+mod chains;
+mod context;
+mod defaults;
+mod direction;
+mod ends;
+mod interfaces;
+mod load;
+mod messages;
+mod names;
+mod nat;
 pub mod policy;
+mod rules;
+mod services;
+pub mod stdlib;
+mod unused;
+mod values;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 pub use policy::Policy;
+
+use crate::diagnostic::Finding;
+use crate::source::{FileId, Loader, Sources, Span};
+use crate::syntax::tree::{self, Argument, Block, Direction, Name, Statement, StatementKind, VerbKind};
+use context::{Context, ToIs};
+use ends::{End, Zone};
+use names::Names;
+use policy::{Call, CallId, Hook, Item, Promise, PromiseKind, Rule};
+use services::Traffic;
+
+/// Definitions rest on each other at most this deep, and calls nest so.
+const MAX_DEPTH: usize = 64;
+
+/// The statements that all `def`s together may unfold to.
+const MAX_EXPANSION: usize = 200_000;
+
+/// Findings beyond this many are counted, not kept.
+const MAX_FINDINGS: usize = 1_000;
+
+/// What a policy turned out to be.
+#[derive(Debug)]
+pub struct Resolved {
+    pub policy: Policy,
+    pub findings: Vec<Finding>,
+    /// The policy's own files in the order in which they were first named, the root first.
+    pub files: Vec<FileId>,
+}
+
+/// Resolves the policy whose root file is in `sources`; included files are added there.
+pub fn resolve(root: FileId, sources: &mut Sources, loader: &mut dyn Loader) -> Resolved {
+    let mut findings = Vec::new();
+    let loaded = load::load(root, sources, loader, &mut findings);
+    let standard = stdlib::services(sources);
+    let statements = loaded.statements();
+    let library = standard.iter().flat_map(|(_, tree)| &tree.statements);
+    let names = names::gather(&statements, library, sources, &mut findings);
+    let mut resolver = Resolver::new(sources, names, findings);
+    let policy = resolver.policy(&statements);
+    let files = loaded.units.iter().map(|unit| unit.file);
+    let files = files.filter(|file| !sources.file(*file).is_built_in()).collect();
+    Resolved { policy, findings: resolver.finish(), files }
+}
+
+/// The state of resolving one policy.
+struct Resolver<'a> {
+    sources: &'a Sources,
+    names: Names<'a>,
+    findings: Vec<Finding>,
+    /// What was reported, so that a `def` called twice does not say the same twice.
+    reported: HashSet<(&'static str, Option<Span>, String)>,
+    dropped_findings: usize,
+    items: Vec<Item>,
+    promises: Vec<Promise>,
+    calls: Vec<Call>,
+    /// What the parameters of each call stand for, by [`CallId`].
+    frames: Vec<Frame<'a>>,
+    /// The call whose body is being resolved.
+    current: Option<CallId>,
+    expanded: usize,
+    /// Whether a chain's body is being resolved, and the rules of it so far.
+    in_chain: bool,
+    chain_rules: Vec<Rule>,
+    limit_count: u32,
+    known_interfaces: BTreeSet<&'a str>,
+    zones: HashMap<usize, Option<Rc<Zone>>>,
+    lets: HashMap<usize, Option<Rc<[End]>>>,
+    let_path: Vec<(usize, Span)>,
+    services: HashMap<(bool, usize), Option<Rc<[Traffic]>>>,
+    service_path: Vec<((bool, usize), Span)>,
+}
+
+/// The bindings of one call.
+struct Frame<'a> {
+    def: &'a tree::Def,
+    arguments: &'a [Argument],
+    /// Where the arguments' own names are looked up.
+    parent: Option<CallId>,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(sources: &'a Sources, names: Names<'a>, findings: Vec<Finding>) -> Self {
+        Resolver {
+            sources,
+            names,
+            findings,
+            reported: HashSet::new(),
+            dropped_findings: 0,
+            items: Vec::new(),
+            promises: Vec::new(),
+            calls: Vec::new(),
+            frames: Vec::new(),
+            current: None,
+            expanded: 0,
+            in_chain: false,
+            chain_rules: Vec::new(),
+            limit_count: 0,
+            known_interfaces: BTreeSet::new(),
+            zones: HashMap::new(),
+            lets: HashMap::new(),
+            let_path: Vec::new(),
+            services: HashMap::new(),
+            service_path: Vec::new(),
+        }
+    }
+
+    fn policy(&mut self, statements: &[&'a Statement]) -> Policy {
+        self.gather_known_interfaces();
+        self.check_zones();
+        let chains = self.chains();
+        let top = Context::top();
+        for statement in statements {
+            self.statement(statement, &top, None);
+        }
+        let defaults = self.defaults(statements);
+        let implicit = self.implicit(statements);
+        self.check_chains(&chains);
+        self.check_unused();
+        let policy = Policy {
+            defaults,
+            implicit,
+            chains,
+            items: std::mem::take(&mut self.items),
+            calls: std::mem::take(&mut self.calls),
+            promises: std::mem::take(&mut self.promises),
+        };
+        self.mention_forwarding(&policy);
+        policy
+    }
+
+    fn finish(mut self) -> Vec<Finding> {
+        if self.dropped_findings > 0 {
+            self.findings.push(messages::too_many_findings(self.dropped_findings));
+        }
+        self.findings
+    }
+
+    /// Takes a finding. One in the body of a `def` points at the outermost call, with the place in
+    /// the body beside it; the same fault of another call is not said again.
+    fn report(&mut self, mut finding: Finding) {
+        let key = (finding.lint.name, finding.span, finding.message.clone());
+        if !self.reported.insert(key) {
+            return;
+        }
+        if self.findings.len() >= MAX_FINDINGS {
+            self.dropped_findings += 1;
+            return;
+        }
+        if let (Some(call), Some(span)) = (self.current, finding.span)
+            && self.is_in_body(span)
+        {
+            let label = std::mem::replace(&mut finding.label, "by this call".to_owned());
+            finding.related.insert(0, crate::diagnostic::Related { span, message: label });
+            finding.span = Some(self.outermost(call));
+        }
+        self.findings.push(finding);
+    }
+
+    /// Whether a place is in the body of a `def` that is being unfolded.
+    fn is_in_body(&self, span: Span) -> bool {
+        let mut at = self.current;
+        while let Some(call) = at {
+            let frame = &self.frames[call.0 as usize];
+            let within = |statement: &Statement| {
+                statement.span.file() == span.file()
+                    && statement.span.start() <= span.start()
+                    && span.end() <= statement.span.end()
+            };
+            if frame.def.body.iter().any(within) {
+                return true;
+            }
+            at = frame.parent;
+        }
+        false
+    }
+
+    fn outermost(&self, call: CallId) -> Span {
+        let mut call = &self.calls[call.0 as usize];
+        while let Some(parent) = call.parent {
+            call = &self.calls[parent.0 as usize];
+        }
+        call.span
+    }
+
+    /// What a parameter of the `def` around stands for.
+    fn argument(&self, word: &str, env: Option<CallId>) -> Option<(&'a Argument, Option<CallId>)> {
+        let frame = &self.frames[env?.0 as usize];
+        let position = frame.def.parameters.iter().position(|name| self.text(name.0) == word)?;
+        frame.arguments.get(position).map(|argument| (argument, frame.parent))
+    }
+
+    fn statement(&mut self, statement: &'a Statement, outer: &Context<'a>, env: Option<CallId>) {
+        let span = statement.span;
+        match &statement.kind {
+            StatementKind::Rule(rule) => self.rule(rule, span, outer, env),
+            StatementKind::Block(block) => self.block(block, outer, env),
+            StatementKind::Call { name, arguments } => {
+                self.call(*name, arguments, span, outer, env);
+            }
+            StatementKind::Assert(_) => self.promise(PromiseKind::Assert, span),
+            StatementKind::Protect { .. } => self.promise(PromiseKind::Protect, span),
+            StatementKind::Test { .. } => self.promise(PromiseKind::Test, span),
+            StatementKind::Set(_) => self.report(messages::not_supported(span, "set")),
+            StatementKind::Preserve(_) => self.report(messages::not_supported(span, "preserve")),
+            StatementKind::Docker { .. } => self.report(messages::not_supported(span, "docker")),
+            StatementKind::Raw { .. } => self.report(messages::not_supported(span, "raw")),
+            // Read before, from all files; in a block they are refused by `inner`.
+            StatementKind::Include(_)
+            | StatementKind::Use(_)
+            | StatementKind::Zone { .. }
+            | StatementKind::Let { .. }
+            | StatementKind::Service { .. }
+            | StatementKind::Def(_)
+            | StatementKind::Chain { .. }
+            | StatementKind::Default(_)
+            | StatementKind::Implicit(_)
+            | StatementKind::Invalid => {}
+        }
+    }
+
+    /// A statement inside a block, a `def` or a chain: rules, calls and blocks only.
+    fn inner(&mut self, statement: &'a Statement, outer: &Context<'a>, env: Option<CallId>) {
+        let what = match &statement.kind {
+            StatementKind::Rule(_)
+            | StatementKind::Block(_)
+            | StatementKind::Call { .. }
+            | StatementKind::Invalid => return self.statement(statement, outer, env),
+            StatementKind::Include(_) => "`include`",
+            StatementKind::Use(_) => "`use`",
+            StatementKind::Zone { .. } => "`zone`",
+            StatementKind::Let { .. } => "`let`",
+            StatementKind::Set(_) => "`set`",
+            StatementKind::Service { .. } => "`service`",
+            StatementKind::Def(_) => "`def`",
+            StatementKind::Chain { .. } => "`chain`",
+            StatementKind::Default(_) => "`default`",
+            StatementKind::Implicit(_) => "`implicit`",
+            StatementKind::Assert(_) => "`assert`",
+            StatementKind::Protect { .. } => "`protect`",
+            StatementKind::Test { .. } => "`test`",
+            StatementKind::Preserve(_) => "`preserve`",
+            StatementKind::Docker { .. } => "`docker`",
+            StatementKind::Raw { .. } => "`raw`",
+        };
+        self.report(messages::misplaced_statement(statement.span, what));
+    }
+
+    fn rule(
+        &mut self,
+        rule: &'a tree::Rule,
+        span: Span,
+        outer: &Context<'a>,
+        env: Option<CallId>,
+    ) {
+        match &rule.verb.kind {
+            VerbKind::Allow
+            | VerbKind::Drop
+            | VerbKind::Reject
+            | VerbKind::Log(_)
+            | VerbKind::Return
+            | VerbKind::Jump(_)
+            | VerbKind::Goto(_) => {
+                let Some(rule) = self.filter_rule(rule, span, outer, env) else { return };
+                if self.in_chain {
+                    self.chain_rules.push(rule);
+                } else {
+                    self.items.push(Item::Rule(rule));
+                }
+            }
+            VerbKind::Masquerade
+            | VerbKind::Snat
+            | VerbKind::Forward
+            | VerbKind::Redirect
+            | VerbKind::Netmap(_)
+            | VerbKind::Nonat => {
+                if self.in_chain {
+                    let word = self.text(rule.verb.span);
+                    self.report(messages::nat_in_chain(rule.verb.span, word));
+                    return;
+                }
+                let nat = self.nat_rule(rule, span, outer, env);
+                self.items.extend(nat.map(Item::Nat));
+            }
+            VerbKind::Mark { .. }
+            | VerbKind::Dscp(_)
+            | VerbKind::Clamp(_)
+            | VerbKind::Notrack
+            | VerbKind::Add { .. } => {
+                let word = self.text(rule.verb.span);
+                self.report(messages::not_supported(rule.verb.span, word));
+            }
+        }
+    }
+
+    fn block(&mut self, block: &'a Block, outer: &Context<'a>, env: Option<CallId>) {
+        let mut context = outer.clone();
+        if let Some(direction) = block.direction {
+            let hook = match direction {
+                Direction::Input => Hook::Input,
+                Direction::Forward => Hook::Forward,
+                Direction::Output => Hook::Output,
+            };
+            if let Some((other, at)) = context.direction
+                && other != hook
+            {
+                self.report(messages::two_directions(block.head, at, other));
+                return;
+            }
+            context.direction = Some((hook, block.head));
+        }
+        let Some(context) = self.narrow(&context, &block.clauses, ToIs::Ends, env) else { return };
+        for statement in &block.body {
+            self.inner(statement, &context, env);
+        }
+    }
+
+    fn promise(&mut self, kind: PromiseKind, span: Span) {
+        let what = match kind {
+            PromiseKind::Assert => "`assert`",
+            PromiseKind::Protect => "`protect`",
+            PromiseKind::Test => "`test`",
+        };
+        self.report(messages::not_checked(span, what));
+        self.promises.push(Promise { kind, span });
+    }
+
+    /// Unfolds a `def`.
+    fn call(
+        &mut self,
+        name: Name,
+        arguments: &'a [Argument],
+        span: Span,
+        outer: &Context<'a>,
+        env: Option<CallId>,
+    ) {
+        let word = self.text(name.0);
+        let Some((_, def)) = self.names.defs.find(word) else {
+            self.report(messages::unknown_def(name.0, word, &self.names));
+            return;
+        };
+        if arguments.len() != def.parameters.len() {
+            let finding = messages::wrong_arguments(name.0, word, def, arguments.len());
+            self.report(finding);
+            return;
+        }
+        if let Some(ring) = self.ring_of_calls(def) {
+            self.report(messages::recursive("def", word, name.0, &ring));
+            return;
+        }
+        self.expanded += def.body.len() + 1;
+        if self.expanded > MAX_EXPANSION {
+            self.report(messages::too_much_expansion(span, MAX_EXPANSION));
+            return;
+        }
+        if self.frames_around() >= MAX_DEPTH {
+            self.report(messages::definitions_too_deep(name.0, MAX_DEPTH));
+            return;
+        }
+        let id = CallId(u32::try_from(self.calls.len()).expect("bounded by MAX_EXPANSION"));
+        self.calls.push(Call { span, parent: env });
+        self.frames.push(Frame { def, arguments, parent: env });
+        let around = self.current.replace(id);
+        for statement in &def.body {
+            self.inner(statement, outer, Some(id));
+        }
+        self.current = around;
+    }
+
+    fn frames_around(&self) -> usize {
+        std::iter::successors(self.current, |call| self.frames[call.0 as usize].parent).count()
+    }
+
+    /// The calls that led from a `def` back to itself.
+    fn ring_of_calls(&self, def: &tree::Def) -> Option<Vec<Span>> {
+        let mut ring = Vec::new();
+        let mut at = self.current;
+        while let Some(call) = at {
+            let frame = &self.frames[call.0 as usize];
+            ring.push(self.calls[call.0 as usize].span);
+            if std::ptr::eq(frame.def, def) {
+                ring.reverse();
+                return Some(ring);
+            }
+            at = frame.parent;
+        }
+        None
+    }
+
+    /// A note that the rules alone do not make a router.
+    fn mention_forwarding(&mut self, policy: &Policy) {
+        let forwards = |item: &Item| match item {
+            Item::Nat(nat) => match &nat.kind {
+                policy::NatKind::Source { .. }
+                | policy::NatKind::Forward(_)
+                | policy::NatKind::Netmap { .. } => Some(nat.origin.span),
+                policy::NatKind::Redirect(_) => None,
+            },
+            Item::Rule(rule) => {
+                let forward = policy::Scope::Hook(Hook::Forward);
+                let does = rule.action == policy::Action::Allow
+                    && rule.flows.iter().any(|flow| flow.scope == forward);
+                does.then_some(rule.origin.span)
+            }
+        };
+        if let Some(span) = policy.items.iter().find_map(forwards) {
+            self.findings.push(messages::forwarding_needed(span));
+        }
+    }
+}

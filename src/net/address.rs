@@ -264,6 +264,13 @@ impl Addresses {
         Addresses { v4: self.v4.union(&other.v4), v6: self.v6.union(&other.v6) }
     }
 
+    /// The union of many sets, in one sweep.
+    pub fn union_all<'a>(sets: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let v4 = sets.clone().flat_map(|set| set.v4.intervals()).copied();
+        let v6 = sets.flat_map(|set| set.v6.intervals()).copied();
+        Addresses { v4: IntervalSet::from_intervals(v4), v6: IntervalSet::from_intervals(v6) }
+    }
+
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Addresses { v4: self.v4.intersection(&other.v4), v6: self.v6.intersection(&other.v6) }

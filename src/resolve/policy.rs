@@ -24,6 +24,34 @@ pub struct Policy {
     pub items: Vec<Item>,
     /// The uses of `def`s that items came through, by [`CallId`].
     pub calls: Vec<Call>,
+    /// What the policy promises of itself, in the order written.
+    pub promises: Vec<Promise>,
+}
+
+impl Policy {
+    /// The outermost use of a `def` that an item came through.
+    #[must_use]
+    pub fn outermost_call(&self, origin: Origin) -> Option<Span> {
+        let mut call = &self.calls[origin.call?.0 as usize];
+        while let Some(parent) = call.parent {
+            call = &self.calls[parent.0 as usize];
+        }
+        Some(call.span)
+    }
+}
+
+/// An `assert`, `protect` or `test` item, kept as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise {
+    pub kind: PromiseKind,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromiseKind {
+    Assert,
+    Protect,
+    Test,
 }
 
 /// Where an item was written.
@@ -325,12 +353,15 @@ pub struct Log {
 pub struct LogLevel(pub u8);
 
 /// What is said about a rule for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Remarks {
-    /// The spans of the strings, quotes included.
-    pub comment: Option<Span>,
-    pub owner: Option<Span>,
-    pub ticket: Option<Span>,
+    /// The comment that goes with the rule into the kernel: what `comment`, `owner` and `ticket` say.
+    // INVARIANT: at most 255 bytes, no control characters.
+    pub comment: Option<Arc<str>>,
+    /// `until DATE`: the clause.
+    pub until: Option<Span>,
+    /// `expect LINT "reason"`: the clause.
+    pub expect: Option<Span>,
 }
 
 /// A NAT statement. Like filter rules they are first match in the order written.

@@ -1,0 +1,412 @@
+//! Endpoints: zones, addresses, `let` names and `self` → places in the network.
+
+use std::rc::Rc;
+
+use super::names::PlaceNode;
+use super::policy::{CallId, Place};
+use super::{Resolver, messages};
+use crate::net::address::parse_addresses;
+use crate::net::{Addresses, Families, Family, Interface};
+use crate::source::Span;
+use crate::syntax::tree::{
+    ArgumentKind, Endpoint, EndpointKind, InterfaceName, List, Name, PlaceName,
+};
+use crate::syntax::unquote;
+
+/// One end of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub span: Span,
+    pub kind: EndKind,
+    pub place: Place,
+    /// The same without the nets of a zone: what counts for services that are bound to ports or
+    /// addresses of their own.
+    pub loose: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndKind {
+    /// `any`
+    Any,
+    /// `self` or an address `@self`.
+    Machine,
+    /// A zone, or an address placed in one.
+    Zone,
+    /// An address placed nowhere.
+    Address,
+}
+
+/// A zone, read.
+#[derive(Debug, Clone)]
+pub struct Zone {
+    pub span: Span,
+    pub interfaces: Option<Vec<Interface>>,
+    pub nets: Option<Addresses>,
+}
+
+impl Zone {
+    fn end(&self, span: Span) -> End {
+        let mut addresses = self.nets.clone().unwrap_or_else(Addresses::full);
+        // Link-local addresses are on every link. A family in which the zone has no nets stays
+        // empty all the same.
+        if self.interfaces.is_some() && !addresses.v6.is_empty() {
+            addresses = addresses.union(&link_local());
+        }
+        let interfaces = self.interfaces.clone();
+        let loose = if interfaces.is_some() { Addresses::full() } else { addresses.clone() };
+        End {
+            span,
+            kind: EndKind::Zone,
+            place: Place { interfaces: interfaces.clone(), addresses },
+            loose: Place { interfaces, addresses: loose },
+        }
+    }
+}
+
+fn link_local() -> Addresses {
+    parse_addresses("fe80::/10").expect("a network").addresses
+}
+
+impl End {
+    fn new(span: Span, kind: EndKind, addresses: Addresses) -> Self {
+        let place = Place { interfaces: None, addresses };
+        End { span, kind, loose: place.clone(), place }
+    }
+
+    pub fn any(span: Span) -> Self {
+        End::new(span, EndKind::Any, Addresses::full())
+    }
+
+    pub fn machine(span: Span) -> Self {
+        End::new(span, EndKind::Machine, Addresses::full())
+    }
+
+    fn exclude(&mut self, addresses: &Addresses) {
+        self.place.addresses = self.place.addresses.difference(addresses);
+        self.loose.addresses = self.loose.addresses.difference(addresses);
+    }
+
+    /// What is in both; `None` when nothing is.
+    pub fn intersection(&self, other: &End) -> Option<End> {
+        use EndKind::{Address, Any, Machine, Zone};
+        let kind = match (self.kind, other.kind) {
+            (Any, kind) | (kind, Any) => kind,
+            (Machine, Machine | Address) | (Address, Machine) => Machine,
+            (Zone, Zone | Address) | (Address, Zone) => Zone,
+            (Address, Address) => Address,
+            (Machine, Zone) | (Zone, Machine) => return None,
+        };
+        let place = intersect_places(&self.place, &other.place)?;
+        let loose = intersect_places(&self.loose, &other.loose)?;
+        Some(End { span: other.span, kind, place, loose })
+    }
+
+    /// The end behind these interfaces only.
+    pub fn behind(&self, interfaces: &[Interface]) -> Option<End> {
+        let there = Place { interfaces: Some(interfaces.to_vec()), addresses: Addresses::full() };
+        let place = intersect_places(&self.place, &there)?;
+        let loose = intersect_places(&self.loose, &there)?;
+        Some(End { place, loose, ..self.clone() })
+    }
+}
+
+fn intersect_places(a: &Place, b: &Place) -> Option<Place> {
+    let interfaces = match (&a.interfaces, &b.interfaces) {
+        (None, other) | (other, None) => other.clone(),
+        (Some(a), Some(b)) => Some(intersect_interfaces(a, b)?),
+    };
+    let addresses = a.addresses.intersection(&b.addresses);
+    (!addresses.is_empty()).then_some(Place { interfaces, addresses })
+}
+
+/// The names that both lists mean; `None` when there is none.
+pub fn intersect_interfaces(a: &[Interface], b: &[Interface]) -> Option<Vec<Interface>> {
+    let pairs = a.iter().flat_map(|a| b.iter().filter_map(move |b| a.intersection(b)));
+    let all = simplify_interfaces(pairs.collect());
+    (!all.is_empty()).then_some(all)
+}
+
+/// Each name once, and none that a pattern of the list means already; the order is kept.
+pub fn simplify_interfaces(all: Vec<Interface>) -> Vec<Interface> {
+    let mut kept: Vec<Interface> = Vec::with_capacity(all.len());
+    for interface in all {
+        if !kept.iter().any(|other| other.covers(&interface)) {
+            kept.retain(|other| !interface.covers(other));
+            kept.push(interface);
+        }
+    }
+    kept
+}
+
+/// Places with as few members as say the same: equal interfaces share their addresses, equal
+/// addresses their interfaces.
+pub fn simplify_places(places: impl IntoIterator<Item = Place>) -> Vec<Place> {
+    let mut by_interfaces: Vec<(Option<Vec<Interface>>, Vec<Addresses>)> = Vec::new();
+    for place in places {
+        match by_interfaces.iter_mut().find(|(known, _)| *known == place.interfaces) {
+            Some((_, addresses)) => addresses.push(place.addresses),
+            None => by_interfaces.push((place.interfaces, vec![place.addresses])),
+        }
+    }
+    let mut simple: Vec<Place> = Vec::new();
+    for (interfaces, addresses) in by_interfaces {
+        let addresses = Addresses::union_all(addresses.iter());
+        let twin = simple.iter_mut().find(|known| {
+            known.addresses == addresses && known.interfaces.is_some() == interfaces.is_some()
+        });
+        match (twin.and_then(|twin| twin.interfaces.as_mut()), &interfaces) {
+            (Some(known), Some(more)) => {
+                let all = known.iter().chain(more).cloned().collect();
+                *known = simplify_interfaces(all);
+            }
+            _ => simple.push(Place { interfaces, addresses }),
+        }
+    }
+    if simple.contains(&Place::anywhere()) {
+        return vec![Place::anywhere()];
+    }
+    simple
+}
+
+impl<'a> Resolver<'a> {
+    /// The ends of a list. Members that are empty in both families are gone; a list without any
+    /// member left is an error.
+    pub(super) fn ends(&mut self, list: &'a List, env: Option<CallId>) -> Option<Vec<End>> {
+        let mut ends = self.ends_of(&list.items, env)?;
+        if !list.except.is_empty() {
+            let excluded = self.excluded(&list.except, env)?;
+            ends.iter_mut().for_each(|end| end.exclude(&excluded));
+            ends.retain(|end| !end.place.addresses.is_empty() || !end.loose.addresses.is_empty());
+        }
+        if ends.is_empty() {
+            self.report(messages::empty_list(list.span));
+            return None;
+        }
+        Some(ends)
+    }
+
+    fn ends_of(&mut self, items: &'a [Endpoint], env: Option<CallId>) -> Option<Vec<End>> {
+        let mut all = Vec::new();
+        let mut whole = true;
+        for item in items {
+            match self.endpoint(item, env) {
+                Some(ends) => all.extend(ends),
+                None => whole = false,
+            }
+        }
+        whole.then_some(all)
+    }
+
+    fn endpoint(&mut self, item: &'a Endpoint, env: Option<CallId>) -> Option<Vec<End>> {
+        if let Some(port) = item.port {
+            self.report(messages::port_in_list(port.0));
+            return None;
+        }
+        self.endpoint_ends(item, env)
+    }
+
+    /// The ends of a member, whatever its port.
+    pub(super) fn endpoint_ends(
+        &mut self,
+        item: &'a Endpoint,
+        env: Option<CallId>,
+    ) -> Option<Vec<End>> {
+        let ends = match &item.kind {
+            EndpointKind::Any => vec![End::any(item.span)],
+            EndpointKind::Machine => vec![End::machine(item.span)],
+            EndpointKind::Address(value) => {
+                let parsed = self.read_addresses(*value)?;
+                vec![End::new(item.span, EndKind::Address, parsed.addresses)]
+            }
+            EndpointKind::Name(name) => self.place(*name, env)?,
+            EndpointKind::Group(list) => self.ends(list, env)?,
+            EndpointKind::PortOnly => return None,
+        };
+        match item.place {
+            None => Some(ends),
+            Some(place) => self.placed(ends, place, item.span, env),
+        }
+    }
+
+    /// `192.0.2.10@dmz`, `203.0.113.7@self`
+    fn placed(
+        &mut self,
+        ends: Vec<End>,
+        place: PlaceName,
+        span: Span,
+        env: Option<CallId>,
+    ) -> Option<Vec<End>> {
+        if let Some(end) = ends.iter().find(|end| end.kind != EndKind::Address) {
+            self.report(messages::placed_twice(span, end.span));
+            return None;
+        }
+        let zone = match place {
+            PlaceName::Machine(_) => {
+                let own = |end| End { kind: EndKind::Machine, ..end };
+                return Some(ends.into_iter().map(own).collect());
+            }
+            PlaceName::Zone(name) => name,
+        };
+        let zones = self.place(zone, env)?;
+        if zones.iter().any(|end| end.kind != EndKind::Zone) {
+            self.report(messages::not_a_zone(zone.0, self.text(zone.0)));
+            return None;
+        }
+        let mut placed = Vec::new();
+        for end in ends {
+            let inside: Vec<End> = zones.iter().filter_map(|z| z.intersection(&end)).collect();
+            if inside.is_empty() {
+                self.report(messages::outside_its_zone(span, zone.0, self.text(zone.0)));
+                return None;
+            }
+            placed.extend(inside.into_iter().map(|inside| End { span, ..inside }));
+        }
+        Some(placed)
+    }
+
+    /// What a name of a zone, a `let` or a parameter means.
+    pub(super) fn place(&mut self, name: Name, env: Option<CallId>) -> Option<Vec<End>> {
+        let word = self.text(name.0);
+        if let Some((argument, env)) = self.argument(word, env) {
+            return match &argument.kind {
+                ArgumentKind::Name(inner) => self.place(*inner, env),
+                ArgumentKind::Endpoints(list) => self.ends(list, env),
+                ArgumentKind::Subjects(_)
+                | ArgumentKind::Quoted(_)
+                | ArgumentKind::Pattern(_)
+                | ArgumentKind::Value(_) => {
+                    self.report(messages::argument_is_no(name.0, argument.span, "place"));
+                    None
+                }
+            };
+        }
+        let Some((index, node)) = self.names.places.find(word) else {
+            self.report(messages::unknown_place(name.0, word, &self.names));
+            return None;
+        };
+        let list = match node {
+            PlaceNode::Zone { .. } => {
+                let zone = self.zone(index)?;
+                return Some(vec![zone.end(name.0)]);
+            }
+            PlaceNode::Set => {
+                self.report(messages::sets_not_yet(name.0));
+                return None;
+            }
+            PlaceNode::Let { list } => list,
+        };
+        let ends = self.let_ends(index, name, word, list)?;
+        // A finding points at the use, not at the definition.
+        Some(ends.iter().map(|end| End { span: name.0, ..end.clone() }).collect())
+    }
+
+    fn let_ends(
+        &mut self,
+        index: usize,
+        name: Name,
+        word: &str,
+        list: &'a List,
+    ) -> Option<Rc<[End]>> {
+        if let Some(known) = self.lets.get(&index) {
+            return known.clone();
+        }
+        if let Some(start) = self.let_path.iter().position(|(known, _)| *known == index) {
+            let ring: Vec<Span> = self.let_path[start..].iter().map(|(_, span)| *span).collect();
+            self.report(messages::recursive("let", word, name.0, &ring));
+            return None;
+        }
+        self.let_path.push((index, name.0));
+        let ends = if self.let_path.len() > super::MAX_DEPTH {
+            self.report(messages::definitions_too_deep(name.0, super::MAX_DEPTH));
+            None
+        } else {
+            self.ends(list, None).map(merge_ends)
+        };
+        self.let_path.pop();
+        let ends: Option<Rc<[End]>> = ends.map(Into::into);
+        self.lets.insert(index, ends.clone());
+        ends
+    }
+
+    /// A zone, read once.
+    pub(super) fn zone(&mut self, index: usize) -> Option<Rc<Zone>> {
+        if let Some(known) = self.zones.get(&index) {
+            return known.clone();
+        }
+        let PlaceNode::Zone { name, interfaces, nets } = self.names.places.entries[index].node
+        else {
+            return None;
+        };
+        let zone = self.read_zone(name, interfaces, nets).map(Rc::new);
+        self.zones.insert(index, zone.clone());
+        zone
+    }
+
+    fn read_zone(
+        &mut self,
+        name: Name,
+        interfaces: &'a [InterfaceName],
+        nets: Option<&'a List>,
+    ) -> Option<Zone> {
+        let mut read = Vec::new();
+        for interface in interfaces {
+            let (span, text) = self.interface_text(*interface);
+            read.push(self.read_interface(span, &text)?);
+        }
+        let read = simplify_interfaces(read);
+        let nets = match nets {
+            Some(list) => Some(self.nets(list)?),
+            None => None,
+        };
+        let interfaces = (!read.is_empty()).then_some(read);
+        Some(Zone { span: name.0, interfaces, nets })
+    }
+
+    /// The nets of a zone: addresses only.
+    fn nets(&mut self, list: &'a List) -> Option<Addresses> {
+        let ends = self.ends(list, None)?;
+        if let Some(end) = ends.iter().find(|end| end.kind != EndKind::Address) {
+            self.report(messages::zone_net_is_no_address(end.span));
+            return None;
+        }
+        Some(Addresses::union_all(ends.iter().map(|end| &end.place.addresses)))
+    }
+
+    fn excluded(&mut self, items: &'a [Endpoint], env: Option<CallId>) -> Option<Addresses> {
+        let ends = self.ends_of(items, env)?;
+        let unclear = |end: &&End| end.place.interfaces.is_some() || end.kind == EndKind::Machine;
+        if let Some(end) = ends.iter().find(unclear) {
+            self.report(messages::cannot_exclude(end.span, end.kind));
+            return None;
+        }
+        Some(Addresses::union_all(ends.iter().map(|end| &end.place.addresses)))
+    }
+
+    /// The text of an interface's name and where it stands, quotes taken off.
+    pub(super) fn interface_text(&self, interface: InterfaceName) -> (Span, String) {
+        let text = self.text(interface.span());
+        match interface {
+            InterfaceName::Quoted(_) => (interface.span(), unquote(text).into_owned()),
+            InterfaceName::Name(_) | InterfaceName::Pattern(_) => {
+                (interface.span(), text.to_owned())
+            }
+        }
+    }
+}
+
+/// Addresses placed nowhere as one end: a list of a hundred thousand is one set.
+pub fn merge_ends(ends: Vec<End>) -> Vec<End> {
+    let loose = |end: &End| end.kind == EndKind::Address && end.place.interfaces.is_none();
+    let (addresses, mut others): (Vec<End>, Vec<End>) = ends.into_iter().partition(loose);
+    if let Some(first) = addresses.first() {
+        let all = Addresses::union_all(addresses.iter().map(|end| &end.place.addresses));
+        others.insert(0, End::new(first.span, EndKind::Address, all));
+    }
+    others
+}
+
+/// The families in which at least one end has an address.
+pub fn families_of(ends: &[End]) -> Families {
+    let has = |family: Family| ends.iter().any(|end| !end.place.addresses.is_empty_in(family));
+    Families { v4: has(Family::V4), v6: has(Family::V6) }
+}

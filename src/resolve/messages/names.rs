@@ -1,0 +1,226 @@
+//! Messages about names and definitions.
+
+use crate::diagnostic::{Finding, catalogue as lint, nearest};
+use crate::net::{Family, IcmpType, Protocol};
+use crate::resolve::names::{Names, Space};
+use crate::source::Span;
+use crate::syntax::tree::{Clause, Def};
+
+use crate::resolve::context::word as clause_word;
+
+pub fn duplicate(space: Space, word: &str, at: Span, first: Span) -> Finding {
+    let noun = space.noun();
+    Finding::new(&lint::DUPLICATE_DEFINITION, at, format!("the {noun} `{word}` is defined twice"))
+        .label("defined again here")
+        .related(first, "first defined here")
+        .help("rename one of them, or remove it")
+}
+
+pub fn redefined_service(at: Span, word: &str) -> Finding {
+    let message = format!("`{word}` replaces a service of the standard library");
+    Finding::new(&lint::REDEFINED_SERVICE, at, message)
+        .label("this is what it means in this policy")
+        .help(format!("`palisade services {word}` shows what it would mean otherwise"))
+}
+
+pub fn name_too_long(at: Span, noun: &str, length: usize, max: usize) -> Finding {
+    let message = format!("the {noun} name is too long: {length} bytes, and the kernel takes {max}");
+    Finding::new(&lint::NAME_TOO_LONG, at, message)
+        .label("too long")
+        .help("choose a shorter name")
+}
+
+pub fn taken_chain_name(at: Span, word: &str) -> Finding {
+    let message = format!("a chain cannot be named `{word}`: the kernel means something else by it");
+    Finding::new(&lint::RESERVED_NAME, at, message)
+        .label("a target or chain of the kernel")
+        .help("choose another name; lower case is always free")
+}
+
+fn suggest<'a>(finding: Finding, word: &str, known: impl Iterator<Item = &'a str>) -> Finding {
+    match nearest(word, known) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None => finding,
+    }
+}
+
+pub fn unknown_service(at: Span, word: &str, names: &Names) -> Finding {
+    let message = format!("there is no service `{word}`");
+    let finding = Finding::new(&lint::UNKNOWN_NAME, at, message).label("not a service");
+    if names.places.contains(word) {
+        return finding
+            .note(format!("`{word}` is a place"))
+            .help(format!("places follow `from` and `to`: `any from {word}`"));
+    }
+    if Protocol::from_name(word).is_some() {
+        return finding.help(format!("a whole protocol is written `proto {word}`"));
+    }
+    let finding = suggest(finding, word, names.services.names().chain(names.standard.names()));
+    if finding.help.is_some() {
+        return finding;
+    }
+    finding.help(format!(
+        "define it (`service {word} = tcp 8080`), write the port (`tcp 8080`), or search with \
+         `palisade services {word}`"
+    ))
+}
+
+pub fn unknown_place(at: Span, word: &str, names: &Names) -> Finding {
+    let message = format!("there is no zone or address list `{word}`");
+    let finding = Finding::new(&lint::UNKNOWN_NAME, at, message).label("not defined");
+    let finding = suggest(finding, word, names.places.names());
+    if finding.help.is_some() {
+        return finding;
+    }
+    finding.help(format!(
+        "define it: `zone {word} = eth1` for what is behind an interface, or \
+         `let {word} = 192.0.2.1` for addresses"
+    ))
+}
+
+pub fn unknown_chain(at: Span, word: &str, names: &Names) -> Finding {
+    let message = format!("there is no chain `{word}`");
+    let finding = Finding::new(&lint::UNKNOWN_NAME, at, message).label("not defined");
+    let finding = suggest(finding, word, names.chains.names());
+    if finding.help.is_some() {
+        return finding;
+    }
+    finding.help(format!("define it: `chain {word} {{ ... }}`"))
+}
+
+pub fn unknown_def(at: Span, word: &str, names: &Names) -> Finding {
+    let message = format!("there is no definition `{word}` to call");
+    let finding = Finding::new(&lint::UNKNOWN_NAME, at, message).label("not defined");
+    let finding = suggest(finding, word, names.defs.names());
+    if finding.help.is_some() {
+        return finding;
+    }
+    finding.help(format!(
+        "define it (`def {word}(...) {{ ... }}`), or take in the module that does (`use`)"
+    ))
+}
+
+pub fn unknown_protocol(at: Span, word: &str) -> Finding {
+    let message = format!("there is no protocol `{word}`");
+    let finding = Finding::new(&lint::UNKNOWN_NAME, at, message).label("not a protocol");
+    let finding = suggest(finding, word, Protocol::names().map(|(name, _)| name));
+    if finding.help.is_some() {
+        return finding;
+    }
+    finding.help("write its number: `proto 47`")
+}
+
+pub fn unknown_icmp_type(at: Span, word: &str, family: Family) -> Finding {
+    let noun = match family {
+        Family::V4 => "icmp",
+        Family::V6 => "icmpv6",
+    };
+    let message = format!("there is no {noun} type `{word}`");
+    let finding = Finding::new(&lint::UNKNOWN_NAME, at, message).label("not a type");
+    let finding = suggest(finding, word, IcmpType::names(family));
+    if finding.help.is_some() {
+        return finding;
+    }
+    finding.help(format!("write its number: `{noun} 8`"))
+}
+
+/// A word that is not one of a few.
+pub fn unknown_word(at: Span, word: &str, noun: &str, known: &[&str]) -> Finding {
+    let message = format!("`{word}` is no {noun}");
+    let finding = Finding::new(&lint::UNKNOWN_NAME, at, message)
+        .label(format!("not a {noun}"))
+        .note(format!("known are {}", known.join(", ")));
+    suggest(finding, word, known.iter().copied())
+}
+
+pub fn unknown_implicit(at: Span, word: &str, known: &[&str]) -> Finding {
+    unknown_word(at, word, "implicit rule", known)
+}
+
+/// Something that rests on itself.
+pub fn recursive(noun: &str, word: &str, at: Span, ring: &[Span]) -> Finding {
+    let message = format!("`{word}` needs itself");
+    let mut finding = Finding::new(&lint::RECURSIVE_DEFINITION, at, message)
+        .label(format!("leads back to the {noun}"));
+    for site in ring {
+        finding = finding.related(*site, "by way of this");
+    }
+    finding.help("a definition must end in values; break the ring")
+}
+
+pub fn definitions_too_deep(at: Span, max: usize) -> Finding {
+    let message = format!("definitions rest on each other more than {max} deep");
+    Finding::new(&lint::NESTING_TOO_DEEP, at, message)
+        .label("not followed")
+        .help("define it by values")
+}
+
+pub fn wrong_arguments(at: Span, word: &str, def: &Def, given: usize) -> Finding {
+    let wanted = def.parameters.len();
+    let message = format!("`{word}` takes {wanted} arguments, {given} are given");
+    Finding::new(&lint::WRONG_ARGUMENTS, at, message)
+        .label("called here")
+        .related(def.name.0, "defined here")
+        .help("a list is one argument when it stands in parentheses: `(http, https)`")
+}
+
+pub fn argument_is_no(at: Span, argument: Span, noun: &str) -> Finding {
+    Finding::new(&lint::WRONG_ARGUMENTS, at, format!("this argument is used as a {noun}, and is none"))
+        .label(format!("used as a {noun}"))
+        .related(argument, "given here")
+        .help(format!("give the call a {noun}"))
+}
+
+pub fn unused(at: Span, word: &str, space: Space) -> Finding {
+    let noun = space.noun();
+    Finding::new(&lint::UNUSED_DEFINITION, at, format!("the {noun} `{word}` is never used"))
+        .label("defined here")
+        .help("use it or remove it")
+}
+
+pub fn composite_cannot_bind(at: Span, member: Span) -> Finding {
+    let message = "a service of services cannot have `sport`, `to` or `helper`";
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("this service")
+        .related(member, "has this service as a member")
+        .help("give the clause to the member's own definition")
+}
+
+pub fn service_without_ports(at: Span) -> Finding {
+    Finding::new(&lint::NO_PORTS, at, "`sport` in a service that has a protocol without ports")
+        .label("this service")
+        .help("`sport` goes with tcp, udp and sctp only")
+}
+
+pub fn misplaced_in_service(clause: &Clause) -> Finding {
+    let word = clause_word(&clause.kind);
+    let message = format!("`{word}` means nothing in the definition of a service");
+    Finding::new(&lint::MISPLACED_CLAUSE, clause.span, message)
+        .label("not here")
+        .help("a service may have sport, helper, to, ipv4, ipv6, alias, tags and comment")
+}
+
+pub fn cannot_move(at: Span, word: &str) -> Finding {
+    let message = format!("`{word}` cannot be put on another port: it is more than one");
+    Finding::new(&lint::WRONG_ARGUMENTS, at, message)
+        .label("not a service of one port")
+        .help("write the protocol and port instead, such as `tcp 8443`")
+}
+
+pub fn chain_cycle(at: Span, steps: &[(&str, Span)]) -> Finding {
+    let names: Vec<&str> = steps.iter().map(|(name, _)| *name).collect();
+    let message = format!("chains jump in a ring: {}", names.join(", "));
+    let mut finding = Finding::new(&lint::CHAIN_CYCLE, at, message).label("part of the ring");
+    for (name, span) in steps {
+        finding = finding.related(*span, format!("`{name}` jumps on here"));
+    }
+    finding.help("remove one of the jumps; the kernel refuses such rules")
+}
+
+pub fn jumps_too_deep(at: Span, max: usize) -> Finding {
+    let message = format!("chains jump to each other more than {max} deep");
+    Finding::new(&lint::NESTING_TOO_DEEP, at, message)
+        .label("too deep here")
+        .note("nf_tables follows at most 15 jumps, and Palisade needs some of them itself")
+        .help("jump from fewer chains")
+}

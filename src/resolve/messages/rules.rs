@@ -1,0 +1,188 @@
+//! Messages about statements and their clauses.
+
+use crate::diagnostic::{Finding, Level, catalogue as lint};
+use crate::net::Family;
+use crate::source::Span;
+
+pub fn duplicate_clause(at: Span, word: &str, first: Span) -> Finding {
+    Finding::new(&lint::DUPLICATE_CLAUSE, at, format!("`{word}` is given twice"))
+        .label("again here")
+        .related(first, "first given here")
+        .help("join them, or remove one: a list takes several members, by commas")
+}
+
+pub fn misplaced_clause(at: Span, word: &str, verb: &str, around: Span) -> Finding {
+    let message = format!("`{word}` means nothing with `{verb}`");
+    let finding = Finding::new(&lint::MISPLACED_CLAUSE, at, message).label("not here");
+    let finding = match at == around {
+        true => finding,
+        false => finding.related(around, "of this statement"),
+    };
+    match word {
+        "with" => finding.help("only `reject` answers, so only it can say how"),
+        "as" => finding.help("`as` names the new source of `snat`"),
+        "at" => finding.help("`at` names the public address of `forward` and `redirect`"),
+        "on" => finding.help("`on` names the interfaces of `netmap`"),
+        "hairpin" => finding.help("`hairpin` goes with `forward`"),
+        "state" => finding.help("translations are for new connections always"),
+        _ => finding.help(format!("leave `{word}` out")),
+    }
+}
+
+pub fn clause_of_another(at: Span, word: &str) -> Finding {
+    let finding = Finding::new(&lint::MISPLACED_CLAUSE, at, format!("`{word}` means nothing here"))
+        .label("not here");
+    match word {
+        "within" => finding.help("`within limits` goes with `assert`"),
+        "helper" | "alias" | "tags" => {
+            finding.help(format!("`{word}` goes with the definition of a service"))
+        }
+        _ => finding.help(format!("leave `{word}` out")),
+    }
+}
+
+pub fn misplaced_statement(at: Span, what: &str) -> Finding {
+    let message = format!("{what} may not stand inside a block, definition or chain");
+    Finding::new(&lint::MISPLACED_STATEMENT, at, message)
+        .label("not here")
+        .help("move it to the top level; what is defined there is known everywhere")
+}
+
+pub fn nat_in_chain(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::MISPLACED_STATEMENT, at, format!("`{word}` may not stand in a chain"))
+        .label("a translation")
+        .note("a chain is part of the filter, and translations are made elsewhere")
+        .help("move it to the top level")
+}
+
+pub fn not_checked(at: Span, what: &str) -> Finding {
+    let message = format!("{what} is kept, but not checked by this version");
+    Finding::new(&lint::NOT_CHECKED_YET, at, message)
+        .label("not checked")
+        .help("do not rely on it yet")
+}
+
+pub fn not_supported(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::NOT_SUPPORTED_YET, at, format!("`{word}` is not compiled by this version"))
+        .label("nothing would come of it")
+        .help("take it out; nothing is written as long as it is there")
+}
+
+pub fn sets_not_yet(at: Span) -> Finding {
+    not_supported(at, "set")
+}
+
+pub fn helper_not_assigned(at: Span, helper: &str) -> Finding {
+    let message = format!("the connection helper `{helper}` is not assigned by this version");
+    let mut finding = Finding::new(&lint::NOT_SUPPORTED_YET, at, message)
+        .label("only its control connection is opened")
+        .help("open the ports of its data connections by rules of their own");
+    finding.level = Level::Warning;
+    finding
+}
+
+pub fn sport_without_ports(at: Span, part: &str, rule: Span) -> Finding {
+    Finding::new(&lint::NO_PORTS, at, format!("source ports on {part}, which has no ports"))
+        .label("no ports to look at")
+        .related(rule, format!("this is about {part}"))
+        .help("say the protocol: `tcp any sport 53`")
+}
+
+pub fn port_without_ports(at: Span, part: &str) -> Finding {
+    Finding::new(&lint::NO_PORTS, at, format!("a port for {part}, which has no ports"))
+        .label("no port to change")
+        .help("leave the port out, or say the protocol: `forward tcp 443 ...`")
+}
+
+pub fn tcp_only(at: Span, what: &str, part: &str) -> Finding {
+    Finding::new(&lint::TCP_ONLY, at, format!("{what} is for tcp, and this is about {part}"))
+        .label("tcp only")
+        .help("say `tcp any`, or make a rule of its own for tcp")
+}
+
+pub fn owner_outside_output(at: Span) -> Finding {
+    let message = "only packets that this machine sends have a user";
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("not in input or forward")
+        .help("add `out` or `from self`")
+}
+
+pub fn mac_on_output(at: Span) -> Finding {
+    Finding::new(&lint::MISPLACED_CLAUSE, at, "packets that this machine sends have no source MAC")
+        .label("not in output")
+        .help("leave `mac` out, or match what comes in")
+}
+
+pub fn answer_of_one_family(at: Span, word: &str, family: Family) -> Finding {
+    let (missing, other) = match family {
+        Family::V4 => ("IPv4", "ipv6"),
+        Family::V6 => ("IPv6", "ipv4"),
+    };
+    Finding::new(&lint::WRONG_FAMILY, at, format!("{missing} has no answer `{word}`"))
+        .label(format!("not in {missing}"))
+        .help(format!("add `{other}` to the rule, or answer `icmp-port-unreachable`"))
+}
+
+pub fn traffic_of_other_family(at: Span, part: &str, clause: Option<Span>) -> Finding {
+    let finding = Finding::new(&lint::WRONG_FAMILY, at, format!("{part} is of the other family"))
+        .label("never in a packet of this rule");
+    match clause {
+        Some(clause) => finding.related(clause, "the rule is for this family only"),
+        None => finding,
+    }
+    .help("leave the family out, or name the type of the other family")
+}
+
+pub fn addresses_of_other_family(at: Span, clause: Option<Span>) -> Finding {
+    let finding = Finding::new(&lint::WRONG_FAMILY, at, "these addresses are of the other family")
+        .label("no address of the rule's family");
+    match clause {
+        Some(clause) => finding.related(clause, "the rule is for this family only"),
+        None => finding,
+    }
+    .help("leave the family out, or name addresses of it")
+}
+
+pub fn not_a_default(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::MISPLACED_STATEMENT, at, format!("`{word}` is no default"))
+        .label("not a verdict")
+        .help("a default is allow, drop or reject")
+}
+
+pub fn default_twice(at: Span, first: Span) -> Finding {
+    Finding::new(&lint::DUPLICATE_DEFINITION, at, "the default of this direction is said twice")
+        .label("again here")
+        .related(first, "first said here")
+        .help("remove one of them")
+}
+
+pub fn implicit_twice(at: Span, first: Span) -> Finding {
+    Finding::new(&lint::DUPLICATE_DEFINITION, at, "the implicit rules are listed twice")
+        .label("again here")
+        .related(first, "first listed here")
+        .help("join the two lists")
+}
+
+pub fn implicit_left_out(at: Span, name: &str) -> Finding {
+    let outage = match name {
+        "loopback" => "programs of this machine cannot reach each other",
+        "established" => "answers to this machine's own connections are dropped",
+        "invalid" => "packets that belong to no connection reach the rules",
+        "neighbour-discovery" => "IPv6 stops working on every link",
+        _ => "this machine gets no IPv6 address by DHCP",
+    };
+    Finding::new(&lint::IMPLICIT_LEFT_OUT, at, format!("the implicit rule `{name}` is left out"))
+        .label("not in the list")
+        .note(format!("unless a rule does the same, {outage}"))
+        .help(format!("add `{name}` to the list"))
+}
+
+pub fn forwarding_needed(at: Span) -> Finding {
+    let message = "packets are forwarded only when the kernel is told to";
+    Finding::new(&lint::FORWARDING_NEEDED, at, message)
+        .label("this forwards")
+        .help(
+            "set net.ipv4.ip_forward=1, and net.ipv6.conf.all.forwarding=1 for IPv6, in \
+             /etc/sysctl.d",
+        )
+}

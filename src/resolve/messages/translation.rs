@@ -1,0 +1,149 @@
+//! Messages about NAT statements.
+
+use crate::diagnostic::{Finding, catalogue as lint};
+use crate::net::{Family, Prefix};
+use crate::source::Span;
+
+pub fn nat_in_direction(at: Span, word: &str, around: Span) -> Finding {
+    let message = format!("`{word}` may not stand in a direction block");
+    Finding::new(&lint::MISPLACED_STATEMENT, at, message)
+        .label("a translation")
+        .related(around, "this block")
+        .help("move it out of the block")
+}
+
+pub fn source_nat_of_self(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::CONFLICTING_DIRECTION, at, format!("`self` cannot stand in `{word}`"))
+        .label("this machine")
+        .help("`masquerade INTERFACE out` is for everything that leaves there, this machine's packets too")
+}
+
+pub fn masquerade_without_interface(at: Span, rule: Span) -> Finding {
+    let finding = Finding::new(
+        &lint::MISSING_TARGET,
+        at,
+        "`masquerade` needs the interface that packets leave on",
+    )
+    .label("no interface here");
+    let finding = if at == rule { finding } else { finding.related(rule, "this statement") };
+    finding.help("write `masquerade eth0 out`, or `to` a zone that has interfaces")
+}
+
+pub fn out_without_interface(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, format!("an interface or zone belongs between `{word}` and `out`"))
+        .label("no interface")
+        .help(format!("write `{word} eth0 out`"))
+}
+
+pub fn snat_without_as(at: Span) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, "`snat` needs the new source address")
+        .label("no `as`")
+        .help("write `as 203.0.113.5`; for the address of the interface, write `masquerade`")
+}
+
+pub fn one_range_expected(at: Span, family: Family) -> Finding {
+    let message = format!("the new source is one address or one range in {family}");
+    Finding::new(&lint::MISSING_TARGET, at, message)
+        .label("more than one range")
+        .help("name one address, or one range such as 203.0.113.5-203.0.113.9")
+}
+
+pub fn translation_of_other_family(at: Span) -> Finding {
+    let message = "nothing is translated: the addresses are of the other family";
+    Finding::new(&lint::WRONG_FAMILY, at, message)
+        .label("this family has no address here")
+        .help("leave the family out, or name an address of it")
+}
+
+pub fn forward_without_target(at: Span, rule: Span) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, "`forward` needs the host that packets go to")
+        .label("no `to`")
+        .related(rule, "this statement")
+        .help("write `to 10.0.0.2@lan`, with `:8443` behind the address for another port")
+}
+
+pub fn target_is_no_address(at: Span) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, "the target of a translation is a single address")
+        .label("not one address")
+        .help("name one host, such as 10.0.0.2 or 10.0.0.2@lan")
+}
+
+pub fn target_without_address(at: Span) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, "the target of `forward` lacks its address")
+        .label("a port alone")
+        .help("name the host; to hand packets to a port of this machine, write `redirect`")
+}
+
+pub fn two_targets(at: Span, family: Family) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, format!("more than one {family} target"))
+        .label("which of them?")
+        .help("name one address for each family; connections are not spread over several")
+}
+
+pub fn targets_in_two_places(at: Span, first: Span) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, "the targets are in two places")
+        .label("another place than the first")
+        .related(first, "the first target")
+        .help("write a `forward` for each")
+}
+
+pub fn two_ports(at: Span) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, "the targets have two different ports")
+        .label("another port than the first")
+        .help("write a `forward` for each")
+}
+
+pub fn forward_from_self(at: Span) -> Finding {
+    let message = "`self` cannot be the source: this machine's own packets take another way";
+    Finding::new(&lint::CONFLICTING_DIRECTION, at, message)
+        .label("this machine")
+        .help("`hairpin self` includes this machine's own packets in a `forward`")
+}
+
+pub fn zone_where_address_expected(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, format!("`{word}` takes addresses"))
+        .label("not an address")
+        .help(format!("write the public address: `{word} 203.0.113.7`"))
+}
+
+pub fn hairpin_without_address(at: Span, zone: &str) -> Finding {
+    let message = format!("zone `{zone}` has no nets, so its own addresses cannot be told from the public one");
+    Finding::new(&lint::MISSING_TARGET, at, message)
+        .label("a zone without nets")
+        .help(format!(
+            "name the public address (`at 203.0.113.7`), or give the zone its nets \
+             (`zone {zone} = ... {{ 10.0.0.0/24 }}`)"
+        ))
+}
+
+pub fn hairpin_is_no_zone(at: Span) -> Finding {
+    Finding::new(&lint::UNKNOWN_NAME, at, "`hairpin` takes zones with interfaces, or `self`")
+        .label("not such a zone")
+        .help("name the zone that the target is in")
+}
+
+pub fn redirect_without_port(at: Span) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, "`redirect` goes to a port of this machine")
+        .label("no port alone")
+        .help("write `to :3128`; for another host, write `forward`")
+}
+
+pub fn netmap_incomplete(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, format!("`netmap` lacks its `{word}`"))
+        .label("not complete")
+        .help("write `netmap 203.0.113.0/28 to 10.0.0.0/28 on wan`")
+}
+
+pub fn netmap_unequal(at: Span, outside: Prefix, inside: Prefix, other: Span) -> Finding {
+    let message = format!("{outside} and {inside} are not of one family and size");
+    Finding::new(&lint::BAD_ADDRESS, at, message)
+        .label("the inside network")
+        .related(other, "the outside network")
+        .help("each address outside needs one inside: the prefix lengths must be equal")
+}
+
+pub fn one_network_expected(at: Span) -> Finding {
+    Finding::new(&lint::BAD_ADDRESS, at, "one network is expected here")
+        .label("not one network")
+        .help("write a network such as 203.0.113.0/28")
+}

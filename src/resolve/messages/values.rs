@@ -1,0 +1,206 @@
+//! Messages about values: addresses, ports, rates, texts.
+
+use crate::diagnostic::{Finding, catalogue as lint, nearest};
+use crate::net::{
+    AddressError, InterfaceError, PortError, PortProtocol, Prefix, Rate, RateError,
+};
+use crate::source::Span;
+
+pub fn bad_port(at: Span, text: &str, error: &PortError) -> Finding {
+    let finding = Finding::new(&lint::BAD_PORT, at, error.to_string()).label("not a port");
+    match error {
+        PortError::Reversed { low, high } => {
+            finding.label("reversed").help(format!("write `{high}-{low}`"))
+        }
+        PortError::TooLarge(_) => finding.label("too high").help("ports are 0 to 65535"),
+        PortError::NotANumber => finding.help(format!(
+            "`{text}` is not a decimal number; a port is 0 to 65535, a range `8000-8100`"
+        )),
+    }
+}
+
+pub fn one_port_expected(at: Span) -> Finding {
+    Finding::new(&lint::BAD_PORT, at, "a translation goes to one port, not to a range")
+        .label("a range")
+        .help("without a port the original one is kept, which does for ranges too")
+}
+
+pub fn bad_address(at: Span, text: &str, error: &AddressError) -> Finding {
+    let message = format!("`{text}` is not an address: {error}");
+    let finding = Finding::new(&lint::BAD_ADDRESS, at, message).label("not an address");
+    match error {
+        AddressError::Reversed => finding.help("write the lower address first"),
+        AddressError::LeadingZero(part) => {
+            let plain = part.trim_start_matches('0');
+            let plain = if plain.is_empty() { "0" } else { plain };
+            finding.help(format!("write `{plain}` instead of `{part}`"))
+        }
+        AddressError::NotAnAddress => {
+            finding.help("addresses look like 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32")
+        }
+        AddressError::PartCount(_) => finding.help("write all four parts, as in 10.0.0.0/8"),
+        AddressError::OctetTooLarge(_)
+        | AddressError::LengthTooLarge { .. }
+        | AddressError::BrokenMask(_)
+        | AddressError::MixedRange => finding,
+    }
+}
+
+pub fn host_bits(at: Span, text: &str, network: Prefix) -> Finding {
+    let message = format!("`{text}` has bits beyond its prefix; the network {network} is taken");
+    Finding::new(&lint::HOST_BITS, at, message)
+        .label(format!("taken as {network}"))
+        .help(match text.split_once('/') {
+            Some((address, _)) => format!("write `{network}`, or `{address}` for the one address"),
+            None => format!("write `{network}`"),
+        })
+}
+
+pub fn bad_interface(at: Span, text: &str, error: &InterfaceError) -> Finding {
+    let message = format!("`{text}` is not an interface: {error}");
+    let finding = match error {
+        InterfaceError::TooLong { .. } => Finding::new(&lint::NAME_TOO_LONG, at, message),
+        InterfaceError::Empty | InterfaceError::BadCharacter(_) => {
+            Finding::new(&lint::BAD_INTERFACE, at, message)
+        }
+    };
+    let finding = finding.label("not an interface name");
+    match error {
+        InterfaceError::BadCharacter(':') => finding.help(
+            "`eth0:1` is a second address of eth0, not an interface; name the address instead",
+        ),
+        InterfaceError::TooLong { .. } => {
+            finding.help("look the name up with `ip link`, or end it in `+` for a prefix")
+        }
+        InterfaceError::Empty => finding.help("to mean every interface, leave the condition out"),
+        InterfaceError::BadCharacter(_) => finding.help("look the name up with `ip link`"),
+    }
+}
+
+pub fn bad_number(at: Span, text: &str, what: &str, min: u32, max: u32) -> Finding {
+    let message = format!("`{text}` is not a {what}");
+    Finding::new(&lint::BAD_VALUE, at, message)
+        .label(format!("not a {what}"))
+        .help(format!("a {what} is a number from {min} to {max}"))
+}
+
+pub fn bad_rate(at: Span, text: &str, error: &RateError) -> Finding {
+    let message = format!("`{text}` is not a rate that can be kept: {error}");
+    Finding::new(&lint::BAD_LIMIT, at, message)
+        .label("not such a rate")
+        .help("write so many a second, minute, hour or day: `5/minute`")
+}
+
+pub fn drains_too_slowly(at: Span, rate: Rate, burst: u32, most: u64) -> Finding {
+    let days = rate.drain_seconds(burst) / 86_400;
+    let message = format!("a burst of {burst} at {rate} is more than the kernel counts rightly");
+    let finding = Finding::new(&lint::BAD_LIMIT, at, message)
+        .label("too slow for such a burst")
+        .note(format!("the bucket would need more than {days} days to drain; at most one is safe"));
+    match most {
+        0 => finding.help("take a faster rate"),
+        most => finding.help(format!("take a burst of at most {most}, or a faster rate")),
+    }
+}
+
+pub fn bad_mac(at: Span, text: &str) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a MAC address"))
+        .label("not a MAC address")
+        .help("write six pairs of hexadecimal digits: 00:16:3e:00:00:01")
+}
+
+pub fn mark_outside_mask(at: Span, value: u32, mask: u32) -> Finding {
+    let message = format!("mark {value:#x} has bits outside its mask {mask:#x}, so nothing has it");
+    Finding::new(&lint::NEVER_MATCHES, at, message)
+        .label("outside the mask")
+        .help(format!("{:#x} is what is left under the mask", value & mask))
+}
+
+pub fn bad_account(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "this is not a user or group")
+        .label("not a name")
+        .help("write a name of the system, such as `www-data`, or a number")
+}
+
+pub fn bad_log_level(at: Span, text: &str, known: &[&str]) -> Finding {
+    let finding = Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a log level"))
+        .label("not a level")
+        .note(format!("levels are {}, or 0 to 7", known.join(", ")));
+    match nearest(text, known.iter().copied()) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None => finding,
+    }
+}
+
+pub fn empty_text(at: Span, what: &str) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, format!("the {what} is empty"))
+        .label("nothing is said here")
+        .help("say something, or leave it out")
+}
+
+pub fn control_character(at: Span, what: &str) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, format!("the {what} has a control character"))
+        .label("in this text")
+        .help("keep to characters that can be seen, and to blanks")
+}
+
+pub fn text_too_long(at: Span, what: &str, length: usize, max: usize) -> Finding {
+    let message = format!("the {what} is too long: {length} bytes, and the kernel keeps {max}");
+    Finding::new(&lint::TEXT_TOO_LONG, at, message)
+        .label("would be cut without a word")
+        .help(format!("shorten it by {} bytes", length - max))
+}
+
+pub fn protocol_without_ports(at: Span, protocol: PortProtocol) -> Finding {
+    Finding::new(&lint::BAD_PORT, at, format!("`{protocol}` needs its ports"))
+        .label("no port follows")
+        .help(format!("write `{protocol} 22`, or `{protocol} any` for every port"))
+}
+
+pub fn number_continues_nothing(at: Span, before: Option<Span>) -> Finding {
+    let finding = Finding::new(&lint::BAD_PORT, at, "this number belongs to no protocol")
+        .label("a port of what?");
+    let finding = match before {
+        Some(before) => finding.related(before, "after this no ports can follow"),
+        None => finding,
+    };
+    finding.help("say the protocol first: `tcp 80`")
+}
+
+pub fn interface_as_subject(at: Span) -> Finding {
+    Finding::new(&lint::UNKNOWN_NAME, at, "an interface is not a service")
+        .label("a service or protocol was expected")
+        .help("interfaces follow `in` and `out`")
+}
+
+pub fn port_in_list(at: Span) -> Finding {
+    Finding::new(&lint::BAD_PORT, at, "a port cannot stand with an address here")
+        .label("not here")
+        .help("say ports before the addresses: `allow tcp 443 to web`")
+}
+
+pub fn flags_outside_mask(at: Span) -> Finding {
+    let message = "a flag is to be set that is not looked at, so nothing matches";
+    Finding::new(&lint::NEVER_MATCHES, at, message)
+        .label("behind the slash stand the flags that are looked at")
+        .help("name every flag of the left side on the right too: `flags syn / syn,ack,fin,rst`")
+}
+
+pub fn key_twice(at: Span, around: Span) -> Finding {
+    Finding::new(&lint::DUPLICATE_CLAUSE, at, "the limit is counted by this key already")
+        .label("again")
+        .related(around, "of this limit")
+        .help("name each key once")
+}
+
+pub fn length_only_for_source(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "only `source` can be counted by network")
+        .label("a prefix length")
+        .help("leave the length out")
+}
+
+pub fn connections_per_source_only(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "connections are counted per source only")
+        .label("not by this")
+        .help("write `per source` or `per source/24`")
+}

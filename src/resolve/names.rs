@@ -1,0 +1,239 @@
+//! What names stand for: four name spaces, each name defined once, in any order of the files.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use super::messages;
+use crate::diagnostic::Finding;
+use crate::ruleset::MAX_CHAIN_NAME;
+use crate::source::{Sources, Span};
+use crate::syntax::tree::{self, Name, StatementKind};
+
+/// A name space, by what it is called in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space {
+    Service,
+    Place,
+    Chain,
+    Def,
+}
+
+impl Space {
+    pub fn noun(self) -> &'static str {
+        match self {
+            Space::Service => "service",
+            Space::Place => "place",
+            Space::Chain => "chain",
+            Space::Def => "definition",
+        }
+    }
+}
+
+/// The definition of a service.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceNode<'a> {
+    pub name: Name,
+    pub subjects: &'a [tree::Subject],
+    pub clauses: &'a [tree::Clause],
+}
+
+/// The definition of a place.
+#[derive(Debug, Clone, Copy)]
+pub enum PlaceNode<'a> {
+    Zone { name: Name, interfaces: &'a [tree::InterfaceName], nets: Option<&'a tree::List> },
+    Let { list: &'a tree::List },
+    Set,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ChainNode<'a> {
+    pub name: Name,
+    pub body: &'a [tree::Statement],
+}
+
+/// A definition with where its name stands and whether anything used it.
+#[derive(Debug)]
+pub struct Entry<T> {
+    pub node: T,
+    pub span: Span,
+    pub used: Cell<bool>,
+}
+
+/// One name space: entries in the order defined, found by name.
+#[derive(Debug)]
+pub struct Table<'a, T> {
+    pub space: Space,
+    pub entries: Vec<Entry<T>>,
+    index: HashMap<&'a str, usize>,
+}
+
+impl<'a, T: Copy> Table<'a, T> {
+    fn new(space: Space) -> Self {
+        Table { space, entries: Vec::new(), index: HashMap::new() }
+    }
+
+    /// Looks a name up and notes that it is used.
+    pub fn find(&self, name: &str) -> Option<(usize, T)> {
+        let index = *self.index.get(name)?;
+        self.entries[index].used.set(true);
+        Some((index, self.entries[index].node))
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.index.contains_key(name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.index.keys().copied()
+    }
+
+    fn define(&mut self, word: &'a str, span: Span, node: T) -> Result<(), Span> {
+        if let Some(first) = self.index.get(word) {
+            return Err(self.entries[*first].span);
+        }
+        self.index.insert(word, self.entries.len());
+        self.entries.push(Entry { node, span, used: Cell::new(false) });
+        Ok(())
+    }
+
+    /// A second name of the last entry.
+    fn alias(&mut self, word: &'a str) -> Result<(), Span> {
+        let last = self.entries.len() - 1;
+        if let Some(first) = self.index.get(word) {
+            return Err(self.entries[*first].span);
+        }
+        self.index.insert(word, last);
+        Ok(())
+    }
+}
+
+/// Everything a policy defines.
+#[derive(Debug)]
+pub struct Names<'a> {
+    pub services: Table<'a, ServiceNode<'a>>,
+    /// The standard library's services; the policy's own come first.
+    pub standard: Table<'a, ServiceNode<'a>>,
+    pub places: Table<'a, PlaceNode<'a>>,
+    pub chains: Table<'a, ChainNode<'a>>,
+    pub defs: Table<'a, &'a tree::Def>,
+}
+
+/// Gathers the definitions of a policy (`own`) and of the standard library.
+pub fn gather<'a>(
+    own: &[&'a tree::Statement],
+    standard: impl Iterator<Item = &'a tree::Statement>,
+    sources: &'a Sources,
+    findings: &mut Vec<Finding>,
+) -> Names<'a> {
+    let mut names = Names {
+        services: Table::new(Space::Service),
+        standard: Table::new(Space::Service),
+        places: Table::new(Space::Place),
+        chains: Table::new(Space::Chain),
+        defs: Table::new(Space::Def),
+    };
+    for statement in standard {
+        if let Some(node) = service_node(statement) {
+            define_service(&mut names.standard, node, sources, findings);
+        }
+    }
+    for statement in own {
+        names.define(statement, sources, findings);
+    }
+    names
+}
+
+fn service_node(statement: &tree::Statement) -> Option<ServiceNode<'_>> {
+    match &statement.kind {
+        StatementKind::Service { name, subjects, clauses } => {
+            Some(ServiceNode { name: *name, subjects, clauses })
+        }
+        _ => None,
+    }
+}
+
+fn define_service<'a>(
+    table: &mut Table<'a, ServiceNode<'a>>,
+    node: ServiceNode<'a>,
+    sources: &'a Sources,
+    findings: &mut Vec<Finding>,
+) {
+    let word = sources.text(node.name.0);
+    if let Err(first) = table.define(word, node.name.0, node) {
+        findings.push(messages::duplicate(Space::Service, word, node.name.0, first));
+        return;
+    }
+    for clause in node.clauses {
+        let tree::ClauseKind::Alias(aliases) = &clause.kind else { continue };
+        for alias in aliases {
+            let word = sources.text(alias.0);
+            if let Err(first) = table.alias(word) {
+                findings.push(messages::duplicate(Space::Service, word, alias.0, first));
+            }
+        }
+    }
+}
+
+impl<'a> Names<'a> {
+    fn define(
+        &mut self,
+        statement: &'a tree::Statement,
+        sources: &'a Sources,
+        findings: &mut Vec<Finding>,
+    ) {
+        let word = |name: &Name| sources.text(name.0);
+        let place = |name: &Name, node, table: &mut Table<'a, _>| {
+            (Space::Place, *name, table.define(word(name), name.0, node))
+        };
+        let (space, name, result) = match &statement.kind {
+            StatementKind::Service { name, .. } => {
+                if self.standard.contains(word(name)) {
+                    findings.push(messages::redefined_service(name.0, word(name)));
+                }
+                if let Some(node) = service_node(statement) {
+                    define_service(&mut self.services, node, sources, findings);
+                }
+                return;
+            }
+            StatementKind::Zone { name, interfaces, nets } => {
+                let node = PlaceNode::Zone { name: *name, interfaces, nets: nets.as_ref() };
+                place(name, node, &mut self.places)
+            }
+            StatementKind::Let { name, list } => {
+                place(name, PlaceNode::Let { list }, &mut self.places)
+            }
+            StatementKind::Set(set) => place(&set.name, PlaceNode::Set, &mut self.places),
+            StatementKind::Chain { name, body } => {
+                let node = ChainNode { name: *name, body };
+                if let Some(finding) = chain_name_fault(*name, word(name)) {
+                    findings.push(finding);
+                }
+                (Space::Chain, *name, self.chains.define(word(name), name.0, node))
+            }
+            StatementKind::Def(def) => {
+                let result = self.defs.define(word(&def.name), def.name.0, def);
+                (Space::Def, def.name, result)
+            }
+            _ => return,
+        };
+        if let Err(first) = result {
+            findings.push(messages::duplicate(space, word(&name), name.0, first));
+        }
+    }
+}
+
+/// Names that the kernel gives a meaning of its own; a chain called LOG hides the target LOG.
+const TAKEN: &[&str] = &[
+    "INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING", "ACCEPT", "DROP", "QUEUE", "RETURN",
+    "AUDIT", "CHECKSUM", "CLASSIFY", "CLUSTERIP", "CONNMARK", "CONNSECMARK", "CT", "DNAT", "DNPT",
+    "DSCP", "ECN", "HL", "HMARK", "IDLETIMER", "LED", "LOG", "MARK", "MASQUERADE", "NETMAP", "NFLOG",
+    "NFQUEUE", "NOTRACK", "RATEEST", "REDIRECT", "REJECT", "SECMARK", "SET", "SNAT", "SNPT",
+    "SYNPROXY", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TPROXY", "TRACE", "TTL", "ULOG",
+];
+
+fn chain_name_fault(name: Name, word: &str) -> Option<Finding> {
+    if word.len() > MAX_CHAIN_NAME {
+        return Some(messages::name_too_long(name.0, "chain", word.len(), MAX_CHAIN_NAME));
+    }
+    TAKEN.contains(&word).then(|| messages::taken_chain_name(name.0, word))
+}

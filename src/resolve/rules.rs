@@ -1,0 +1,375 @@
+//! Filter rules: subjects, clauses and directions → flows.
+
+use super::context::{Context, ToIs};
+use super::direction::Route;
+use super::ends::{End, EndKind, families_of, simplify_places};
+use super::policy::{
+    Action, CallId, Condition, Flow, Hook, Origin, Part, Place, RejectWith, Rule, Scope,
+};
+use super::services::Traffic;
+use super::{Resolver, messages};
+use crate::net::{Addresses, Families, Family, Ports, PortProtocol};
+use crate::source::Span;
+use crate::syntax::tree::{self, Name, VerbKind};
+
+impl<'a> Resolver<'a> {
+    pub(super) fn filter_rule(
+        &mut self,
+        rule: &'a tree::Rule,
+        span: Span,
+        outer: &Context<'a>,
+        env: Option<CallId>,
+    ) -> Option<Rule> {
+        let action = self.action(&rule.verb, env);
+        let traffic = self.traffic(&rule.subjects, env);
+        let context = self.narrow(outer, &rule.clauses, ToIs::Ends, env)?;
+        self.check_filter_clauses(&rule.verb, &context)?;
+        let (mut action, mut traffic) = (action?, traffic?);
+        self.narrow_ports(&mut traffic, &context, span)?;
+        let routes = self.routes(&context, span)?;
+        self.check_conditions(&context, &traffic, &routes)?;
+        if let Action::Reject(with) = &mut action {
+            *with = self.reject_with(&context, &traffic, span)?;
+        }
+        let families = self.rule_families(&context, action, &traffic, rule)?;
+        let flows = self.flows(&routes, &traffic, families, span, &action)?;
+        let log = match &rule.verb.kind {
+            VerbKind::Log(options) => Some(self.log(options)?),
+            _ => context.log.clone(),
+        };
+        self.mention_helpers(&traffic, rule);
+        Some(Rule {
+            origin: Origin { span, call: env },
+            action,
+            flows,
+            conditions: context.conditions.into_iter().map(|(condition, _)| condition).collect(),
+            limits: context.limits,
+            log,
+            remarks: context.remarks,
+        })
+    }
+
+    fn action(&mut self, verb: &tree::Verb, env: Option<CallId>) -> Option<Action> {
+        Some(match &verb.kind {
+            VerbKind::Allow => Action::Allow,
+            VerbKind::Drop => Action::Drop,
+            VerbKind::Reject => Action::Reject(RejectWith::PortUnreachable),
+            VerbKind::Log(_) => Action::Log,
+            VerbKind::Return => Action::Return,
+            VerbKind::Jump(name) => Action::Jump(self.chain(*name, env)?),
+            VerbKind::Goto(name) => Action::Goto(self.chain(*name, env)?),
+            _ => return None,
+        })
+    }
+
+    /// Clauses that mean nothing with this verb.
+    fn check_filter_clauses(&mut self, verb: &tree::Verb, context: &Context<'a>) -> Option<()> {
+        let mut whole = true;
+        for (word, span) in &context.present {
+            let fits = match *word {
+                "as" | "at" | "on" | "hairpin" => false,
+                "with" => matches!(verb.kind, VerbKind::Reject),
+                "log" => !matches!(verb.kind, VerbKind::Log(_)),
+                _ => true,
+            };
+            if !fits {
+                self.report(messages::misplaced_clause(*span, word, self.text(verb.span), verb.span));
+                whole = false;
+            }
+        }
+        whole.then_some(())
+    }
+
+    /// Applies `sport`.
+    pub(super) fn narrow_ports(
+        &mut self,
+        traffic: &mut Vec<Traffic>,
+        context: &Context<'a>,
+        span: Span,
+    ) -> Option<()> {
+        let Some((ports, at)) = &context.sport else { return Some(()) };
+        for one in traffic.iter_mut() {
+            let Part::Ports { source, .. } = &mut one.part else {
+                self.report(messages::sport_without_ports(*at, &describe(&one.part), span));
+                return None;
+            };
+            *source = source.intersection(ports);
+        }
+        let has_ports = |one: &Traffic| match &one.part {
+            Part::Ports { source, .. } => !source.is_empty(),
+            Part::Any | Part::Icmp(_) | Part::Protocol(_) => true,
+        };
+        traffic.retain(has_ports);
+        if traffic.is_empty() {
+            self.report(messages::empty_intersection(*at, "source ports"));
+            return None;
+        }
+        Some(())
+    }
+
+    /// Conditions that not every packet of the rule can have.
+    fn check_conditions(
+        &mut self,
+        context: &Context<'a>,
+        traffic: &[Traffic],
+        routes: &[Route],
+    ) -> Option<()> {
+        let only = |hook| routes.iter().all(|route| route.scope == Scope::Hook(hook));
+        let some = |hook| routes.iter().any(|route| route.scope == Scope::Hook(hook));
+        let other = traffic.iter().find(|one| !is_tcp(&one.part));
+        for (condition, span) in &context.conditions {
+            let finding = match condition {
+                Condition::Flags(_) => {
+                    other.map(|other| messages::tcp_only(*span, "`flags`", &describe(&other.part)))
+                }
+                Condition::User(_) | Condition::Group(_) => {
+                    let elsewhere = !self.in_chain && !only(Hook::Output);
+                    elsewhere.then(|| messages::owner_outside_output(*span))
+                }
+                Condition::Mac(_) => some(Hook::Output).then(|| messages::mac_on_output(*span)),
+                Condition::State(_)
+                | Condition::Mark(_)
+                | Condition::Length(_)
+                | Condition::Ttl(_) => None,
+            };
+            if let Some(finding) = finding {
+                self.report(finding);
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn reject_with(
+        &mut self,
+        context: &Context<'a>,
+        traffic: &[Traffic],
+        span: Span,
+    ) -> Option<RejectWith> {
+        let Some(name) = context.with else { return Some(RejectWith::PortUnreachable) };
+        let with = self.reject_word(name, context.families)?;
+        let other = traffic.iter().find(|one| !is_tcp(&one.part));
+        if let (RejectWith::TcpReset, Some(other)) = (with, other) {
+            let finding = messages::tcp_only(name.0, "`tcp-reset`", &describe(&other.part));
+            self.report(finding.related(span, "this statement is about more than tcp"));
+            return None;
+        }
+        Some(with)
+    }
+
+    pub(super) fn reject_word(&mut self, name: Name, families: Families) -> Option<RejectWith> {
+        let word = self.text(name.0);
+        let Some((_, with, own)) = REJECT_WORDS.iter().find(|(known, ..)| *known == word) else {
+            let known: Vec<&str> = REJECT_WORDS.iter().map(|(word, ..)| *word).collect();
+            self.report(messages::unknown_word(name.0, word, "answer", &known));
+            return None;
+        };
+        let lost = Family::BOTH.into_iter().find(|f| families.contains(*f) && !own.contains(*f));
+        if let Some(family) = lost {
+            self.report(messages::answer_of_one_family(name.0, word, family));
+            return None;
+        }
+        Some(*with)
+    }
+
+    /// The families of a rule by its clauses; lists that have none of them are an error.
+    fn rule_families(
+        &mut self,
+        context: &Context<'a>,
+        action: Action,
+        traffic: &[Traffic],
+        rule: &tree::Rule,
+    ) -> Option<Families> {
+        let families = context.families;
+        let clause = context.family_clause;
+        let possible = |wanted: Families| !families.intersection(wanted).is_empty();
+        for one in traffic {
+            if !possible(one.families) {
+                let at = rule.subjects.first().map_or(rule.verb.span, |subject| subject.span);
+                self.report(messages::traffic_of_other_family(at, &describe(&one.part), clause));
+                return None;
+            }
+        }
+        for ends in [&context.from, &context.to].into_iter().flatten() {
+            if !possible(families_of(ends)) {
+                self.report(messages::addresses_of_other_family(ends[0].span, clause));
+                return None;
+            }
+        }
+        if matches!(action, Action::Reject(RejectWith::ProtoUnreachable)) {
+            return Some(families.intersection(Families::only(Family::V4)));
+        }
+        Some(families)
+    }
+
+    /// The flows of each route: traffic that is bound alike goes together.
+    fn flows(
+        &mut self,
+        routes: &[Route],
+        traffic: &[Traffic],
+        families: Families,
+        span: Span,
+        action: &Action,
+    ) -> Option<Vec<Flow>> {
+        let mut flows = Vec::new();
+        for route in routes {
+            for group in groups(traffic) {
+                flows.push(flow(route, &group, families));
+            }
+            self.judge_families(route, traffic, families, span, action);
+        }
+        flows.retain(|flow| Family::BOTH.into_iter().any(|family| speaks_in(flow, family)));
+        if flows.is_empty() {
+            self.report(messages::no_family_left(span));
+            return None;
+        }
+        Some(flows)
+    }
+
+    /// Says when a list without members in a family makes the rule silent there.
+    fn judge_families(
+        &mut self,
+        route: &Route,
+        traffic: &[Traffic],
+        families: Families,
+        span: Span,
+        action: &Action,
+    ) {
+        if traffic.iter().all(Traffic::ignores_nets) {
+            return;
+        }
+        let by_traffic = Families {
+            v4: traffic.iter().any(|one| one.families.v4),
+            v6: traffic.iter().any(|one| one.families.v6),
+        };
+        let (source, destination) = (families_of(&route.source), families_of(&route.destination));
+        for family in Family::BOTH {
+            if !families.intersection(by_traffic).contains(family) {
+                continue;
+            }
+            let empty = |ends: &[End], own: Families| {
+                (!own.contains(family)).then(|| ends[0].clone())
+            };
+            let gone = empty(&route.source, source).or(empty(&route.destination, destination));
+            let Some(gone) = gone else { continue };
+            let other_side = source.contains(family) || destination.contains(family);
+            let named = |ends: &[End]| ends.iter().any(|end| end.kind != EndKind::Any
+                && !(end.place.addresses.is_full_in(family)));
+            let other_named = other_side
+                && if source.contains(family) { named(&route.source) } else { named(&route.destination) };
+            let stops = matches!(action, Action::Drop | Action::Reject(_));
+            if gone.kind == EndKind::Zone && stops {
+                self.report(messages::family_not_dropped(gone.span, family, self.text(gone.span), span));
+            } else if other_named {
+                self.report(messages::one_family_only(gone.span, family, span));
+            }
+        }
+    }
+
+    /// Services with a helper: their related connections need it assigned, which is not done yet.
+    fn mention_helpers(&mut self, traffic: &[Traffic], rule: &tree::Rule) {
+        for one in traffic {
+            if let Some(helper) = one.helper {
+                let at = rule.subjects.first().map_or(rule.verb.span, |subject| subject.span);
+                self.report(messages::helper_not_assigned(at, self.text(helper.0)));
+            }
+        }
+    }
+}
+
+/// Traffic that is bound alike: same families, same destination, nets ignored or not.
+pub(super) fn groups(traffic: &[Traffic]) -> Vec<Vec<&Traffic>> {
+    let mut groups: Vec<Vec<&Traffic>> = Vec::new();
+    for one in traffic {
+        let alike = |group: &&mut Vec<&Traffic>| {
+            group[0].families == one.families
+                && group[0].destination == one.destination
+                && group[0].ignores_nets() == one.ignores_nets()
+        };
+        match groups.iter_mut().find(alike) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    groups
+}
+
+fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flow {
+    let first = group[0];
+    let place = |end: &End| {
+        if first.ignores_nets() { end.loose.clone() } else { end.place.clone() }
+    };
+    let source = simplify_places(route.source.iter().map(place));
+    let mut destination = simplify_places(route.destination.iter().map(place));
+    if let Some(addresses) = &first.destination {
+        let bound = |place: Place| bind(place, addresses);
+        destination = simplify_places(destination.into_iter().map(bound));
+    }
+    Flow {
+        scope: route.scope,
+        families: families.intersection(first.families),
+        source,
+        destination,
+        parts: group.iter().map(|one| one.part.clone()).collect(),
+    }
+}
+
+/// A multicast destination stands instead of the addresses of a place; an address that was written
+/// stays a condition.
+fn bind(place: Place, addresses: &Addresses) -> Place {
+    Place { addresses: place.addresses.intersection(addresses), ..place }
+}
+
+/// Whether a flow says anything in a family.
+pub(super) fn speaks_in(flow: &Flow, family: Family) -> bool {
+    let has = |places: &[Place]| places.iter().any(|place| !place.addresses.is_empty_in(family));
+    flow.families.contains(family)
+        && has(&flow.source)
+        && has(&flow.destination)
+        && flow.parts.iter().any(|part| part.families().contains(family))
+}
+
+fn is_tcp(part: &Part) -> bool {
+    matches!(part, Part::Ports { protocol: PortProtocol::Tcp, .. })
+}
+
+/// A part as people say it.
+pub(super) fn describe(part: &Part) -> String {
+    match part {
+        Part::Any => "any protocol".to_owned(),
+        Part::Ports { protocol, destination, .. } => match ports_text(destination) {
+            Some(ports) => format!("{protocol} {ports}"),
+            None => protocol.to_string(),
+        },
+        Part::Icmp(icmp) => match icmp.family {
+            Family::V4 => format!("icmp {icmp}"),
+            Family::V6 => format!("icmpv6 {icmp}"),
+        },
+        Part::Protocol(protocol) => protocol.to_string(),
+    }
+}
+
+/// `22, 80-90`; `None` for every port.
+pub(super) fn ports_text(ports: &Ports) -> Option<String> {
+    if ports.is_full() {
+        return None;
+    }
+    let one = |(low, high): &(u16, u16)| {
+        if low == high { low.to_string() } else { format!("{low}-{high}") }
+    };
+    Some(ports.intervals().iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// The words after `with`, what they mean and in which families the kernel has them.
+const REJECT_WORDS: &[(&str, RejectWith, Families)] = &[
+    ("tcp-reset", RejectWith::TcpReset, Families::BOTH),
+    ("icmp-port-unreachable", RejectWith::PortUnreachable, Families::BOTH),
+    ("icmp-net-unreachable", RejectWith::NetUnreachable, Families::BOTH),
+    ("icmp-host-unreachable", RejectWith::HostUnreachable, Families::BOTH),
+    ("icmp-proto-unreachable", RejectWith::ProtoUnreachable, Families { v4: true, v6: false }),
+    ("icmp-net-prohibited", RejectWith::NetProhibited, Families::BOTH),
+    ("icmp-host-prohibited", RejectWith::HostProhibited, Families::BOTH),
+    ("icmp-admin-prohibited", RejectWith::AdminProhibited, Families::BOTH),
+    ("icmp-policy-fail", RejectWith::PolicyFail, Families { v4: false, v6: true }),
+    ("icmp-reject-route", RejectWith::RejectRoute, Families { v4: false, v6: true }),
+];
