@@ -1,0 +1,36 @@
+//! Real rules in a real kernel, with real traffic.
+//!
+//! A rules file that reads well proves nothing; what counts is what the kernel does with it. These
+//! tests load rules files with `iptables-restore` and `ip6tables-restore`, the legacy and the nft
+//! ones, into network namespaces of their own, read them back, and open sockets through them. The
+//! namespaces have no name: each is held by an open file, so it is gone when the test ends, also
+//! when it panics or is killed. The machine's own rules are never touched.
+//!
+//! Run them with `scripts/test` or `sudo cargo test --test kernel`. They need root, both variants
+//! of iptables, ipset, iproute2 and util-linux. Where one is missing each test prints a line that
+//! begins with `SKIPPED:` and passes; with `PALISADE_KERNEL=required` in the environment it fails.
+//!
+//! To read, from the ground up: `netns` is one namespace, `load` puts rules into it, `world` joins
+//! five of them to a small internet, `probe` asks there and `serve` answers, `expect` is what a
+//! test says about the answer. `examples` are the policies and what each must let through, `hand`
+//! their rules as a person writes them. An example takes its rules as an argument, so that the
+//! same traffic judges whatever wrote the rules. `topology` and `teeth` test the tests: without
+//! rules everything arrives, and with a wrong rule an example fails.
+
+mod need;
+mod netns;
+
+mod load;
+mod world;
+
+mod probe;
+mod serve;
+
+mod expect;
+
+mod examples;
+mod hand;
+
+mod round_trip;
+mod teeth;
+mod topology;

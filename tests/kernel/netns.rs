@@ -1,0 +1,101 @@
+//! One network namespace: an empty machine of its own, as far as the network goes.
+//!
+//! It has no name in `/run/netns` and no process in it: an open file keeps it, and the kernel
+//! removes it with all its interfaces and rules when that file is closed. So there is nothing to
+//! clean up and nothing that two tests could both call theirs.
+
+use std::fs::{self, File};
+use std::io::{Seek, Write};
+use std::os::fd::AsRawFd;
+use std::panic::resume_unwind;
+use std::process::{self, Command, Stdio};
+use std::thread;
+
+use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::need;
+
+pub struct Namespace {
+    net: File,
+}
+
+impl Namespace {
+    /// A new namespace with nothing but a loopback interface, which is up.
+    pub fn new() -> Self {
+        // A thread has its own namespace, and leaves it by ending.
+        let net = thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).expect("root may unshare the network");
+            File::open("/proc/thread-self/ns/net").expect("/proc is mounted")
+        });
+        let net = net.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let namespace = Self { net };
+        namespace.ip("link set lo up");
+        namespace
+    }
+
+    /// What `work` returns when a thread inside the namespace does it.
+    ///
+    /// A socket belongs to the namespace it was made in, so `work` may return it to be used from
+    /// outside.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                setns(&self.net, CloneFlags::CLONE_NEWNET).expect("root may enter a namespace");
+                work()
+            });
+            inside.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    /// A command that will run inside.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net={}", self.path()))
+            .arg(program)
+            .env("PATH", need::path());
+        command
+    }
+
+    /// Runs `ip` inside, once for each line of `batch`.
+    pub fn ip(&self, batch: &str) {
+        let mut command = self.command("ip");
+        output(command.args(["-batch", "-"]), batch)
+            .unwrap_or_else(|error| panic!("ip could not do\n{batch}\n{error}"));
+    }
+
+    /// Sets a kernel parameter of this namespace, as in `net/ipv4/ip_forward`.
+    pub fn set(&self, parameter: &str, value: &str) {
+        // /proc/sys/net shows each thread the parameters of its own namespace.
+        self.run(|| fs::write(format!("/proc/sys/{parameter}"), value))
+            .unwrap_or_else(|error| panic!("cannot set {parameter} to {value}: {error}"));
+    }
+
+    /// A path by which another process can open the namespace, while this value lives.
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", process::id(), self.net.as_raw_fd())
+    }
+}
+
+/// What a command prints when it is given `input`, or, if it fails, what it complains about.
+pub fn output(command: &mut Command, input: &str) -> Result<String, String> {
+    // A file, not a pipe: a program that stops reading early can then neither block nor break us.
+    let mut stdin = tempfile::tempfile().expect("a temporary file can be made");
+    stdin
+        .write_all(input.as_bytes())
+        .and_then(|()| stdin.rewind())
+        .expect("and written");
+    let output = command
+        .stdin(Stdio::from(stdin))
+        .output()
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!(
+            "{}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        ))
+    }
+}
