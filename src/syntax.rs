@@ -1,3 +1,92 @@
 //! Text → tree: tokens, grammar, recovery. Knows nothing of what names mean.
+//!
+//! [`parse`] never fails: what could not be read is a finding and an
+//! [`Invalid`](tree::StatementKind::Invalid) statement, and the statements around it are there.
+//! On the way a text is [`token`]s, then what the [`filter`] makes of them (statement ends,
+//! balanced brackets), then by the grammar in `grammar/palisade.lalrpop` a [`tree`].
 
+mod build;
+mod filter;
+mod messages;
+mod report;
+mod scan;
+mod token;
 pub mod tree;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use lalrpop_util::lalrpop_mod;
+
+use crate::diagnostic::Finding;
+use crate::source::{FileId, Span};
+use filter::Filter;
+use report::Reporter;
+use tree::Tree;
+
+lalrpop_mod!(
+    #[allow(clippy::all, clippy::pedantic, missing_docs, unused, unreachable_pub)]
+    grammar,
+    "/palisade.rs"
+);
+
+/// A `#` comment, from its sign to its last character that is not blank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comment {
+    pub span: Span,
+}
+
+/// What a text says, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    pub tree: Tree,
+    /// In the order of the text; at most [`report::MAX_FINDINGS`] and one that says there are more.
+    pub findings: Vec<Finding>,
+    /// In the order of the text.
+    pub comments: Vec<Comment>,
+}
+
+/// Reads one file. Spans are bytes of `text`, a byte order mark included.
+#[must_use]
+pub fn parse(file: FileId, text: &str) -> Parsed {
+    let notes = Reporter::new(file, text);
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut tokens = Filter::new(&notes, start);
+    let tree = grammar::FileParser::new().parse(&notes, &mut tokens);
+    let comments = tokens.into_comments();
+    // Statements recover from every mistake, so there is always a tree.
+    let tree = tree.unwrap_or_default();
+    Parsed { tree, findings: notes.into_findings(), comments }
+}
+
+/// What a string says: without its quotes, and with `\"` and `\\` resolved.
+///
+/// A string whose closing quote is missing, or that stands in typographic quotes, was reported by
+/// [`parse`] and is read all the same.
+#[must_use]
+pub fn unquote(text: &str) -> Cow<'_, str> {
+    const QUOTES: [char; 6] = ['"', '“', '”', '„', '«', '»'];
+    let inner = text.strip_prefix(QUOTES).unwrap_or(text);
+    let inner = if ends_in_escape(inner) { inner } else { inner.strip_suffix(QUOTES).unwrap_or(inner) };
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    let mut said = String::with_capacity(inner.len());
+    let mut rest = inner.chars();
+    while let Some(c) = rest.next() {
+        let escaped = if c == '\\' { rest.next() } else { None };
+        match escaped {
+            Some('"' | '\\') | None => said.push(escaped.unwrap_or(c)),
+            // Reported by `parse`.
+            Some(other) => said.extend([c, other]),
+        }
+    }
+    Cow::Owned(said)
+}
+
+/// Whether the last character is escaped, and so is no closing quote.
+fn ends_in_escape(inner: &str) -> bool {
+    let before = inner.strip_suffix('"').unwrap_or(inner);
+    before.len() < inner.len() && before.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1
+}

@@ -1,0 +1,160 @@
+//! Where the lexer, the token filter and the grammar leave what they find wrong.
+//!
+//! Shared by all three while one file is parsed. A place is reported once, and after
+//! [`MAX_FINDINGS`] nothing more is: the filter then ends the text.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+
+use lalrpop_util::{ErrorRecovery, ParseError};
+
+use crate::diagnostic::Finding;
+use crate::source::{FileId, Span};
+
+use super::messages;
+use super::scan::{Scan, Setting};
+use super::token::Token;
+
+/// More findings than this in one file are not worth reading, nor making.
+pub const MAX_FINDINGS: usize = 200;
+
+/// How the generated parser hands over a mistake.
+pub type Mistake = ErrorRecovery<usize, Token, Infallible>;
+
+/// Collects the findings of one file.
+#[derive(Debug)]
+pub struct Reporter<'t> {
+    file: FileId,
+    text: &'t str,
+    findings: RefCell<Vec<Finding>>,
+    deaf: bool,
+    closed: Cell<bool>,
+    missing_braces: Cell<u32>,
+}
+
+impl<'t> Reporter<'t> {
+    #[must_use]
+    pub fn new(file: FileId, text: &'t str) -> Self {
+        Reporter {
+            file,
+            text,
+            findings: RefCell::new(Vec::new()),
+            deaf: false,
+            closed: Cell::new(false),
+            missing_braces: Cell::new(0),
+        }
+    }
+
+    /// A reporter that keeps nothing, for reading a statement a second time.
+    #[must_use]
+    pub fn deaf(file: FileId, text: &'t str) -> Self {
+        Reporter { deaf: true, ..Reporter::new(file, text) }
+    }
+
+    #[must_use]
+    pub fn file(&self) -> FileId {
+        self.file
+    }
+
+    #[must_use]
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// The place from `start` to `end`, in bytes.
+    #[must_use]
+    pub fn span(&self, start: usize, end: usize) -> Span {
+        // Of an empty production LALRPOP says where the next token starts and the last one ended.
+        Span::new(self.file, start..end.max(start))
+    }
+
+    /// The place of the word that begins at `start`.
+    #[must_use]
+    pub fn word(&self, start: usize) -> Span {
+        let letters = self.text[start..].bytes().take_while(u8::is_ascii_alphanumeric).count();
+        self.span(start, start + letters)
+    }
+
+    /// Whether nothing more is to be said or read.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Makes this the last that was said.
+    pub fn close(&self) {
+        self.closed.set(true);
+    }
+
+    /// Keeps a finding, unless its place was already reported.
+    pub fn report(&self, finding: Finding) {
+        let mut findings = self.findings.borrow_mut();
+        let Some(span) = finding.span else { return };
+        if self.deaf || self.is_closed() || findings.iter().any(|known| overlap(known, span)) {
+            return;
+        }
+        if findings.len() == MAX_FINDINGS {
+            findings.push(messages::too_many_findings(span));
+            self.close();
+            return;
+        }
+        findings.push(finding);
+    }
+
+    /// Notes that a `{` is missing, or was closed early: a `}` may be left over.
+    pub fn expect_stray_brace(&self) {
+        self.missing_braces.set(self.missing_braces.get() + 1);
+    }
+
+    /// Forgives one `}` without its `{`, when a missing `{` was reported before it.
+    #[must_use]
+    pub fn forgive_brace(&self) -> bool {
+        let missing = self.missing_braces.get();
+        self.missing_braces.set(missing.saturating_sub(1));
+        missing > 0
+    }
+
+    /// Explains a statement that began at `start` and could not be read.
+    pub fn statement_error(&self, start: usize, mistake: Mistake) {
+        self.explain(start, &mistake, Setting::Statement);
+    }
+
+    /// Explains a test packet that began at `start` and could not be read.
+    pub fn packet_error(&self, start: usize, mistake: Mistake) {
+        self.explain(start, &mistake, Setting::Packet);
+    }
+
+    fn explain(&self, start: usize, mistake: &Mistake, setting: Setting) {
+        if self.is_closed() {
+            return;
+        }
+        let ParseError::UnrecognizedToken { token: (at, token, end), expected } = &mistake.error
+        else {
+            // The filter ends every text with `End`, so a text cannot stop elsewhere.
+            return;
+        };
+        if *token == Token::Unknown {
+            return;
+        }
+        let scan = Scan::new(self, start, (*at, *token, *end), setting, expected);
+        let (finding, lacks_brace) = messages::statement::explain(&scan);
+        if lacks_brace {
+            self.expect_stray_brace();
+        }
+        self.report(finding);
+    }
+
+    /// Everything reported, in the order of the text.
+    #[must_use]
+    pub fn into_findings(self) -> Vec<Finding> {
+        let mut findings = self.findings.into_inner();
+        findings.sort_by_key(|finding| finding.span);
+        findings
+    }
+}
+
+fn overlap(known: &Finding, span: Span) -> bool {
+    known.span.is_some_and(|known| {
+        known == span || (known.start() < span.end() && span.start() < known.end())
+    })
+}

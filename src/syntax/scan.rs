@@ -1,0 +1,113 @@
+//! A broken statement read a second time, so that its message can tell the mistake from its
+//! surroundings.
+
+use crate::source::Span;
+
+use super::filter::{Filter, Lexeme};
+use super::report::Reporter;
+use super::token::Token;
+
+/// How many tokens behind a mistake are looked at.
+const BEHIND: usize = 40;
+
+/// What the broken text was to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    Statement,
+    Packet,
+}
+
+/// The tokens of a broken statement, and which of them the grammar stopped at.
+pub struct Scan<'a, 't> {
+    notes: &'a Reporter<'t>,
+    tokens: Vec<Lexeme>,
+    at: usize,
+    pub setting: Setting,
+    /// The grammar's names of the tokens it would have taken.
+    expected: &'a [String],
+}
+
+impl<'a, 't> Scan<'a, 't> {
+    /// Reads the statement at byte `start` that broke at the token `broken`.
+    #[must_use]
+    pub fn new(
+        notes: &'a Reporter<'t>,
+        start: usize,
+        broken: Lexeme,
+        setting: Setting,
+        expected: &'a [String],
+    ) -> Self {
+        let deaf = Reporter::deaf(notes.file(), notes.text());
+        let mut tokens = Vec::new();
+        let mut rest = Filter::new(&deaf, start.min(broken.0)).peekable();
+        while let Some(lexeme) = rest.next_if(|lexeme| *lexeme != broken && lexeme.0 <= broken.0) {
+            tokens.push(lexeme);
+        }
+        let at = tokens.len();
+        tokens.push(broken);
+        if broken.1 != Token::End {
+            let behind = rest.skip_while(|lexeme| lexeme.0 < broken.2);
+            tokens.extend(behind.take_while(|lexeme| lexeme.1 != Token::End).take(BEHIND));
+        }
+        Scan { notes, tokens, at, setting, expected }
+    }
+
+    /// The token `distance` after the broken one (before it, when negative); `End` beyond the text.
+    #[must_use]
+    pub fn token(&self, distance: isize) -> Token {
+        self.lexeme(distance).map_or(Token::End, |lexeme| lexeme.1)
+    }
+
+    fn lexeme(&self, distance: isize) -> Option<Lexeme> {
+        self.tokens.get(self.at.checked_add_signed(distance)?).copied()
+    }
+
+    /// The words of that token; empty beyond the statement.
+    #[must_use]
+    pub fn text(&self, distance: isize) -> &'t str {
+        self.lexeme(distance).map_or("", |(start, _, end)| &self.notes.text()[start..end])
+    }
+
+    /// The place of that token; of the broken one, when there is none.
+    #[must_use]
+    pub fn span(&self, distance: isize) -> Span {
+        let (start, _, end) = self.lexeme(distance).unwrap_or(self.tokens[self.at]);
+        self.notes.span(start, end)
+    }
+
+    /// How many tokens stand before the broken one.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The statement's first token.
+    #[must_use]
+    pub fn head(&self) -> Token {
+        self.tokens[0].1
+    }
+
+    #[must_use]
+    pub fn head_text(&self) -> &'t str {
+        &self.notes.text()[self.tokens[0].0..self.tokens[0].2]
+    }
+
+    #[must_use]
+    pub fn head_span(&self) -> Span {
+        self.notes.span(self.tokens[0].0, self.tokens[0].2)
+    }
+
+    /// Whether the grammar would have taken the token of this name in the grammar.
+    #[must_use]
+    pub fn would_take(&self, token: &str) -> bool {
+        self.expected.iter().any(|expected| expected == token)
+    }
+
+    /// The last clause word, verb or `,`-list opener before the broken token.
+    #[must_use]
+    pub fn clause_before(&self) -> Option<(Token, &'t str)> {
+        let before = self.tokens[..self.at].iter().rev();
+        let word = before.copied().find(|(_, token, _)| token.is_clause() || token.is_verb())?;
+        Some((word.1, &self.notes.text()[word.0..word.2]))
+    }
+}
