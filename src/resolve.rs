@@ -373,6 +373,9 @@ impl<'a> Resolver<'a> {
             self.report(messages::recursive("def", word, name.0, &ring));
             return;
         }
+        if self.expanded > MAX_EXPANSION {
+            return; // Said when it was reached.
+        }
         self.expanded += def.body.len() + 1;
         if self.expanded > MAX_EXPANSION {
             self.report(messages::too_much_expansion(span, MAX_EXPANSION));
@@ -433,3 +436,6 @@ impl<'a> Resolver<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,6 @@ use super::policy::{
 };
 use super::services::Traffic;
 use super::{Resolver, messages};
-use crate::net::address::ParsedAddress;
 use crate::net::{Addresses, Families, Family, Interface, Ports, Prefix};
 use crate::source::Span;
 use crate::syntax::tree::{

@@ -1,0 +1,248 @@
+//! Resolution, sentence by sentence of the language.
+
+use super::policy::{Action, Hook, Item, NatKind, Part, Place, Scope};
+use super::{Policy, Resolved, resolve};
+use crate::diagnostic::{Finding, has_errors};
+use crate::net::{Family, IntervalSet, PortProtocol};
+use crate::source::{MemoryLoader, Sources};
+
+fn run(text: &str) -> (Resolved, Sources) {
+    run_files(text, &[])
+}
+
+fn run_files(text: &str, files: &[(&str, &str)]) -> (Resolved, Sources) {
+    let mut sources = Sources::new();
+    let root = sources.add("policy.fw", text);
+    let mut loader = MemoryLoader::new(files.iter().copied());
+    let resolved = resolve(root, &mut sources, &mut loader);
+    (resolved, sources)
+}
+
+/// The policy of a text that must be without errors.
+fn policy(text: &str) -> Policy {
+    let (resolved, _) = run(text);
+    assert!(!has_errors(&resolved.findings), "{text}: {:#?}", resolved.findings);
+    resolved.policy
+}
+
+/// The codes and the text under each finding.
+fn findings(text: &str) -> Vec<(&'static str, String)> {
+    let (resolved, sources) = run(text);
+    let said = |finding: &Finding| {
+        let text = finding.span.map(|span| sources.text(span).to_owned());
+        (finding.lint.name, text.unwrap_or_default())
+    };
+    resolved.findings.iter().map(said).collect()
+}
+
+fn hooks(text: &str) -> Vec<Vec<Hook>> {
+    let of = |item: &Item| match item {
+        Item::Rule(rule) => rule
+            .flows
+            .iter()
+            .filter_map(|flow| match flow.scope {
+                Scope::Hook(hook) => Some(hook),
+                Scope::Chain => None,
+            })
+            .collect(),
+        Item::Nat(_) => Vec::new(),
+    };
+    policy(text).items.iter().map(of).collect()
+}
+
+#[test]
+fn the_first_example_is_the_same_on_one_line() {
+    let two = policy("# The whole policy of a web server.\nallow ssh, http, https\nmasquerade eth0 out\n");
+    let one = policy("allow ssh, http, https; masquerade eth0 out");
+    assert_eq!(two.items.len(), 2);
+    assert_eq!(one.items.len(), 2);
+    let Item::Rule(rule) = &one.items[0] else { panic!("a rule") };
+    assert_eq!(rule.action, Action::Allow);
+    let ports = IntervalSet::from_intervals([(22, 22), (80, 80), (443, 443)]);
+    let tcp = Part::Ports {
+        protocol: PortProtocol::Tcp,
+        source: IntervalSet::full(),
+        destination: ports,
+    };
+    assert_eq!(rule.flows[0].parts, [tcp]);
+    let Item::Nat(nat) = &one.items[1] else { panic!("a translation") };
+    assert!(matches!(nat.kind, NatKind::Source { .. }));
+    assert!(nat.families.v4 && !nat.families.v6);
+}
+
+#[test]
+fn directions_are_those_of_the_table() {
+    use Hook::{Forward, Input, Output};
+    let zones = "zone lan = eth1; zone wan = eth0; zone dmz = eth2\n";
+    let table: &[(&str, &[Hook])] = &[
+        ("allow ssh", &[Input]),
+        ("allow ssh from lan", &[Input]),
+        ("allow ssh to self", &[Input]),
+        ("allow ssh in eth0", &[Input]),
+        ("allow dns out", &[Output]),
+        ("allow dns from self", &[Output]),
+        ("allow dns from self to wan", &[Output]),
+        ("allow http from lan to wan", &[Forward]),
+        ("allow http to dmz", &[Forward]),
+        ("allow http to any", &[Forward]),
+        ("allow http in eth1 out eth0", &[Forward]),
+        ("allow http in eth1 out eth0 to 192.0.2.1", &[Forward]),
+        ("allow http from any out eth0", &[Forward]),
+        ("allow ssh from lan to self, dmz", &[Input, Forward]),
+        ("allow ssh from self to self", &[Output, Input]),
+        ("allow ssh from self, lan to wan", &[Forward, Output]),
+        ("allow ssh from self out eth0", &[Output]),
+        ("allow ssh to 192.0.2.10@self", &[Input]),
+        ("allow ssh to 192.0.2.10@dmz", &[Forward]),
+        ("allow ssh from self to 192.0.2.10", &[Output]),
+        ("input { allow ssh to 192.0.2.1 }", &[Input]),
+        ("output { allow ssh from 192.0.2.1 to 192.0.2.2 }", &[Output]),
+        ("forward { allow tcp 80 from 10.0.0.0/8 to 192.0.2.10 }", &[Forward]),
+        ("from lan to wan { allow ssh }", &[Forward]),
+        ("from lan { allow ssh; }", &[Input]),
+    ];
+    for (rule, expected) in table {
+        assert_eq!(hooks(&format!("{zones}{rule}")), [*expected], "{rule}");
+    }
+}
+
+#[test]
+fn what_is_not_said_is_asked_for() {
+    assert_eq!(
+        findings("allow ssh to 192.0.2.10"),
+        [("ambiguous-destination", "192.0.2.10".to_owned())]
+    );
+    assert_eq!(findings("allow ssh out eth0"), [("ambiguous-direction", "out eth0".to_owned())]);
+    assert_eq!(
+        findings("input { forward { allow ssh } }")[0].0,
+        "conflicting-direction"
+    );
+}
+
+#[test]
+fn zones_bind_interfaces_and_nets() {
+    let policy = policy("zone lan = eth1 { 10.0.0.0/24, fd00:1::/64 }\nallow ssh from lan");
+    let Item::Rule(rule) = &policy.items[0] else { panic!("a rule") };
+    let [place] = &rule.flows[0].source[..] else { panic!("one place") };
+    assert_eq!(place.interfaces.as_ref().map(Vec::len), Some(1));
+    assert_eq!(place.addresses.intervals(Family::V4).len(), 1);
+    // The net and fe80::/10.
+    assert_eq!(place.addresses.intervals(Family::V6).len(), 2);
+}
+
+#[test]
+fn a_drop_that_loses_a_family_is_a_warning() {
+    let text = "zone lan = eth1 { 10.0.0.0/24 }\ndrop ssh from lan";
+    assert_eq!(findings(text), [("family-not-dropped", "lan".to_owned())]);
+    assert_eq!(findings("zone lan = eth1 { 10.0.0.0/24 }\nallow ssh from lan"), []);
+}
+
+#[test]
+fn except_takes_from_the_whole_list_before() {
+    let text = "let staff = 203.0.113.0/24, 10.0.0.0/24 except 10.0.0.66\nallow ssh from staff";
+    let Item::Rule(rule) = &policy(text).items[0] else { panic!("a rule") };
+    assert_eq!(rule.flows[0].source[0].addresses.intervals(Family::V4).len(), 3);
+    assert_eq!(findings("allow ssh from 10.0.0.1 except 10.0.0.0/8")[0].0, "never-matches");
+}
+
+#[test]
+fn calls_unfold_with_their_arguments() {
+    let text = "zone wan = eth0; zone lan = eth1 { 10.0.0.0/24 }
+        let web = 10.0.0.2@lan
+        def publish(svc, host) { forward svc from wan to host hairpin lan }
+        publish(https, web)
+        publish((http, tcp 8080), 10.0.0.3:80@lan)
+        publish(tcp 8443, web)";
+    let policy = policy(text);
+    assert_eq!(policy.items.len(), 3);
+    let Item::Nat(nat) = &policy.items[1] else { panic!("a translation") };
+    let NatKind::Forward(forward) = &nat.kind else { panic!("a forward") };
+    assert_eq!(forward.port, Some(IntervalSet::single(80)));
+    assert_eq!(forward.hairpin.len(), 1);
+    assert!(policy.outermost_call(nat.origin).is_some());
+}
+
+#[test]
+fn rings_are_shown_not_followed() {
+    assert_eq!(findings("let a = b; let b = a; allow ssh from a")[0].0, "recursive-definition");
+    assert_eq!(findings("service a = b; service b = a; allow a")[0].0, "recursive-definition");
+    assert_eq!(findings("def f() { f() }\nf()")[0].0, "recursive-definition");
+    let chains = "chain a { jump b }\nchain b { jump a }\njump a";
+    assert_eq!(findings(chains)[0].0, "chain-cycle");
+    let files = [("a.fw", "include \"b.fw\""), ("b.fw", "include \"a.fw\"")];
+    let (resolved, _) = run_files("include \"a.fw\"", &files);
+    assert_eq!(resolved.findings[0].lint.name, "include-cycle");
+}
+
+#[test]
+fn exponential_definitions_end_with_one_error() {
+    let mut text = String::from("def f0() { allow ssh }\n");
+    for level in 1..40 {
+        text += &format!("def f{level}() {{ f{0}(); f{0}() }}\n", level - 1);
+    }
+    text += "f39()";
+    let codes = findings(&text);
+    assert_eq!(codes.iter().filter(|(code, _)| *code == "too-much-expansion").count(), 1);
+}
+
+#[test]
+fn a_service_bound_to_multicast_uses_the_zones_interfaces() {
+    let text = "zone lan = eth1 { 10.0.0.0/24, fd00::/64 }\nallow mdns from lan";
+    let Item::Rule(rule) = &policy(text).items[0] else { panic!("a rule") };
+    let flow = &rule.flows[0];
+    assert!(flow.source[0].addresses.is_full());
+    assert_eq!(flow.destination[0].addresses.intervals(Family::V4).len(), 1);
+}
+
+#[test]
+fn ping_is_of_both_families() {
+    let Item::Rule(rule) = &policy("allow ping").items[0] else { panic!("a rule") };
+    let families: Vec<_> = rule.flows.iter().flat_map(|flow| &flow.parts).collect();
+    assert_eq!(families.len(), 2);
+}
+
+#[test]
+fn an_empty_policy_has_the_safe_defaults() {
+    let policy = policy("");
+    assert!(policy.items.is_empty());
+    assert!(policy.implicit.established && policy.implicit.loopback);
+    assert_eq!(policy.defaults.input.verdict, super::policy::Verdict::Drop);
+}
+
+#[test]
+fn slips_are_not_taken_for_interfaces() {
+    assert_eq!(findings("zone wan = eth0\nmasquerade wam out")[0], ("unknown-name", "wam".to_owned()));
+    assert_eq!(findings("zone lan = eth1\nmasquerade eth0 out; allow ssh from lan")[0].0, "forwarding-needed");
+}
+
+#[test]
+fn nearby_any_is_anywhere() {
+    let Item::Rule(rule) = &policy("allow ssh from any, 10.0.0.1").items[0] else { panic!("rule") };
+    assert_eq!(rule.flows[0].source, [Place::anywhere()]);
+}
+
+#[test]
+fn the_standard_library_is_without_findings() {
+    let mut sources = Sources::new();
+    for (file, tree) in super::stdlib::services(&mut sources) {
+        let parsed = crate::syntax::parse(file, sources.file(file).text());
+        assert_eq!(parsed.findings, [], "{}", sources.file(file).name());
+        assert_eq!(parsed.tree, tree);
+    }
+    let mut text = String::new();
+    for (_, tree) in super::stdlib::services(&mut sources) {
+        for statement in &tree.statements {
+            if let crate::syntax::tree::StatementKind::Service { name, .. } = &statement.kind {
+                text += &format!("allow {}\n", sources.text(name.0));
+            }
+        }
+    }
+    let faults: Vec<_> = findings(&text)
+        .into_iter()
+        .filter(|(code, _)| *code != "not-supported-yet")
+        .collect();
+    assert_eq!(faults, []);
+    for (name, _) in super::stdlib::modules() {
+        assert_eq!(findings(&format!("use {name}")), [], "{name}");
+    }
+}
