@@ -10,6 +10,7 @@ mod defaults;
 mod direction;
 mod ends;
 mod interfaces;
+mod listing;
 mod load;
 mod messages;
 mod names;
@@ -24,6 +25,7 @@ mod values;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
+pub use listing::{ServiceInfo, services};
 pub use policy::Policy;
 
 use crate::diagnostic::Finding;

@@ -246,7 +246,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// What a service's name means: the policy's own first, then the standard library's.
-    fn service_of_word(&mut self, at: Span, word: &'a str) -> Option<Rc<[Traffic]>> {
+    pub(super) fn service_of_word(&mut self, at: Span, word: &'a str) -> Option<Rc<[Traffic]>> {
         let own = self.names.services.find(word).map(|(index, node)| ((true, index), node));
         let standard = || self.names.standard.find(word).map(|(index, n)| ((false, index), n));
         let Some((key, node)) = own.or_else(standard) else {

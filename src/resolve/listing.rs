@@ -1,0 +1,129 @@
+//! The services of the standard library as people look them up.
+
+use super::messages;
+use super::names::{ServiceNode, gather};
+use super::policy::Part;
+use super::rules::{describe, ports_text};
+use super::services::Traffic;
+use super::{Resolver, stdlib};
+use crate::net::{Addresses, Families, Family, Prefix, address::from_number};
+use crate::source::Sources;
+use crate::syntax::tree::{Clause, ClauseKind, Name};
+use crate::syntax::unquote;
+
+/// A service with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceInfo {
+    pub name: String,
+    pub aliases: Vec<String>,
+    /// Such as `insecure` or `multicast`.
+    pub tags: Vec<String>,
+    /// One line without a final stop.
+    pub description: String,
+    /// The definition as the library's source writes it.
+    pub definition: String,
+    /// What it opens, such as `tcp 22`; the members of a composite each.
+    pub parts: Vec<String>,
+    /// The file of the library it stands in.
+    pub file: String,
+}
+
+/// Every service of the standard library, by name.
+#[must_use]
+pub fn services() -> Vec<ServiceInfo> {
+    let mut sources = Sources::new();
+    let standard = stdlib::services(&mut sources);
+    let statements = standard.iter().flat_map(|(_, tree)| &tree.statements);
+    let mut findings = Vec::new();
+    let names = gather(&[], statements, &sources, &mut findings);
+    let mut resolver = Resolver::new(&sources, names, findings);
+    let nodes: Vec<ServiceNode> =
+        resolver.names.standard.entries.iter().map(|entry| entry.node).collect();
+    let mut services: Vec<ServiceInfo> =
+        nodes.into_iter().map(|node| resolver.describe_service(node)).collect();
+    services.sort_by(|a, b| a.name.cmp(&b.name));
+    services
+}
+
+impl<'a> Resolver<'a> {
+    fn describe_service(&mut self, node: ServiceNode<'a>) -> ServiceInfo {
+        let words = |names: &[Name]| -> Vec<String> {
+            names.iter().map(|name| self.sources.text(name.0).to_owned()).collect()
+        };
+        let find = |pick: &dyn Fn(&'a Clause) -> Option<Vec<String>>| {
+            node.clauses.iter().find_map(pick).unwrap_or_default()
+        };
+        let aliases = find(&|clause| match &clause.kind {
+            ClauseKind::Alias(names) => Some(words(names)),
+            _ => None,
+        });
+        let tags = find(&|clause| match &clause.kind {
+            ClauseKind::Tags(names) => Some(words(names)),
+            _ => None,
+        });
+        let description = find(&|clause| match &clause.kind {
+            ClauseKind::Comment(text) => {
+                Some(vec![unquote(self.sources.text(text.0)).into_owned()])
+            }
+            _ => None,
+        });
+        let name = self.text(node.name.0);
+        let file = self.sources.file(node.name.0.file());
+        let end = node.clauses.last().map_or(node.name.0, |clause| clause.span);
+        let definition = &file.text()[node.name.0.to(end).range()];
+        let traffic = self.service_traffic(node.name, name);
+        ServiceInfo {
+            name: name.to_owned(),
+            aliases,
+            tags,
+            description: description.concat(),
+            definition: format!("service {definition}"),
+            parts: traffic.iter().map(describe_traffic).collect(),
+            file: file.name().to_owned(),
+        }
+    }
+
+    fn service_traffic(&mut self, name: Name, word: &'a str) -> Vec<Traffic> {
+        match self.service_of_word(name.0, word) {
+            Some(traffic) => traffic.to_vec(),
+            None => {
+                self.report(messages::unknown_service(name.0, word, &self.names));
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// `udp 67 from port 68, IPv4 only`
+fn describe_traffic(traffic: &Traffic) -> String {
+    let mut text = describe(&traffic.part);
+    if let Part::Ports { source, .. } = &traffic.part
+        && let Some(ports) = ports_text(source)
+    {
+        text += &format!(" from port {ports}");
+    }
+    if let Some(addresses) = &traffic.destination {
+        text += &format!(" to {}", addresses_text(addresses));
+    }
+    match (traffic.families == Families::BOTH, traffic.part.families() == traffic.families) {
+        (false, false) if traffic.families.v4 => text += " (IPv4 only)",
+        (false, false) => text += " (IPv6 only)",
+        _ => {}
+    }
+    text
+}
+
+fn addresses_text(addresses: &Addresses) -> String {
+    let mut all = Vec::new();
+    for family in Family::BOTH {
+        for (low, high) in addresses.intervals(family) {
+            let (first, last) = (from_number(family, low), from_number(family, high));
+            all.push(match Prefix::spanning(family, low, high) {
+                _ if low == high => first.to_string(),
+                Some(prefix) => prefix.to_string(),
+                None => format!("{first}-{last}"),
+            });
+        }
+    }
+    all.join(", ")
+}

@@ -1,0 +1,247 @@
+//! Random policies of every construct, from a seed.
+
+use std::fmt::Write as _;
+
+/// A small generator of pseudo-random numbers (splitmix64), so that a seed is all a failure needs.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % (limit as u64)).expect("below a usize")
+    }
+
+    /// True once in `of` times.
+    fn once_in(&mut self, of: usize) -> bool {
+        self.below(of) == 0
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len())]
+    }
+
+    /// One to three members, by commas.
+    fn list(&mut self, from: &[&str]) -> String {
+        let count = 1 + self.below(3);
+        let members: Vec<&str> = (0..count).map(|_| self.pick(from)).collect();
+        members.join(", ")
+    }
+}
+
+/// What every generated policy defines.
+const DEFINITIONS: &str = "\
+zone wan = eth0
+zone lan = eth1, wlan+ { 10.0.0.0/24, fd00:1::/64 }
+zone dmz = eth2 { 192.0.2.0/24, 10.9.0.0/16 except 10.9.1.1 }
+zone vpn = wg+
+zone sites = { 10.20.0.0/16, fd00:20::/48 }
+let admins = 203.0.113.0/24, 2001:db8:a::/48
+let staff = admins, 10.0.0.0/24 except 10.0.0.66, 10.0.0.128-10.0.0.130
+let web = 192.0.2.10@dmz
+let both = 10.0.0.2@lan, fd00:1::2@lan
+let three = 10.1.0.0/16, 10.3.0.0/16, 10.5.0.0/16
+let four = 10.2.0.0/16, 10.4.0.0/16, 10.6.0.0/16, 10.8.0.1
+service shop = tcp 8080, 8443-8449, udp 9000
+service many = tcp 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29-31, 33-35, 37, 39-50
+def open(what, whence) { allow what from whence; from whence to dmz { allow what } }
+";
+
+const SUBJECTS: &[&str] = &[
+    "ssh", "http", "dns", "ping", "mdns", "dhcp", "dhcpv6-client", "ipsec", "shop", "many", "samba",
+    "tcp 22", "udp 53", "tcp 80, 443, 8000-8100", "sctp 5060", "icmp echo-request", "icmp 3/4",
+    "icmpv6 packet-too-big", "proto gre", "proto 47", "tcp any", "udp any", "icmp any",
+    "wireguard(51821)", "any",
+];
+
+const TCP_SUBJECTS: &[&str] = &["ssh", "tcp 80, 443", "tcp any", "tcp 1000-2000", "smtp, imaps"];
+
+const SOURCES: &[&str] = &[
+    "lan", "wan", "dmz", "vpn", "admins", "staff", "three", "four", "any", "10.0.0.7",
+    "10.0.0.0/8 except 10.0.0.0/24", "2001:db8::/32", "any except 10.0.0.66", "sites",
+    "198.51.100.5-198.51.100.9", "lan except 10.0.0.5",
+];
+
+const DESTINATIONS: &[&str] = &[
+    "self", "dmz", "wan", "lan", "any", "self, dmz", "web", "192.0.2.10@dmz", "203.0.113.7@self",
+    "vpn", "any except 10.0.0.0/8", "both",
+];
+
+const CONDITIONS: &[&str] = &[
+    "state new", "state new, established", "state invalid, untracked", "mark 0x10/0xff", "mark 7",
+    "length 100-200", "ttl 64", "sport 1024-65535", "ipv4", "ipv6", "limit 5/minute",
+    "limit 10/second burst 20 per source", "limit 3/minute per source/24,/56, destination-port",
+    "connections 20 per source/24", "connections 100", "log \"seen \"", "log level info",
+    "comment \"it's a \\\"test\\\"\"", "owner \"netops\" ticket \"OPS-1\"", "in eth1", "in wan",
+];
+
+/// A policy. Most are valid; those that are not are for the compiler to refuse.
+pub fn policy(seed: u64) -> String {
+    let mut random = Random::new(seed);
+    let mut text = String::from(DEFINITIONS);
+    if random.once_in(3) {
+        let verdict = random.pick(&["allow", "drop", "reject"]);
+        let direction = random.pick(&["input", "forward", "output", "input, forward"]);
+        let log = random.pick(&["", " log", " log \"rest \""]);
+        let _ = writeln!(text, "default {verdict} {direction}{log}");
+    }
+    if random.once_in(4) {
+        text += random.pick(&[
+            "implicit none\n",
+            "implicit established, loopback\n",
+            "implicit loopback, established, neighbour-discovery\n",
+        ]);
+    }
+    text += "chain guard {\n";
+    for _ in 0..random.below(4) {
+        let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \""]);
+        let _ = writeln!(text, "    {rule}");
+    }
+    text += "}\nchain gate {\n";
+    for _ in 0..random.below(4) {
+        let rule = chain_rule(&mut random, &["jump guard", "reject", "return", "goto guard"]);
+        let _ = writeln!(text, "    {rule}");
+    }
+    text += "}\n";
+    for _ in 0..1 + random.below(8) {
+        statement(&mut random, &mut text, "");
+    }
+    text
+}
+
+fn statement(random: &mut Random, text: &mut String, indent: &str) {
+    match random.below(12) {
+        0..=6 => {
+            let rule = rule(random);
+            let _ = writeln!(text, "{indent}{rule}");
+        }
+        7 => {
+            let nat = nat(random);
+            let _ = writeln!(text, "{indent}{nat}");
+        }
+        8 => {
+            let (what, whence) = (random.pick(SUBJECTS), random.pick(SOURCES));
+            let _ = writeln!(text, "{indent}open(({what}), ({whence}))");
+        }
+        9 if indent.len() < 8 => {
+            let head = match random.below(4) {
+                0 => random.pick(&["input", "output", "forward"]).to_owned(),
+                1 => format!("from {}", random.list(SOURCES)),
+                2 => format!("from {} to {}", random.pick(SOURCES), random.pick(DESTINATIONS)),
+                _ => random.pick(&["limit 7/minute", "state new", "ipv4", "in eth1"]).to_owned(),
+            };
+            let _ = writeln!(text, "{indent}{head} {{");
+            for _ in 0..1 + random.below(3) {
+                statement(random, text, &format!("{indent}    "));
+            }
+            let _ = writeln!(text, "{indent}}}");
+        }
+        _ => {
+            let nat = nat(random);
+            let _ = writeln!(text, "{indent}{nat}");
+        }
+    }
+}
+
+fn chain_rule(random: &mut Random, verbs: &[&str]) -> String {
+    let (verb, subject) = (random.pick(verbs), random.pick(SUBJECTS));
+    let mut rule = format!("{verb} {subject}");
+    if random.once_in(2) {
+        let _ = write!(rule, " from {}", random.list(SOURCES));
+    }
+    conditions(random, &mut rule, 3);
+    rule
+}
+
+fn conditions(random: &mut Random, rule: &mut String, once_in: usize) {
+    while random.once_in(once_in) {
+        let condition = random.pick(CONDITIONS);
+        let word = condition.split(' ').next().unwrap_or_default();
+        if !rule.contains(&format!(" {word} ")) {
+            let _ = write!(rule, " {condition}");
+        }
+    }
+}
+
+fn rule(random: &mut Random) -> String {
+    let verb = random.pick(&[
+        "allow", "allow", "allow", "drop", "drop", "reject", "log \"l \"", "return", "jump guard",
+        "jump gate", "goto guard",
+    ]);
+    let mut rule = match random.below(8) {
+        0 => {
+            let flags = random.pick(&["syn / syn, ack, fin, rst", "none / all", "fin, syn / fin, syn"]);
+            format!("{verb} {} flags {flags}", random.pick(TCP_SUBJECTS))
+        }
+        1 => format!("reject {} with tcp-reset", random.pick(TCP_SUBJECTS)),
+        2 => format!("{verb} {}, {}", random.pick(SUBJECTS), random.pick(SUBJECTS)),
+        _ => format!("{verb} {}", random.pick(SUBJECTS)),
+    };
+    match random.below(6) {
+        0 => {
+            let _ = write!(rule, " out");
+            if random.once_in(3) {
+                let _ = write!(rule, " user {}", random.pick(&["0", "www-data", "1000"]));
+            }
+        }
+        1 => {
+            let _ = write!(rule, " from self to {}", random.list(DESTINATIONS));
+        }
+        _ => {
+            if random.once_in(2) {
+                let _ = write!(rule, " from {}", random.list(SOURCES));
+            }
+            if random.once_in(2) {
+                let _ = write!(rule, " to {}", random.list(DESTINATIONS));
+            }
+            if random.once_in(8) {
+                let _ = write!(rule, " mac 00:16:3e:00:00:01, 00:16:3e:00:00:02");
+            }
+        }
+    }
+    conditions(random, &mut rule, 3);
+    rule
+}
+
+fn nat(random: &mut Random) -> String {
+    match random.below(11) {
+        0 => "masquerade wan out".to_owned(),
+        1 => format!("masquerade {} from {} to wan", random.pick(SUBJECTS), random.list(SOURCES)),
+        2 => format!("snat from {} to dmz as 203.0.113.5", random.pick(SOURCES)),
+        3 => format!("nonat from {} to {}", random.pick(SOURCES), random.pick(&["vpn", "dmz", "wan"])),
+        4 => "netmap 203.0.113.16/28 to 10.0.0.16/28 on wan".to_owned(),
+        5 => format!(
+            "redirect {} from {} to :3128",
+            random.pick(TCP_SUBJECTS),
+            random.pick(SOURCES)
+        ),
+        6 => format!(
+            "forward {} from {} to 10.0.0.2:8443@lan",
+            random.pick(TCP_SUBJECTS),
+            random.pick(SOURCES)
+        ),
+        7 => format!(
+            "forward {} at 203.0.113.7 from wan to {} hairpin {}",
+            random.pick(SUBJECTS),
+            random.pick(&["web", "both", "10.0.0.2@lan"]),
+            random.pick(&["lan", "lan, dmz", "self", "lan, self"])
+        ),
+        8 => format!("forward {} from wan to both hairpin lan", random.pick(SUBJECTS)),
+        9 => "masquerade wan out ipv6".to_owned(),
+        _ => format!(
+            "forward tcp 8000-8010, 9000 at 203.0.113.7, 2001:db8::7 from {} to both",
+            random.pick(SOURCES)
+        ),
+    }
+}
