@@ -10,10 +10,10 @@ mod filter;
 mod messages;
 mod report;
 mod scan;
-mod token;
-pub mod tree;
 #[cfg(test)]
 mod tests;
+mod token;
+pub mod tree;
 
 use std::borrow::Cow;
 
@@ -68,7 +68,8 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
 pub fn unquote(text: &str) -> Cow<'_, str> {
     const QUOTES: [char; 6] = ['"', '“', '”', '„', '«', '»'];
     let inner = text.strip_prefix(QUOTES).unwrap_or(text);
-    let inner = if ends_in_escape(inner) { inner } else { inner.strip_suffix(QUOTES).unwrap_or(inner) };
+    let inner =
+        if ends_in_escape(inner) { inner } else { inner.strip_suffix(QUOTES).unwrap_or(inner) };
     if !inner.contains('\\') {
         return Cow::Borrowed(inner);
     }

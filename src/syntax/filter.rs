@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 
 use logos::{Lexer, Logos};
 
+use super::Comment;
 use super::messages::lexis as messages;
 use super::report::Reporter;
 use super::token::{Token, statement_words};
-use super::Comment;
 use brackets::{Bracket, Opened};
 
 /// How deep blocks, and how deep parentheses, may nest.
@@ -192,11 +192,13 @@ impl<'r, 't> Filter<'r, 't> {
     /// Gives a token its meaning by its place, and queues it.
     fn place(&mut self, (start, token, end): Lexeme) {
         if token != Token::Semicolon {
-            self.demand_end(start);
+            self.demand_end(start, end);
         }
         match token {
             Token::Semicolon => self.semicolon(start, end),
-            Token::OpenBrace | Token::OpenParen | Token::OpenBracket => self.open(start, token, end),
+            Token::OpenBrace | Token::OpenParen | Token::OpenBracket => {
+                self.open(start, token, end)
+            }
             Token::CloseBrace => self.close_brace(start, end),
             Token::CloseParen | Token::CloseBracket => self.close_paren(start, token, end),
             Token::Name => {
@@ -225,15 +227,13 @@ impl<'r, 't> Filter<'r, 't> {
     }
 
     /// After `}` a statement is over: says so when the next one stands on the same line.
-    fn demand_end(&mut self, start: usize) {
-        let closed = matches!(
-            self.last,
-            Some(Token::CloseBrace | Token::CloseNets | Token::ClosePackets)
-        );
+    fn demand_end(&mut self, start: usize, end: usize) {
+        let closed =
+            matches!(self.last, Some(Token::CloseBrace | Token::CloseNets | Token::ClosePackets));
         // A test packet's or block's own `}` may follow at once.
-        let next = self.text(start, start + 1);
+        let next = self.text(start, end);
         if closed && next != "}" && self.queue.is_empty() {
-            self.notes.report(messages::end_after_brace(self.notes.span(start, start + 1), next));
+            self.notes.report(messages::end_after_brace(self.notes.span(start, end), next));
             self.queue.push_back((self.last_end, Token::End, self.last_end));
             self.head = None;
             self.position = 0;
@@ -254,9 +254,7 @@ impl<'r, 't> Filter<'r, 't> {
                 !(word == Token::From && self.behind(end).starts_with('"'))
             }
             Token::Def => self.open.last().is_some_and(|open| open.bracket == Bracket::Paren),
-            Token::Service => {
-                self.last == Some(Token::Alias)
-            }
+            Token::Service => self.last == Some(Token::Alias),
             _ => false,
         }
     }
@@ -274,17 +272,21 @@ impl<'r, 't> Filter<'r, 't> {
             };
         };
         let before_number = || self.behind(end).starts_with(|c: char| c.is_ascii_digit());
+        let after_dynamic = head == Token::Set
+            && matches!(last, Some(Token::Dynamic | Token::Value | Token::Number));
         match text {
             "rate" if before_number() => Token::Rate,
             "burst" if before_number() => Token::Burst,
             "dynamic" if head == Token::Set && self.position == 2 => Token::Dynamic,
-            "timeout" if head == Token::Set && self.position > 2 => Token::Timeout,
-            "size" if head == Token::Set && self.position > 2 => Token::Size,
-            "helper" | "alias" | "tags" if head == Token::Service && ends_list(last) => match text {
-                "helper" => Token::Helper,
-                "alias" => Token::Alias,
-                _ => Token::Tags,
-            },
+            "timeout" if after_dynamic => Token::Timeout,
+            "size" if after_dynamic => Token::Size,
+            "helper" | "alias" | "tags" if head == Token::Service && ends_list(last) => {
+                match text {
+                    "helper" => Token::Helper,
+                    "alias" => Token::Alias,
+                    _ => Token::Tags,
+                }
+            }
             _ => Token::Name,
         }
     }
@@ -319,5 +321,8 @@ fn next_statement(token: Token) -> bool {
 /// Whether a service's list is over behind this token, so that a clause may follow.
 fn ends_list(token: Option<Token>) -> bool {
     use Token::{Alias, Comma, Equals, Helper, Icmp, Proto, Service, Tags};
-    !matches!(token, None | Some(Comma | Equals | Service | Helper | Alias | Tags | Icmp(_) | Proto))
+    !matches!(
+        token,
+        None | Some(Comma | Equals | Service | Helper | Alias | Tags | Icmp(_) | Proto)
+    )
 }

@@ -1,6 +1,7 @@
 //! What is said about a text that is not of the language: one function a message.
 
 pub mod brackets;
+mod clause;
 pub mod lexis;
 pub mod statement;
 mod words;

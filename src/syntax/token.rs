@@ -332,12 +332,6 @@ impl Token {
     pub fn is_value(self) -> bool {
         matches!(self, Token::Number | Token::Range | Token::Value)
     }
-
-    /// Whether a definition's or a block's first word is meant.
-    #[must_use]
-    pub fn is_statement_word(self) -> bool {
-        statement_words().any(|(_, token)| token == self)
-    }
 }
 
 const STATEMENT_WORDS: &[(&str, Token)] = &[
@@ -368,15 +362,60 @@ pub fn statement_words() -> impl Iterator<Item = (&'static str, Token)> {
 
 /// The verbs, as written.
 pub const VERBS: &[&str] = &[
-    "allow", "drop", "reject", "log", "return", "jump", "goto", "masquerade", "snat", "forward",
-    "redirect", "netmap", "nonat", "mark", "dscp", "clamp", "notrack", "add",
+    "allow",
+    "drop",
+    "reject",
+    "log",
+    "return",
+    "jump",
+    "goto",
+    "masquerade",
+    "snat",
+    "forward",
+    "redirect",
+    "netmap",
+    "nonat",
+    "mark",
+    "dscp",
+    "clamp",
+    "notrack",
+    "add",
 ];
 
 /// The words that begin a clause of a rule, as written.
 pub const CLAUSES: &[&str] = &[
-    "from", "to", "in", "out", "on", "sport", "state", "flags", "limit", "connections", "ipv4",
-    "ipv6", "during", "user", "group", "mac", "length", "ttl", "until", "via", "with", "within",
-    "comment", "owner", "ticket", "as", "at", "hairpin", "expect", "log", "mark", "dscp",
+    "from",
+    "to",
+    "in",
+    "out",
+    "on",
+    "sport",
+    "state",
+    "flags",
+    "limit",
+    "connections",
+    "ipv4",
+    "ipv6",
+    "during",
+    "user",
+    "group",
+    "mac",
+    "length",
+    "ttl",
+    "until",
+    "via",
+    "with",
+    "within",
+    "comment",
+    "owner",
+    "ticket",
+    "as",
+    "at",
+    "hairpin",
+    "expect",
+    "log",
+    "mark",
+    "dscp",
 ];
 
 /// The clauses that stand without a value.

@@ -379,6 +379,9 @@ pub struct Key {
 }
 
 /// A head of clauses, or a direction, around statements.
+///
+/// Without direction and without clauses it is a block whose head could not be read: a finding
+/// tells, and the body is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The head alone.

@@ -103,11 +103,9 @@ impl Filter<'_, '_> {
     }
 
     pub(super) fn close_paren(&mut self, start: usize, token: Token, end: usize) {
-        let wanted =
-            if token == Token::CloseParen { Bracket::Paren } else { Bracket::Square };
+        let wanted = if token == Token::CloseParen { Bracket::Paren } else { Bracket::Square };
         let pending = self.open.iter().rev().take_while(|open| !open.bracket.is_brace());
-        let Some(between) = pending.map(|open| open.bracket).position(|open| open == wanted)
-        else {
+        let Some(between) = pending.map(|open| open.bracket).position(|open| open == wanted) else {
             if self.forgiven > 0 {
                 self.forgiven -= 1;
             } else {

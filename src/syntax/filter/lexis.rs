@@ -67,7 +67,8 @@ impl Filter<'_, '_> {
         end += more;
         let span = self.notes.span(start, end);
         let before = self.notes.text()[..start].chars().next_back();
-        let finding = messages::unknown_characters(span, self.text(start, end), before, &rest[more..]);
+        let finding =
+            messages::unknown_characters(span, self.text(start, end), before, &rest[more..]);
         self.notes.report(finding);
         (!blank).then_some((start, Token::Unknown, end))
     }

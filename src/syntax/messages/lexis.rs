@@ -43,33 +43,70 @@ fn advice(run: &str, before: Option<char>, after: &str) -> (&'static str, &'stat
     let first = run.chars().next().unwrap_or(' ');
     let behind_word = before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
     match first {
-        '“' | '”' | '„' | '«' | '»' => ("a typographic quote", "strings stand in straight quotes: `\"text\"`"),
-        '’' | '‘' | '‚' | '\'' | '`' => ("not a quote of the language", "strings stand in double quotes: `\"text\"`"),
-        '–' | '—' | '−' | '‐' | '‑' => ("a typographic dash", "write a plain `-`: `8000-8100`"),
-        '→' | '⇒' => ("a typographic arrow", "write `->` between addresses, `=>` before a verdict"),
+        '“' | '”' | '„' | '«' | '»' => {
+            ("a typographic quote", "strings stand in straight quotes: `\"text\"`")
+        }
+        '’' | '‘' | '‚' | '\'' | '`' => {
+            ("not a quote of the language", "strings stand in double quotes: `\"text\"`")
+        }
+        '–' | '—' | '−' | '‐' | '‑' => {
+            ("a typographic dash", "write a plain `-`: `8000-8100`")
+        }
+        '→' | '⇒' => {
+            ("a typographic arrow", "write `->` between addresses, `=>` before a verdict")
+        }
         '…' => ("a typographic ellipsis", "write a range with `-`: `8000-8100`"),
-        '&' => ("conditions are not joined by a sign", "separate the members of a list by commas; clauses that follow each other must all hold"),
-        '|' => ("alternatives are not joined by a sign", "separate the members of a list by commas: `from lan, dmz`"),
+        '&' => (
+            "conditions are not joined by a sign",
+            "separate the members of a list by commas; clauses that follow each other must all hold",
+        ),
+        '|' => (
+            "alternatives are not joined by a sign",
+            "separate the members of a list by commas: `from lan, dmz`",
+        ),
         '!' => ("negation is a word here", "say `except`: `from any except 10.0.0.0/8`"),
-        '$' => ("names have no sign before them", "write the name alone: `let x = …`, then `from x`"),
-        '*' => ("no wildcard here", "say `any`; an interface pattern ends in `+`: `wg+`; a string may have a `*`"),
-        '+' => ("only an interface pattern ends in `+`", "write it behind the name, without a blank: `wg+`"),
-        '\\' => ("lines are not joined by a sign", "a list goes on in the next line after its comma"),
+        '$' => {
+            ("names have no sign before them", "write the name alone: `let x = …`, then `from x`")
+        }
+        '*' => (
+            "no wildcard here",
+            "say `any`; an interface pattern ends in `+`: `wg+`; a string may have a `*`",
+        ),
+        '+' => (
+            "only an interface pattern ends in `+`",
+            "write it behind the name, without a blank: `wg+`",
+        ),
+        '\\' => {
+            ("lines are not joined by a sign", "a list goes on in the next line after its comma")
+        }
         '%' => ("names and values have no `%`", "say the interface with `in` or `out`"),
         '<' | '>' => ("no comparison here", "write a range: `8000-8100`"),
-        '.' if behind_word => ("a name cannot end so, and a statement has no final stop", "delete it"),
-        '-' if behind_word => ("a name cannot end in `-`", "delete it, or write a range or name without blanks"),
-        '-' if after.starts_with(|c: char| c.is_ascii_alphabetic()) => ("there are no options here", "write clauses: `from lan`, `in eth0`, `tcp 22`"),
+        '.' if behind_word => {
+            ("a name cannot end so, and a statement has no final stop", "delete it")
+        }
+        '-' if behind_word => {
+            ("a name cannot end in `-`", "delete it, or write a range or name without blanks")
+        }
+        '-' if after.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            ("there are no options here", "write clauses: `from lan`, `in eth0`, `tcp 22`")
+        }
         '-' => ("a dash of its own", "write a range without blanks: `8000-8100`"),
-        c if is_odd_blank(c) => ("looks like a blank or like nothing, but is another character", "replace it by a plain blank"),
-        c if c.is_alphabetic() => ("names have only the letters a to z and A to Z", "write it without accents, or, for an interface or a comment, in double quotes"),
+        c if is_odd_blank(c) => (
+            "looks like a blank or like nothing, but is another character",
+            "replace it by a plain blank",
+        ),
+        c if c.is_alphabetic() => (
+            "names have only the letters a to z and A to Z",
+            "write it without accents, or, for an interface or a comment, in double quotes",
+        ),
         c if c.is_control() => ("a control character", "delete it; is this a text file?"),
         _ => ("no word, value or sign begins so", "delete it, or put the text in double quotes"),
     }
 }
 
 pub fn curly_quotes(span: Span, text: &str) -> Finding {
-    let inner: String = text.chars().filter(|c| !matches!(c, '“' | '”' | '„' | '«' | '»')).collect();
+    let inner: String =
+        text.chars().filter(|c| !matches!(c, '“' | '”' | '„' | '«' | '»')).collect();
     Finding::new(&catalogue::UNKNOWN_CHARACTER, span, "string in typographic quotes")
         .label("these quotes are not those of the language")
         .help(format!("write \"{}\"", inner.trim_matches('"')))

@@ -1,0 +1,308 @@
+//! What is said about subjects, clauses and lists that the grammar could not read.
+
+use crate::diagnostic::{Finding, catalogue, nearest};
+
+use super::super::scan::{Scan, Setting};
+use super::super::token::{BARE_CLAUSES, CLAUSES, SERVICE_CLAUSES, Token};
+use super::{syntax_error, words};
+
+/// The first that knows the mistake speaks.
+pub fn explain(scan: &Scan<'_, '_>) -> Option<Finding> {
+    None.or_else(|| comma(scan))
+        .or_else(|| empty_brackets(scan))
+        .or_else(|| conjunction(scan))
+        .or_else(|| subject(scan))
+        .or_else(|| wrong_kind(scan))
+        .or_else(|| nothing_behind(scan))
+        .or_else(|| braces_of_rule(scan))
+        .or_else(|| another_statement(scan))
+        .or_else(|| equals(scan))
+        .or_else(|| clause_word(scan))
+        .or_else(|| missing_comma(scan))
+}
+
+fn comma(scan: &Scan<'_, '_>) -> Option<Finding> {
+    if scan.token(-1) == Token::Comma {
+        return Some(match scan.token(0) {
+            Token::Comma => syntax_error(scan.span(0), "two commas in a row")
+                .label("nothing stands between them")
+                .help("delete one of them"),
+            Token::CloseParen | Token::CloseNets => return None,
+            current if ends_list(current) => {
+                syntax_error(scan.span(-1), "comma behind the last member of a list")
+                    .label("nothing follows it")
+                    .help("delete it, or go on with the list")
+            }
+            _ => return None,
+        });
+    }
+    if scan.token(0) != Token::Comma {
+        return None;
+    }
+    let before = scan.text(-1);
+    if words::wanted_after(scan.token(-1), before).is_some() || scan.token(-1).is_verb() {
+        return Some(
+            syntax_error(scan.span(0), format!("comma right behind `{before}`"))
+                .label("a list cannot begin with a comma")
+                .help("delete it"),
+        );
+    }
+    if scan.clause_before().is_some_and(|(word, _)| word.is_clause()) {
+        return Some(
+            syntax_error(scan.span(0), "comma where no list is")
+                .label("nothing is listed here")
+                .help("delete it: clauses follow each other without a comma"),
+        );
+    }
+    None
+}
+
+fn ends_list(token: Token) -> bool {
+    matches!(token, Token::End | Token::CloseBrace | Token::OpenBrace | Token::Gives)
+        || token.is_clause()
+        || token.is_verb()
+}
+
+fn conjunction(scan: &Scan<'_, '_>) -> Option<Finding> {
+    // `from not lan`: the grammar took `not` for a name, and stopped behind it.
+    let is_one = |at: &isize| matches!(scan.text(*at), "and" | "or" | "not" | "without" | "but");
+    let at = [0, -1].into_iter().find(is_one)?;
+    let word = scan.text(at);
+    let (label, help) = match word {
+        "and" | "or" => (
+            "members of a list are joined by commas",
+            format!("write `,` for `{word}`; clauses follow each other without a word"),
+        ),
+        "not" | "without" | "but" => (
+            "exceptions have a word of their own",
+            "say `except`: `from any except 10.0.0.0/8`".to_owned(),
+        ),
+        _ => return None,
+    };
+    Some(
+        syntax_error(scan.span(at), format!("`{word}` is no word of the language"))
+            .label(label)
+            .help(help),
+    )
+}
+
+/// What stands between a verb and its clauses.
+fn subject(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let (before, word) = (scan.text(-1), scan.text(0));
+    match (scan.token(-1), scan.token(0)) {
+        (Token::Protocol(_), name) if name.is_name() && !is_foreign(scan) => Some(
+            syntax_error(
+                scan.span(0),
+                format!("`{before}` takes port numbers, not the name `{word}`"),
+            )
+            .label("a service brings its own protocol")
+            .help(format!("write `{word}` without `{before}`, or a number: `{before} 22`")),
+        ),
+        (Token::Protocol(_) | Token::Icmp(_), Token::Address) => Some(
+            syntax_error(scan.span(0), "address among the ports and services")
+                .label("from or to this address?")
+                .help(format!("write `from {word}` or `to {word}`")),
+        ),
+        (verb, Token::Number | Token::Range)
+            if verb.is_verb() || matches!(verb, Token::Protect) =>
+        {
+            Some(
+                syntax_error(scan.span(0), format!("port `{word}` without a protocol"))
+                    .label("of which protocol?")
+                    .help(format!("say it first: `{before} tcp {word}`")),
+            )
+        }
+        (verb, Token::Address) if verb.is_verb() || verb == Token::Protect => Some(
+            syntax_error(scan.span(0), format!("address right behind `{before}`"))
+                .label("from or to this address?")
+                .help(format!("write `{before} any from {word}`, or `to {word}`")),
+        ),
+        (name, Token::Number | Token::Range)
+            if name.is_name() && scan.would_take("\"(\"") && scan.would_take("\",\"") =>
+        {
+            Some(
+                syntax_error(scan.span(0), format!("port right behind the service `{before}`"))
+                    .label("a service has its own ports")
+                    .help(format!("for another port write `{before}({word})`")),
+            )
+        }
+        (Token::Number | Token::Range, Token::Number | Token::Range)
+            if scan.would_take("\",\"") =>
+        {
+            Some(
+                syntax_error(scan.span(0), "comma missing between two members of a list")
+                    .label("a `,` belongs before this")
+                    .help(format!("write `{before}, {word}`")),
+            )
+        }
+        _ => None,
+    }
+}
+
+/// A value of a kind that its place does not take.
+fn wrong_kind(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let (before, word) = (scan.text(-1), scan.text(0));
+    let endpoints = scan.would_take("address") && scan.would_take("\"self\"");
+    let (message, label, help) = match scan.token(0) {
+        Token::Text if word == "\"\"" => (
+            "empty string".to_owned(),
+            "a name or value belongs here",
+            "write it without quotes".to_owned(),
+        ),
+        Token::Text => (
+            "string where none can stand".to_owned(),
+            "names and values are not quoted here",
+            format!("write `{}`", word.trim_matches('"')),
+        ),
+        Token::Pattern if endpoints => (
+            format!("interface pattern behind `{before}`"),
+            "an interface is no address",
+            format!("say it with `in {word}` or `out {word}`"),
+        ),
+        Token::Number | Token::Range if endpoints => (
+            format!("`{word}` is no address"),
+            "a number of its own",
+            "an address has all its parts: `10.0.0.1`; a port stands behind its protocol: `tcp 22`"
+                .to_owned(),
+        ),
+        Token::Value if endpoints => (
+            format!("`{word}` is no address"),
+            "neither a zone nor an address",
+            "a mac address has a clause of its own: `mac 00:16:3e:00:00:01`".to_owned(),
+        ),
+        Token::Address if matches!(scan.token(-1), Token::In | Token::Out | Token::On) => (
+            format!("address behind `{before}`"),
+            "an interface or a zone belongs here",
+            format!("write `from {word}` or `to {word}`"),
+        ),
+        Token::Name if scan.token(-1) == Token::Colon => (
+            format!("`{word}` is no port"),
+            "a number belongs here",
+            "ports are numbers: `10.0.0.2:8443`".to_owned(),
+        ),
+        Token::Name if matches!(scan.token(-1), Token::TextClause(_)) => (
+            format!("`{before}` takes a text in double quotes"),
+            "not in quotes",
+            format!("write `{before} \"{word} …\"`"),
+        ),
+        _ => return None,
+    };
+    Some(syntax_error(scan.span(0), message).label(label).help(help))
+}
+
+/// A word whose value is missing.
+fn nothing_behind(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let word = scan.text(-1);
+    let (wanted, example) = words::wanted_after(scan.token(-1), word)?;
+    // A word that may stand alone, such as the clause `log`, wants nothing.
+    if scan.would_take("end") && scan.would_take("\"during\"") {
+        return None;
+    }
+    let finding = syntax_error(scan.span(-1), format!("nothing stands behind `{word}`"));
+    let finding = if ends_list(scan.token(0)) || scan.token(0) == Token::CloseParen {
+        finding.label(format!("expected {wanted} behind this"))
+    } else {
+        syntax_error(scan.span(0), format!("`{}` cannot stand behind `{word}`", scan.text(0)))
+            .label(format!("expected {wanted}"))
+    };
+    Some(finding.help(format!("as in `{example}`")))
+}
+
+fn empty_brackets(scan: &Scan<'_, '_>) -> Option<Finding> {
+    use Token::{CloseBracket, CloseNets, CloseParen, OpenBracket, OpenNets, OpenParen};
+    let help = match (scan.token(-1), scan.token(0)) {
+        (OpenNets, CloseNets) => "write the nets of the zone, or leave the braces out",
+        (OpenParen, CloseParen) => "write its members, or leave the parentheses out",
+        (OpenBracket, CloseBracket) => "write an IPv6 address: `[2001:db8::1]:443`",
+        _ => return None,
+    };
+    let span = scan.span(-1).to(scan.span(0));
+    Some(syntax_error(span, "list without members").label("nothing is in it").help(help))
+}
+
+fn braces_of_rule(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let is_rule = scan.head().is_verb() || matches!(scan.head(), Token::Assert | Token::Protect);
+    (is_rule && scan.token(0) == Token::OpenBrace).then(|| {
+        syntax_error(scan.span(0), "block behind a rule")
+            .label("a rule has no block")
+            .help("a block's head has clauses only: `from lan { allow ssh }`")
+    })
+}
+
+fn another_statement(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let verb = scan.token(0);
+    if !verb.is_verb() || !scan.would_take("end") {
+        return None;
+    }
+    let word = scan.text(0);
+    Some(
+        syntax_error(scan.span(0), format!("second verb `{word}` in one statement"))
+            .label("a statement has one verb, and it comes first")
+            .help("begin a new line before it, or write a `;`"),
+    )
+}
+
+fn equals(scan: &Scan<'_, '_>) -> Option<Finding> {
+    (scan.token(0) == Token::Equals).then(|| {
+        syntax_error(scan.span(0), "`=` outside a definition")
+            .label("nothing is defined here")
+            .help("delete it; conditions are clauses: `from lan`, `tcp 22`")
+    })
+}
+
+fn is_foreign(scan: &Scan<'_, '_>) -> bool {
+    words::foreign_clause(scan.text(0)).is_some()
+}
+
+/// A word where a clause could stand.
+fn clause_word(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let (token, word, next) = (scan.token(0), scan.text(0), scan.token(1));
+    let word_like = token.is_name() || matches!(token, Token::Burst | Token::Rate);
+    if !word_like || !scan.would_take("\"during\"") {
+        return None;
+    }
+    let unknown = |help: String| {
+        Finding::new(&catalogue::UNKNOWN_CLAUSE, scan.span(0), format!("unknown clause `{word}`"))
+            .label("no clause begins with this word")
+            .help(help)
+    };
+    if let Some(help) = words::foreign_clause(word) {
+        return Some(unknown(help.to_owned()));
+    }
+    let ends = ends_list(next) || next == Token::Comma;
+    let close = |known: &[&'static str]| nearest(&word.to_ascii_lowercase(), known.iter().copied());
+    let service = if scan.head() == Token::Service { SERVICE_CLAUSES } else { &[] };
+    let meant = if ends {
+        // Nothing follows, so only a clause without a value can be meant; and two words in a row
+        // are more often a list without its comma.
+        close(BARE_CLAUSES).filter(|meant| strsim::osa_distance(meant, word) == 1)
+    } else {
+        close(service).or_else(|| close(CLAUSES))
+    };
+    if let Some(meant) = meant {
+        return Some(unknown(format!("did you mean `{meant}`?")));
+    }
+    if ends && scan.would_take("\",\"") {
+        return None;
+    }
+    let place = if scan.setting == Setting::Packet { "packet" } else { "rule" };
+    Some(unknown(format!(
+        "the conditions of a {place} are clauses such as `from`, `to`, `in`, `out`, `state`, `limit`"
+    )))
+}
+
+fn missing_comma(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let token = scan.token(0);
+    let member = token.is_name() || token.is_value() || token.is_subject_word() || {
+        matches!(token, Token::Address | Token::Machine | Token::Pattern | Token::OpenParen)
+    };
+    if !member || !scan.would_take("\",\"") {
+        return None;
+    }
+    let (before, word) = (scan.text(-1), scan.text(0));
+    Some(
+        syntax_error(scan.span(0), "comma missing between two members of a list")
+            .label("a `,` belongs before this")
+            .help(format!("write `{before}, {word}`")),
+    )
+}
