@@ -1,0 +1,216 @@
+//! Policy → ruleset: each statement becomes kernel rules of both families, in the order written.
+//!
+//! In goes a resolved policy, out come the tables of IPv4 and IPv6. First match in source order
+//! stays first match; nothing is hoisted, and a list of n things costs n rules, not a product. It is
+//! total: whatever a policy says, it comes out as rules, and what is empty in a family comes out as
+//! none there, never as a rule without the condition.
+//!
+//! To read on: [`set`] is how packets are described on the way, [`layout`] how such a description
+//! becomes rules and chains, [`filter`] and [`nat`] what statements become.
+
+mod address;
+mod body;
+mod condition;
+mod filter;
+mod forward;
+mod generated;
+mod implicit;
+mod layout;
+mod limit;
+mod nat;
+mod part;
+mod place;
+mod port_map;
+mod reject;
+mod remark;
+mod set;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::net::Family;
+use crate::resolve::Policy;
+use crate::resolve::policy::{self, Hook, Item, Remarks, Scope};
+use crate::ruleset::{Chain, ChainPolicy, Match, Origin, Rule, Ruleset, Table, TableName, Target};
+use crate::source::Sources;
+
+use body::Body;
+use generated::Generated;
+use layout::Layout;
+use limit::Limits;
+
+/// What a policy is to the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lowered {
+    pub v4: Ruleset,
+    pub v6: Ruleset,
+}
+
+/// The rulesets of a policy. `sources` are looked up for comments and for where limits stand.
+#[must_use]
+pub fn lower(policy: &Policy, sources: &Sources) -> Lowered {
+    let limits = Limits::of(policy, sources);
+    let of = |family| Lowering::new(policy, sources, &limits, family).run();
+    Lowered { v4: of(Family::V4), v6: of(Family::V6) }
+}
+
+/// One family's tables while they are written.
+struct Lowering<'a> {
+    policy: &'a Policy,
+    sources: &'a Sources,
+    limits: &'a Limits,
+    family: Family,
+    /// Generated chains of the filter table, then those of the nat table.
+    filter: Generated,
+    nat: Generated,
+    prerouting: Vec<Rule>,
+    nat_output: Vec<Rule>,
+    postrouting: Vec<Rule>,
+}
+
+/// The filter chains while they are written.
+#[derive(Default)]
+struct Hooks {
+    input: Body,
+    forward: Body,
+    output: Body,
+}
+
+impl Hooks {
+    fn of(&mut self, hook: Hook) -> &mut Body {
+        match hook {
+            Hook::Input => &mut self.input,
+            Hook::Forward => &mut self.forward,
+            Hook::Output => &mut self.output,
+        }
+    }
+}
+
+impl<'a> Lowering<'a> {
+    fn new(policy: &'a Policy, sources: &'a Sources, limits: &'a Limits, family: Family) -> Self {
+        let taken = || policy.chains.iter().map(|chain| Arc::clone(&chain.name));
+        Lowering {
+            policy,
+            sources,
+            limits,
+            family,
+            filter: Generated::new(taken()),
+            nat: Generated::new(taken()),
+            prerouting: Vec::new(),
+            nat_output: Vec::new(),
+            postrouting: Vec::new(),
+        }
+    }
+
+    fn run(mut self) -> Ruleset {
+        let policy = self.policy;
+        let mut hooks = Hooks::default();
+        for item in &policy.items {
+            match item {
+                Item::Rule(rule) => {
+                    for hook in Hook::ALL {
+                        self.filter_rule(hooks.of(hook), rule, Scope::Hook(hook));
+                    }
+                }
+                Item::Nat(nat) => self.nat_statement(&mut hooks, nat),
+            }
+        }
+        let users = policy.chains.iter().map(|chain| self.user_chain(chain)).collect();
+        let Hooks { input, forward, output } = hooks;
+        let built_in = vec![
+            self.base_chain(Hook::Input, input),
+            self.base_chain(Hook::Forward, forward),
+            self.base_chain(Hook::Output, output),
+        ];
+        Ruleset { family: self.family, tables: self.tables(built_in, users) }
+    }
+
+    fn user_chain(&mut self, chain: &policy::Chain) -> Chain {
+        let mut body = Body::default();
+        for rule in &chain.rules {
+            self.filter_rule(&mut body, rule, Scope::Chain);
+        }
+        let rules = body.finish(&mut self.filter);
+        Chain { name: Arc::clone(&chain.name), policy: None, rules }
+    }
+
+    fn base_chain(&mut self, hook: Hook, body: Body) -> Chain {
+        let (name, body_name) = match hook {
+            Hook::Input => ("INPUT", "input.rules"),
+            Hook::Forward => ("FORWARD", "forward.rules"),
+            Hook::Output => ("OUTPUT", "output.rules"),
+        };
+        let default = self.policy.defaults.of(hook);
+        let mut rules = implicit::implicit_rules(self.policy, hook, self.family);
+        let mut last = implicit::default_rules(default, self.family);
+        let leaves = body.leaves;
+        let mut body = body.finish(&mut self.filter);
+        if leaves && !last.is_empty() {
+            // Whoever leaves the body comes to the default, not past it to the policy.
+            let chain = self.filter.named(body_name, body);
+            let origin = Origin::Default(default.span);
+            rules.push(Rule { matches: Vec::new(), target: Target::Jump(chain), origin });
+        } else {
+            rules.append(&mut body);
+        }
+        rules.append(&mut last);
+        Chain { name: name.into(), policy: Some(implicit::chain_policy(default)), rules }
+    }
+
+    fn tables(self, filter: Vec<Chain>, users: Vec<Chain>) -> Vec<Table> {
+        let nat = [
+            ("PREROUTING", self.prerouting),
+            ("INPUT", Vec::new()),
+            ("OUTPUT", self.nat_output),
+            ("POSTROUTING", self.postrouting),
+        ];
+        let nat = nat.map(|(name, rules)| built_in(name, rules)).into_iter();
+        let filter = filter.into_iter().chain(users).chain(self.filter.into_chains());
+        let mut tables = vec![
+            Table { name: TableName::Filter, chains: filter.collect() },
+            Table { name: TableName::Nat, chains: nat.chain(self.nat.into_chains()).collect() },
+        ];
+        tables.extend([TableName::Mangle, TableName::Raw].map(|name| Table {
+            name,
+            chains: name.built_in_chains().iter().map(|chain| built_in(chain, vec![])).collect(),
+        }));
+        tables
+    }
+
+    /// Writes rules of one statement to the filter table.
+    fn layout(&mut self, origin: policy::Origin) -> Layout<'_> {
+        let origin = self.origin(origin);
+        Layout { chains: &mut self.filter, origin }
+    }
+
+    /// Writes rules of one statement to the nat table.
+    fn nat_layout(&mut self, origin: policy::Origin) -> Layout<'_> {
+        let origin = self.origin(origin);
+        Layout { chains: &mut self.nat, origin }
+    }
+
+    /// A statement, with the outermost use of a `def` that it came through.
+    fn origin(&self, origin: policy::Origin) -> Origin {
+        let calls = &self.policy.calls;
+        let call_of = |id: policy::CallId| calls.get(id.0 as usize);
+        let mut call = origin.call.and_then(call_of);
+        // A policy of n calls has no chain of more than n of them.
+        for _ in 0..calls.len() {
+            match call.and_then(|call| call.parent).and_then(call_of) {
+                Some(parent) => call = Some(parent),
+                None => break,
+            }
+        }
+        Origin::Statement { span: origin.span, call: call.map(|call| call.span) }
+    }
+
+    fn comment(&self, remarks: Remarks) -> Option<Match> {
+        remark::comment(remarks, self.sources)
+    }
+}
+
+fn built_in(name: &str, rules: Vec<Rule>) -> Chain {
+    Chain { name: name.into(), policy: Some(ChainPolicy::Accept), rules }
+}

@@ -1,0 +1,93 @@
+//! Places of a policy → matches on interfaces and addresses.
+
+use std::collections::BTreeMap;
+
+use crate::net::{Family, Interface, IntervalSet};
+use crate::resolve::policy::Place;
+use crate::ruleset::MatchKind;
+
+use super::address::{Side, address_set};
+use super::set::Set;
+
+/// Which interfaces a packet has where a rule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Interfaces {
+    pub(super) incoming: bool,
+    pub(super) outgoing: bool,
+}
+
+impl Interfaces {
+    pub(super) const BOTH: Interfaces = Interfaces { incoming: true, outgoing: true };
+
+    fn on(self, side: Side) -> bool {
+        match side {
+            Side::Source => self.incoming,
+            Side::Destination => self.outgoing,
+        }
+    }
+}
+
+type Names<'a> = Option<Vec<&'a Interface>>;
+type Intervals = Vec<(u128, u128)>;
+
+/// The packets that come from (go to) any of the places.
+///
+/// A place that is empty in the family is nowhere there. So is one behind an interface where
+/// packets have none on that side.
+pub(super) fn place_set(side: Side, family: Family, has: Interfaces, places: &[Place]) -> Set {
+    let mut by_interfaces: BTreeMap<Names<'_>, Intervals> = BTreeMap::new();
+    for place in places {
+        if place.addresses.is_empty_in(family) || (place.interfaces.is_some() && !has.on(side)) {
+            continue;
+        }
+        if place.is_anywhere_in(family) {
+            return Set::always();
+        }
+        let names = place.interfaces.as_deref().map(|names| widest(names));
+        by_interfaces.entry(names).or_default().extend(place.addresses.intervals(family));
+    }
+    let mut by_addresses: BTreeMap<Intervals, Names<'_>> = BTreeMap::new();
+    for (names, intervals) in by_interfaces {
+        let intervals = IntervalSet::from_intervals(intervals).intervals().to_vec();
+        match by_addresses.entry(intervals) {
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(names);
+            }
+            std::collections::btree_map::Entry::Occupied(mut taken) => {
+                let both = taken.get_mut();
+                *both = both.take().zip(names).map(|(a, b)| widest(a.into_iter().chain(b)));
+            }
+        }
+    }
+    Set::any(by_addresses.into_iter().map(|(intervals, names)| {
+        let addresses = address_set(side, family, &intervals);
+        Set::all([names.map_or_else(Set::always, |names| interface_set(side, &names)), addresses])
+    }))
+}
+
+/// The packets that come in (go out) on any of these interfaces; `None` asks for nothing.
+pub(super) fn any_interface(side: Side, interfaces: Option<&[Interface]>) -> Set {
+    interfaces.map_or_else(Set::always, |names| interface_set(side, &widest(names)))
+}
+
+fn interface_set(side: Side, names: &[&Interface]) -> Set {
+    let one = |name: &&Interface| {
+        let kind = match side {
+            Side::Source => MatchKind::In((*name).clone()),
+            Side::Destination => MatchKind::Out((*name).clone()),
+        };
+        vec![kind.into()]
+    };
+    Set::Alternatives(names.iter().map(one).collect())
+}
+
+/// Sorted, without those that others cover: what is left is disjoint.
+fn widest<'a>(names: impl IntoIterator<Item = &'a Interface>) -> Vec<&'a Interface> {
+    let mut sorted: Vec<&Interface> = names.into_iter().collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let covered =
+        |name: &Interface| sorted.iter().any(|other| *other != name && other.covers(name));
+    let kept = sorted.iter().filter(|name| !covered(name)).copied();
+    kept.collect()
+}
