@@ -19,7 +19,7 @@
 mod filter;
 mod nat;
 mod needs;
-
+mod probes;
 mod sets;
 mod trace;
 
@@ -34,7 +34,7 @@ use crate::resolve::policy::{
     ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, RejectWith,
 };
 
-
+pub use probes::probes;
 pub use trace::{Question, Step, Trace, traverses_nat};
 
 /// A policy as lists of packet sets and effects.

@@ -6,6 +6,7 @@
 
 pub mod constraint;
 pub mod interfaces;
+pub mod probes;
 
 pub mod random;
 pub mod set;

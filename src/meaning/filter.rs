@@ -87,7 +87,8 @@ fn neighbour_discovery() -> Factor {
 /// address and server port 547 to the client's port 546.
 fn dhcpv6_answers() -> Factor {
     let link_local = std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
-    let servers = Prefix::containing(link_local.into(), 10).map_or_else(Addresses::empty, Into::into);
+    let servers =
+        Prefix::containing(link_local.into(), 10).map_or_else(Addresses::empty, Into::into);
     Factor::all([
         Constraint::source(Family::V6, &servers),
         Constraint::protocol(PortProtocol::Udp.protocol()),

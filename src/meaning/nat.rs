@@ -14,12 +14,7 @@ use super::sets::{Sets, Side, all_of, leaving_on};
 use super::{BaseChain, Decision, Effect, Entry, Lists, Reason, Translation};
 
 /// Everything that one statement says in one family.
-pub(super) fn statement<'p>(
-    policy: &Policy,
-    nat: &'p Nat,
-    sets: &mut Sets<'p>,
-    lists: &mut Lists,
-) {
+pub(super) fn statement<'p>(policy: &Policy, nat: &'p Nat, sets: &mut Sets<'p>, lists: &mut Lists) {
     if !nat.families.contains(sets.family) {
         return;
     }
@@ -94,12 +89,7 @@ impl Said<'_> {
     }
 
     /// The new destination, for everybody who is to get it.
-    fn translate_forward<'p>(
-        &mut self,
-        forward: &'p Forward,
-        target: IpAddr,
-        sets: &mut Sets<'p>,
-    ) {
+    fn translate_forward<'p>(&mut self, forward: &'p Forward, target: IpAddr, sets: &mut Sets<'p>) {
         let parts = sets.parts(&forward.parts);
         let public = public_destination(forward, sets);
         let outside =
@@ -201,9 +191,9 @@ impl Said<'_> {
         decision: Decision,
     ) {
         let conditions = &self.conditions;
-        let products = packets.into_iter().filter_map(|factors| {
-            Product::of(factors.into_iter().chain([conditions.clone()]))
-        });
+        let products = packets
+            .into_iter()
+            .filter_map(|factors| Product::of(factors.into_iter().chain([conditions.clone()])));
         let set = PacketSet::of(self.family, products);
         if set.is_empty() {
             return;

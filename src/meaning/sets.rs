@@ -70,8 +70,8 @@ impl<'p> Sets<'p> {
     }
 
     /// Packets of connections that were of any of the parts before they were translated.
-    pub fn translated_parts(&self, parts: &[Part], ports: Option<&Ports>) -> Factor {
-        parts_factor(self.family, parts, PartsOf::Translated { ports })
+    pub fn translated_parts(&self, parts: &[Part], new: Option<&Ports>) -> Factor {
+        parts_factor(self.family, parts, PartsOf::Translated { ports: new })
     }
 
     /// Packets to these addresses; empty when there are none in this family.

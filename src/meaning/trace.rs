@@ -65,7 +65,8 @@ impl Meaning {
         oracle: &mut dyn FnMut(Question<'m>) -> bool,
     ) -> Trace<'m> {
         let family = packet.family();
-        let mut walk = Walk { meaning: self, packet, oracle, steps: Vec::new(), callers: Vec::new() };
+        let mut walk =
+            Walk { meaning: self, packet, oracle, steps: Vec::new(), callers: Vec::new() };
         let untouched = Decision::Translate(super::Translation::Exempt.into());
         if base.is_nat() && !traverses_nat(packet) {
             return Trace { decision: untouched, steps: walk.steps };

@@ -182,9 +182,7 @@ impl Values {
         let both = match (self, other) {
             (Values::Numbers(a), Values::Numbers(b)) => Values::Numbers(a.intersection(b)),
             (Values::Bits(a), Values::Bits(b)) => Values::Bits(a & b),
-            (Values::Interfaces(a), Values::Interfaces(b)) => {
-                Values::Interfaces(a.intersection(b))
-            }
+            (Values::Interfaces(a), Values::Interfaces(b)) => Values::Interfaces(a.intersection(b)),
             (Values::Mark(a), Values::Mark(b)) => Values::Mark(both_marks(*a, *b)?),
             (Values::Accounts(a), Values::Accounts(b)) => {
                 Values::Accounts(a.iter().filter(|one| b.contains(one)).cloned().collect())
@@ -282,7 +280,10 @@ impl Constraint {
 
     #[must_use]
     pub fn state(states: CtStates) -> Self {
-        Self::bits(Field::State, states.iter().fold(0, |bits, state| bits | 1 << state_number(state)))
+        Self::bits(
+            Field::State,
+            states.iter().fold(0, |bits, state| bits | 1 << state_number(state)),
+        )
     }
 
     /// The destination was translated.
