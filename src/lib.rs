@@ -1,4 +1,6 @@
 //! Palisade, a compiler for firewall policies.
+//!
+//! The rooms stand in the order in which they rest on each other; `tests/rooms.rs` holds it.
 
 pub mod source;
 
@@ -14,4 +16,12 @@ pub mod ruleset;
 
 pub mod resolve;
 
+pub mod meaning;
+
 pub mod lower;
+
+pub mod analyze;
+
+pub mod emit;
+
+pub mod cli;

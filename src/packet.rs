@@ -1,6 +1,20 @@
 //! Exact sets of packets. Knows nothing of the language.
 //!
-//! A [`Packet`] is one point of the packet space: what a chain can see of one packet.
+//! A [`Packet`] is one point of the packet space: what a chain can see of one packet. A
+//! [`PacketSet`] is a set of such points as data: lists are kept as lists, never multiplied out.
+//! [`probes`] makes packets from the borders of sets, for tests.
+
+pub mod constraint;
+pub mod interfaces;
+pub mod probes;
+
+pub mod random;
+pub mod set;
+
+pub use constraint::{Constraint, Field, Value, Values};
+pub use interfaces::InterfaceSet;
+pub use random::Random;
+pub use set::{Factor, FieldBox, PacketSet, Product};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -94,6 +108,30 @@ impl Packet {
             | Payload::Udp { source, destination }
             | Payload::Sctp { source, destination } => Some((source, destination)),
             Payload::Icmp { .. } | Payload::Other(_) => None,
+        }
+    }
+
+    /// The ICMP type and code, where there are any.
+    #[must_use]
+    pub fn icmp(&self) -> Option<(u8, u8)> {
+        match self.payload {
+            Payload::Icmp { kind, code } => Some((kind, code)),
+            Payload::Tcp { .. }
+            | Payload::Udp { .. }
+            | Payload::Sctp { .. }
+            | Payload::Other(_) => None,
+        }
+    }
+
+    /// The flags of a tcp packet.
+    #[must_use]
+    pub fn flags(&self) -> Option<TcpFlags> {
+        match self.payload {
+            Payload::Tcp { flags, .. } => Some(flags),
+            Payload::Udp { .. }
+            | Payload::Sctp { .. }
+            | Payload::Icmp { .. }
+            | Payload::Other(_) => None,
         }
     }
 

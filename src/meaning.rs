@@ -1,0 +1,275 @@
+//! What a policy does to every packet, straight from the language: the reference that proofs,
+//! promises and `trace` are held to.
+//!
+//! A resolved [`Policy`] goes in. Out comes, for each family and each base chain, an ordered list
+//! of [`Entry`]s (a set of packets and what happens to them) with what happens to the rest. It
+//! knows nothing of how a policy becomes kernel rules; that is the point.
+//!
+//! What the language leaves open is decided here:
+//!
+//! * The rules of one statement in one chain are one entry, whatever the number of its flows: a
+//!   packet in several flows is judged once, logged once, and takes from a limit once.
+//! * Which chains need implicit rules is decided by the policy as a whole, not family by family.
+//! * The conditions of a NAT statement hold of every entry it has, the accept included.
+//! * The accept of a `forward` or `redirect` names every part of the translation that conntrack
+//!   remembers: where it came from, the protocol, its source ports, the original port, the new
+//!   address and port. A port that was kept must be original and present port.
+//! * Nat lists hold for packets that traverse nat at all: the first of a flow ([`traverses_nat`]).
+
+mod filter;
+mod nat;
+mod needs;
+mod probes;
+mod sets;
+mod trace;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::net::{Family, Ports, Prefix};
+use crate::packet::PacketSet;
+use crate::resolve::Policy;
+use crate::resolve::policy::{
+    ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, RejectWith,
+};
+
+pub use probes::probes;
+pub use trace::{Question, Step, Trace, traverses_nat};
+
+/// A policy as lists of packet sets and effects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meaning {
+    v4: FamilyMeaning,
+    v6: FamilyMeaning,
+    /// The limits that entries name.
+    pub limits: BTreeMap<LimitId, LimitKind>,
+}
+
+/// The lists of one family.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct FamilyMeaning {
+    bases: BTreeMap<BaseChain, List>,
+    chains: Vec<List>,
+}
+
+/// A chain that packets meet by themselves, in the tables that statements speak about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BaseChain {
+    NatPrerouting,
+    NatOutput,
+    NatPostrouting,
+    FilterInput,
+    FilterForward,
+    FilterOutput,
+}
+
+impl BaseChain {
+    pub const ALL: [BaseChain; 6] = [
+        BaseChain::NatPrerouting,
+        BaseChain::NatOutput,
+        BaseChain::NatPostrouting,
+        BaseChain::FilterInput,
+        BaseChain::FilterForward,
+        BaseChain::FilterOutput,
+    ];
+
+    /// Whether it translates; the others filter.
+    #[must_use]
+    pub fn is_nat(self) -> bool {
+        match self {
+            BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => true,
+            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => false,
+        }
+    }
+}
+
+impl From<Hook> for BaseChain {
+    fn from(hook: Hook) -> Self {
+        match hook {
+            Hook::Input => BaseChain::FilterInput,
+            Hook::Forward => BaseChain::FilterForward,
+            Hook::Output => BaseChain::FilterOutput,
+        }
+    }
+}
+
+/// Entries in the order in which they are asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct List {
+    pub entries: Vec<Entry>,
+    /// What becomes of packets that no entry decides, and of those that return at the top level.
+    /// A base chain has one, whose set is everything; a user's chain has none: there a packet goes
+    /// back to whoever sent it.
+    pub default: Option<Entry>,
+}
+
+/// What happens to the packets of a set, when the limits have room.
+///
+/// The limits are asked in order, after everything else, and once for the log and the effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub set: PacketSet,
+    pub limits: Box<[LimitId]>,
+    /// Logged before the effect, never more than its own rate.
+    pub log: Option<Arc<Log>>,
+    pub effect: Effect,
+    pub reason: Reason,
+}
+
+/// What an entry does with a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Decides, in this table.
+    Decide(Decision),
+    /// Nothing: the next entry is asked. Only entries that log have it.
+    Continue,
+    /// Leaves the chain; in a base chain takes the default.
+    Return,
+    /// Through a chain; at its end the next entry is asked.
+    Call(ChainId),
+    /// Through a chain; its end is the end of this one.
+    Goto(ChainId),
+}
+
+/// What becomes of a packet in one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    Accept,
+    Drop,
+    /// In the words of the family: on IPv6 all prohibitions are [`RejectWith::AdminProhibited`].
+    Reject(RejectWith),
+    Translate(Arc<Translation>),
+}
+
+/// What nat does with the first packet of a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Translation {
+    /// Left as it is.
+    Exempt,
+    /// The source becomes an address of the outgoing interface.
+    Masquerade,
+    /// The source becomes an address of `low..=high`.
+    Source { low: IpAddr, high: IpAddr },
+    /// A new destination; without ports the port is kept.
+    Destination { address: IpAddr, ports: Option<Ports> },
+    /// To a port of this machine.
+    Redirect { port: u16 },
+    /// The network is exchanged, the host bits are kept: of the destination on prerouting, of the
+    /// source on postrouting.
+    Netmap { from: Prefix, to: Prefix },
+}
+
+/// Why there is an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    Implicit(Implied),
+    Written(Origin),
+    /// The default of a base chain: of `default`, or that nat leaves alone what nothing translates.
+    Default(BaseChain),
+}
+
+/// The rules that every policy gets unless it says otherwise, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Implied {
+    Loopback,
+    Established,
+    Invalid,
+    NeighbourDiscovery,
+    Dhcpv6Client,
+}
+
+impl Meaning {
+    /// What a base chain does with packets of a family.
+    #[must_use]
+    pub fn base(&self, family: Family, base: BaseChain) -> Option<&List> {
+        self.of(family).bases.get(&base)
+    }
+
+    /// What a user's chain does with packets of a family; `None` for an id of another policy.
+    #[must_use]
+    pub fn chain(&self, family: Family, id: ChainId) -> Option<&List> {
+        self.of(family).chains.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// How many chains users wrote.
+    #[must_use]
+    pub fn chain_count(&self) -> usize {
+        self.v4.chains.len()
+    }
+
+    fn of(&self, family: Family) -> &FamilyMeaning {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+}
+
+/// The meaning of a policy.
+#[must_use]
+pub fn meaning(policy: &Policy) -> Meaning {
+    Meaning {
+        v4: family_meaning(policy, Family::V4),
+        v6: family_meaning(policy, Family::V6),
+        limits: limits(policy),
+    }
+}
+
+fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {
+    let mut sets = sets::Sets::new(family);
+    let mut lists = Lists::default();
+    for hook in Hook::ALL {
+        filter::implicit(policy, hook, &mut sets, lists.of(hook.into()));
+    }
+    for item in &policy.items {
+        match item {
+            Item::Rule(rule) => {
+                for hook in Hook::ALL {
+                    lists.of(hook.into()).extend(filter::rule_on(rule, hook, &mut sets));
+                }
+            }
+            Item::Nat(nat) => nat::statement(policy, nat, &mut sets, &mut lists),
+        }
+    }
+    let chains = policy.chains.iter().map(|chain| {
+        let rules = chain.rules.iter();
+        let entries = rules.filter_map(|rule| filter::rule_in_chain(rule, &mut sets)).collect();
+        List { entries, default: None }
+    });
+    FamilyMeaning { chains: chains.collect(), bases: lists.finish(policy, family) }
+}
+
+/// The entries of the base chains while they are gathered.
+#[derive(Default)]
+struct Lists {
+    entries: BTreeMap<BaseChain, Vec<Entry>>,
+}
+
+impl Lists {
+    fn of(&mut self, base: BaseChain) -> &mut Vec<Entry> {
+        self.entries.entry(base).or_default()
+    }
+
+    fn finish(mut self, policy: &Policy, family: Family) -> BTreeMap<BaseChain, List> {
+        let lists = BaseChain::ALL.map(|base| {
+            let entries = self.entries.remove(&base).unwrap_or_default();
+            (base, List { entries, default: Some(filter::default_of(policy, family, base)) })
+        });
+        lists.into()
+    }
+}
+
+/// Every limit of the policy, by its id.
+fn limits(policy: &Policy) -> BTreeMap<LimitId, LimitKind> {
+    let rules = policy.items.iter().filter_map(|item| match item {
+        Item::Rule(rule) => Some(rule),
+        Item::Nat(_) => None,
+    });
+    let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
+    let kind = |limit: &Limit| (limit.id, limit.kind.clone());
+    rules.flat_map(|rule| rule.limits.iter().map(kind)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! NAT statements as entries: the translation, and the accept of what was translated.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::net::{Addresses, Family, Interface, Prefix};
+use crate::packet::{Constraint, Factor, PacketSet, Product};
+use crate::resolve::Policy;
+use crate::resolve::policy::{
+    At, Forward, Nat, NatKind, Place, Redirect, SourceTranslation, Verdict,
+};
+
+use super::sets::{Sets, Side, all_of, leaving_on};
+use super::{BaseChain, Decision, Effect, Entry, Lists, Reason, Translation};
+
+/// Everything that one statement says in one family.
+pub(super) fn statement<'p>(policy: &Policy, nat: &'p Nat, sets: &mut Sets<'p>, lists: &mut Lists) {
+    if !nat.families.contains(sets.family) {
+        return;
+    }
+    let mut said = Said { nat, conditions: all_of(&nat.conditions), lists, family: sets.family };
+    match &nat.kind {
+        NatKind::Source { source, destination, parts, translation } => {
+            if let Some(translation) = source_translation(translation, sets.family) {
+                let factors = [
+                    sets.places(Side::Source, source),
+                    sets.places(Side::Destination, destination),
+                    sets.parts(parts),
+                ];
+                said.translate(BaseChain::NatPostrouting, [factors.into()], translation);
+            }
+        }
+        NatKind::Forward(forward) => {
+            let own = !matches!(policy.defaults.output.verdict, Verdict::Allow);
+            said.forward(forward, own && forward.hairpin_self, sets);
+        }
+        NatKind::Redirect(redirect) => said.redirect(redirect, sets),
+        NatKind::Netmap { outside, inside, interfaces } => {
+            said.netmap(*outside, *inside, interfaces);
+        }
+    }
+}
+
+/// `None` when there is no address of this family to translate to.
+fn source_translation(translation: &SourceTranslation, family: Family) -> Option<Translation> {
+    match translation {
+        SourceTranslation::Masquerade => Some(Translation::Masquerade),
+        SourceTranslation::Exempt => Some(Translation::Exempt),
+        SourceTranslation::Address { v4, v6 } => {
+            let (low, high) = match family {
+                Family::V4 => (*v4)?,
+                Family::V6 => (*v6)?,
+            };
+            Some(Translation::Source { low, high })
+        }
+    }
+}
+
+/// Where the entries of one statement are put.
+struct Said<'a> {
+    nat: &'a Nat,
+    conditions: Factor,
+    lists: &'a mut Lists,
+    family: Family,
+}
+
+/// The factors of a product.
+type Factors = Vec<Factor>;
+
+impl Said<'_> {
+    /// `forward`: see [`Forward`].
+    fn forward<'p>(&mut self, forward: &'p Forward, accept_own: bool, sets: &mut Sets<'p>) {
+        let target = match self.family {
+            Family::V4 => forward.target_v4,
+            Family::V6 => forward.target_v6,
+        };
+        let Some(target) = target else { return };
+        let to_target = Constraint::destination(self.family, &Addresses::single(target));
+        let to_target = Factor::all([to_target]);
+        if is_translated(forward, self.family) {
+            self.translate_forward(forward, target, sets);
+            self.accept_forward(forward, &to_target, accept_own, sets);
+        } else {
+            let from = sets.places(Side::Source, &forward.source);
+            let out = leaving_on(forward.out.as_deref());
+            let packets = vec![from, sets.parts(&forward.parts), to_target, out];
+            self.accept(BaseChain::FilterForward, [packets]);
+        }
+    }
+
+    /// The new destination, for everybody who is to get it.
+    fn translate_forward<'p>(&mut self, forward: &'p Forward, target: IpAddr, sets: &mut Sets<'p>) {
+        let parts = sets.parts(&forward.parts);
+        let public = public_destination(forward, sets);
+        let outside =
+            vec![sets.places(Side::Source, &forward.source), parts.clone(), public.clone()];
+        let mut packets = vec![outside];
+        for place in &forward.hairpin {
+            let from = sets.places(Side::Source, std::slice::from_ref(place));
+            packets.push(vec![from, parts.clone(), hairpin_destination(forward, place, sets)]);
+        }
+        let translation = Translation::Destination { address: target, ports: forward.port.clone() };
+        self.translate(BaseChain::NatPrerouting, packets, translation.clone());
+        if forward.hairpin_self {
+            self.translate(BaseChain::NatOutput, [vec![parts, public]], translation);
+        }
+    }
+
+    /// The accept of what was translated, and for hairpin places a source that answers come back
+    /// to: the machine's own, since the target could answer them directly.
+    fn accept_forward<'p>(
+        &mut self,
+        forward: &'p Forward,
+        to_target: &Factor,
+        accept_own: bool,
+        sets: &mut Sets<'p>,
+    ) {
+        let out = leaving_on(forward.out.as_deref());
+        let mut translated = translated_connection(forward, sets);
+        translated.push(to_target.clone());
+        let through = |from: Factor| [translated.clone(), vec![from, out.clone()]].concat();
+        let outside = through(sets.places(Side::Source, &forward.source));
+        let places = forward.hairpin.iter().map(std::slice::from_ref);
+        let hairpins: Vec<Factors> =
+            places.map(|place| through(sets.places(Side::Source, place))).collect();
+        let all = std::iter::once(outside).chain(hairpins.iter().cloned());
+        self.accept(BaseChain::FilterForward, all);
+        self.translate(BaseChain::NatPostrouting, hairpins, Translation::Masquerade);
+        if accept_own {
+            // The route was chosen for the old destination: the interface is still the old one's.
+            self.accept(BaseChain::FilterOutput, [translated]);
+        }
+    }
+
+    /// `redirect`: see [`Redirect`].
+    fn redirect<'p>(&mut self, redirect: &'p Redirect, sets: &mut Sets<'p>) {
+        let from = sets.places(Side::Source, &redirect.source);
+        let to = sets.to_addresses(&redirect.at);
+        let packets = vec![from.clone(), sets.parts(&redirect.parts), to];
+        let translation = Translation::Redirect { port: redirect.port };
+        self.translate(BaseChain::NatPrerouting, [packets], translation);
+
+        let port = crate::net::Ports::single(redirect.port);
+        let packets = vec![
+            Factor::all([Constraint::translated()]),
+            from,
+            sets.translated_parts(&redirect.parts, Some(&port)),
+            sets.originally_to(&redirect.at),
+        ];
+        self.accept(BaseChain::FilterInput, [packets]);
+    }
+
+    /// `netmap`: on these interfaces the outside network is the inside one. What comes in for the
+    /// outside goes inside; what leaves from the inside has an outside address.
+    fn netmap(&mut self, outside: Prefix, inside: Prefix, interfaces: &[Interface]) {
+        if outside.family() != self.family || inside.family() != self.family {
+            return;
+        }
+        let arriving = Factor::all([
+            Constraint::incoming(interfaces),
+            Constraint::destination(self.family, &outside.into()),
+        ]);
+        let translation = Translation::Netmap { from: outside, to: inside };
+        self.translate(BaseChain::NatPrerouting, [vec![arriving]], translation);
+        let leaving = Factor::all([
+            Constraint::outgoing(interfaces),
+            Constraint::source(self.family, &inside.into()),
+        ]);
+        let translation = Translation::Netmap { from: inside, to: outside };
+        self.translate(BaseChain::NatPostrouting, [vec![leaving]], translation);
+    }
+
+    fn translate(
+        &mut self,
+        base: BaseChain,
+        packets: impl IntoIterator<Item = Factors>,
+        translation: Translation,
+    ) {
+        self.say(base, packets, Decision::Translate(Arc::new(translation)));
+    }
+
+    fn accept(&mut self, base: BaseChain, packets: impl IntoIterator<Item = Factors>) {
+        self.say(base, packets, Decision::Accept);
+    }
+
+    /// One entry for the packets of any of the products that also meet the conditions.
+    fn say(
+        &mut self,
+        base: BaseChain,
+        packets: impl IntoIterator<Item = Factors>,
+        decision: Decision,
+    ) {
+        let conditions = &self.conditions;
+        let products = packets
+            .into_iter()
+            .filter_map(|factors| Product::of(factors.into_iter().chain([conditions.clone()])));
+        let set = PacketSet::of(self.family, products);
+        if set.is_empty() {
+            return;
+        }
+        self.lists.of(base).push(Entry {
+            set,
+            limits: [].into(),
+            log: None,
+            effect: Effect::Decide(decision),
+            reason: Reason::Written(self.nat.origin),
+        });
+    }
+}
+
+/// Whether a `forward` translates in a family: IPv4 always, IPv6 only to an IPv6 `at`.
+fn is_translated(forward: &Forward, family: Family) -> bool {
+    match (family, &forward.at) {
+        (Family::V4, At::Local | At::Addresses(_)) => true,
+        (Family::V6, At::Local) => false,
+        (Family::V6, At::Addresses(at)) => !at.v6.is_empty(),
+    }
+}
+
+/// The destinations that are translated for everybody.
+fn public_destination(forward: &Forward, sets: &Sets<'_>) -> Factor {
+    match &forward.at {
+        At::Local => Factor::all([Constraint::to_local()]),
+        At::Addresses(at) => sets.to_addresses(at),
+    }
+}
+
+/// The destinations that are translated for a hairpin place: `at`, else this machine's addresses
+/// without those that the place itself has (there the machine is meant, not the published host).
+fn hairpin_destination(forward: &Forward, place: &Place, sets: &Sets<'_>) -> Factor {
+    match &forward.at {
+        At::Addresses(at) => sets.to_addresses(at),
+        At::Local => {
+            let other = Addresses::full().difference(&place.addresses);
+            let elsewhere = Constraint::destination(sets.family, &other);
+            Factor::all([Constraint::to_local(), elsewhere])
+        }
+    }
+}
+
+/// Packets of connections that the statement translated, as far as conntrack remembers it.
+fn translated_connection(forward: &Forward, sets: &Sets<'_>) -> Factors {
+    let mut factors = vec![
+        Factor::all([Constraint::translated()]),
+        sets.translated_parts(&forward.parts, forward.port.as_ref()),
+    ];
+    match &forward.at {
+        At::Local => {}
+        At::Addresses(at) => factors.push(sets.originally_to(at)),
+    }
+    factors
+}

@@ -1,0 +1,166 @@
+//! The parts of a statement as sets of packets of one family. Equal lists share one set.
+
+use std::collections::HashMap;
+
+use crate::net::{Addresses, Family, Interface, Ports};
+use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
+use crate::resolve::policy::{Condition, Flow, Part, Place};
+
+/// Makes factors for one family and remembers them, so that 100,000 rules `from lan` hold one list
+/// of lan's addresses. (The maps are only looked up in, never walked: their order is not seen.)
+pub(super) struct Sets<'p> {
+    pub family: Family,
+    places: HashMap<(Side, &'p [Place]), Factor>,
+    parts: HashMap<&'p [Part], Factor>,
+}
+
+/// Whose interfaces and addresses a place means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    Source,
+    Destination,
+}
+
+/// Which ports and destination a statement speaks of.
+#[derive(Clone, Copy)]
+pub(super) enum PartsOf<'a> {
+    /// Of the packet as it is.
+    Packet,
+    /// Of a connection before translation; the packet has these new ports, or kept its port.
+    Translated { ports: Option<&'a Ports> },
+}
+
+impl<'p> Sets<'p> {
+    pub fn new(family: Family) -> Self {
+        Sets { family, places: HashMap::new(), parts: HashMap::new() }
+    }
+
+    /// The packets that one of the flows means; `None` when they mean none in this family.
+    pub fn flows(
+        &mut self,
+        flows: impl Iterator<Item = &'p Flow>,
+        conditions: &[Condition],
+    ) -> Option<PacketSet> {
+        let family = self.family;
+        let mut products = Vec::new();
+        let mut shared = None;
+        for flow in flows.filter(|flow| flow.families.contains(family)) {
+            let conditions = shared.get_or_insert_with(|| all_of(conditions)).clone();
+            let source = self.places(Side::Source, &flow.source);
+            let destination = self.places(Side::Destination, &flow.destination);
+            let parts = self.parts(&flow.parts);
+            products.extend(Product::of([source, destination, parts, conditions]));
+        }
+        (!products.is_empty()).then(|| PacketSet::of(family, products))
+    }
+
+    /// Packets from, or to, any of the places.
+    pub fn places(&mut self, side: Side, places: &'p [Place]) -> Factor {
+        let family = self.family;
+        let made = self.places.entry((side, places));
+        made.or_insert_with(|| Factor::of(places.iter().filter_map(|one| place(family, side, one))))
+            .clone()
+    }
+
+    /// Packets of any of the parts.
+    pub fn parts(&mut self, parts: &'p [Part]) -> Factor {
+        let family = self.family;
+        let made = self.parts.entry(parts);
+        made.or_insert_with(|| parts_factor(family, parts, PartsOf::Packet)).clone()
+    }
+
+    /// Packets of connections that were of any of the parts before they were translated.
+    pub fn translated_parts(&self, parts: &[Part], new: Option<&Ports>) -> Factor {
+        parts_factor(self.family, parts, PartsOf::Translated { ports: new })
+    }
+
+    /// Packets to these addresses; empty when there are none in this family.
+    pub fn to_addresses(&self, addresses: &Addresses) -> Factor {
+        let family = self.family;
+        self.unless_full(addresses, |addresses| Constraint::destination(family, addresses))
+    }
+
+    /// Packets that went to these addresses before they were translated.
+    pub fn originally_to(&self, addresses: &Addresses) -> Factor {
+        let family = self.family;
+        self.unless_full(addresses, |addresses| Constraint::original_destination(family, addresses))
+    }
+
+    fn unless_full(
+        &self,
+        addresses: &Addresses,
+        constraint: impl Fn(&Addresses) -> Constraint,
+    ) -> Factor {
+        Factor::all((!addresses.is_full_in(self.family)).then(|| constraint(addresses)))
+    }
+}
+
+/// One place as a box; `None` when it has no address in the family.
+fn place(family: Family, side: Side, place: &Place) -> Option<FieldBox> {
+    let interfaces = place.interfaces.as_deref().map(|patterns| match side {
+        Side::Source => Constraint::incoming(patterns),
+        Side::Destination => Constraint::outgoing(patterns),
+    });
+    let bounded = !place.addresses.is_full_in(family);
+    let addresses = bounded.then(|| match side {
+        Side::Source => Constraint::source(family, &place.addresses),
+        Side::Destination => Constraint::destination(family, &place.addresses),
+    });
+    FieldBox::of(interfaces.into_iter().chain(addresses))
+}
+
+fn parts_factor(family: Family, parts: &[Part], of: PartsOf<'_>) -> Factor {
+    let occurring = parts.iter().filter(|part| part.families().contains(family));
+    Factor::of(occurring.filter_map(|part| FieldBox::of(part_constraints(part, of))))
+}
+
+fn part_constraints(part: &Part, of: PartsOf<'_>) -> Vec<Constraint> {
+    match part {
+        Part::Any => Vec::new(),
+        Part::Icmp(icmp) => {
+            let protocol = match icmp.family {
+                Family::V4 => crate::net::Protocol::ICMP,
+                Family::V6 => crate::net::Protocol::ICMPV6,
+            };
+            vec![Constraint::protocol(protocol), Constraint::icmp(*icmp)]
+        }
+        Part::Protocol(protocol) => vec![Constraint::protocol(*protocol)],
+        Part::Ports { protocol, source, destination } => {
+            let mut constraints = vec![Constraint::protocol(protocol.protocol())];
+            // All ports of a protocol is the protocol: each of its packets has ports.
+            let mut add = |ports: &Ports, constraint: fn(&Ports) -> Constraint| {
+                if !ports.is_full() {
+                    constraints.push(constraint(ports));
+                }
+            };
+            add(source, Constraint::source_port);
+            match of {
+                PartsOf::Packet => add(destination, Constraint::destination_port),
+                PartsOf::Translated { ports } => {
+                    add(destination, Constraint::original_port);
+                    add(ports.unwrap_or(destination), Constraint::destination_port);
+                }
+            }
+            constraints
+        }
+    }
+}
+
+/// Packets that meet all conditions.
+pub(super) fn all_of(conditions: &[Condition]) -> Factor {
+    Factor::all(conditions.iter().map(|condition| match condition {
+        Condition::State(states) => Constraint::state(*states),
+        Condition::Flags(flags) => Constraint::flags(*flags),
+        Condition::Mac(macs) => Constraint::mac(macs),
+        Condition::Mark(mark) => Constraint::mark(*mark),
+        Condition::User(account) => Constraint::user(account),
+        Condition::Group(account) => Constraint::group(account),
+        Condition::Length(lengths) => Constraint::length(lengths),
+        Condition::Ttl(ttl) => Constraint::ttl(*ttl),
+    }))
+}
+
+/// Packets that leave on one of the interfaces; `None` is any.
+pub(super) fn leaving_on(interfaces: Option<&[Interface]>) -> Factor {
+    Factor::all(interfaces.map(Constraint::outgoing))
+}

@@ -1,0 +1,151 @@
+//! The way of one packet through one base chain.
+
+use crate::net::CtState;
+use crate::packet::Packet;
+use crate::resolve::policy::{ChainId, LimitId, Log};
+
+use super::{BaseChain, Decision, Effect, Entry, List, Meaning};
+
+/// What only history knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question<'m> {
+    /// Does this limit still have room for the packet?
+    Limit(LimitId),
+    /// Is this log still within its own rate?
+    Log(&'m Log),
+}
+
+/// What became of a packet, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace<'m> {
+    pub decision: Decision,
+    /// The entries that took the packet, in order; the last one decided. Empty only when the
+    /// packet does not traverse the chain at all (established packets in nat).
+    pub steps: Vec<Step<'m>>,
+}
+
+/// One entry that took the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step<'m> {
+    /// The user's chain it stands in; `None` for the base chain.
+    pub chain: Option<ChainId>,
+    pub entry: &'m Entry,
+    /// Whether a line was logged.
+    pub logged: bool,
+}
+
+impl<'m> Trace<'m> {
+    /// What was logged, in order.
+    pub fn logs(&self) -> impl Iterator<Item = &'m Log> {
+        self.steps.iter().filter(|step| step.logged).filter_map(|step| step.entry.log.as_deref())
+    }
+}
+
+/// Whether a packet meets nat chains: only the first of a flow does, which is new, or related when
+/// a helper expected the flow. (That ICMP errors, related too, are translated with the flow they are
+/// about is not the work of a chain.)
+#[must_use]
+pub fn traverses_nat(packet: &Packet) -> bool {
+    match packet.state {
+        CtState::New | CtState::Related => true,
+        CtState::Established | CtState::Invalid | CtState::Untracked => false,
+    }
+}
+
+impl Meaning {
+    /// Walks a packet through a base chain of its own family. `oracle` answers what only history
+    /// knows, each question when it comes up: limits of an entry in order until one has no room,
+    /// then its log.
+    ///
+    /// A ring of chains, which a resolved policy never has, ends at the default.
+    pub fn trace<'m>(
+        &'m self,
+        base: BaseChain,
+        packet: &Packet,
+        oracle: &mut dyn FnMut(Question<'m>) -> bool,
+    ) -> Trace<'m> {
+        let family = packet.family();
+        let mut walk =
+            Walk { meaning: self, packet, oracle, steps: Vec::new(), callers: Vec::new() };
+        let untouched = Decision::Translate(super::Translation::Exempt.into());
+        if base.is_nat() && !traverses_nat(packet) {
+            return Trace { decision: untouched, steps: walk.steps };
+        }
+        let Some(list) = self.base(family, base) else {
+            return Trace { decision: untouched, steps: walk.steps };
+        };
+        let decided = walk.decide(list).or_else(|| {
+            let default = list.default.as_ref()?;
+            walk.take(default, None).then_some(&default.effect)
+        });
+        let decision = match decided {
+            Some(Effect::Decide(decision)) => decision.clone(),
+            // A base chain's default always decides.
+            Some(Effect::Continue | Effect::Return | Effect::Call(_) | Effect::Goto(_)) | None => {
+                untouched
+            }
+        };
+        Trace { decision, steps: walk.steps }
+    }
+}
+
+struct Walk<'m, 'w> {
+    meaning: &'m Meaning,
+    packet: &'w Packet,
+    oracle: &'w mut dyn FnMut(Question<'m>) -> bool,
+    steps: Vec<Step<'m>>,
+    callers: Vec<Place<'m>>,
+}
+
+/// The next entry to ask.
+#[derive(Clone, Copy)]
+struct Place<'m> {
+    list: &'m List,
+    chain: Option<ChainId>,
+    next: usize,
+    /// How many jumps and gotos led here. Without a ring it never exceeds the number of chains.
+    depth: usize,
+}
+
+impl<'m> Walk<'m, '_> {
+    /// The effect that decides; `None` when the packet comes to the end of the base chain.
+    fn decide(&mut self, list: &'m List) -> Option<&'m Effect> {
+        let mut at = Place { list, chain: None, next: 0, depth: 0 };
+        loop {
+            let Some(entry) = at.list.entries.get(at.next) else {
+                at = self.callers.pop()?;
+                continue;
+            };
+            at.next += 1;
+            if !entry.set.contains(self.packet) || !self.take(entry, at.chain) {
+                continue;
+            }
+            match &entry.effect {
+                Effect::Decide(_) => return Some(&entry.effect),
+                Effect::Continue => {}
+                Effect::Return => at = self.callers.pop()?,
+                Effect::Call(chain) => {
+                    self.callers.push(at);
+                    at = self.enter(*chain, at.depth)?;
+                }
+                Effect::Goto(chain) => at = self.enter(*chain, at.depth)?,
+            }
+        }
+    }
+
+    fn enter(&self, chain: ChainId, depth: usize) -> Option<Place<'m>> {
+        let list = self.meaning.chain(self.packet.family(), chain)?;
+        let depth = Some(depth + 1).filter(|depth| *depth <= self.meaning.chain_count())?;
+        Some(Place { list, chain: Some(chain), next: 0, depth })
+    }
+
+    /// Asks the limits, then logs; whether the entry takes the packet.
+    fn take(&mut self, entry: &'m Entry, chain: Option<ChainId>) -> bool {
+        let room = entry.limits.iter().all(|limit| (self.oracle)(Question::Limit(*limit)));
+        if room {
+            let logged = entry.log.as_deref().is_some_and(|log| (self.oracle)(Question::Log(log)));
+            self.steps.push(Step { chain, entry, logged });
+        }
+        room
+    }
+}

@@ -1,0 +1,386 @@
+//! One condition on one field of a packet: the field, and the values that it may have.
+
+use crate::net::address::to_number;
+use crate::net::{
+    Account, Addresses, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, IntervalSet,
+    Mac, MarkMatch, Ports, Protocol, TcpFlags,
+};
+
+use super::{InterfaceSet, Packet};
+
+/// A field of the packet space, beside the family, which each set has as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// The interface it came in on; "none" is a value.
+    Incoming,
+    /// The interface it leaves on; "none" is a value.
+    Outgoing,
+    Source,
+    Destination,
+    Protocol,
+    /// Of tcp, udp and sctp packets only, like the destination port.
+    SourcePort,
+    DestinationPort,
+    /// Type × 256 + code, of ICMP and ICMPv6 packets only.
+    Icmp,
+    /// The six flags as a number below 64, of tcp packets only.
+    Flags,
+    /// The number of a [`CtState`] in [`CtState::ALL`].
+    State,
+    /// 1 when the destination was translated (`--ctstate DNAT`), else 0.
+    Translated,
+    /// The destination before translation; of an untranslated packet its destination.
+    OriginalDestination,
+    /// The same of the port.
+    OriginalPort,
+    /// 1 when the destination is an address of this machine, else 0.
+    ToLocal,
+    /// 48 bits, of packets that came in over Ethernet only.
+    Mac,
+    Mark,
+    /// Of this machine's own packets only, like the group.
+    User,
+    Group,
+    Length,
+    Ttl,
+}
+
+impl Field {
+    pub const ALL: [Field; 20] = [
+        Field::Incoming,
+        Field::Outgoing,
+        Field::Source,
+        Field::Destination,
+        Field::Protocol,
+        Field::SourcePort,
+        Field::DestinationPort,
+        Field::Icmp,
+        Field::Flags,
+        Field::State,
+        Field::Translated,
+        Field::OriginalDestination,
+        Field::OriginalPort,
+        Field::ToLocal,
+        Field::Mac,
+        Field::Mark,
+        Field::User,
+        Field::Group,
+        Field::Length,
+        Field::Ttl,
+    ];
+
+    /// The field's value in a packet; `None` when the packet has no such field.
+    #[must_use]
+    pub fn of(self, packet: &Packet) -> Option<Value<'_>> {
+        let number = |number: u16| Value::Number(number.into());
+        let value = match self {
+            Field::Incoming => Value::Interface(packet.incoming.as_deref()),
+            Field::Outgoing => Value::Interface(packet.outgoing.as_deref()),
+            Field::Source => Value::Number(to_number(packet.source)),
+            Field::Destination => Value::Number(to_number(packet.destination)),
+            Field::Protocol => Value::Number(packet.protocol().number().into()),
+            Field::SourcePort => number(packet.ports()?.0),
+            Field::DestinationPort => number(packet.ports()?.1),
+            Field::Icmp => number(u16::from_be_bytes(packet.icmp()?.into())),
+            Field::Flags => Value::Number(packet.flags()?.bits().into()),
+            Field::State => Value::Number(state_number(packet.state)),
+            Field::Translated => Value::Number(packet.original.is_some().into()),
+            Field::OriginalDestination => Value::Number(to_number(packet.original_destination())),
+            Field::OriginalPort => number(packet.original_port()?),
+            Field::ToLocal => Value::Number(packet.to_local.into()),
+            Field::Mac => Value::Number(mac_number(packet.mac?)),
+            Field::Mark => Value::Number(packet.mark.into()),
+            Field::User => Value::Account(packet.user.as_ref()?),
+            Field::Group => Value::Account(packet.group.as_ref()?),
+            Field::Length => number(packet.length),
+            Field::Ttl => Value::Number(packet.ttl.into()),
+        };
+        Some(value)
+    }
+
+    /// The highest number that the field can have in a family; 0 for fields that are not numbers.
+    #[must_use]
+    pub fn highest(self, family: Family) -> u128 {
+        match self {
+            Field::Incoming | Field::Outgoing | Field::User | Field::Group => 0,
+            Field::Source | Field::Destination | Field::OriginalDestination => match family {
+                Family::V4 => u32::MAX.into(),
+                Family::V6 => u128::MAX,
+            },
+            Field::Protocol | Field::Ttl => u8::MAX.into(),
+            Field::SourcePort
+            | Field::DestinationPort
+            | Field::OriginalPort
+            | Field::Icmp
+            | Field::Length => u16::MAX.into(),
+            Field::Flags => TcpFlags::ALL.bits().into(),
+            Field::State => CtState::ALL.len() as u128 - 1,
+            Field::Translated | Field::ToLocal => 1,
+            Field::Mac => (1 << 48) - 1,
+            Field::Mark => u32::MAX.into(),
+        }
+    }
+}
+
+/// What a field of one packet holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    Number(u128),
+    Interface(Option<&'a str>),
+    Account(&'a Account),
+}
+
+/// A set of values of one field.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Values {
+    /// Of an interval domain: addresses, ports, protocol, ICMP type, MAC, length, ttl.
+    Numbers(IntervalSet<u128>),
+    /// Of a domain of at most 64 values, a bit each: flags, state, yes or no.
+    Bits(u64),
+    Interfaces(InterfaceSet),
+    /// Numbers some bits of which are fixed.
+    Mark(MarkMatch),
+    /// Sorted, each once. A name and a number are never the same account: which number a name
+    /// has is known only where the rules are loaded.
+    Accounts(Vec<Account>),
+}
+
+impl Values {
+    #[must_use]
+    pub fn contains(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Values::Numbers(set), Value::Number(number)) => set.contains(number),
+            (Values::Bits(bits), Value::Number(number)) => number < 64 && bits >> number & 1 == 1,
+            (Values::Mark(mark), Value::Number(number)) => {
+                u32::try_from(number).is_ok_and(|number| mark.matches(number))
+            }
+            (Values::Interfaces(set), Value::Interface(name)) => set.contains(name),
+            (Values::Accounts(accounts), Value::Account(account)) => accounts.contains(account),
+            (
+                Values::Numbers(_) | Values::Bits(_) | Values::Mark(_),
+                Value::Interface(_) | Value::Account(_),
+            )
+            | (Values::Interfaces(_), Value::Number(_) | Value::Account(_))
+            | (Values::Accounts(_), Value::Number(_) | Value::Interface(_)) => false,
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Values::Numbers(set) => set.is_empty(),
+            Values::Bits(bits) => *bits == 0,
+            Values::Interfaces(set) => set.is_empty(),
+            Values::Mark(_) => false,
+            Values::Accounts(accounts) => accounts.is_empty(),
+        }
+    }
+
+    /// The values in both; `None` when there are none, or when they are of different kinds.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        let both = match (self, other) {
+            (Values::Numbers(a), Values::Numbers(b)) => Values::Numbers(a.intersection(b)),
+            (Values::Bits(a), Values::Bits(b)) => Values::Bits(a & b),
+            (Values::Interfaces(a), Values::Interfaces(b)) => Values::Interfaces(a.intersection(b)),
+            (Values::Mark(a), Values::Mark(b)) => Values::Mark(both_marks(*a, *b)?),
+            (Values::Accounts(a), Values::Accounts(b)) => {
+                Values::Accounts(a.iter().filter(|one| b.contains(one)).cloned().collect())
+            }
+            (
+                Values::Numbers(_)
+                | Values::Bits(_)
+                | Values::Interfaces(_)
+                | Values::Mark(_)
+                | Values::Accounts(_),
+                _,
+            ) => return None,
+        };
+        (!both.is_empty()).then_some(both)
+    }
+}
+
+/// The marks that both mean: the fixed bits of both, which must agree where both fix them.
+fn both_marks(a: MarkMatch, b: MarkMatch) -> Option<MarkMatch> {
+    let agree = (a.value() ^ b.value()) & a.mask() & b.mask() == 0;
+    agree.then(|| MarkMatch::new(a.value() | b.value(), a.mask() | b.mask())).flatten()
+}
+
+/// One condition: a packet meets it when it has the field and the field's value is among these.
+// INVARIANT: the kind of the values is that of the field; numbers are at most the field's highest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Constraint {
+    field: Field,
+    values: Values,
+}
+
+impl Constraint {
+    #[must_use]
+    pub fn incoming(patterns: &[Interface]) -> Self {
+        let values = Values::Interfaces(InterfaceSet::of(patterns));
+        Constraint { field: Field::Incoming, values }
+    }
+
+    #[must_use]
+    pub fn outgoing(patterns: &[Interface]) -> Self {
+        let values = Values::Interfaces(InterfaceSet::of(patterns));
+        Constraint { field: Field::Outgoing, values }
+    }
+
+    #[must_use]
+    pub fn source(family: Family, addresses: &Addresses) -> Self {
+        Self::intervals(Field::Source, addresses.intervals(family))
+    }
+
+    #[must_use]
+    pub fn destination(family: Family, addresses: &Addresses) -> Self {
+        Self::intervals(Field::Destination, addresses.intervals(family))
+    }
+
+    #[must_use]
+    pub fn original_destination(family: Family, addresses: &Addresses) -> Self {
+        Self::intervals(Field::OriginalDestination, addresses.intervals(family))
+    }
+
+    #[must_use]
+    pub fn protocol(protocol: Protocol) -> Self {
+        let number = protocol.number().into();
+        Self::intervals(Field::Protocol, [(number, number)])
+    }
+
+    #[must_use]
+    pub fn source_port(ports: &Ports) -> Self {
+        Self::intervals(Field::SourcePort, wide(ports))
+    }
+
+    #[must_use]
+    pub fn destination_port(ports: &Ports) -> Self {
+        Self::intervals(Field::DestinationPort, wide(ports))
+    }
+
+    #[must_use]
+    pub fn original_port(ports: &Ports) -> Self {
+        Self::intervals(Field::OriginalPort, wide(ports))
+    }
+
+    /// The type and code; the family and the protocol are conditions of their own.
+    #[must_use]
+    pub fn icmp(icmp: IcmpType) -> Self {
+        let (first, last) = icmp.code.map_or((0, u8::MAX), |code| (code, code));
+        let number = |code| u16::from_be_bytes([icmp.kind, code]).into();
+        Self::intervals(Field::Icmp, [(number(first), number(last))])
+    }
+
+    #[must_use]
+    pub fn flags(flags: FlagMatch) -> Self {
+        let bytes = 0..=TcpFlags::ALL.bits();
+        let meant = bytes.filter(|byte| flags.matches(TcpFlags::from_bits(*byte)));
+        Self::bits(Field::Flags, meant.fold(0, |bits, byte| bits | 1 << byte))
+    }
+
+    #[must_use]
+    pub fn state(states: CtStates) -> Self {
+        Self::bits(
+            Field::State,
+            states.iter().fold(0, |bits, state| bits | 1 << state_number(state)),
+        )
+    }
+
+    /// The destination was translated.
+    #[must_use]
+    pub fn translated() -> Self {
+        Self::bits(Field::Translated, 0b10)
+    }
+
+    /// The destination is an address of this machine.
+    #[must_use]
+    pub fn to_local() -> Self {
+        Self::bits(Field::ToLocal, 0b10)
+    }
+
+    #[must_use]
+    pub fn mac(macs: &[Mac]) -> Self {
+        let numbers = macs.iter().map(|mac| mac_number(*mac));
+        Self::intervals(Field::Mac, numbers.map(|number| (number, number)))
+    }
+
+    #[must_use]
+    pub fn mark(mark: MarkMatch) -> Self {
+        Constraint { field: Field::Mark, values: Values::Mark(mark) }
+    }
+
+    #[must_use]
+    pub fn user(account: &Account) -> Self {
+        Constraint { field: Field::User, values: Values::Accounts(vec![account.clone()]) }
+    }
+
+    #[must_use]
+    pub fn group(account: &Account) -> Self {
+        Constraint { field: Field::Group, values: Values::Accounts(vec![account.clone()]) }
+    }
+
+    #[must_use]
+    pub fn length(lengths: &IntervalSet<u16>) -> Self {
+        Self::intervals(Field::Length, wide(lengths))
+    }
+
+    #[must_use]
+    pub fn ttl(ttl: u8) -> Self {
+        Self::intervals(Field::Ttl, [(ttl.into(), ttl.into())])
+    }
+
+    #[must_use]
+    pub fn field(&self) -> Field {
+        self.field
+    }
+
+    #[must_use]
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    #[must_use]
+    pub fn contains(&self, packet: &Packet) -> bool {
+        self.field.of(packet).is_some_and(|value| self.values.contains(value))
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Both conditions at once; `None` when nothing meets both or the fields differ.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        let values = self.values.intersection(&other.values);
+        let same = self.field == other.field;
+        values.filter(|_| same).map(|values| Constraint { field: self.field, values })
+    }
+
+    fn intervals(field: Field, intervals: impl IntoIterator<Item = (u128, u128)>) -> Self {
+        Constraint { field, values: Values::Numbers(IntervalSet::from_intervals(intervals)) }
+    }
+
+    fn bits(field: Field, bits: u64) -> Self {
+        Constraint { field, values: Values::Bits(bits) }
+    }
+}
+
+fn wide(set: &IntervalSet<u16>) -> impl Iterator<Item = (u128, u128)> + '_ {
+    set.intervals().iter().map(|(low, high)| ((*low).into(), (*high).into()))
+}
+
+/// The place of a state in [`CtState::ALL`].
+fn state_number(state: CtState) -> u128 {
+    match state {
+        CtState::Invalid => 0,
+        CtState::New => 1,
+        CtState::Related => 2,
+        CtState::Established => 3,
+        CtState::Untracked => 4,
+    }
+}
+
+fn mac_number(mac: Mac) -> u128 {
+    mac.0.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
+}

@@ -1,0 +1,193 @@
+//! Sets of packets as data: a union of products of unions of boxes.
+//!
+//! `from a, b to c, d, e tcp 22, 80` is one [`Product`] of three [`Factor`]s with two, three and
+//! one box; it is never multiplied out to six. A statement that means several such flows at once
+//! is a [`PacketSet`] of several products. What is empty is left out as far as that is easy to
+//! see, so a set that [`PacketSet::is_empty`] does not call empty may still have no packet.
+
+use std::sync::Arc;
+
+use crate::net::Family;
+
+use super::{Constraint, Packet};
+
+/// Packets of one family that are in at least one product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PacketSet {
+    family: Family,
+    products: Box<[Product]>,
+}
+
+impl PacketSet {
+    /// The packets of any of the products.
+    #[must_use]
+    pub fn of(family: Family, products: impl IntoIterator<Item = Product>) -> Self {
+        PacketSet { family, products: products.into_iter().collect() }
+    }
+
+    /// Every packet of a family.
+    #[must_use]
+    pub fn everything(family: Family) -> Self {
+        Self::of(family, [Product { factors: [].into() }])
+    }
+
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    #[must_use]
+    pub fn products(&self) -> &[Product] {
+        &self.products
+    }
+
+    /// Whether it plainly has no packet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.products.is_empty()
+    }
+
+    /// Whether it plainly has every packet of its family.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.products.iter().any(|product| product.factors.is_empty())
+    }
+
+    #[must_use]
+    pub fn contains(&self, packet: &Packet) -> bool {
+        self.family == packet.family()
+            && self.products.iter().any(|product| product.contains(packet))
+    }
+}
+
+/// Packets that are in all factors.
+// INVARIANT: no factor is empty, none is everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    factors: Box<[Factor]>,
+}
+
+impl Product {
+    /// What is in all factors; `None` when one of them is empty.
+    #[must_use]
+    pub fn of(factors: impl IntoIterator<Item = Factor>) -> Option<Self> {
+        let mut kept = Vec::new();
+        for factor in factors {
+            if factor.is_empty() {
+                return None;
+            }
+            if !factor.is_everything() {
+                kept.push(factor);
+            }
+        }
+        Some(Product { factors: kept.into() })
+    }
+
+    #[must_use]
+    pub fn factors(&self) -> &[Factor] {
+        &self.factors
+    }
+
+    #[must_use]
+    pub fn contains(&self, packet: &Packet) -> bool {
+        self.factors.iter().all(|factor| factor.contains(packet))
+    }
+}
+
+/// Packets that are in at least one box. A clone shares the boxes.
+// INVARIANT: when one box is everything, it is the only one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Factor {
+    boxes: Arc<[FieldBox]>,
+}
+
+impl Factor {
+    #[must_use]
+    pub fn of(boxes: impl IntoIterator<Item = FieldBox>) -> Self {
+        let boxes: Vec<FieldBox> = boxes.into_iter().collect();
+        let full = boxes.iter().any(FieldBox::is_everything);
+        Factor { boxes: if full { [FieldBox::everything()].into() } else { boxes.into() } }
+    }
+
+    /// The packets that meet all conditions.
+    #[must_use]
+    pub fn all(constraints: impl IntoIterator<Item = Constraint>) -> Self {
+        Self::of(FieldBox::of(constraints))
+    }
+
+    #[must_use]
+    pub fn boxes(&self) -> &[FieldBox] {
+        &self.boxes
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.boxes.is_empty()
+    }
+
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.boxes.iter().any(FieldBox::is_everything)
+    }
+
+    #[must_use]
+    pub fn contains(&self, packet: &Packet) -> bool {
+        self.boxes.iter().any(|one| one.contains(packet))
+    }
+
+    /// Whether both are one object in memory.
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.boxes, &other.boxes)
+    }
+}
+
+/// Packets that meet all conditions: a product of one set for each field.
+// INVARIANT: sorted by field, each field at most once, no condition empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldBox {
+    constraints: Box<[Constraint]>,
+}
+
+impl FieldBox {
+    #[must_use]
+    pub fn everything() -> Self {
+        FieldBox { constraints: [].into() }
+    }
+
+    /// All conditions at once; `None` when two of them on one field exclude each other, or one is
+    /// empty.
+    #[must_use]
+    pub fn of(constraints: impl IntoIterator<Item = Constraint>) -> Option<Self> {
+        let mut sorted: Vec<Constraint> = constraints.into_iter().collect();
+        sorted.sort_by_key(Constraint::field);
+        let mut merged: Vec<Constraint> = Vec::with_capacity(sorted.len());
+        for constraint in sorted {
+            if constraint.is_empty() {
+                return None;
+            }
+            match merged.last_mut() {
+                Some(last) if last.field() == constraint.field() => {
+                    *last = last.intersection(&constraint)?;
+                }
+                Some(_) | None => merged.push(constraint),
+            }
+        }
+        Some(FieldBox { constraints: merged.into() })
+    }
+
+    #[must_use]
+    pub fn constraints(&self) -> &[Constraint] {
+        &self.constraints
+    }
+
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.constraints.is_empty()
+    }
+
+    #[must_use]
+    pub fn contains(&self, packet: &Packet) -> bool {
+        self.constraints.iter().all(|constraint| constraint.contains(packet))
+    }
+}
