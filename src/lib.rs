@@ -13,3 +13,7 @@ pub mod syntax;
 pub mod ruleset;
 
 pub mod resolve;
+
+pub mod analyze;
+
+pub mod emit;
