@@ -7,6 +7,8 @@ pub mod iptables;
 
 pub mod rule;
 
+pub mod plan;
+
 pub mod rate;
 
 pub mod quote;
@@ -18,4 +20,5 @@ mod matches;
 mod target;
 
 pub use iptables::{Header, iptables};
+pub use plan::{plan, plan_json};
 pub use rule::{rule_text, unwritable};

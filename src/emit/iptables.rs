@@ -97,3 +97,6 @@ impl Origins<'_> {
         self.last = Some((origin, text));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,3 +151,6 @@ fn push(out: &mut String, text: &str) {
     }
     out.push_str(text);
 }
+
+#[cfg(test)]
+mod tests;
