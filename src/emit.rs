@@ -9,6 +9,8 @@ pub mod rule;
 
 pub mod plan;
 
+pub mod nft;
+
 pub mod rate;
 
 pub mod quote;
@@ -20,5 +22,6 @@ mod matches;
 mod target;
 
 pub use iptables::{Header, iptables};
+pub use nft::{Untranslatable, nft};
 pub use plan::{plan, plan_json};
 pub use rule::{rule_text, unwritable};

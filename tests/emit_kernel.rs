@@ -3,7 +3,7 @@
 mod netfilter;
 
 use netfilter::{HOSTILE, everything, in_namespace, tools};
-use palisade::emit::{Header, iptables};
+use palisade::emit::{Header, iptables, nft};
 use palisade::net::Family;
 use palisade::source::Sources;
 
@@ -71,4 +71,29 @@ fn ip6tables_legacy_prints_the_same_back() {
 #[test]
 fn ip6tables_nft_prints_the_same_back() {
     round_trip(Family::V6, "nft");
+}
+
+#[test]
+fn nft_loads_the_translation_twice() {
+    if !tools(&["nft"]) {
+        return;
+    }
+    let prefixes: Vec<&str> =
+        HOSTILE.iter().copied().filter(|text| !text.contains(['$', '"'])).collect();
+    let [v4, v6] = Family::BOTH.map(|family| everything(family, &prefixes));
+    let text = match nft(&v4, &v6, &header(), &Sources::new()) {
+        Ok(text) => text,
+        Err(problems) => panic!("{problems:#?}"),
+    };
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), &text).expect("written");
+    let path = file.path().display();
+    let script = format!("nft -c -f {path} && nft -f {path} && nft -f {path} && nft list ruleset");
+    let (loaded, listed, complaints) = in_namespace(&script, "");
+    assert!(loaded, "nft refused it: {complaints}");
+    let lines = |text: &str| {
+        let rule = |line: &&str| line.starts_with("\t\t") && !line.starts_with("\t\t#");
+        text.lines().filter(rule).filter(|line| !line.trim_start().starts_with("type ")).count()
+    };
+    assert!(lines(&listed) >= lines(&text), "rules are missing:\n{listed}");
 }
