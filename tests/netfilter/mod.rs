@@ -106,8 +106,6 @@ fn plain(places: &Places) -> Vec<MatchKind> {
         ct(Conntrack { dnat: true, ..of(&[CtState::New, CtState::Untracked]) }),
         ct(Conntrack { original_destination: Some(places.net), ..Conntrack::default() }),
         ct(Conntrack { original_destination: Some(places.host), ..Conntrack::default() }),
-        ct(Conntrack { original_port: Some((443, 443)), ..Conntrack::default() }),
-        ct(Conntrack { original_port: Some((80, 90)), ..Conntrack::default() }),
         MatchKind::Mac(Mac([0, 0x16, 0x3e, 0, 0xab, 1])),
         mark(0, u32::MAX),
         mark(0x10, 0xff),
@@ -165,9 +163,16 @@ fn with_protocol(family: Family) -> Vec<(Protocol, MatchKind)> {
         (Protocol::TCP, flags(0x02, 0x17)),
         (Protocol::TCP, flags(0x3f, 0x3f)),
         (Protocol::TCP, flags(0, 0x3f)),
+        (Protocol::TCP, original_port(443, 443)),
+        (Protocol::UDP, original_port(80, 90)),
         (icmp_protocol, icmp(8, None)),
         (icmp_protocol, icmp(3, Some(4))),
     ]
+}
+
+fn original_port(low: u16, high: u16) -> MatchKind {
+    let original_port = Some((low, high));
+    MatchKind::Conntrack(Conntrack { original_port, ..Conntrack::default() })
 }
 
 fn always_true(family: Family) -> Vec<Vec<Match>> {
@@ -226,7 +231,6 @@ fn limits(family: Family) -> Vec<Vec<Match>> {
 /// Several matches of one extension in one rule, in the order in which they share an `-m`, and not.
 fn together(places: &Places) -> Vec<Vec<Match>> {
     let tcp = || yes(MatchKind::Protocol(Protocol::TCP));
-    let low = Protocol::TCP;
     vec![
         vec![
             yes(MatchKind::Source(places.net)),
@@ -244,18 +248,22 @@ fn together(places: &Places) -> Vec<Vec<Match>> {
             yes(MatchKind::DestinationPort(1, 100)),
             no(MatchKind::DestinationPort(80, 80)),
         ],
-        vec![yes(MatchKind::Protocol(low)), no(MatchKind::SourcePort(0, u16::MAX))],
+        vec![tcp(), no(MatchKind::SourcePort(0, u16::MAX))],
         vec![
             no(MatchKind::SourceRange(places.low, places.high)),
             yes(MatchKind::DestinationRange(places.low, places.high)),
         ],
-        vec![yes(MatchKind::Conntrack(Conntrack {
-            states: states(&[CtState::New]),
-            dnat: false,
-            original_destination: Some(places.host),
-            original_port: Some((80, 81)),
-        }))],
         vec![
+            tcp(),
+            yes(MatchKind::Conntrack(Conntrack {
+                states: states(&[CtState::New]),
+                dnat: false,
+                original_destination: Some(places.host),
+                original_port: Some((80, 81)),
+            })),
+        ],
+        vec![
+            tcp(),
             yes(MatchKind::Conntrack(Conntrack {
                 states: states(&[CtState::Established]),
                 ..Conntrack::default()
@@ -356,7 +364,7 @@ fn chain(name: &str, policy: Option<ChainPolicy>, rules: Vec<Rule>) -> Chain {
     Chain { name: name.into(), policy, rules }
 }
 
-fn table(name: TableName, chains: Vec<(&str, Vec<Rule>)>, own: Vec<Chain>) -> Table {
+fn table(name: TableName, chains: &[(&str, Vec<Rule>)], own: Vec<Chain>) -> Table {
     let of = |built_in: &&str| {
         let rules = chains.iter().find(|(name, _)| name == built_in);
         let policy = if *built_in == "FORWARD" && name == TableName::Filter {
@@ -393,7 +401,7 @@ fn nat(places: &Places) -> Table {
     ];
     let from_lan = vec![rule(vec![yes(MatchKind::In(interface("eth1")))], Target::Masquerade)];
     let own = vec![chain("from-lan", None, from_lan)];
-    table(TableName::Nat, vec![("PREROUTING", pre), ("POSTROUTING", post)], own)
+    table(TableName::Nat, &[("PREROUTING", pre), ("POSTROUTING", post)], own)
 }
 
 /// All four tables with every kind of match and target, negated where that can be said.
@@ -403,12 +411,12 @@ pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
     let own = vec![chain("guard", None, guard), chain("Web.1", None, Vec::new())];
     let filter = table(
         TableName::Filter,
-        vec![("INPUT", input(&places)), ("FORWARD", logs(log_prefixes)), ("OUTPUT", owners())],
+        &[("INPUT", input(&places)), ("FORWARD", logs(log_prefixes)), ("OUTPUT", owners())],
         own,
     );
     let marked = vec![rule(vec![yes(MatchKind::Ttl(9))], Target::Accept)];
-    let mangle = table(TableName::Mangle, vec![("OUTPUT", marked.clone())], Vec::new());
-    let raw = table(TableName::Raw, vec![("PREROUTING", marked)], Vec::new());
+    let mangle = table(TableName::Mangle, &[("OUTPUT", marked.clone())], Vec::new());
+    let raw = table(TableName::Raw, &[("PREROUTING", marked)], Vec::new());
     Ruleset { family, tables: vec![filter, nat(&places), mangle, raw] }
 }
 
