@@ -17,7 +17,6 @@ use crate::source::Sources;
 
 use super::iptables::Header;
 use super::origin::origin_text;
-use super::rule::unwritable;
 
 use condition::Condition;
 use names::{Names, Side};
@@ -126,9 +125,6 @@ impl<'a> Writer<'a> {
     }
 
     fn rule(&mut self, table: TableName, chain: &Chain, rule: &Rule) -> Result<String, String> {
-        if let Some(reason) = unwritable(rule).filter(|reason| !reason.contains("255")) {
-            return Err(reason.to_owned());
-        }
         let pieces = self.pieces(rule)?;
         let side = self.names.side(table, &chain.name);
         let verdict = self.verdict(table, &rule.target, side)?;
@@ -159,7 +155,9 @@ impl<'a> Writer<'a> {
     fn pieces(&mut self, rule: &Rule) -> Result<Pieces, String> {
         let mut pieces = Pieces::default();
         for found in &rule.matches {
-            if let MatchKind::Comment(text) = &found.kind {
+            if let MatchKind::Comment(text) = &found.kind
+                && !found.negated
+            {
                 pieces.comments.push(text.to_string());
                 continue;
             }

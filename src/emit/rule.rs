@@ -97,7 +97,8 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
     }
 }
 
-fn conditions(asked: &Conntrack) -> usize {
+/// How many things are asked of the connection.
+pub(super) fn conditions(asked: &Conntrack) -> usize {
     usize::from(!asked.states.is_empty() || asked.dnat)
         + usize::from(asked.original_destination.is_some())
         + usize::from(asked.original_port.is_some())

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::emit::address::{address_text, prefix_text, short_prefix_text};
 use crate::emit::rate::{Counter, counted};
+use crate::emit::rule::conditions;
 use crate::net::{
     Account, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, Prefix, Protocol, Rate,
 };
@@ -44,12 +45,16 @@ impl Writer<'_> {
             MatchKind::Out(interface) => format!("oifname {no}{}", interface_text(interface)?),
             // By number: names are looked up in a file of the machine that loads it.
             MatchKind::Protocol(protocol) => format!("meta l4proto {no}{}", protocol.number()),
-            MatchKind::SourcePort(low, high) => format!("th sport {no}{}", span(*low, *high)),
-            MatchKind::DestinationPort(low, high) => format!("th dport {no}{}", span(*low, *high)),
-            MatchKind::SourcePorts(list) => format!("th sport {no}{}", set(list, rule)?),
-            MatchKind::DestinationPorts(list) => format!("th dport {no}{}", set(list, rule)?),
+            MatchKind::SourcePort(low, high) => {
+                format!("th sport {no}{}", ports(&[(*low, *high)], rule)?)
+            }
+            MatchKind::DestinationPort(low, high) => {
+                format!("th dport {no}{}", ports(&[(*low, *high)], rule)?)
+            }
+            MatchKind::SourcePorts(list) => format!("th sport {no}{}", ports(list, rule)?),
+            MatchKind::DestinationPorts(list) => format!("th dport {no}{}", ports(list, rule)?),
             MatchKind::TcpFlags(flags) => tcp_flags(*flags, found.negated),
-            MatchKind::Icmp(wanted) => icmp_type(icmp, *wanted, found.negated),
+            MatchKind::Icmp(wanted) => return Ok(vec![icmp_type(icmp, *wanted, found.negated)]),
             MatchKind::SourceRange(low, high) => {
                 format!("{ip} saddr {no}{}", range(*low, *high)?)
             }
@@ -70,7 +75,7 @@ impl Writer<'_> {
                 Family::V4 => format!("ip ttl {no}{ttl}"),
                 Family::V6 => format!("ip6 hoplimit {no}{ttl}"),
             },
-            MatchKind::Comment(_) => return Ok(Vec::new()),
+            MatchKind::Comment(_) => return Err("a negated comment".to_owned()),
             MatchKind::Limit { rate, burst } => {
                 limit(counted(*rate, Counter::Limit), *burst, found.negated)
             }
@@ -176,10 +181,14 @@ fn span(low: u16, high: u16) -> String {
     if low == high { low.to_string() } else { format!("{low}-{high}") }
 }
 
-fn set(list: &[(u16, u16)], rule: &Rule) -> Result<String, String> {
-    protocol(rule).ok_or("ports need a protocol")?;
+fn ports(list: &[(u16, u16)], rule: &Rule) -> Result<String, String> {
+    protocol(rule).ok_or("ports without a protocol")?;
     let spans: Vec<String> = list.iter().map(|(low, high)| span(*low, *high)).collect();
-    Ok(format!("{{ {} }}", spans.join(", ")))
+    match &spans[..] {
+        [] => Err("an empty list of ports".to_owned()),
+        [one] => Ok(one.clone()),
+        [_, _, ..] => Ok(format!("{{ {} }}", spans.join(", "))),
+    }
 }
 
 fn protocol(rule: &Rule) -> Option<Protocol> {
@@ -205,16 +214,14 @@ fn tcp_flags(flags: FlagMatch, negated: bool) -> String {
     format!("tcp flags & {mask:#04x} {equal} {set:#04x}")
 }
 
-fn icmp_type(icmp: &str, wanted: IcmpType, negated: bool) -> String {
+fn icmp_type(icmp: &str, wanted: IcmpType, negated: bool) -> Condition {
     let kind = wanted.kind;
     match (wanted.code, negated) {
-        (None, false) => format!("{icmp} type {kind}"),
-        (None, true) => format!("{icmp} type != {kind}"),
-        (Some(code), false) => format!("{icmp} type {kind} {icmp} code {code}"),
-        // Type and code are the first two bytes.
-        (Some(code), true) => {
-            format!("@th,0,16 != {}", u16::from(kind) << 8 | u16::from(code))
-        }
+        (None, false) => Condition::Holds(format!("{icmp} type {kind}")),
+        (None, true) => Condition::Holds(format!("{icmp} type != {kind}")),
+        (Some(code), false) => Condition::Holds(format!("{icmp} type {kind} {icmp} code {code}")),
+        // `@th,0,16 != N` would do, but `nft list` prints it as two `!=`, which means another thing.
+        (Some(code), true) => Condition::Fails(format!("{icmp} type {kind} {icmp} code {code}")),
     }
 }
 
@@ -245,6 +252,9 @@ fn conntrack(
 ) -> Result<Vec<Condition>, String> {
     let no = if negated { "!= " } else { "" };
     let mut out = Vec::new();
+    if negated && conditions(asked) != 1 {
+        return Err("several negated conditions on the connection".to_owned());
+    }
     let states = |equal: &str| format!("ct state & ({}) {equal} 0", state_names(asked.states));
     match (asked.states.is_empty(), asked.dnat, negated) {
         (true, false, _) => {}

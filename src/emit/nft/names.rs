@@ -1,6 +1,7 @@
 //! Names that nft takes: prefixed against its keywords, made of its letters, each used once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write;
 
 use crate::ruleset::{Ruleset, Table, TableName, Target};
 
@@ -16,12 +17,18 @@ pub(super) struct Names<'a> {
     chains: BTreeMap<(TableName, &'a str), String>,
     sides: BTreeMap<(TableName, &'a str), Side>,
     taken: HashSet<String>,
+    /// The last number given to a stem.
+    numbers: HashMap<String, u32>,
 }
 
 impl<'a> Names<'a> {
     pub fn new(ruleset: &'a Ruleset) -> Self {
-        let mut names =
-            Names { chains: BTreeMap::new(), sides: BTreeMap::new(), taken: HashSet::new() };
+        let mut names = Names {
+            chains: BTreeMap::new(),
+            sides: BTreeMap::new(),
+            taken: HashSet::new(),
+            numbers: HashMap::new(),
+        };
         for table in &ruleset.tables {
             for chain in &table.chains {
                 let name = names.unique(&format!("{}_{}", table.name, chain.name));
@@ -45,20 +52,19 @@ impl<'a> Names<'a> {
     /// A numbered name that no chain has.
     pub fn fresh(&mut self, stem: &str) -> String {
         let stem = letters(stem);
-        let free = (1..).map(|number: u32| format!("{stem}{number}"));
-        self.take(free)
+        loop {
+            let number = self.numbers.entry(stem.clone()).or_default();
+            *number += 1;
+            let name = format!("{stem}{number}");
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 
     fn unique(&mut self, name: &str) -> String {
         let name = letters(name);
-        let numbered = (2..).map(|number: u32| format!("{name}_{number}"));
-        self.take(std::iter::once(name.clone()).chain(numbered))
-    }
-
-    fn take(&mut self, mut candidates: impl Iterator<Item = String>) -> String {
-        let free = candidates.find(|name| !self.taken.contains(name)).unwrap_or_default();
-        self.taken.insert(free.clone());
-        free
+        if self.taken.insert(name.clone()) { name } else { self.fresh(&format!("{name}_")) }
     }
 
     /// Walks the jumps from every built-in chain.
@@ -95,7 +101,9 @@ pub(super) fn letters(name: &str) -> String {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => out.push(char::from(byte)),
             b'-' | b'.' => out.push('_'),
-            _ => out.push_str(&format!("_{byte:02x}")),
+            _ => {
+                let _ = write!(out, "_{byte:02x}");
+            }
         }
     }
     out

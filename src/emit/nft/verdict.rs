@@ -1,5 +1,6 @@
 //! Targets and comments in the words of nft.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::emit::address::{address_text, endpoint_text, prefix_text};
@@ -80,7 +81,7 @@ fn log(prefix: Option<&str>, level: u8) -> Result<String, String> {
         if let Some(c) = prefix.chars().find(|c| bad(*c)) {
             return Err(format!("a log prefix with {c:?}"));
         }
-        out.push_str(&format!(" prefix \"{prefix}\""));
+        let _ = write!(out, " prefix \"{prefix}\"");
     }
     let level = LEVELS.get(usize::from(level)).ok_or("a log level above 7")?;
     Ok(format!("{out} level {level}"))
