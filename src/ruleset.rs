@@ -205,6 +205,17 @@ pub enum MatchKind {
     Connlimit { count: u32, mask: u8 },
 }
 
+impl MatchKind {
+    /// Whether the same packet may match at one time and not at another.
+    #[must_use]
+    pub fn depends_on_history(&self) -> bool {
+        matches!(
+            self,
+            MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. }
+        )
+    }
+}
+
 /// What is asked of the connection of a packet; all that is said must hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Conntrack {

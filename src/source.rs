@@ -190,7 +190,8 @@ impl Sources {
     /// `file:line` of the start of a span, as the comments in the output say it.
     #[must_use]
     pub fn locate(&self, span: Span) -> String {
-        format!("{}:{}", self.file(span.file).name, self.start(span).line)
+        let file = self.file(span.file);
+        format!("{}:{}", file.name, file.line_of(span.start()) + 1)
     }
 }
 

@@ -1,0 +1,8 @@
+//! Questions about policies and rulesets, one a file.
+//!
+//! What goes in is read, never changed; what comes out are answers with the rules and packets that
+//! show them.
+
+pub mod trace;
+
+pub use trace::trace;

@@ -1,0 +1,214 @@
+//! Which rules a packet meets in one chain, and which decides: the kernel's walk, step by step.
+//!
+//! In goes one table, a built-in chain of it and a packet as that chain sees it; out comes the
+//! outcome with the rules that matched. What depends on history (limits, connection counts) is
+//! asked of an oracle. The walk always ends, whatever the ruleset.
+
+mod matching;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::net::Prefix;
+use crate::packet::Packet;
+use crate::ruleset::{Chain, ChainPolicy, Match, RejectType, Rule, Table, Target};
+
+pub use matching::{matches, matches_rule};
+
+/// The way of one packet through one built-in chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    pub outcome: Outcome,
+    /// The rules that matched, in the order met; the last one decided unless the policy did.
+    pub steps: Vec<Step>,
+    /// The lines logged on the way.
+    pub logs: Vec<LogLine>,
+}
+
+/// A rule that matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub chain: Arc<str>,
+    /// The rule's index in its chain, from 0.
+    pub rule: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    pub prefix: Option<Arc<str>>,
+    pub level: u8,
+}
+
+/// What becomes of the packet in this table and hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Accept,
+    Drop,
+    Reject(RejectType),
+    Masquerade,
+    Snat(IpAddr, IpAddr),
+    Dnat {
+        address: IpAddr,
+        ports: Option<(u16, u16)>,
+    },
+    Redirect(u16),
+    Netmap(Prefix),
+    /// No rule decided.
+    Policy(ChainPolicy),
+    /// There is no such walk: the kernel would refuse this table.
+    Broken(Fault),
+}
+
+/// Why a table cannot be walked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The chain that a rule, or the caller, names does not exist.
+    NoChain(Arc<str>),
+    /// The walk started in a chain without a policy.
+    NotBuiltIn(Arc<str>),
+    /// Jumps and gotos come back to this chain.
+    Ring(Arc<str>),
+    /// More rules were met than [`MAX_RULES_MET`].
+    TooLong,
+}
+
+/// A walk ends after this many rules: chains that call chains can be met exponentially often
+/// without a ring.
+pub const MAX_RULES_MET: usize = 50_000_000;
+
+/// Walks `packet` through `chain`, a built-in chain of `table`.
+///
+/// `oracle` is asked whether a match that depends on history (limit, hashlimit, connlimit) holds,
+/// negation included. It is asked only when the matches before it hold, as the kernel does.
+pub fn trace(
+    table: &Table,
+    chain: &str,
+    packet: &Packet,
+    oracle: &mut dyn FnMut(&Match) -> bool,
+) -> Trace {
+    let index = table.chains.iter().enumerate().map(|(at, chain)| (&*chain.name, at)).collect();
+    let walk = Walk { table, index, frames: Vec::new(), steps: Vec::new(), logs: Vec::new() };
+    walk.run(chain, packet, oracle)
+}
+
+struct Walk<'a> {
+    table: &'a Table,
+    index: HashMap<&'a str, usize>,
+    frames: Vec<Frame>,
+    steps: Vec<Step>,
+    logs: Vec<LogLine>,
+}
+
+/// A chain that is being walked; one a `jump`.
+struct Frame {
+    chain: usize,
+    /// The next rule.
+    rule: usize,
+    /// The chains that were left for good by a `goto` on the way here.
+    left: Vec<usize>,
+}
+
+/// What a rule that matched means for the walk.
+enum Next {
+    Go,
+    Return,
+    Enter { chain: Arc<str>, back: bool },
+    End(Outcome),
+}
+
+impl<'a> Walk<'a> {
+    fn run(
+        mut self,
+        chain: &str,
+        packet: &Packet,
+        oracle: &mut dyn FnMut(&Match) -> bool,
+    ) -> Trace {
+        let outcome = match self.start(chain) {
+            Ok(policy) => self.walk(packet, oracle).unwrap_or(Outcome::Policy(policy)),
+            Err(fault) => Outcome::Broken(fault),
+        };
+        Trace { outcome, steps: self.steps, logs: self.logs }
+    }
+
+    fn start(&mut self, name: &str) -> Result<ChainPolicy, Fault> {
+        let chain = *self.index.get(name).ok_or_else(|| Fault::NoChain(name.into()))?;
+        self.frames.push(Frame { chain, rule: 0, left: Vec::new() });
+        self.table.chains[chain].policy.ok_or_else(|| Fault::NotBuiltIn(name.into()))
+    }
+
+    /// `None` when the walk came to the end of the built-in chain.
+    fn walk(&mut self, packet: &Packet, oracle: &mut dyn FnMut(&Match) -> bool) -> Option<Outcome> {
+        for _ in 0..MAX_RULES_MET {
+            let frame = self.frames.last_mut()?;
+            let chain: &'a Chain = &self.table.chains[frame.chain];
+            let Some(rule) = chain.rules.get(frame.rule) else {
+                self.frames.pop();
+                continue;
+            };
+            let at = frame.rule;
+            frame.rule += 1;
+            if !matches_rule(rule, packet, oracle) {
+                continue;
+            }
+            self.steps.push(Step { chain: Arc::clone(&chain.name), rule: at });
+            match self.act(rule) {
+                Next::Go => {}
+                Next::Return => {
+                    self.frames.pop();
+                }
+                Next::Enter { chain, back } => {
+                    if let Err(fault) = self.enter(&chain, back) {
+                        return Some(Outcome::Broken(fault));
+                    }
+                }
+                Next::End(outcome) => return Some(outcome),
+            }
+        }
+        Some(Outcome::Broken(Fault::TooLong))
+    }
+
+    fn act(&mut self, rule: &Rule) -> Next {
+        match &rule.target {
+            Target::Accept => Next::End(Outcome::Accept),
+            Target::Drop => Next::End(Outcome::Drop),
+            Target::Return => Next::Return,
+            Target::Jump(chain) => Next::Enter { chain: Arc::clone(chain), back: true },
+            Target::Goto(chain) => Next::Enter { chain: Arc::clone(chain), back: false },
+            Target::Reject(kind) => Next::End(Outcome::Reject(*kind)),
+            Target::Log { prefix, level } => {
+                self.logs.push(LogLine { prefix: prefix.clone(), level: *level });
+                Next::Go
+            }
+            Target::Masquerade => Next::End(Outcome::Masquerade),
+            Target::Snat(low, high) => Next::End(Outcome::Snat(*low, *high)),
+            Target::Dnat { address, ports } => {
+                Next::End(Outcome::Dnat { address: *address, ports: *ports })
+            }
+            Target::Redirect(port) => Next::End(Outcome::Redirect(*port)),
+            Target::Netmap(prefix) => Next::End(Outcome::Netmap(*prefix)),
+        }
+    }
+
+    /// A jump comes back behind its rule; a goto takes the place of the chain that it leaves, so
+    /// the end of its chain is the end of that one.
+    fn enter(&mut self, name: &Arc<str>, back: bool) -> Result<(), Fault> {
+        let chain = *self.index.get(&**name).ok_or_else(|| Fault::NoChain(Arc::clone(name)))?;
+        let open =
+            self.frames.iter().any(|frame| frame.chain == chain || frame.left.contains(&chain));
+        if open {
+            return Err(Fault::Ring(Arc::clone(name)));
+        }
+        match self.frames.last_mut() {
+            Some(frame) if !back => {
+                frame.left.push(frame.chain);
+                (frame.chain, frame.rule) = (chain, 0);
+            }
+            Some(_) | None => self.frames.push(Frame { chain, rule: 0, left: Vec::new() }),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! The same rulesets as a file for `nft -f`: one table a family, replaced as a whole.
+//!
+//! Whatever nft cannot say the same way is reported, with its rule; nothing is left out. What takes
+//! several nft rules (an `or`, the opposite of something that nft never matches when it is absent)
+//! gets a chain of its own, so that limits still count once.
+
+mod condition;
+mod names;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::net::Family;
+use crate::ruleset::{Chain, ChainPolicy, MatchKind, Origin, Rule, Ruleset, Table, TableName};
+use crate::source::Sources;
+
+use super::iptables::Header;
+use super::origin::origin_text;
+
+use condition::Condition;
+use names::{Names, Side};
+
+/// A rule that nft cannot say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untranslatable {
+    pub family: Family,
+    pub table: TableName,
+    pub chain: String,
+    /// The rule's index in its chain, from 0.
+    pub rule: usize,
+    pub origin: Origin,
+    /// What it is, as a lower-case clause.
+    pub reason: String,
+}
+
+/// Both families in one file that can be loaded again and again, each time as one transaction.
+///
+/// # Errors
+/// Every rule that has no translation.
+pub fn nft(
+    v4: &Ruleset,
+    v6: &Ruleset,
+    header: &Header,
+    sources: &Sources,
+) -> Result<String, Vec<Untranslatable>> {
+    let mut out = header.lines("nft");
+    let mut problems = Vec::new();
+    for ruleset in [v4, v6] {
+        let mut writer = Writer::new(ruleset, sources);
+        for table in &ruleset.tables {
+            writer.table(table);
+        }
+        writer.print(&mut out);
+        problems.append(&mut writer.problems);
+    }
+    if problems.is_empty() { Ok(out) } else { Err(problems) }
+}
+
+struct Writer<'a> {
+    sources: &'a Sources,
+    family: Family,
+    names: Names<'a>,
+    /// Sets and limits by their names, with their declarations.
+    objects: BTreeMap<String, String>,
+    /// Chains in the order in which they are printed, with their lines.
+    chains: Vec<(String, Vec<String>)>,
+    problems: Vec<Untranslatable>,
+}
+
+/// A rule in pieces.
+#[derive(Default)]
+struct Pieces {
+    /// Must hold, in this order.
+    texts: Vec<String>,
+    /// Must not hold.
+    guards: Vec<String>,
+    /// One of them must hold, when there are any.
+    either: Vec<String>,
+    comments: Vec<String>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(ruleset: &'a Ruleset, sources: &'a Sources) -> Self {
+        Writer {
+            sources,
+            family: ruleset.family,
+            names: Names::new(ruleset),
+            objects: BTreeMap::new(),
+            chains: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn table(&mut self, table: &'a Table) {
+        for chain in &table.chains {
+            let name = self.names.chain(table.name, &chain.name);
+            let mut lines = Vec::new();
+            if let Some(policy) = chain.policy {
+                lines.push(base_chain(table.name, &chain.name, policy));
+            }
+            let place = self.chains.len();
+            self.chains.push((name, Vec::new()));
+            let mut said = String::new();
+            for (at, rule) in chain.rules.iter().enumerate() {
+                let origin = origin_text(rule.origin, self.sources);
+                if origin != said {
+                    lines.push(format!("# {origin}"));
+                    said = origin;
+                }
+                match self.rule(table.name, chain, rule) {
+                    Ok(line) => lines.push(line),
+                    Err(reason) => self.problems.push(Untranslatable {
+                        family: self.family,
+                        table: table.name,
+                        chain: chain.name.to_string(),
+                        rule: at,
+                        origin: rule.origin,
+                        reason,
+                    }),
+                }
+            }
+            self.chains[place].1 = lines;
+        }
+    }
+
+    fn rule(&mut self, table: TableName, chain: &Chain, rule: &Rule) -> Result<String, String> {
+        let pieces = self.pieces(rule)?;
+        let side = self.names.side(table, &chain.name);
+        let verdict = self.verdict(table, &rule.target, side)?;
+        let comment = verdict::comment(&pieces.comments);
+        let body = join(pieces.texts.iter().chain([&verdict, &comment]));
+        if pieces.guards.is_empty() && pieces.either.is_empty() {
+            return Ok(body);
+        }
+        if verdict.starts_with("return") || verdict.starts_with("goto") {
+            return Err(format!(
+                "`{verdict}` of a rule that nft needs a chain of its own for would leave only that"
+            ));
+        }
+        let own = self.names.fresh(&format!("{table}_{}_rule", chain.name));
+        let mut lines: Vec<String> =
+            pieces.guards.iter().map(|guard| format!("{guard} return")).collect();
+        if pieces.either.is_empty() {
+            lines.push(body);
+        } else {
+            let inner = self.names.fresh(&format!("{table}_{}_rule", chain.name));
+            lines.extend(pieces.either.iter().map(|text| format!("{text} goto {inner}")));
+            self.chains.push((inner, vec![body]));
+        }
+        self.chains.push((own.clone(), lines));
+        Ok(format!("jump {own}"))
+    }
+
+    fn pieces(&mut self, rule: &Rule) -> Result<Pieces, String> {
+        let mut pieces = Pieces::default();
+        for found in &rule.matches {
+            if let MatchKind::Comment(text) = &found.kind
+                && !found.negated
+            {
+                pieces.comments.push(text.to_string());
+                continue;
+            }
+            for condition in self.condition(found, rule)? {
+                match condition {
+                    Condition::Holds(text) => pieces.texts.push(text),
+                    Condition::Fails(text) => pieces.guards.push(text),
+                    Condition::Either(texts) if pieces.either.is_empty() => pieces.either = texts,
+                    Condition::Either(_) => {
+                        return Err("two conditions with an `or` in one rule".to_owned());
+                    }
+                }
+            }
+        }
+        Ok(pieces)
+    }
+
+    fn print(&self, out: &mut String) {
+        let table = match self.family {
+            Family::V4 => "table ip palisade",
+            Family::V6 => "table ip6 palisade",
+        };
+        // Created, so that it can be deleted whether it was there or not.
+        let _ = writeln!(out, "{table}\ndelete {table}\n{table} {{");
+        for (name, declaration) in &self.objects {
+            let _ = writeln!(out, "\t{declaration}", declaration = declaration.replace('@', name));
+        }
+        for (name, lines) in &self.chains {
+            let _ = writeln!(out, "\tchain {name} {{");
+            for line in lines {
+                let _ = writeln!(out, "\t\t{line}");
+            }
+            out.push_str("\t}\n");
+        }
+        out.push_str("}\n");
+    }
+}
+
+fn join<'a>(parts: impl Iterator<Item = &'a String>) -> String {
+    let parts: Vec<&str> = parts.map(String::as_str).filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
+}
+
+/// The hook and priority at which iptables has this chain.
+fn base_chain(table: TableName, chain: &str, policy: ChainPolicy) -> String {
+    let hook = chain.to_ascii_lowercase();
+    let (kind, priority) = match (table, chain) {
+        (TableName::Filter, _) => ("filter", 0),
+        (TableName::Nat, "PREROUTING" | "OUTPUT") => ("nat", -100),
+        (TableName::Nat, _) => ("nat", 100),
+        (TableName::Mangle, "OUTPUT") => ("route", -150),
+        (TableName::Mangle, _) => ("filter", -150),
+        (TableName::Raw, _) => ("filter", -300),
+    };
+    let policy = match policy {
+        ChainPolicy::Accept => "accept",
+        ChainPolicy::Drop => "drop",
+    };
+    format!("type {kind} hook {hook} priority {priority}; policy {policy};")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Targets and comments in the words of nft.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::emit::address::{address_text, endpoint_text, prefix_text};
+use crate::ruleset::{RejectType, TableName, Target};
+
+use super::{Side, Writer};
+
+/// Longest comment that nft takes, in bytes.
+const MAX_COMMENT: usize = 128;
+
+impl Writer<'_> {
+    pub(super) fn verdict(
+        &self,
+        table: TableName,
+        target: &Target,
+        side: Side,
+    ) -> Result<String, String> {
+        Ok(match target {
+            Target::Accept => "accept".to_owned(),
+            Target::Drop => "drop".to_owned(),
+            Target::Return => "return".to_owned(),
+            Target::Jump(chain) => format!("jump {}", self.names.chain(table, chain)),
+            Target::Goto(chain) => format!("goto {}", self.names.chain(table, chain)),
+            Target::Reject(kind) => format!("reject with {}", reject(*kind)),
+            Target::Log { prefix, level } => log(prefix.as_deref(), *level)?,
+            Target::Masquerade => "masquerade".to_owned(),
+            Target::Snat(low, high) => format!("snat to {}", range(*low, *high)),
+            Target::Dnat { address, ports } => {
+                format!("dnat to {}", endpoint_text(*address, *ports))
+            }
+            Target::Redirect(port) => format!("redirect to :{port}"),
+            Target::Netmap(prefix) => {
+                let prefix = prefix_text(*prefix);
+                match side {
+                    Side::Source => format!("snat prefix to {prefix}"),
+                    Side::Destination => format!("dnat prefix to {prefix}"),
+                    Side::Both => {
+                        return Err("netmap in a chain for sources and destinations".to_owned());
+                    }
+                }
+            }
+        })
+    }
+}
+
+fn range(low: IpAddr, high: IpAddr) -> String {
+    if low == high {
+        return address_text(low);
+    }
+    format!("{}-{}", address_text(low), address_text(high))
+}
+
+fn reject(kind: RejectType) -> &'static str {
+    match kind {
+        RejectType::TcpReset => "tcp reset",
+        RejectType::IcmpNetUnreachable => "icmp type net-unreachable",
+        RejectType::IcmpHostUnreachable => "icmp type host-unreachable",
+        RejectType::IcmpProtoUnreachable => "icmp type prot-unreachable",
+        RejectType::IcmpPortUnreachable => "icmp type port-unreachable",
+        RejectType::IcmpNetProhibited => "icmp type net-prohibited",
+        RejectType::IcmpHostProhibited => "icmp type host-prohibited",
+        RejectType::IcmpAdminProhibited => "icmp type admin-prohibited",
+        RejectType::Icmp6NoRoute => "icmpv6 type no-route",
+        RejectType::Icmp6AdmProhibited => "icmpv6 type admin-prohibited",
+        RejectType::Icmp6AddrUnreachable => "icmpv6 type addr-unreachable",
+        RejectType::Icmp6PortUnreachable => "icmpv6 type port-unreachable",
+        RejectType::Icmp6PolicyFail => "icmpv6 type policy-fail",
+        RejectType::Icmp6RejectRoute => "icmpv6 type reject-route",
+    }
+}
+
+fn log(prefix: Option<&str>, level: u8) -> Result<String, String> {
+    const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"];
+    let mut out = "log".to_owned();
+    if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
+        // Strings have no escapes, and `$` is a variable in this one.
+        let bad = |c: char| matches!(c, '"' | '$') || c.is_control() && c != '\t';
+        if let Some(c) = prefix.chars().find(|c| bad(*c)) {
+            return Err(format!("a log prefix with {c:?}"));
+        }
+        let _ = write!(out, " prefix \"{prefix}\"");
+    }
+    let level = LEVELS.get(usize::from(level)).ok_or("a log level above 7")?;
+    Ok(format!("{out} level {level}"))
+}
+
+/// ` comment "…"`, empty when there is none. A comment has no effect, so what nft cannot take is
+/// changed: `"` becomes `'`, and what is beyond its limit is cut.
+pub(super) fn comment(comments: &[String]) -> String {
+    let plain = |c: char| match c {
+        '"' => '\'',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    let mut text: String = comments.join(" ").chars().map(plain).collect();
+    while text.len() > MAX_COMMENT {
+        text.pop();
+    }
+    if text.is_empty() { text } else { format!("comment \"{text}\"") }
+}
