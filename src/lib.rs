@@ -13,3 +13,5 @@ pub mod syntax;
 pub mod ruleset;
 
 pub mod resolve;
+
+pub mod cli;

@@ -57,8 +57,8 @@ catalogue! {
     MISPLACED_STATEMENT = "misplaced-statement", Error, "a statement that may not stand where it stands";
     MISSING_TARGET = "missing-target", Error, "a translation that lacks its interface, address or port";
     NAME_TOO_LONG = "name-too-long", Error, "a name longer than the kernel takes";
-    NEVER_MATCHES = "never-matches", Error, "conditions that contradict each other";
     NESTING_TOO_DEEP = "nesting-too-deep", Error, "more nested blocks than are read";
+    NEVER_MATCHES = "never-matches", Error, "conditions that contradict each other";
     NO_PORTS = "no-ports", Error, "a port on a protocol that has none";
     NOT_CHECKED_YET = "not-checked-yet", Warning, "a promise that is kept but not checked by this version";
     NOT_SUPPORTED_YET = "not-supported-yet", Error, "a construct that this version does not compile";
