@@ -63,6 +63,17 @@ pub fn summary(name: &str, counts: Counts) -> String {
     format!("{}: {said}\n", escape(name))
 }
 
+/// Why the work could not be done: what has no finding of its own, such as a missing file.
+#[must_use]
+pub fn failure(message: &str, help: Option<&str>, colour: Colour) -> String {
+    let (error, plain, end) = match colour {
+        Colour::Ansi => ("\x1b[1;31m", "\x1b[0;1m", "\x1b[0m"),
+        Colour::None => ("", "", ""),
+    };
+    let help = help.map_or(String::new(), |help| format!("  = help: {}\n", escape(help)));
+    format!("{error}error{plain}: {}{end}\n{help}", escape(message))
+}
+
 fn short(finding: &Finding, report: &Report<'_>) -> String {
     let place = finding.span.map_or(String::new(), |span| {
         let name = report.names.name(report.sources.file(span.file()));
