@@ -122,21 +122,22 @@ impl Destination {
             }
             Destination::File(path, emit) => {
                 let [text] = compile(policy, [*emit])?;
-                write_files(vec![(path.clone(), text)], policy)
+                write_files(&[(path.clone(), text)], policy)
             }
             Destination::Folder(folder) => {
                 let texts = compile(policy, IN_FOLDER.map(|(_, emit)| emit))?;
                 let paths = IN_FOLDER.map(|(name, _)| folder.join(name));
                 output::create_folder(folder)?;
-                write_files(paths.into_iter().zip(texts).collect(), policy)
+                let files: Vec<(PathBuf, String)> = paths.into_iter().zip(texts).collect();
+                write_files(&files, policy)
             }
         }
     }
 }
 
-fn write_files(texts: Vec<(PathBuf, String)>, policy: &Checked) -> Result<(), Failure> {
+fn write_files(texts: &[(PathBuf, String)], policy: &Checked) -> Result<(), Failure> {
     let inputs: Vec<&Path> = policy.inputs().collect();
-    output::write_all(&texts, &inputs)
+    output::write_all(texts, &inputs)
 }
 
 /// The outputs asked for, all with the same header.
@@ -159,7 +160,7 @@ fn header(policy: &Checked) -> Header {
     let forwarding = &catalogue::FORWARDING_NEEDED;
     let notes = policy.findings.iter().filter(|finding| finding.lint == forwarding);
     Header {
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         digest: digest(&policy.sources, &policy.files),
         notes: notes.map(|finding| finding.message.clone()).collect(),
     }

@@ -3,6 +3,8 @@
 //! SHA-256 over each file in include order: its length as eight bytes, least significant first, then
 //! its text. So moving a line from one file to the next changes it, and renaming a file does not.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::source::{FileId, Sources};
@@ -15,7 +17,12 @@ pub(super) fn digest(sources: &Sources, files: &[FileId]) -> String {
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::new();
+    for byte in hasher.finalize() {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 #[cfg(test)]

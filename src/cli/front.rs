@@ -136,10 +136,7 @@ impl Root {
 /// A root that is no text is at fault itself; one that the system keeps back is not.
 fn unusable(title: &str, error: LoadError) -> Result<Finding, Failure> {
     match error {
-        LoadError::System(words) => {
-            let failure = Failure::reading(title, words);
-            Err(failure.help("`palisade check -` reads a policy from standard input"))
-        }
+        LoadError::System(words) => Err(Failure::reading(title, words)),
         LoadError::NotUtf8 { offset } => {
             let message = format!("`{title}` is not UTF-8 text");
             Ok(Finding::without_place(&catalogue::NOT_UTF8, message)

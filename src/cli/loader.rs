@@ -67,8 +67,8 @@ impl Loader for DiskLoader {
 
     fn identity(&mut self, path: &str) -> String {
         match fs::canonicalize(self.on_disk(path)) {
-            // The debug form tells apart also names that are not UTF-8.
-            Ok(canonical) => format!("{canonical:?}"),
+            // Also names that are not UTF-8 are told apart.
+            Ok(canonical) => canonical.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
             Err(_) => path.to_owned(),
         }
     }

@@ -24,9 +24,11 @@ pub(super) struct Lowered {
 
 /// What stands at the top of every output.
 pub(super) struct Header {
-    pub(super) version: &'static str,
+    pub(super) version: String,
     /// Hexadecimal SHA-256 of the policy's contents.
     pub(super) digest: String,
+    /// What whoever loads the rules must know.
+    #[expect(dead_code, reason = "read once the stages are compiled in")]
     pub(super) notes: Vec<String>,
 }
 
@@ -71,8 +73,7 @@ pub(super) fn emit(
 
 /// No set is made yet; the file is there so that nothing stale stays.
 fn ipsets(header: &Header) -> String {
-    let notes: String = header.notes.iter().map(|note| format!("# note: {note}\n")).collect();
-    format!("# palisade {}\n# policy sha256 {}\n{notes}", header.version, header.digest)
+    format!("# palisade {}: sets\n# policy sha256:{}\n", header.version, header.digest)
 }
 
 pub(super) fn services() -> Result<Vec<ServiceInfo>, Failure> {

@@ -68,10 +68,10 @@ enum Found<'a> {
 
 /// Every service without words; else the one so called; else those that fit all words.
 fn find<'a>(services: &'a [ServiceInfo], words: &[String]) -> Found<'a> {
-    if let [word] = words {
-        if let Some(service) = services.iter().find(|service| is_called(service, word)) {
-            return Found::One(service);
-        }
+    if let [word] = words
+        && let Some(service) = services.iter().find(|service| is_called(service, word))
+    {
+        return Found::One(service);
     }
     let fits = |service: &&ServiceInfo| words.iter().all(|word| fits(service, word));
     Found::Several(services.iter().filter(fits).collect())
@@ -100,13 +100,13 @@ fn fits(service: &ServiceInfo, word: &str) -> bool {
 }
 
 /// Whether a part such as `tcp 22` or `udp 60000-61000` opens a port.
-fn opens(part: &str, port: u16) -> bool {
+fn opens(part: &str, wanted: u16) -> bool {
     let ports = part.split([' ', ',']).filter_map(|word| {
         let (low, high) = word.split_once('-').unwrap_or((word, word));
         Some(low.parse::<u16>().ok()?..=high.parse::<u16>().ok()?)
     });
     let named_port = ["tcp ", "udp ", "sctp "].iter().any(|protocol| part.starts_with(protocol));
-    named_port && ports.into_iter().any(|range| range.contains(&port))
+    named_port && ports.into_iter().any(|range| range.contains(&wanted))
 }
 
 /// One line a service, in columns.

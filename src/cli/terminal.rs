@@ -11,6 +11,8 @@ use crate::diagnostic::human::{self, Colour};
 use crate::diagnostic::report::{Counts, Report};
 
 pub(super) struct Terminal {
+    out: io::Stdout,
+    err: io::Stderr,
     /// Of what goes to standard error.
     colour: Colour,
 }
@@ -23,12 +25,13 @@ impl Terminal {
             // Knows NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM.
             ColorChoice::Auto => AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
         };
-        Terminal { colour: if wanted { Colour::Ansi } else { Colour::None } }
+        let colour = if wanted { Colour::Ansi } else { Colour::None };
+        Terminal { out: io::stdout(), err: io::stderr(), colour }
     }
 
     /// Writes an answer to standard output. A reader that has gone away is no failure.
     pub(super) fn print(&self, text: &str) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
+        let mut out = self.out.lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Failure::writing("to standard output", system_words(&error)))
@@ -39,7 +42,7 @@ impl Terminal {
 
     /// Writes to standard error. Where that fails there is nobody to tell.
     pub(super) fn tell(&self, text: &str) {
-        let mut err = io::stderr().lock();
+        let mut err = self.err.lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
     }
 
