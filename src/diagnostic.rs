@@ -6,6 +6,14 @@
 
 pub mod catalogue;
 
+pub mod report;
+
+pub mod human;
+
+pub mod json;
+
+mod excerpt;
+
 pub use catalogue::Lint;
 
 use crate::source::Span;

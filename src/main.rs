@@ -1,3 +1,7 @@
-fn main() {
-    println!("Hello, world!");
+//! The `palisade` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    palisade::cli::run(std::env::args_os())
 }

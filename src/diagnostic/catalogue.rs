@@ -57,8 +57,8 @@ catalogue! {
     MISPLACED_STATEMENT = "misplaced-statement", Error, "a statement that may not stand where it stands";
     MISSING_TARGET = "missing-target", Error, "a translation that lacks its interface, address or port";
     NAME_TOO_LONG = "name-too-long", Error, "a name longer than the kernel takes";
-    NEVER_MATCHES = "never-matches", Error, "conditions that contradict each other";
     NESTING_TOO_DEEP = "nesting-too-deep", Error, "more nested blocks than are read";
+    NEVER_MATCHES = "never-matches", Error, "conditions that contradict each other";
     NO_PORTS = "no-ports", Error, "a port on a protocol that has none";
     NOT_CHECKED_YET = "not-checked-yet", Warning, "a promise that is kept but not checked by this version";
     NOT_SUPPORTED_YET = "not-supported-yet", Error, "a construct that this version does not compile";
@@ -94,13 +94,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_sorted_and_pages_have_both_examples() {
+    fn rows_are_sorted_by_name() {
         let names: Vec<&str> = ALL.iter().map(|lint| lint.name).collect();
-        let mut sorted = names.clone();
-        sorted.sort_unstable();
-        assert_eq!(names, sorted);
+        assert!(names.is_sorted(), "{names:?}");
+        for name in names {
+            assert_eq!(find(name).map(|lint| lint.name), Some(name));
+        }
+    }
+
+    #[test]
+    fn pages_explain_and_show_a_wrong_and_a_right_policy() {
         for lint in ALL {
-            assert!(lint.page.starts_with(&format!("# {}\n", lint.name)), "{}", lint.name);
+            let title = format!("# {}\n\n", lint.name);
+            let body = lint.page.strip_prefix(&title).unwrap_or_else(|| panic!("{title}"));
+            let lines = lint.page.lines().count();
+            assert!((6..=30).contains(&lines), "{}: {lines} lines", lint.name);
+            assert!(lint.page.lines().all(|line| line.len() <= 80 && line == line.trim_end()));
+            assert!(lint.page.ends_with('\n') && !body.starts_with('#'), "{}", lint.name);
+            // What one file cannot show has no examples; else there is one of each.
+            let headings: Vec<&str> = body
+                .lines()
+                .filter(|line| line.starts_with("# ") || line.starts_with("##"))
+                .collect();
+            let fences: Vec<&str> = body.lines().filter(|line| line.starts_with("```")).collect();
+            match headings.as_slice() {
+                [] => assert!(fences.is_empty(), "{}", lint.name),
+                headings => {
+                    assert_eq!(headings, ["## Wrong", "## Right"], "{}", lint.name);
+                    assert_eq!(fences, ["```fw", "```", "```fw", "```"], "{}", lint.name);
+                }
+            }
         }
     }
 }

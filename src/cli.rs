@@ -1,0 +1,144 @@
+//! The command line: one file a command. The only room that touches files and the environment, and
+//! the only one that prints.
+//!
+//! Exit status: 0 clean; 1 the policy is at fault; 2 the work could not be done.
+
+mod failure;
+
+mod terminal;
+
+mod loader;
+
+mod front;
+
+mod levels;
+
+mod folder;
+
+mod digest;
+
+mod output;
+
+mod pipeline;
+
+mod check;
+
+mod build;
+
+mod show;
+
+mod services;
+
+mod explain;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
+
+use failure::Failure;
+use terminal::Terminal;
+
+const STATUS: &str = "\
+Exit status:
+  0  clean
+  1  the policy is at fault: there is a finding at level error, such as a mistake in the
+     language or a text that is not UTF-8 or too large
+  2  the work could not be done: wrong usage, a file that cannot be read or written
+
+Examples:
+  palisade check web.fw              what is wrong with this policy?
+  palisade build web.fw              its IPv4 rules, as iptables-restore reads them
+  palisade build web.fw -o rules/    rules.v4, rules.v6 and ipsets in a folder
+  palisade explain host-bits         what a finding means, with examples";
+
+/// A compiler for firewall policies.
+#[derive(Debug, Parser)]
+#[command(name = "palisade", version, after_help = STATUS, max_term_width = 100)]
+struct Arguments {
+    /// When to use colours; `auto` is on a terminal without `NO_COLOR`
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    color: ColorChoice,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Check),
+    Build(build::Build),
+    Show(show::Show),
+    Services(services::Services),
+    Explain(explain::Explain),
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Human,
+    /// For programs: one JSON document on standard output
+    Json,
+}
+
+/// How a run ended, worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Clean,
+    /// The policy is at fault, or what was asked for does not exist.
+    AtFault,
+    /// The work could not be done.
+    Undone,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        ExitCode::from(match outcome {
+            Outcome::Clean => 0,
+            Outcome::AtFault => 1,
+            Outcome::Undone => 2,
+        })
+    }
+}
+
+/// Runs the program with these arguments, the first of which is its own name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Where help cannot be printed there is nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let terminal = Terminal::new(arguments.color);
+    let outcome = dispatch(&arguments.command, &terminal);
+    outcome.unwrap_or_else(|failure| terminal.tell_failure(&failure)).into()
+}
+
+fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> {
+    match command {
+        Command::Check(check) => check.run(terminal),
+        Command::Build(build) => build.run(terminal),
+        Command::Show(show) => show.run(terminal),
+        Command::Services(services) => services.run(terminal),
+        Command::Explain(explain) => explain.run(terminal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,192 @@
+//! `palisade build`: the policy as the kernel loads it.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::digest::digest;
+use super::failure::Failure;
+use super::front::{self, Checked};
+use super::levels::LevelOptions;
+use super::pipeline::{self, Header};
+use super::terminal::Terminal;
+use super::{Outcome, output};
+use crate::diagnostic::{Finding, catalogue, has_errors};
+
+const EXAMPLES: &str = "\
+Each file is written whole or not at all, and nothing is written when there is an error.
+
+Examples:
+  palisade build web.fw | iptables-restore --test
+  palisade build web.fw -o /etc/iptables/     rules.v4, rules.v6 and ipsets
+  palisade build web.fw --emit v6 -o rules.v6";
+
+/// Compile a policy to what the kernel loads
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Build {
+    /// The policy; `-` is standard input
+    file: PathBuf,
+
+    /// Where to write; a folder (or a path that ends in `/`) gets rules.v4, rules.v6 and ipsets
+    #[arg(short, long, value_name = "FILE|DIR")]
+    output: Option<PathBuf>,
+
+    /// What to write to standard output or one file [default: v4]
+    #[arg(long, value_enum)]
+    emit: Option<Emit>,
+
+    #[command(flatten)]
+    levels: LevelOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Emit {
+    /// IPv4 rules for iptables-restore
+    V4,
+    /// IPv6 rules for ip6tables-restore
+    V6,
+    /// Address sets for `ipset restore`
+    Ipsets,
+    /// The rules of both families for `nft -f`
+    Nft,
+    /// The rules in their order, for people
+    Plan,
+    /// The plan for programs
+    Json,
+}
+
+/// What a folder gets, in the order in which the files are renamed: rules may name sets, and who
+/// watches rules.v4 finds the others there.
+const IN_FOLDER: [(&str, Emit); 3] =
+    [("ipsets", Emit::Ipsets), ("rules.v6", Emit::V6), ("rules.v4", Emit::V4)];
+
+#[derive(Debug, PartialEq, Eq)]
+enum Destination {
+    Stdout(Emit),
+    File(PathBuf, Emit),
+    Folder(PathBuf),
+}
+
+impl Build {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+        let levels = self.levels.levels()?;
+        let destination = Destination::of(self.output.as_deref(), self.emit)?;
+        let mut policy = front::check(&self.file)?;
+        if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
+            policy.findings.push(ipv6_not_written());
+        }
+        policy.findings = levels.apply(policy.findings);
+        if !policy.findings.is_empty() {
+            terminal.tell_findings(&policy.report());
+            terminal.tell_summary(&policy.title, policy.counts());
+        }
+        match policy.outcome() {
+            Outcome::Clean => {}
+            outcome @ (Outcome::AtFault | Outcome::Undone) => return Ok(outcome),
+        }
+        destination.write(&policy, terminal)?;
+        Ok(Outcome::Clean)
+    }
+}
+
+impl Destination {
+    fn of(output: Option<&Path>, emit: Option<Emit>) -> Result<Self, Failure> {
+        let one = emit.unwrap_or(Emit::V4);
+        let Some(path) = output.filter(|path| *path != Path::new("-")) else {
+            return Ok(Destination::Stdout(one));
+        };
+        if !path.is_dir() && !path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return Ok(Destination::File(path.to_owned(), one));
+        }
+        if emit.is_some() {
+            let failure = Failure::new("`--emit` writes one file, and the output is a folder");
+            return Err(failure.help("leave `--emit` out to get all files, or name one to write"));
+        }
+        Ok(Destination::Folder(path.to_owned()))
+    }
+
+    /// IPv6 is never open by silence: whoever gets rules.v4 alone is told.
+    fn leaves_ipv6_out(&self) -> bool {
+        match self {
+            Destination::Stdout(emit) | Destination::File(_, emit) => *emit == Emit::V4,
+            Destination::Folder(_) => false,
+        }
+    }
+
+    fn write(&self, policy: &Checked, terminal: &Terminal) -> Result<(), Failure> {
+        match self {
+            Destination::Stdout(emit) => {
+                let [text] = compile(policy, [*emit])?;
+                terminal.print(&text)
+            }
+            Destination::File(path, emit) => {
+                let [text] = compile(policy, [*emit])?;
+                write_files(&[(path.clone(), text)], policy)
+            }
+            Destination::Folder(folder) => {
+                let texts = compile(policy, IN_FOLDER.map(|(_, emit)| emit))?;
+                let paths = IN_FOLDER.map(|(name, _)| folder.join(name));
+                output::create_folder(folder)?;
+                let files: Vec<(PathBuf, String)> = paths.into_iter().zip(texts).collect();
+                write_files(&files, policy)
+            }
+        }
+    }
+}
+
+fn write_files(texts: &[(PathBuf, String)], policy: &Checked) -> Result<(), Failure> {
+    let inputs: Vec<&Path> = policy.inputs().collect();
+    output::write_all(texts, &inputs)
+}
+
+/// The outputs asked for, all with the same header.
+pub(super) fn compile<const N: usize>(
+    policy: &Checked,
+    what: [Emit; N],
+) -> Result<[String; N], Failure> {
+    let mut texts = [const { String::new() }; N];
+    // A policy without errors was resolved.
+    let Some(resolved) = &policy.policy else { return Ok(texts) };
+    let header = header(policy);
+    let lowered = pipeline::lower(resolved, &policy.sources)?;
+    for (text, emit) in texts.iter_mut().zip(what) {
+        *text = pipeline::emit(emit, &lowered, &header, &policy.sources)?;
+    }
+    Ok(texts)
+}
+
+fn header(policy: &Checked) -> Header {
+    let forwarding = &catalogue::FORWARDING_NEEDED;
+    let notes = policy.findings.iter().filter(|finding| finding.lint == forwarding);
+    Header {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        digest: digest(&policy.sources, &policy.files),
+        notes: notes.map(|finding| finding.message.clone()).collect(),
+    }
+}
+
+fn ipv6_not_written() -> Finding {
+    Finding::without_place(&catalogue::IPV6_NOT_WRITTEN, "rules.v6 was not written")
+        .note("without rules of their own, IPv6 packets are all accepted")
+        .help("build into a folder (`-o DIR/`), or run it again with `--emit v6`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_output_goes_is_told_by_the_path() {
+        let of = |output: Option<&str>, emit| Destination::of(output.map(Path::new), emit);
+        assert_eq!(of(None, None), Ok(Destination::Stdout(Emit::V4)));
+        assert_eq!(of(Some("-"), Some(Emit::Nft)), Ok(Destination::Stdout(Emit::Nft)));
+        assert_eq!(of(Some("x"), None), Ok(Destination::File("x".into(), Emit::V4)));
+        assert_eq!(of(Some("new/"), None), Ok(Destination::Folder("new/".into())));
+        assert_eq!(of(Some("/"), None), Ok(Destination::Folder("/".into())));
+        assert!(of(Some("new/"), Some(Emit::V6)).is_err());
+        assert!(of(None, None).unwrap().leaves_ipv6_out());
+        assert!(!of(None, Some(Emit::Plan)).unwrap().leaves_ipv6_out());
+        assert!(!of(Some("new/"), None).unwrap().leaves_ipv6_out());
+    }
+}

@@ -1,0 +1,174 @@
+//! `palisade check`: what is wrong with these policies?
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::folder::policies_in;
+use super::front::{self, Checked};
+use super::levels::{LevelOptions, Levels};
+use super::terminal::Terminal;
+use super::{Format, Outcome};
+use crate::diagnostic::json;
+use crate::diagnostic::report::{Counts, Report};
+
+const EXAMPLES: &str = "\
+In a folder, a file that another one there includes is checked only as its part. Hidden files and
+folders are left out.
+
+Examples:
+  palisade check web.fw
+  palisade check site/ extra.fw --deny warnings
+  generate-policy | palisade check - --format json";
+
+/// Find the mistakes in policies
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Check {
+    /// Policies, or folders of `*.fw` files; `-` is standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    levels: LevelOptions,
+}
+
+impl Check {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+        let levels = self.levels.levels()?;
+        let mut outcome = Outcome::Clean;
+        let mut policies = Vec::new();
+        let mut seen = BTreeSet::new();
+        for path in &self.paths {
+            let (found, worst) = check_path(path, &levels, terminal);
+            outcome = outcome.max(worst);
+            policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
+        }
+        for policy in &policies {
+            outcome = outcome.max(policy.outcome());
+        }
+        match self.format {
+            Format::Human => tell(&policies, terminal),
+            Format::Json => {
+                let reports: Vec<Report<'_>> = policies.iter().map(Checked::report).collect();
+                let rules = policies.iter().map(Checked::rules).sum();
+                terminal.print(&json::render(&reports, rules))?;
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+/// Whether a policy was not met before by another path.
+fn is_new(policy: &Checked, seen: &mut BTreeSet<PathBuf>) -> bool {
+    policy.root.as_ref().is_none_or(|root| seen.insert(root.clone()))
+}
+
+/// The policies at one path. One that cannot be read is told at once; the others are checked all the
+/// same.
+fn check_path(path: &Path, levels: &Levels, terminal: &Terminal) -> (Vec<Checked>, Outcome) {
+    let is_folder = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    let files = if is_folder { policies_in(path) } else { Ok(vec![path.to_owned()]) };
+    let files = match files {
+        Ok(files) => files,
+        Err(failure) => return (Vec::new(), terminal.tell_failure(&failure)),
+    };
+    let mut policies = Vec::new();
+    let mut outcome = Outcome::Clean;
+    for file in files {
+        match front::check(&file) {
+            Ok(mut policy) => {
+                policy.findings = levels.apply(policy.findings);
+                policies.push(policy);
+            }
+            Err(failure) => outcome = outcome.max(terminal.tell_failure(&failure)),
+        }
+    }
+    if is_folder {
+        let parts: Vec<Part> = policies.iter().map(Part::of).collect();
+        let mut wholes = wholes(&parts).into_iter();
+        policies.retain(|_| wholes.next().unwrap_or(true));
+    }
+    (policies, outcome)
+}
+
+/// What tells whether a policy is a part of another.
+struct Part {
+    root: PathBuf,
+    included: Vec<PathBuf>,
+}
+
+impl Part {
+    fn of(policy: &Checked) -> Self {
+        let root = policy.root.clone().unwrap_or_default();
+        Part { root, included: policy.included.clone() }
+    }
+}
+
+/// For each policy whether it is to be shown: when no other includes it. In a ring of files that
+/// nothing else includes the first is shown, so that no file is left out of all reports.
+fn wholes(parts: &[Part]) -> Vec<bool> {
+    let mut included: BTreeSet<&PathBuf> = BTreeSet::new();
+    for part in parts {
+        included.extend(part.included.iter().filter(|path| **path != part.root));
+    }
+    let mut wholes: Vec<bool> = parts.iter().map(|part| !included.contains(&part.root)).collect();
+    let mut shown: BTreeSet<&PathBuf> = BTreeSet::new();
+    for (part, _) in parts.iter().zip(&wholes).filter(|(_, whole)| **whole) {
+        shown.extend(&part.included);
+    }
+    for (part, whole) in parts.iter().zip(&mut wholes) {
+        if !*whole && !shown.contains(&part.root) {
+            *whole = true;
+            shown.extend(&part.included);
+        }
+    }
+    wholes
+}
+
+/// Findings by policy, each with its summary, and for several policies one over all.
+fn tell(policies: &[Checked], terminal: &Terminal) {
+    for policy in policies {
+        terminal.tell_findings(&policy.report());
+        if policies.len() == 1 || !policy.findings.is_empty() {
+            terminal.tell_summary(&policy.title, policy.counts());
+        }
+    }
+    if policies.len() > 1 {
+        let counts = policies.iter().map(Checked::counts).fold(Counts::default(), Counts::plus);
+        terminal.tell_summary(&format!("{} policies", policies.len()), counts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(graph: &[(&str, &[&str])]) -> Vec<Part> {
+        let part = |(root, included): &(&str, &[&str])| Part {
+            root: PathBuf::from(root),
+            included: included.iter().map(PathBuf::from).collect(),
+        };
+        graph.iter().map(part).collect()
+    }
+
+    #[test]
+    fn a_file_that_another_includes_is_a_part() {
+        let graph: &[(&str, &[&str])] =
+            &[("a", &[]), ("main", &["a", "b"]), ("b", &[]), ("x", &[])];
+        assert_eq!(wholes(&parts(graph)), [false, true, false, true]);
+    }
+
+    #[test]
+    fn of_a_ring_the_first_is_shown() {
+        let graph: &[(&str, &[&str])] = &[("a", &["b"]), ("b", &["a"]), ("self", &["self"])];
+        assert_eq!(wholes(&parts(graph)), [true, false, true]);
+    }
+}

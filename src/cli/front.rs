@@ -1,0 +1,176 @@
+//! From a path to a policy and its findings: the half that `check`, `build` and `show` share.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Outcome;
+use super::failure::Failure;
+use super::loader::{DiskLoader, read_all, read_text};
+use super::pipeline;
+use crate::diagnostic::report::{Counts, Names, Report};
+use crate::diagnostic::{Finding, catalogue};
+use crate::resolve::Policy;
+use crate::resolve::policy::Item;
+use crate::source::{FileId, LoadError, MAX_BYTES, Sources};
+
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+
+/// A policy that was read as far as it could be.
+pub(super) struct Checked {
+    /// As summaries call it.
+    pub(super) title: String,
+    pub(super) sources: Sources,
+    pub(super) names: Names,
+    pub(super) findings: Vec<Finding>,
+    /// In include order.
+    pub(super) files: Vec<FileId>,
+    /// Canonical paths of the root, unless it is standard input, and of all included files.
+    pub(super) root: Option<PathBuf>,
+    pub(super) included: Vec<PathBuf>,
+    /// `None` when the root is not a text.
+    pub(super) policy: Option<Policy>,
+}
+
+impl Checked {
+    pub(super) fn report(&self) -> Report<'_> {
+        Report { sources: &self.sources, names: &self.names, findings: &self.findings }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts::of(&self.findings)
+    }
+
+    /// How a run over this policy ends if nothing else happens.
+    pub(super) fn outcome(&self) -> Outcome {
+        let unreadable = &catalogue::UNREADABLE_FILE;
+        if self.findings.iter().any(|finding| finding.lint == unreadable) {
+            Outcome::Undone
+        } else if self.counts().errors > 0 {
+            Outcome::AtFault
+        } else {
+            Outcome::Clean
+        }
+    }
+
+    /// How many rules are written in the policy, those of its chains included.
+    pub(super) fn rules(&self) -> usize {
+        let Some(policy) = &self.policy else { return 0 };
+        let in_chains: usize = policy.chains.iter().map(|chain| chain.rules.len()).sum();
+        let written = policy.items.iter().map(|item| match item {
+            Item::Rule(_) | Item::Nat(_) => 1,
+        });
+        in_chains + written.sum::<usize>()
+    }
+
+    /// Every file on disk that the policy is made of.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.root.iter().chain(&self.included).map(PathBuf::as_path)
+    }
+}
+
+/// Reads and resolves the policy at `path`; `-` is standard input.
+///
+/// What the system refuses for the root itself is a failure; a root that is no text is a finding.
+pub(super) fn check(path: &Path) -> Result<Checked, Failure> {
+    let root = Root::of(path);
+    let mut sources = Sources::new();
+    let names = Names::within(root.folder.to_string_lossy());
+    let checked = |sources, findings, files, included, policy| Checked {
+        title: root.title.clone(),
+        sources,
+        names: names.clone(),
+        findings,
+        files,
+        root: fs::canonicalize(path).ok().filter(|_| !root.is_stdin),
+        included,
+        policy,
+    };
+    let text = match root.read(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let finding = unusable(&root.title, error)?;
+            return Ok(checked(sources, vec![finding], Vec::new(), Vec::new(), None));
+        }
+    };
+    let mut loader = DiskLoader::new(&root.folder, text.len());
+    let id = sources.add(root.name.clone(), text);
+    let resolved = pipeline::resolve(id, &mut sources, &mut loader)?;
+    let included = loader.read().to_vec();
+    Ok(checked(sources, resolved.findings, resolved.files, included, Some(resolved.policy)))
+}
+
+/// The first file of a policy.
+struct Root {
+    is_stdin: bool,
+    /// For messages: as the user wrote it.
+    title: String,
+    /// For outputs: without its folder, so that they do not depend on the working directory.
+    name: String,
+    /// What includes are relative to; empty for the working directory.
+    folder: PathBuf,
+}
+
+impl Root {
+    fn of(path: &Path) -> Self {
+        if path.as_os_str() == STDIN {
+            let name = "<stdin>".to_owned();
+            return Root { is_stdin: true, title: name.clone(), name, folder: PathBuf::new() };
+        }
+        let title = path.to_string_lossy().into_owned();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Root { is_stdin: false, name: name.unwrap_or_else(|| title.clone()), title, folder }
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<str>, LoadError> {
+        if self.is_stdin {
+            return read_all(io::stdin().lock(), MAX_BYTES);
+        }
+        read_text(path, MAX_BYTES)
+    }
+}
+
+/// A root that is no text is at fault itself; one that the system keeps back is not.
+fn unusable(title: &str, error: LoadError) -> Result<Finding, Failure> {
+    match error {
+        LoadError::System(words) => Err(Failure::reading(title, words)),
+        LoadError::NotUtf8 { offset } => {
+            let message = format!("`{title}` is not UTF-8 text");
+            Ok(Finding::without_place(&catalogue::NOT_UTF8, message)
+                .note(format!("the first byte that is wrong is at offset {offset}"))
+                .help("save it as UTF-8, or convert it: `iconv -f LATIN1 -t UTF-8`"))
+        }
+        LoadError::TooLarge { .. } => {
+            let message = format!("`{title}` is larger than {} MiB", MAX_BYTES >> 20);
+            Ok(Finding::without_place(&catalogue::FILE_TOO_LARGE, message)
+                .help("put long lists of addresses into sets, or split the policy"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_are_named_for_outputs_and_for_people() {
+        let root = Root::of(Path::new("site/web.fw"));
+        assert_eq!((root.title.as_str(), root.name.as_str()), ("site/web.fw", "web.fw"));
+        assert_eq!(root.folder, Path::new("site"));
+        let root = Root::of(Path::new("-"));
+        assert_eq!((root.name.as_str(), root.folder), ("<stdin>", PathBuf::new()));
+    }
+
+    #[test]
+    fn what_the_system_keeps_back_is_a_failure_and_a_bad_text_a_finding() {
+        let failure = unusable("a.fw", LoadError::System("permission denied".to_owned()));
+        assert_eq!(failure.unwrap_err().message, "cannot read a.fw: permission denied");
+        let finding = unusable("a.fw", LoadError::NotUtf8 { offset: 3 }).unwrap();
+        assert_eq!(finding.lint.name, "not-utf8");
+        let finding = unusable("a.fw", LoadError::TooLarge { bytes: 1 << 40 }).unwrap();
+        assert_eq!(finding.message, "`a.fw` is larger than 80 MiB");
+    }
+}

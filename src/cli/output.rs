@@ -1,0 +1,159 @@
+//! Files are written whole or not at all.
+//!
+//! Every text goes to a temporary file beside its place and is brought to the disk; only when all are
+//! there are they renamed, in the order given. Before the first rename everything that exists stays
+//! byte for byte. A link is kept: the file it leads to is replaced.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::failure::{Failure, system_words};
+
+/// Permissions of a new file, less what the umask takes.
+const NEW_FILE: u32 = 0o644;
+
+/// As many links in a row as the kernel follows.
+const MAX_LINKS: usize = 40;
+
+/// Writes each text to its path. None of the paths may be one of `inputs` (canonical paths).
+pub(super) fn write_all(texts: &[(PathBuf, String)], inputs: &[&Path]) -> Result<(), Failure> {
+    let mut staged = Vec::new();
+    for (path, text) in texts {
+        staged.push(Staged::new(path, text, inputs)?);
+    }
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for file in staged {
+        let folder = folder_of(&file.place).to_owned();
+        file.commit()?;
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    for folder in folders {
+        // Some file systems cannot bring a folder to the disk by itself; then the rename is as safe
+        // as they make it.
+        match File::open(&folder).and_then(|folder| folder.sync_all()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            Err(error) => return Err(Failure::writing(folder.display(), system_words(&error))),
+        }
+    }
+    Ok(())
+}
+
+/// Creates a folder for outputs, with those above it.
+pub(super) fn create_folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path)
+        .map_err(|error| cannot(path, "cannot create the folder", &system_words(&error)))
+}
+
+/// A text that waits beside its place.
+struct Staged {
+    /// As the user calls it.
+    path: PathBuf,
+    /// What is replaced: `path` with links followed.
+    place: PathBuf,
+    file: NamedTempFile,
+}
+
+impl Staged {
+    fn new(path: &Path, text: &str, inputs: &[&Path]) -> Result<Self, Failure> {
+        let system = |error: io::Error| Failure::writing(path.display(), system_words(&error));
+        let place = follow_links(path).map_err(system)?;
+        let existing = existing(&place).map_err(|why| Failure::writing(path.display(), why))?;
+        if existing.is_some() && fs::canonicalize(&place).is_ok_and(|p| inputs.contains(&&*p)) {
+            let failure = Failure::writing(path.display(), "it is a file of the policy itself");
+            return Err(failure.help("give another path to `-o`"));
+        }
+        let folder = folder_of(&place);
+        if !folder.is_dir() {
+            let why = format!("there is no folder {}", folder.display());
+            return Err(Failure::writing(path.display(), why));
+        }
+        let prefix = format!(".{}.", place.file_name().unwrap_or_default().to_string_lossy());
+        let mut file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .permissions(Permissions::from_mode(NEW_FILE))
+            .tempfile_in(folder)
+            .map_err(system)?;
+        file.write_all(text.as_bytes()).map_err(system)?;
+        if let Some(existing) = existing {
+            keep_permissions(file.as_file(), &existing).map_err(system)?;
+        }
+        file.as_file().sync_all().map_err(system)?;
+        Ok(Staged { path: path.to_owned(), place, file })
+    }
+
+    fn commit(self) -> Result<(), Failure> {
+        match self.file.persist(&self.place) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::writing(self.path.display(), system_words(&error.error))),
+        }
+    }
+}
+
+fn cannot(path: &Path, what: &str, why: &str) -> Failure {
+    Failure::new(format!("{what} {}: {why}", path.display()))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+/// Where a path leads, also when nothing is there yet.
+fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    let mut place = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::symlink_metadata(&place) {
+            Ok(metadata) if metadata.is_symlink() => {
+                place = folder_of(&place).join(fs::read_link(&place)?);
+            }
+            Ok(_) => return Ok(place),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(place),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("too many symbolic links in a row"))
+}
+
+/// What is there already, if it is a file that may be written.
+fn existing(place: &Path) -> Result<Option<fs::Metadata>, String> {
+    let metadata = match fs::metadata(place) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(system_words(&error)),
+    };
+    if metadata.is_dir() {
+        return Err("it is a folder".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    // A rename would not ask; a file that its owner protects is not to be replaced.
+    match OpenOptions::new().append(true).open(place) {
+        Ok(_) => Ok(Some(metadata)),
+        Err(error) => Err(system_words(&error)),
+    }
+}
+
+/// The owner is kept where the system lets us; the permissions are kept always.
+fn keep_permissions(file: &File, existing: &fs::Metadata) -> io::Result<()> {
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) != (existing.uid(), existing.gid()) {
+        match fchown(file, Some(existing.uid()), Some(existing.gid())) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    file.set_permissions(existing.permissions())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! `palisade show`: the rules in their order, each with the place it comes from.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::build::{self, Emit};
+use super::failure::Failure;
+use super::front;
+use super::levels::LevelOptions;
+use super::terminal::Terminal;
+use super::{Format, Outcome};
+
+const EXAMPLES: &str = "\
+Examples:
+  palisade show web.fw
+  palisade show web.fw --format json | jq .";
+
+/// Show the plan: every rule in its order, with its origin
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Show {
+    /// The policy; `-` is standard input
+    file: PathBuf,
+
+    /// How the plan is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    levels: LevelOptions,
+}
+
+impl Show {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+        let levels = self.levels.levels()?;
+        let mut policy = front::check(&self.file)?;
+        policy.findings = levels.apply(policy.findings);
+        if !policy.findings.is_empty() {
+            terminal.tell_findings(&policy.report());
+            terminal.tell_summary(&policy.title, policy.counts());
+        }
+        match policy.outcome() {
+            Outcome::Clean => {}
+            outcome @ (Outcome::AtFault | Outcome::Undone) => return Ok(outcome),
+        }
+        let emit = match self.format {
+            Format::Human => Emit::Plan,
+            Format::Json => Emit::Json,
+        };
+        let [text] = build::compile(&policy, [emit])?;
+        terminal.print(&text)?;
+        Ok(Outcome::Clean)
+    }
+}

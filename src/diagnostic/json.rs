@@ -1,0 +1,172 @@
+//! Findings as one JSON document for programs; version 1 of its shape.
+//!
+//! Lines and columns are 1-based, columns in characters. What does not apply is absent: `file` and
+//! its positions for a finding without a place, `help` and `notes` where there are none.
+
+use serde::Serialize;
+
+use super::Finding;
+use super::report::{Counts, Names, Report};
+use crate::source::{Sources, Span};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    findings: Vec<FindingOut<'a>>,
+    summary: SummaryOut,
+}
+
+#[derive(Serialize)]
+struct FindingOut<'a> {
+    code: &'static str,
+    level: &'static str,
+    message: &'a str,
+    #[serde(flatten)]
+    place: Option<PlaceOut>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    label: &'a str,
+    related: Vec<RelatedOut<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PlaceOut {
+    file: String,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+}
+
+#[derive(Serialize)]
+struct RelatedOut<'a> {
+    #[serde(flatten)]
+    place: PlaceOut,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct SummaryOut {
+    errors: usize,
+    warnings: usize,
+    rules: usize,
+}
+
+/// The document of several policies; `rules` is how many rules they have together.
+#[must_use]
+pub fn render(reports: &[Report<'_>], rules: usize) -> String {
+    let findings =
+        reports.iter().flat_map(|report| report.in_order().into_iter().map(|f| finding(f, report)));
+    let counts = reports
+        .iter()
+        .map(|report| Counts::of(report.findings))
+        .fold(Counts::default(), Counts::plus);
+    let document = Document {
+        version: 1,
+        findings: findings.collect(),
+        summary: SummaryOut { errors: counts.errors, warnings: counts.warnings, rules },
+    };
+    pretty(&document)
+}
+
+/// A document as the tool prints all of its JSON: indented, with a final newline.
+#[must_use]
+pub fn pretty(document: &impl Serialize) -> String {
+    // Only maps with keys that are not strings and failing writers make this fail; there are none.
+    let mut text = serde_json::to_string_pretty(document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn finding<'a>(finding: &'a Finding, report: &Report<'_>) -> FindingOut<'a> {
+    let place = |span: Span| place(span, report.sources, report.names);
+    FindingOut {
+        code: finding.lint.name,
+        level: finding.level.name(),
+        message: &finding.message,
+        place: finding.span.map(place),
+        label: &finding.label,
+        related: finding
+            .related
+            .iter()
+            .map(|related| RelatedOut { place: place(related.span), message: &related.message })
+            .collect(),
+        notes: &finding.notes,
+        help: finding.help.as_deref(),
+    }
+}
+
+fn place(span: Span, sources: &Sources, names: &Names) -> PlaceOut {
+    let (start, end) = (sources.start(span), sources.end(span));
+    PlaceOut {
+        file: names.name(sources.file(span.file())),
+        line: start.line,
+        column: start.column,
+        end_line: end.line,
+        end_column: end.column,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::catalogue;
+
+    #[test]
+    fn the_document_has_the_published_shape() {
+        let mut sources = Sources::new();
+        let file = sources.add("web.fw", "# größe\nallow ñ tcp 70000\n");
+        let text = sources.file(file).text().clone();
+        let at = text.find("70000").unwrap();
+        let findings = [
+            Finding::without_place(&catalogue::IPV6_NOT_WRITTEN, "no rules.v6"),
+            Finding::new(&catalogue::BAD_PORT, Span::new(file, at..at + 5), "no \x1b port")
+                .related(Span::new(file, 0..3), "because")
+                .help("do"),
+        ];
+        let names = Names::within("d");
+        let report = Report { sources: &sources, names: &names, findings: &findings };
+        insta::assert_snapshot!(render(&[report], 12), @r#"
+        {
+          "version": 1,
+          "findings": [
+            {
+              "code": "bad-port",
+              "level": "error",
+              "message": "no \u001b port",
+              "file": "d/web.fw",
+              "line": 2,
+              "column": 13,
+              "end_line": 2,
+              "end_column": 18,
+              "related": [
+                {
+                  "file": "d/web.fw",
+                  "line": 1,
+                  "column": 1,
+                  "end_line": 1,
+                  "end_column": 4,
+                  "message": "because"
+                }
+              ],
+              "help": "do"
+            },
+            {
+              "code": "ipv6-not-written",
+              "level": "note",
+              "message": "no rules.v6",
+              "related": []
+            }
+          ],
+          "summary": {
+            "errors": 1,
+            "warnings": 0,
+            "rules": 12
+          }
+        }
+        "#);
+    }
+}
