@@ -46,7 +46,9 @@ impl Check {
         let mut outcome = Outcome::Clean;
         let mut policies = Vec::new();
         let mut seen = BTreeSet::new();
-        for path in &self.paths {
+        let mut given = BTreeSet::new();
+        // A path given twice is one; standard input could not even be read again.
+        for path in self.paths.iter().filter(|path| given.insert(*path)) {
             let (found, worst) = check_path(path, &levels, terminal);
             outcome = outcome.max(worst);
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));

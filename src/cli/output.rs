@@ -47,8 +47,14 @@ pub(super) fn write_all(texts: &[(PathBuf, String)], inputs: &[&Path]) -> Result
 
 /// Creates a folder for outputs, with those above it.
 pub(super) fn create_folder(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path)
-        .map_err(|error| cannot(path, "cannot create the folder", &system_words(&error)))
+    let why = match fs::create_dir_all(path) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            "a file is in its place".to_owned()
+        }
+        Err(error) => system_words(&error),
+    };
+    Err(Failure::new(format!("cannot create the folder {}: {why}", path.display())))
 }
 
 /// A text that waits beside its place.
@@ -94,10 +100,6 @@ impl Staged {
             Err(error) => Err(Failure::writing(self.path.display(), system_words(&error.error))),
         }
     }
-}
-
-fn cannot(path: &Path, what: &str, why: &str) -> Failure {
-    Failure::new(format!("{what} {}: {why}", path.display()))
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -129,6 +129,13 @@ fn the_worst_of_several_paths_is_the_status() {
 }
 
 #[test]
+fn standard_input_is_read_once() {
+    let run = palisade(["check", "-", "-"]).stdin(b"\xff").run();
+    assert_eq!(run.status, 1);
+    assert!(run.err.ends_with("\n<stdin>: 1 error\n"), "{}", run.err);
+}
+
+#[test]
 fn colours_follow_the_flag() {
     let coloured = |choice: &str| {
         let run = palisade(["check", "-", "--color", choice]).stdin(b"\xff").run();

@@ -160,7 +160,7 @@ fn an_output_that_cannot_be_written_changes_nothing() {
     let before = scene.files();
     for (output, said) in [
         ("file/rules.v4", "not a directory"),
-        ("file/", "file"),
+        ("file/", "a file is in its place"),
         ("none/rules.v4", "there is no folder none"),
         ("/dev/null", "it is not a regular file"),
         ("/proc/none", "cannot write /proc/none"),

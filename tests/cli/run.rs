@@ -98,7 +98,7 @@ impl Call {
     }
 
     pub fn stdin(mut self, text: &[u8]) -> Self {
-        self.stdin = text.to_owned();
+        self.stdin = text.to_vec();
         self
     }
 
