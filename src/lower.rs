@@ -22,7 +22,6 @@ mod part;
 mod place;
 mod port_map;
 mod reject;
-mod remark;
 mod set;
 
 #[cfg(test)]
@@ -33,7 +32,7 @@ use std::sync::Arc;
 use crate::net::Family;
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Hook, Item, Remarks, Scope};
-use crate::ruleset::{Chain, ChainPolicy, Match, Origin, Rule, Ruleset, Table, TableName, Target};
+use crate::ruleset::{Chain, ChainPolicy, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target};
 use crate::source::Sources;
 
 use body::Body;
@@ -206,8 +205,8 @@ impl<'a> Lowering<'a> {
         Origin::Statement { span: origin.span, call: call.map(|call| call.span) }
     }
 
-    fn comment(&self, remarks: Remarks) -> Option<Match> {
-        remark::comment(remarks, self.sources)
+    fn comment(&self, remarks: &Remarks) -> Option<Match> {
+        remarks.comment.clone().map(|comment| MatchKind::Comment(comment).into())
     }
 }
 

@@ -149,7 +149,7 @@ pub(super) fn compile<const N: usize>(
     // A policy without errors was resolved.
     let Some(resolved) = &policy.policy else { return Ok(texts) };
     let header = header(policy);
-    let lowered = pipeline::lower(resolved, &policy.sources)?;
+    let lowered = pipeline::lower(resolved, &policy.sources);
     for (text, emit) in texts.iter_mut().zip(what) {
         *text = pipeline::emit(emit, &lowered, &header, &policy.sources)?;
     }

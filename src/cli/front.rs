@@ -97,7 +97,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, Failure> {
     };
     let mut loader = DiskLoader::new(&root.folder, text.len());
     let id = sources.add(root.name.clone(), text);
-    let resolved = pipeline::resolve(id, &mut sources, &mut loader)?;
+    let resolved = pipeline::resolve(id, &mut sources, &mut loader);
     let included = loader.read().to_vec();
     Ok(checked(sources, resolved.findings, resolved.files, included, Some(resolved.policy)))
 }

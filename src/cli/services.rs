@@ -37,7 +37,7 @@ pub(super) struct Services {
 
 impl Services {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let services = pipeline::services()?;
+        let services = pipeline::services();
         let words: Vec<String> = self
             .words
             .iter()

@@ -136,7 +136,7 @@ impl Lowering<'_> {
         map: &PortMap,
         target: impl Fn(Option<u16>) -> Target,
     ) -> Vec<(Alternative, Ending)> {
-        let comment = self.comment(nat.remarks);
+        let comment = self.comment(&nat.remarks);
         let mut entries = map.translations(target);
         for (_, ending) in &mut entries {
             ending.matches.extend(comment.clone());
@@ -145,7 +145,7 @@ impl Lowering<'_> {
     }
 
     fn nat_ending(&self, nat: &Nat, target: Target) -> Ending {
-        Ending { matches: self.comment(nat.remarks).into_iter().collect(), target }
+        Ending { matches: self.comment(&nat.remarks).into_iter().collect(), target }
     }
 }
 

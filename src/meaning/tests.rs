@@ -44,6 +44,7 @@ fn policy(items: Vec<Item>) -> Policy {
         chains: Vec::new(),
         items,
         calls: Vec::new(),
+        promises: Vec::new(),
     }
 }
 
