@@ -187,11 +187,17 @@ impl Sources {
         self.file(span.file).position(span.end())
     }
 
+    /// The line on which a span starts, from 1. Unlike [`Sources::start`] it does not count the
+    /// columns, which takes long on very long lines.
+    #[must_use]
+    pub fn line(&self, span: Span) -> usize {
+        self.file(span.file).line_of(span.start()) + 1
+    }
+
     /// `file:line` of the start of a span, as the comments in the output say it.
     #[must_use]
     pub fn locate(&self, span: Span) -> String {
-        let file = self.file(span.file);
-        format!("{}:{}", file.name, file.line_of(span.start()) + 1)
+        format!("{}:{}", self.file(span.file).name, self.line(span))
     }
 }
 

@@ -80,7 +80,7 @@ fn origin_json(origin: Origin, sources: &Sources) -> Value {
 
 fn place(span: Span, sources: &Sources) -> Value {
     let file = sources.file(span.file());
-    json!({ "file": file.name(), "line": sources.start(span).line })
+    json!({ "file": file.name(), "line": sources.line(span) })
 }
 
 fn families_json(families: Families) -> Value {

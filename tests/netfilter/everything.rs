@@ -1,15 +1,15 @@
-//! Rulesets with every match and target of the model, for tests against the real tools.
+//! A ruleset with every match and target of the model.
 
 use std::net::IpAddr;
-use std::process::{Command, Stdio};
 
+use crate::{no, rule, yes};
 use palisade::net::{
     Account, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch, Prefix,
     Protocol, Rate, TcpFlags,
 };
 use palisade::ruleset::{
-    Chain, ChainPolicy, Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, RejectType, Rule,
-    Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, Conntrack, HashKey, Hashlimit, Match, MatchKind, RejectType, Rule, Ruleset,
+    Table, TableName, Target,
 };
 
 pub const HOSTILE: &[&str] = &[
@@ -31,18 +31,6 @@ pub const HOSTILE: &[&str] = &[
     "%s%n",
     "{ } ; @",
 ];
-
-pub fn yes(kind: MatchKind) -> Match {
-    kind.into()
-}
-
-pub fn no(kind: MatchKind) -> Match {
-    Match { negated: true, kind }
-}
-
-pub fn rule(matches: Vec<Match>, target: Target) -> Rule {
-    Rule { matches, target, origin: Origin::Default(None) }
-}
 
 pub fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
@@ -206,6 +194,15 @@ fn limits(family: Family) -> Vec<Vec<Match>> {
         let keys = vec![HashKey::SourceAddress];
         let name = format!("r-{}", at.replace('/', "-"));
         out.push(vec![yes(hashlimit(family, &name, at, burst, keys, None))]);
+    }
+    for unit in ["second", "minute", "hour", "day"] {
+        for count in (1..60).chain([61, 100, 333, 719, 1440, 3600, 4999, 6001, 9999]) {
+            let at = format!("{count}/{unit}");
+            out.push(vec![yes(MatchKind::Limit { rate: rate(&at), burst: 1 })]);
+            let keys = vec![HashKey::SourceAddress];
+            let name = format!("every-{count}-{unit}");
+            out.push(vec![yes(hashlimit(family, &name, &at, 1, keys, None))]);
+        }
     }
     let all = vec![
         HashKey::SourceAddress,
@@ -418,33 +415,4 @@ pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
     let mangle = table(TableName::Mangle, &[("OUTPUT", marked.clone())], Vec::new());
     let raw = table(TableName::Raw, &[("PREROUTING", marked)], Vec::new());
     Ruleset { family, tables: vec![filter, nat(&places), mangle, raw] }
-}
-
-/// Whether there are real tools to ask; says on stderr when not.
-pub fn tools(names: &[&str]) -> bool {
-    let runs = |name: &&&str| {
-        let quiet = |command: &mut Command| {
-            command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
-        };
-        !quiet(Command::new("unshare").args(["-n", **name, "--version"]))
-    };
-    let missing: Vec<_> = names.iter().filter(runs).collect();
-    if !missing.is_empty() {
-        eprintln!("SKIPPED: cannot run in a network namespace as root: {missing:?}");
-    }
-    missing.is_empty()
-}
-
-/// Runs a shell script in a fresh network namespace with `input` on stdin.
-/// Returns success, stdout and stderr.
-pub fn in_namespace(script: &str, input: &str) -> (bool, String, String) {
-    let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), input).expect("written");
-    let output = Command::new("unshare")
-        .args(["-n", "sh", "-c", script])
-        .stdin(std::fs::File::open(file.path()).expect("open"))
-        .output()
-        .expect("unshare runs");
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (output.status.success(), text(output.stdout), text(output.stderr))
 }

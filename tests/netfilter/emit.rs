@@ -1,8 +1,7 @@
 //! What `emit` prints, loaded by the real tools and printed back by them.
 
-mod netfilter;
-
-use netfilter::{HOSTILE, everything, in_namespace, tools};
+use crate::everything::{HOSTILE, everything};
+use crate::namespace::{in_namespace, tools};
 use palisade::emit::{Header, iptables, nft};
 use palisade::net::Family;
 use palisade::source::Sources;
