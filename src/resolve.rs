@@ -28,7 +28,7 @@ use std::rc::Rc;
 pub use listing::{ServiceInfo, services};
 pub use policy::Policy;
 
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Finding, has_errors};
 use crate::source::{FileId, Loader, Sources, Span};
 use crate::syntax::tree::{self, Argument, Block, Direction, Name, Statement, StatementKind, VerbKind};
 use context::{Context, ToIs};
@@ -86,6 +86,8 @@ struct Resolver<'a> {
     /// The call whose body is being resolved.
     current: Option<CallId>,
     expanded: usize,
+    /// Whether the block around has a head that could not be read: no direction is judged in it.
+    headless: bool,
     /// Whether a chain's body is being resolved, and the rules of it so far.
     in_chain: bool,
     chain_rules: Vec<Rule>,
@@ -120,6 +122,7 @@ impl<'a> Resolver<'a> {
             frames: Vec::new(),
             current: None,
             expanded: 0,
+            headless: false,
             in_chain: false,
             chain_rules: Vec::new(),
             limit_count: 0,
@@ -143,7 +146,10 @@ impl<'a> Resolver<'a> {
         let defaults = self.defaults(statements);
         let implicit = self.implicit(statements);
         self.check_chains(&chains);
-        self.check_unused();
+        // A definition may be used in what could not be read.
+        if !has_errors(&self.findings) {
+            self.check_unused();
+        }
         let policy = Policy {
             defaults,
             implicit,
@@ -337,9 +343,12 @@ impl<'a> Resolver<'a> {
             context.direction = Some((hook, block.head));
         }
         let Some(context) = self.narrow(&context, &block.clauses, ToIs::Ends, env) else { return };
+        let around = self.headless;
+        self.headless |= block.direction.is_none() && block.clauses.is_empty();
         for statement in &block.body {
             self.inner(statement, &context, env);
         }
+        self.headless = around;
     }
 
     fn promise(&mut self, kind: PromiseKind, span: Span) {

@@ -394,10 +394,13 @@ impl<'a> Resolver<'a> {
     }
 
     fn burst(&mut self, burst: Option<Value>, default: u32) -> Option<u32> {
-        match burst {
-            Some(value) => self.read_number(value.0, "burst", 1, MAX_BURST),
-            None => Some(default),
+        let Some(value) = burst else { return Some(default) };
+        let text = self.text(value.0);
+        let burst = text.parse().ok().filter(|burst| (1..=MAX_BURST).contains(burst));
+        if burst.is_none() {
+            self.report(messages::bad_burst(value.0, text, MAX_BURST));
         }
+        burst
     }
 
     /// A rate and its burst, kept within what the kernel counts rightly.

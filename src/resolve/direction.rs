@@ -18,6 +18,9 @@ pub struct Route {
 impl<'a> Resolver<'a> {
     /// The routes of a rule whose clauses are in `context`; `span` is the statement.
     pub(super) fn routes(&mut self, context: &Context<'a>, span: Span) -> Option<Vec<Route>> {
+        if self.headless {
+            return None;
+        }
         let routes = if self.in_chain {
             self.chain_route(context, span)?
         } else {

@@ -91,6 +91,12 @@ pub fn bad_rate(at: Span, text: &str, error: &RateError) -> Finding {
         .help("write so many a second, minute, hour or day: `5/minute`")
 }
 
+pub fn bad_burst(at: Span, text: &str, max: u32) -> Finding {
+    Finding::new(&lint::BAD_LIMIT, at, format!("`{text}` is not a burst that can be kept"))
+        .label("not such a burst")
+        .help(format!("a burst is a number from 1 to {max}"))
+}
+
 pub fn drains_too_slowly(at: Span, rate: Rate, burst: u32, most: u64) -> Finding {
     let days = rate.drain_seconds(burst) / 86_400;
     let message = format!("a burst of {burst} at {rate} is more than the kernel counts rightly");
@@ -158,13 +164,12 @@ pub fn protocol_without_ports(at: Span, protocol: PortProtocol) -> Finding {
 }
 
 pub fn number_continues_nothing(at: Span, before: Option<Span>) -> Finding {
-    let finding = Finding::new(&lint::BAD_PORT, at, "this number belongs to no protocol")
-        .label("a port of what?");
     let finding = match before {
-        Some(before) => finding.related(before, "after this no ports can follow"),
-        None => finding,
+        Some(before) => Finding::new(&lint::NO_PORTS, at, "what stands before has no ports to continue")
+            .related(before, "after this no ports can follow"),
+        None => Finding::new(&lint::BAD_PORT, at, "this number belongs to no protocol"),
     };
-    finding.help("say the protocol first: `tcp 80`")
+    finding.label("a port of what?").help("say the protocol first: `tcp 80`")
 }
 
 pub fn interface_as_subject(at: Span) -> Finding {
