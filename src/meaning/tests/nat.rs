@@ -102,6 +102,8 @@ fn forward_keeps_the_port_unless_told() {
     assert_eq!(translation(&policy, PRE, &visitor(("203.0.113.7", 443)).local()), kept);
     let inner = |port| visitor(("10.0.0.2", port)).leaving("lan0").originally("203.0.113.7", 443);
     assert!(passes(&policy, &inner(443)) && !passes(&policy, &inner(8443)));
+    let direct = visitor(("10.0.0.2", 443)).leaving("lan0");
+    assert!(!passes(&policy, &direct), "it was never translated");
 }
 
 #[test]
