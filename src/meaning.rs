@@ -20,6 +20,7 @@ mod filter;
 mod nat;
 mod needs;
 mod probes;
+mod quick;
 mod sets;
 mod trace;
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::quick::QuickBuild;
 use crate::net::{Addresses, Family, Interface, Ports};
 use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
 use crate::resolve::policy::{Condition, Flow, Part, Place};
@@ -10,8 +11,8 @@ use crate::resolve::policy::{Condition, Flow, Part, Place};
 /// of lan's addresses. (The maps are only looked up in, never walked: their order is not seen.)
 pub(super) struct Sets<'p> {
     pub family: Family,
-    places: HashMap<(Side, &'p [Place]), Factor>,
-    parts: HashMap<&'p [Part], Factor>,
+    places: HashMap<(Side, &'p [Place]), Factor, QuickBuild>,
+    parts: HashMap<&'p [Part], Factor, QuickBuild>,
 }
 
 /// Whose interfaces and addresses a place means.
@@ -32,7 +33,7 @@ pub(super) enum PartsOf<'a> {
 
 impl<'p> Sets<'p> {
     pub fn new(family: Family) -> Self {
-        Sets { family, places: HashMap::new(), parts: HashMap::new() }
+        Sets { family, places: HashMap::default(), parts: HashMap::default() }
     }
 
     /// The packets that one of the flows means; `None` when they mean none in this family.
@@ -45,10 +46,13 @@ impl<'p> Sets<'p> {
         let mut products = Vec::new();
         let mut shared = None;
         for flow in flows.filter(|flow| flow.families.contains(family)) {
-            let conditions = shared.get_or_insert_with(|| all_of(conditions)).clone();
             let source = self.places(Side::Source, &flow.source);
             let destination = self.places(Side::Destination, &flow.destination);
+            if source.is_empty() || destination.is_empty() {
+                continue;
+            }
             let parts = self.parts(&flow.parts);
+            let conditions = shared.get_or_insert_with(|| all_of(conditions)).clone();
             products.extend(Product::of([source, destination, parts, conditions]));
         }
         (!products.is_empty()).then(|| PacketSet::of(family, products))
@@ -57,6 +61,9 @@ impl<'p> Sets<'p> {
     /// Packets from, or to, any of the places.
     pub fn places(&mut self, side: Side, places: &'p [Place]) -> Factor {
         let family = self.family;
+        if places.iter().all(|place| place.addresses.is_empty_in(family)) {
+            return Factor::empty();
+        }
         let made = self.places.entry((side, places));
         made.or_insert_with(|| Factor::of(places.iter().filter_map(|one| place(family, side, one))))
             .clone()

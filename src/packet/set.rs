@@ -102,6 +102,12 @@ pub struct Factor {
 }
 
 impl Factor {
+    /// No packet.
+    #[must_use]
+    pub fn empty() -> Self {
+        Factor { boxes: [].into() }
+    }
+
     #[must_use]
     pub fn of(boxes: impl IntoIterator<Item = FieldBox>) -> Self {
         let boxes: Vec<FieldBox> = boxes.into_iter().collect();
@@ -160,20 +166,22 @@ impl FieldBox {
     #[must_use]
     pub fn of(constraints: impl IntoIterator<Item = Constraint>) -> Option<Self> {
         let mut sorted: Vec<Constraint> = constraints.into_iter().collect();
-        sorted.sort_by_key(Constraint::field);
-        let mut merged: Vec<Constraint> = Vec::with_capacity(sorted.len());
-        for constraint in sorted {
-            if constraint.is_empty() {
-                return None;
-            }
-            match merged.last_mut() {
-                Some(last) if last.field() == constraint.field() => {
-                    *last = last.intersection(&constraint)?;
-                }
-                Some(_) | None => merged.push(constraint),
-            }
+        if sorted.iter().any(Constraint::is_empty) {
+            return None;
         }
-        Some(FieldBox { constraints: merged.into() })
+        sorted.sort_by_key(Constraint::field);
+        let mut possible = true;
+        sorted.dedup_by(|next, kept| {
+            let same = next.field() == kept.field();
+            if same {
+                match kept.intersection(next) {
+                    Some(both) => *kept = both,
+                    None => possible = false,
+                }
+            }
+            same
+        });
+        possible.then(|| FieldBox { constraints: sorted.into() })
     }
 
     #[must_use]

@@ -272,3 +272,12 @@ fn all_conditions_must_hold() {
         assert!(!input(&packet), "{packet:?}");
     }
 }
+
+#[test]
+fn conditions_that_exclude_each_other_say_nothing() {
+    let only = |state| Condition::State([state].into_iter().collect::<CtStates>());
+    let conditions = vec![only(CtState::New), only(CtState::Invalid)];
+    let rule = Rule { conditions, ..rule(1, Action::Allow, vec![all(INPUT)]) };
+    let policy = no_implicit(policy(vec![Item::Rule(rule)]));
+    assert_eq!(reasons(&policy, Family::V4, Hook::Input), []);
+}

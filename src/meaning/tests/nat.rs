@@ -102,6 +102,8 @@ fn forward_keeps_the_port_unless_told() {
     assert_eq!(translation(&policy, PRE, &visitor(("203.0.113.7", 443)).local()), kept);
     let inner = |port| visitor(("10.0.0.2", port)).leaving("lan0").originally("203.0.113.7", 443);
     assert!(passes(&policy, &inner(443)) && !passes(&policy, &inner(8443)));
+    let direct = visitor(("10.0.0.2", 443)).leaving("lan0");
+    assert!(!passes(&policy, &direct), "it was never translated");
 }
 
 #[test]
@@ -157,10 +159,11 @@ fn hairpin_translates_and_masquerades_the_zones_own_packets() {
         inner(),
         inner().originally("203.0.113.7", 80),
         turned.clone().on("wan0"),
-        tcp(("10.0.1.9", 1), ("10.0.0.2", 8443)).on("lan0").originally("203.0.113.7", 443),
+        turned.clone().leaving("lan1"),
+        Packet { source: address("10.0.1.9"), ..turned.clone() },
+        Packet { destination: address("10.0.0.3"), ..turned.clone() },
     ];
     for packet in strangers {
-        let packet = packet.leaving("lan0");
         assert_eq!(translation(&policy, POST, &packet), Translation::Exempt, "{packet:?}");
     }
 
@@ -168,6 +171,10 @@ fn hairpin_translates_and_masquerades_the_zones_own_packets() {
     assert_eq!(translation(&policy, PRE, &client(("203.0.113.7", 443))), to_web());
     let other = client(("203.0.113.8", 443)).local();
     assert_eq!(translation(&policy, PRE, &other), Translation::Exempt);
+    assert_eq!(translation(&policy, POST, &turned), Translation::Masquerade);
+    let elsewhere = inner().originally("203.0.113.8", 443);
+    assert_eq!(translation(&policy, POST, &elsewhere), Translation::Exempt);
+    assert!(passes(&policy, &turned) && !passes(&policy, &elsewhere));
 }
 
 #[test]
@@ -233,12 +240,12 @@ fn source_translations_are_first_match_and_open_nothing() {
     let fixed = Translation::Source { low: address("203.0.113.5"), high: address("203.0.113.6") };
     let kinds = [SourceTranslation::Exempt, snat, SourceTranslation::Masquerade];
     let results = [Translation::Exempt, fixed, Translation::Masquerade];
-    for first in 0..kinds.len() {
+    for (first, result) in results.into_iter().enumerate() {
         let mut order: Vec<usize> = (0..kinds.len()).collect();
         order.rotate_left(first);
         let item = |index: &usize| Item::Nat(nat(*index, source(kinds[*index].clone())));
         let policy = policy(order.iter().map(item).collect());
-        assert_eq!(translation(&policy, POST, &leaving()), results[first]);
+        assert_eq!(translation(&policy, POST, &leaving()), result);
         assert!(!passes(&policy, &leaving()), "it opens nothing");
     }
     let policy = policy(vec![Item::Nat(nat(1, masquerade()))]);

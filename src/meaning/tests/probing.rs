@@ -1,14 +1,16 @@
 use super::*;
-use crate::packet::PacketSet;
+use crate::packet::probes::{Edge, Pool, Presence, View};
+use crate::packet::{PacketSet, Random};
 
 /// A policy with borders of many kinds, a chain, and a forward.
 fn mixed() -> Policy {
     let lan = || vec![place("lan+", "10.0.0.16-10.0.0.31,2001:db8::/64")];
     let chain_flow = flow(Scope::Chain, lan(), anywhere(), vec![tcp_part("7000-7003")]);
     let icmp = Part::Icmp(crate::net::IcmpType::new(Family::V4, 13));
+    let guarded = flow(FORWARD, anywhere(), vec![place("dmz0", "192.0.2.64/28")], vec![Part::Any]);
     let items = vec![
         Item::Rule(rule(1, Action::Allow, vec![flow(FORWARD, lan(), anywhere(), vec![icmp])])),
-        Item::Rule(rule(2, Action::Jump(ChainId(0)), vec![all(FORWARD)])),
+        Item::Rule(rule(2, Action::Jump(ChainId(0)), vec![guarded])),
         Item::Nat(nat(3, super::nat::web())),
     ];
     Policy {
@@ -32,6 +34,11 @@ fn probes_meet_every_set_and_both_sides_of_its_borders() {
         assert!(inside > 20 || set.is_everything(), "{inside} packets in {set:?}");
         assert!(set.is_everything() || inside < packets.len());
     }
+    let through_chain = packets.iter().filter(|packet| {
+        let trace = meaning.trace(BaseChain::FilterForward, packet, &mut |_| true);
+        trace.steps.iter().any(|step| step.chain == Some(ChainId(0)))
+    });
+    assert!(through_chain.count() > 20);
     let sources: Vec<String> = packets.iter().map(|packet| packet.source.to_string()).collect();
     for border in ["10.0.0.15", "10.0.0.16", "10.0.0.31", "10.0.0.32"] {
         assert!(sources.iter().any(|source| source == border), "{border}");
@@ -83,4 +90,28 @@ fn probes_are_packets_that_the_chain_can_see() {
 fn a_policy_without_entries_can_be_probed() {
     let meaning = meaning(&no_implicit(policy(Vec::new())));
     assert_eq!(probes(&meaning, Family::V4, BaseChain::NatOutput, 1, 10).len(), 10);
+}
+
+#[test]
+fn drafts_enter_sets_and_stay_outside_by_one_field() {
+    let meaning = meaning(&mixed());
+    let chain = meaning.chain(Family::V4, ChainId(0)).expect("a chain");
+    let set = &chain.entries[0].set;
+    let everything = PacketSet::everything(Family::V4);
+    let pool = Pool::of(Family::V4, [&everything]);
+    let mut random = Random::new(5);
+    let (incoming, outgoing) = (Presence::Always, Presence::Always);
+    let view = View { incoming, outgoing, translated: Presence::Never, first_only: false };
+    for _ in 0..100 {
+        let mut draft = pool.draft(&mut random);
+        for edge in [Edge::Lowest, Edge::Highest, Edge::Anywhere] {
+            draft.enter(set, edge, &mut random);
+            assert!(set.contains(&draft.packet(view, &mut random)), "{edge:?}");
+        }
+        draft.enter(set, Edge::Outside, &mut random);
+        let packet = draft.packet(view, &mut random);
+        let product = &set.products()[0];
+        let met = product.factors().iter().filter(|factor| factor.contains(&packet));
+        assert_eq!(met.count() + 1, product.factors().len(), "{packet:?}");
+    }
 }
