@@ -122,10 +122,10 @@ mod tests {
 
     #[test]
     fn levels_are_as_asked_for() {
-        let levels = options(&["warnings"], &["host-bits"], &["empty-set"]).unwrap();
+        let levels = options(&["warnings"], &["host-bits"], &["include-empty"]).unwrap();
         assert_eq!(judged(&levels, &catalogue::UNUSED_DEFINITION), Some(Level::Error));
         assert_eq!(judged(&levels, &catalogue::HOST_BITS), Some(Level::Warning));
-        assert_eq!(judged(&levels, &catalogue::EMPTY_SET), None);
+        assert_eq!(judged(&levels, &catalogue::INCLUDE_EMPTY), None);
         assert_eq!(judged(&levels, &catalogue::ONE_FAMILY_ONLY), Some(Level::Note));
         let levels = options(&["one-family-only"], &[], &[]).unwrap();
         assert_eq!(judged(&levels, &catalogue::ONE_FAMILY_ONLY), Some(Level::Error));
