@@ -47,10 +47,6 @@ impl Set {
         matches!(self, Set::Alternatives(alternatives) if alternatives.is_empty())
     }
 
-    pub(super) fn is_always(&self) -> bool {
-        matches!(self, Set::Alternatives(alternatives) if alternatives.iter().any(Vec::is_empty))
-    }
-
     /// The only alternative, when one kernel rule says it all.
     pub(super) fn only(&self) -> Option<&Alternative> {
         match self {
@@ -89,6 +85,13 @@ impl Set {
         }
     }
 
+    fn into_members(self) -> Vec<Set> {
+        match self {
+            Set::Union(members) => members,
+            Set::Alternatives(_) | Set::Product { .. } => vec![self],
+        }
+    }
+
     /// The packets that are in every one of `sets`.
     pub(super) fn all(sets: impl IntoIterator<Item = Set>) -> Self {
         let mut common = Alternative::new();
@@ -109,6 +112,14 @@ impl Set {
         }
         if dimensions.is_empty() {
             return Set::one(common);
+        }
+        if let [Set::Union(_)] = dimensions[..] {
+            // Members stand each for themselves, where they can.
+            let members = dimensions.into_iter().flat_map(Set::into_members);
+            return Set::any(members.map(|member| match common.is_empty() {
+                true => member,
+                false => Set::all([Set::one(common.clone()), member]),
+            }));
         }
         dimensions.sort_by_key(Set::cost);
         let cost: usize = dimensions.iter().map(Set::cost).sum();
@@ -170,7 +181,12 @@ impl Set {
                 let Some((first, others)) = alternatives.split_first() else {
                     return (Vec::new(), Set::never());
                 };
-                let shared = |m: &&Match| may(m) && others.iter().all(|other| other.contains(m));
+                // Ports stay with their protocol: the kernel wants both in one rule.
+                let together = others.iter().all(|other| traffic(other).eq(traffic(first)));
+                let shared = |m: &&Match| {
+                    let free = together || !is_traffic(m);
+                    free && may(m) && others.iter().all(|other| other.contains(m))
+                };
                 let common: Alternative = first.iter().filter(shared).cloned().collect();
                 let without = |mut alternative: Alternative| {
                     alternative.retain(|m| !common.contains(m));
@@ -186,6 +202,15 @@ impl Set {
             Set::Union(members) => (Vec::new(), Set::Union(members)),
         }
     }
+}
+
+/// What an alternative asks of protocol and ports.
+fn traffic(alternative: &Alternative) -> impl Iterator<Item = &Match> {
+    alternative.iter().filter(|m| is_traffic(m))
+}
+
+fn is_traffic(m: &Match) -> bool {
+    (RANK_OF_PROTOCOL..=RANK_OF_ICMP).contains(&rank(&m.kind))
 }
 
 fn size_of_product(dimensions: &[Set]) -> usize {
@@ -259,6 +284,10 @@ pub(super) fn is_counted(m: &Match) -> bool {
     )
 }
 
+/// Between these two is all that looks at the traffic's kind.
+const RANK_OF_PROTOCOL: u8 = 4;
+const RANK_OF_ICMP: u8 = 10;
+
 /// The order of judging: that of `iptables-save`, `-m tcp` in one piece, limits last.
 fn rank(kind: &MatchKind) -> u8 {
     match kind {
@@ -266,13 +295,13 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::Destination(_) => 1,
         MatchKind::In(_) => 2,
         MatchKind::Out(_) => 3,
-        MatchKind::Protocol(_) => 4,
+        MatchKind::Protocol(_) => RANK_OF_PROTOCOL,
         MatchKind::SourcePort(..) => 5,
         MatchKind::DestinationPort(..) => 6,
         MatchKind::TcpFlags(_) => 7,
         MatchKind::SourcePorts(_) => 8,
         MatchKind::DestinationPorts(_) => 9,
-        MatchKind::Icmp(_) => 10,
+        MatchKind::Icmp(_) => RANK_OF_ICMP,
         MatchKind::SourceRange(..) => 11,
         MatchKind::DestinationRange(..) => 12,
         MatchKind::DestinationLocal => 13,
