@@ -102,13 +102,13 @@ impl Layout<'_> {
                     }
                 };
                 let rest = self.go_through(dimensions, ending, None);
-                out.extend(self.into_chain(&common, first, &Target::Jump(rest).into()));
+                out.extend(self.first_list(&common, first, &Target::Jump(rest).into()));
             }
         }
     }
 
     /// The rules of the first list of a product; `ending` leads to the others.
-    fn into_chain(
+    fn first_list(
         &self,
         common: &Alternative,
         first: Vec<Alternative>,
@@ -161,7 +161,7 @@ impl Layout<'_> {
             Set::Product { common, mut dimensions } => match dimensions.remove(0) {
                 Set::Alternatives(first) => {
                     let rest = self.go_through(dimensions, ending, no);
-                    self.into_chain(&common, first, &Target::Goto(rest).into())
+                    self.first_list(&common, first, &Target::Goto(rest).into())
                 }
                 first @ (Set::Product { .. } | Set::Union(_)) => {
                     dimensions.insert(0, first);

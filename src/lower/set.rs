@@ -100,6 +100,8 @@ impl Set {
             match set {
                 Set::Alternatives(mut alternatives) => match alternatives.len() {
                     0 => return Set::never(),
+                    // The first is taken as it is: most sets have one alternative and no dimension.
+                    1 if common.is_empty() => common = alternatives.swap_remove(0),
                     1 => common.append(&mut alternatives[0]),
                     _ => dimensions.push(Set::Alternatives(alternatives)),
                 },
@@ -116,10 +118,10 @@ impl Set {
         if let [Set::Union(_)] = dimensions[..] {
             // Members stand each for themselves, where they can.
             let members = dimensions.into_iter().flat_map(Set::into_members);
-            return Set::any(members.map(|member| match common.is_empty() {
-                true => member,
-                false => Set::all([Set::one(common.clone()), member]),
-            }));
+            if common.is_empty() {
+                return Set::any(members);
+            }
+            return Set::any(members.map(|member| Set::all([Set::one(common.clone()), member])));
         }
         dimensions.sort_by_key(Set::cost);
         let cost: usize = dimensions.iter().map(Set::cost).sum();
@@ -240,6 +242,9 @@ fn merge_smallest(mut dimensions: Vec<Set>) -> Vec<Set> {
 /// The matches of a kernel rule: in the order in which they are judged, each once, and what can be
 /// asked of the connection in one match asked in one.
 pub(super) fn in_order(mut matches: Vec<Match>) -> Vec<Match> {
+    if matches.is_sorted_by(|a, b| rank(&a.kind) < rank(&b.kind)) {
+        return matches;
+    }
     matches.sort_by_key(|m| rank(&m.kind));
     let mut ordered: Vec<Match> = Vec::with_capacity(matches.len());
     for m in matches {

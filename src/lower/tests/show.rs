@@ -1,5 +1,7 @@
 //! Rules as compact text, near enough to `iptables-save` to be read by who knows it.
 
+use std::fmt::Write as _;
+
 use crate::net::Protocol;
 use crate::ruleset::{
     ChainPolicy, Conntrack, HashKey, Match, MatchKind, Rule, Ruleset, TableName, Target,
@@ -23,9 +25,9 @@ pub(super) fn table(ruleset: &Ruleset, table: TableName) -> String {
             Some(ChainPolicy::Drop) => "DROP",
             None => "-",
         };
-        text += &format!(":{} {policy}\n", chain.name);
+        let _ = writeln!(text, ":{} {policy}", chain.name);
         for one in &chain.rules {
-            text += &format!("{}\n", rule(one));
+            let _ = writeln!(text, "{}", rule(one));
         }
     }
     let generated = table.chains.iter().filter(|chain| chain.policy.is_none());
@@ -96,13 +98,13 @@ fn conntrack(asked: &Conntrack) -> String {
     let mut text = String::from("ct");
     let names = asked.states.iter().map(crate::net::CtState::name);
     for name in names.chain(asked.dnat.then_some("dnat")) {
-        text += &format!(" {name}");
+        let _ = write!(text, " {name}");
     }
     if let Some(prefix) = asked.original_destination {
-        text += &format!(" origdst {prefix}");
+        let _ = write!(text, " origdst {prefix}");
     }
     if let Some((low, high)) = asked.original_port {
-        text += &format!(" origdport {low}:{high}");
+        let _ = write!(text, " origdport {low}:{high}");
     }
     text
 }
