@@ -78,8 +78,16 @@ impl Lowering<'_> {
             return None;
         }
         let conditions = Conditions::of(&rule.conditions)?;
-        let flows = flows.iter().map(|(flow, parts)| self.flow_set(flow, parts, &conditions));
-        let set = Set::all([conditions.set(), Set::any(flows)]);
+        let meant = match &flows[..] {
+            [(flow, parts)] => self.flow_set(flow, parts, &conditions),
+            flows => {
+                let each = |(flow, parts): &(&Flow, Cow<'_, [Part]>)| {
+                    self.flow_set(flow, parts, &conditions)
+                };
+                Set::any(flows.iter().map(each))
+            }
+        };
+        let set = Set::all([conditions.set(), meant]);
         (!set.is_never()).then_some(set)
     }
 

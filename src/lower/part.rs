@@ -42,6 +42,12 @@ pub(super) fn port_alternatives(
     source: &Ports,
     destination: &Ports,
 ) -> Vec<Alternative> {
+    if let (true, &[(low, high)]) = (source.is_full(), destination.intervals())
+        && !destination.is_full()
+    {
+        let protocol = MatchKind::Protocol(protocol.protocol()).into();
+        return vec![vec![protocol, MatchKind::DestinationPort(low, high).into()]];
+    }
     let mut alternatives = Vec::new();
     for from in source_ports(source) {
         for to in destination_ports(destination) {

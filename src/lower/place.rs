@@ -99,6 +99,9 @@ fn interface_set(side: Side, names: &[&Interface]) -> Set {
 /// Sorted, without those that others cover: what is left is disjoint.
 fn widest<'a>(names: impl IntoIterator<Item = &'a Interface>) -> Vec<&'a Interface> {
     let mut sorted: Vec<&Interface> = names.into_iter().collect();
+    if sorted.len() == 1 {
+        return sorted;
+    }
     sorted.sort_unstable();
     sorted.dedup();
     let covered =
