@@ -5,8 +5,8 @@
 //! total: whatever a policy says, it comes out as rules, and what is empty in a family comes out as
 //! none there, never as a rule without the condition.
 //!
-//! To read on: [`set`] is how packets are described on the way, [`layout`] how such a description
-//! becomes rules and chains, [`filter`] and [`nat`] what statements become.
+//! To read on: `set` is how packets are described on the way, `layout` how such a description
+//! becomes rules and chains, `filter` and `nat` what statements become.
 
 mod address;
 mod body;
@@ -52,7 +52,13 @@ pub struct Lowered {
 pub fn lower(policy: &Policy, sources: &Sources) -> Lowered {
     let limits = Limits::of(policy, sources);
     let of = |family| Lowering::new(policy, sources, &limits, family).run();
-    Lowered { v4: of(Family::V4), v6: of(Family::V6) }
+    // The families know nothing of each other.
+    std::thread::scope(|scope| {
+        let v6 = scope.spawn(|| of(Family::V6));
+        let v4 = of(Family::V4);
+        let v6 = v6.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Lowered { v4, v6 }
+    })
 }
 
 /// One family's tables while they are written.

@@ -25,16 +25,18 @@ type Interval = (u128, u128);
 // `intervals` must be sorted, disjoint and not adjacent, as those of an `IntervalSet` are.
 pub(super) fn address_set(side: Side, family: Family, intervals: &[Interval]) -> Set {
     let term = Term { side, family };
+    if let [only] = intervals
+        && let Some(prefix) = term.prefix(*only)
+    {
+        let everything = prefix.length() == 0;
+        return if everything { Set::always() } else { Set::one(term.interval(*only, false)) };
+    }
     let holes = term.complement(intervals);
     if intervals.is_empty() {
         return Set::never();
     }
-    if holes.is_empty() {
-        return Set::always();
-    }
     if let [hole] = holes[..]
-        && Prefix::spanning(family, hole.0, hole.1).is_some()
-        && term.prefix(intervals[0]).is_none_or(|_| intervals.len() > 1)
+        && term.prefix(hole).is_some()
     {
         return Set::one(term.everything_but(&holes));
     }

@@ -73,7 +73,11 @@ impl Conditions {
 
     /// The packets that meet all but the tcp flags.
     pub(super) fn set(&self) -> Set {
-        let mut sets = vec![Set::one(self.common.clone())];
+        let common = Set::one(self.common.clone());
+        if self.macs.is_none() && self.lengths.is_none() {
+            return common;
+        }
+        let mut sets = vec![common];
         if let Some(macs) = &self.macs {
             let mut macs = macs.clone();
             macs.sort_unstable();

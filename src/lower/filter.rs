@@ -1,5 +1,7 @@
 //! Filter rules of a policy → rules of the filter table.
 
+use std::borrow::Cow;
+
 use crate::resolve::policy::{self, Action, Flow, Hook, LimitKind, Part, Scope};
 use crate::ruleset::{Match, MatchKind, Target};
 
@@ -62,22 +64,30 @@ impl Lowering<'_> {
     /// The packets that a rule means here; `None` when there are none.
     fn packets_of(&self, rule: &policy::Rule, scope: Scope) -> Option<Set> {
         let here = |flow: &&Flow| flow.scope == scope && flow.families.contains(self.family);
-        let mut flows: Vec<(&Flow, Vec<Part>)> = Vec::new();
+        let mut flows: Vec<(&Flow, Cow<'_, [Part]>)> = Vec::new();
         for flow in rule.flows.iter().filter(here) {
-            let same = |known: &&mut (&Flow, Vec<Part>)| {
+            let same = |known: &&mut (&Flow, Cow<'_, [Part]>)| {
                 known.0.source == flow.source && known.0.destination == flow.destination
             };
             match flows.last_mut().as_mut().filter(|known| same(known)) {
-                Some(known) => known.1.extend(flow.parts.iter().cloned()),
-                None => flows.push((flow, flow.parts.clone())),
+                Some(known) => known.1.to_mut().extend(flow.parts.iter().cloned()),
+                None => flows.push((flow, Cow::Borrowed(&flow.parts))),
             }
         }
         if flows.is_empty() {
             return None;
         }
         let conditions = Conditions::of(&rule.conditions)?;
-        let flows = flows.iter().map(|(flow, parts)| self.flow_set(flow, parts, &conditions));
-        let set = Set::all([conditions.set(), Set::any(flows)]);
+        let meant = match &flows[..] {
+            [(flow, parts)] => self.flow_set(flow, parts, &conditions),
+            flows => {
+                let each = |(flow, parts): &(&Flow, Cow<'_, [Part]>)| {
+                    self.flow_set(flow, parts, &conditions)
+                };
+                Set::any(flows.iter().map(each))
+            }
+        };
+        let set = Set::all([conditions.set(), meant]);
         (!set.is_never()).then_some(set)
     }
 

@@ -93,19 +93,29 @@ impl Layout<'_> {
                 }
             }
             Set::Product { common, mut dimensions } => {
-                let first = dimensions.remove(0);
-                let Set::Alternatives(first) = first else {
-                    dimensions.insert(0, first);
-                    let product = Set::Product { common, dimensions };
-                    return self.behind_common(out, product, ending, |_| true);
+                let first = match dimensions.remove(0) {
+                    Set::Alternatives(first) => first,
+                    first @ (Set::Product { .. } | Set::Union(_)) => {
+                        dimensions.insert(0, first);
+                        let product = Set::Product { common, dimensions };
+                        return self.behind_common(out, product, ending, |_| true);
+                    }
                 };
                 let rest = self.go_through(dimensions, ending, None);
-                let jump = Ending::from(Target::Jump(rest));
-                out.extend(first.into_iter().map(|matches| {
-                    self.rule(common.iter().cloned().chain(matches).collect(), &jump)
-                }));
+                out.extend(self.first_list(&common, first, &Target::Jump(rest).into()));
             }
         }
+    }
+
+    /// The rules of the first list of a product; `ending` leads to the others.
+    fn first_list(
+        &self,
+        common: &Alternative,
+        first: Vec<Alternative>,
+        ending: &Ending,
+    ) -> Vec<Rule> {
+        let join = |matches| common.iter().cloned().chain(matches).collect();
+        first.into_iter().map(|matches| self.rule(join(matches), ending)).collect()
     }
 
     /// Packets of `set` meet `ending` once, whatever becomes of them there.
@@ -148,10 +158,17 @@ impl Layout<'_> {
                 let ending = gone_to(ending);
                 alternatives.into_iter().map(|matches| self.rule(matches, &ending)).collect()
             }
-            Set::Product { common, dimensions } => {
-                let chain = self.go_through(dimensions, ending, no);
-                vec![self.rule(common, &Target::Goto(chain).into())]
-            }
+            Set::Product { common, mut dimensions } => match dimensions.remove(0) {
+                Set::Alternatives(first) => {
+                    let rest = self.go_through(dimensions, ending, no);
+                    self.first_list(&common, first, &Target::Goto(rest).into())
+                }
+                first @ (Set::Product { .. } | Set::Union(_)) => {
+                    dimensions.insert(0, first);
+                    let chain = self.go_through(dimensions, ending, no);
+                    vec![self.rule(common, &Target::Goto(chain).into())]
+                }
+            },
             Set::Union(members) => return self.decide_union(members, ending, no),
         };
         rules.extend(otherwise);

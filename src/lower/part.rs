@@ -13,6 +13,10 @@ use super::set::{Alternative, Set};
 /// Parts that cannot occur in the family are left out. Ports of one protocol are put together, and
 /// split again to what one multiport match takes.
 pub(super) fn part_set(family: Family, parts: &[Part], flags: Option<FlagMatch>) -> Set {
+    if let ([Part::Ports { protocol, source, destination }], None) = (parts, flags) {
+        // By far the most frequent case.
+        return Set::Alternatives(port_alternatives(*protocol, source, destination));
+    }
     let merged = Merged::of(family, parts, flags.is_some());
     if merged.any {
         return Set::always();
@@ -38,6 +42,12 @@ pub(super) fn port_alternatives(
     source: &Ports,
     destination: &Ports,
 ) -> Vec<Alternative> {
+    if let (true, &[(low, high)]) = (source.is_full(), destination.intervals())
+        && !destination.is_full()
+    {
+        let protocol = MatchKind::Protocol(protocol.protocol()).into();
+        return vec![vec![protocol, MatchKind::DestinationPort(low, high).into()]];
+    }
     let mut alternatives = Vec::new();
     for from in source_ports(source) {
         for to in destination_ports(destination) {
@@ -135,8 +145,8 @@ impl Merged {
                 Part::Protocol(protocol) => drop(merged.whole.insert(*protocol)),
                 Part::Icmp(icmp) => drop(merged.icmp.insert(*icmp)),
                 Part::Ports { protocol, source, destination } => {
-                    let ports = by_source.entry((*protocol, source)).or_default();
-                    ports.extend(destination.intervals());
+                    let known = by_source.entry((*protocol, source)).or_default();
+                    known.extend(destination.intervals());
                 }
             }
         }

@@ -35,6 +35,10 @@ type Intervals = Vec<(u128, u128)>;
 /// A place that is empty in the family is nowhere there. So is one behind an interface where
 /// packets have none on that side.
 pub(super) fn place_set(side: Side, family: Family, has: Interfaces, places: &[Place]) -> Set {
+    if let [place] = places {
+        // By far the most frequent case, and the others end there too.
+        return one_place(side, family, has, place);
+    }
     let mut by_interfaces: BTreeMap<Names<'_>, Intervals> = BTreeMap::new();
     for place in places {
         if place.addresses.is_empty_in(family) || (place.interfaces.is_some() && !has.on(side)) {
@@ -43,7 +47,7 @@ pub(super) fn place_set(side: Side, family: Family, has: Interfaces, places: &[P
         if place.is_anywhere_in(family) {
             return Set::always();
         }
-        let names = place.interfaces.as_deref().map(|names| widest(names));
+        let names = place.interfaces.as_deref().map(widest);
         by_interfaces.entry(names).or_default().extend(place.addresses.intervals(family));
     }
     let mut by_addresses: BTreeMap<Intervals, Names<'_>> = BTreeMap::new();
@@ -65,6 +69,17 @@ pub(super) fn place_set(side: Side, family: Family, has: Interfaces, places: &[P
     }))
 }
 
+fn one_place(side: Side, family: Family, has: Interfaces, place: &Place) -> Set {
+    if place.addresses.is_empty_in(family) || (place.interfaces.is_some() && !has.on(side)) {
+        return Set::never();
+    }
+    if place.is_anywhere_in(family) {
+        return Set::always();
+    }
+    let addresses = address_set(side, family, &place.addresses.intervals(family));
+    Set::all([any_interface(side, place.interfaces.as_deref()), addresses])
+}
+
 /// The packets that come in (go out) on any of these interfaces; `None` asks for nothing.
 pub(super) fn any_interface(side: Side, interfaces: Option<&[Interface]>) -> Set {
     interfaces.map_or_else(Set::always, |names| interface_set(side, &widest(names)))
@@ -84,6 +99,9 @@ fn interface_set(side: Side, names: &[&Interface]) -> Set {
 /// Sorted, without those that others cover: what is left is disjoint.
 fn widest<'a>(names: impl IntoIterator<Item = &'a Interface>) -> Vec<&'a Interface> {
     let mut sorted: Vec<&Interface> = names.into_iter().collect();
+    if sorted.len() == 1 {
+        return sorted;
+    }
     sorted.sort_unstable();
     sorted.dedup();
     let covered =

@@ -41,12 +41,12 @@ impl PortMap {
     ) -> Self {
         let groups = match port {
             None => vec![Group { parts: parts.to_vec(), new: None }],
-            Some(ports) => match ports.only() {
+            Some(new) => match new.only() {
                 Some(port) => {
                     let parts = with_ports(parts).map(Triple::part).collect();
                     vec![Group { parts, new: Some(port) }]
                 }
-                None => with_ports(parts).flat_map(|triple| one_to_one(&triple, ports)).collect(),
+                None => with_ports(parts).flat_map(|triple| one_to_one(&triple, new)).collect(),
             },
         };
         PortMap { family, flags, groups }

@@ -47,10 +47,6 @@ impl Set {
         matches!(self, Set::Alternatives(alternatives) if alternatives.is_empty())
     }
 
-    pub(super) fn is_always(&self) -> bool {
-        matches!(self, Set::Alternatives(alternatives) if alternatives.iter().any(Vec::is_empty))
-    }
-
     /// The only alternative, when one kernel rule says it all.
     pub(super) fn only(&self) -> Option<&Alternative> {
         match self {
@@ -89,6 +85,13 @@ impl Set {
         }
     }
 
+    fn into_members(self) -> Vec<Set> {
+        match self {
+            Set::Union(members) => members,
+            Set::Alternatives(_) | Set::Product { .. } => vec![self],
+        }
+    }
+
     /// The packets that are in every one of `sets`.
     pub(super) fn all(sets: impl IntoIterator<Item = Set>) -> Self {
         let mut common = Alternative::new();
@@ -97,6 +100,8 @@ impl Set {
             match set {
                 Set::Alternatives(mut alternatives) => match alternatives.len() {
                     0 => return Set::never(),
+                    // The first is taken as it is: most sets have one alternative and no dimension.
+                    1 if common.is_empty() => common = alternatives.swap_remove(0),
                     1 => common.append(&mut alternatives[0]),
                     _ => dimensions.push(Set::Alternatives(alternatives)),
                 },
@@ -109,6 +114,14 @@ impl Set {
         }
         if dimensions.is_empty() {
             return Set::one(common);
+        }
+        if let [Set::Union(_)] = dimensions[..] {
+            // Members stand each for themselves, where they can.
+            let members = dimensions.into_iter().flat_map(Set::into_members);
+            if common.is_empty() {
+                return Set::any(members);
+            }
+            return Set::any(members.map(|member| Set::all([Set::one(common.clone()), member])));
         }
         dimensions.sort_by_key(Set::cost);
         let cost: usize = dimensions.iter().map(Set::cost).sum();
@@ -170,7 +183,12 @@ impl Set {
                 let Some((first, others)) = alternatives.split_first() else {
                     return (Vec::new(), Set::never());
                 };
-                let shared = |m: &&Match| may(m) && others.iter().all(|other| other.contains(m));
+                // Ports stay with their protocol: the kernel wants both in one rule.
+                let together = others.iter().all(|other| traffic(other).eq(traffic(first)));
+                let shared = |m: &&Match| {
+                    let free = together || !is_traffic(m);
+                    free && may(m) && others.iter().all(|other| other.contains(m))
+                };
                 let common: Alternative = first.iter().filter(shared).cloned().collect();
                 let without = |mut alternative: Alternative| {
                     alternative.retain(|m| !common.contains(m));
@@ -186,6 +204,15 @@ impl Set {
             Set::Union(members) => (Vec::new(), Set::Union(members)),
         }
     }
+}
+
+/// What an alternative asks of protocol and ports.
+fn traffic(alternative: &Alternative) -> impl Iterator<Item = &Match> {
+    alternative.iter().filter(|m| is_traffic(m))
+}
+
+fn is_traffic(m: &Match) -> bool {
+    (RANK_OF_PROTOCOL..=RANK_OF_ICMP).contains(&rank(&m.kind))
 }
 
 fn size_of_product(dimensions: &[Set]) -> usize {
@@ -215,6 +242,9 @@ fn merge_smallest(mut dimensions: Vec<Set>) -> Vec<Set> {
 /// The matches of a kernel rule: in the order in which they are judged, each once, and what can be
 /// asked of the connection in one match asked in one.
 pub(super) fn in_order(mut matches: Vec<Match>) -> Vec<Match> {
+    if matches.is_sorted_by(|a, b| rank(&a.kind) < rank(&b.kind)) {
+        return matches;
+    }
     matches.sort_by_key(|m| rank(&m.kind));
     let mut ordered: Vec<Match> = Vec::with_capacity(matches.len());
     for m in matches {
@@ -259,6 +289,10 @@ pub(super) fn is_counted(m: &Match) -> bool {
     )
 }
 
+/// Between these two is all that looks at the traffic's kind.
+const RANK_OF_PROTOCOL: u8 = 4;
+const RANK_OF_ICMP: u8 = 10;
+
 /// The order of judging: that of `iptables-save`, `-m tcp` in one piece, limits last.
 fn rank(kind: &MatchKind) -> u8 {
     match kind {
@@ -266,13 +300,13 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::Destination(_) => 1,
         MatchKind::In(_) => 2,
         MatchKind::Out(_) => 3,
-        MatchKind::Protocol(_) => 4,
+        MatchKind::Protocol(_) => RANK_OF_PROTOCOL,
         MatchKind::SourcePort(..) => 5,
         MatchKind::DestinationPort(..) => 6,
         MatchKind::TcpFlags(_) => 7,
         MatchKind::SourcePorts(_) => 8,
         MatchKind::DestinationPorts(_) => 9,
-        MatchKind::Icmp(_) => 10,
+        MatchKind::Icmp(_) => RANK_OF_ICMP,
         MatchKind::SourceRange(..) => 11,
         MatchKind::DestinationRange(..) => 12,
         MatchKind::DestinationLocal => 13,
