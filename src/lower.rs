@@ -32,7 +32,9 @@ use std::sync::Arc;
 use crate::net::Family;
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Hook, Item, Remarks, Scope};
-use crate::ruleset::{Chain, ChainPolicy, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target};
+use crate::ruleset::{
+    Chain, ChainPolicy, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
+};
 use crate::source::Sources;
 
 use body::Body;
@@ -47,11 +49,11 @@ pub struct Lowered {
     pub v6: Ruleset,
 }
 
-/// The rulesets of a policy. `sources` are looked up for comments and for where limits stand.
+/// The rulesets of a policy. `sources` are looked up for where limits stand.
 #[must_use]
 pub fn lower(policy: &Policy, sources: &Sources) -> Lowered {
     let limits = Limits::of(policy, sources);
-    let of = |family| Lowering::new(policy, sources, &limits, family).run();
+    let of = |family| Lowering::new(policy, &limits, family).run();
     // The families know nothing of each other.
     std::thread::scope(|scope| {
         let v6 = scope.spawn(|| of(Family::V6));
@@ -64,7 +66,6 @@ pub fn lower(policy: &Policy, sources: &Sources) -> Lowered {
 /// One family's tables while they are written.
 struct Lowering<'a> {
     policy: &'a Policy,
-    sources: &'a Sources,
     limits: &'a Limits,
     family: Family,
     /// Generated chains of the filter table, then those of the nat table.
@@ -94,11 +95,10 @@ impl Hooks {
 }
 
 impl<'a> Lowering<'a> {
-    fn new(policy: &'a Policy, sources: &'a Sources, limits: &'a Limits, family: Family) -> Self {
+    fn new(policy: &'a Policy, limits: &'a Limits, family: Family) -> Self {
         let taken = || policy.chains.iter().map(|chain| Arc::clone(&chain.name));
         Lowering {
             policy,
-            sources,
             limits,
             family,
             filter: Generated::new(taken()),

@@ -34,6 +34,7 @@ pub struct Packet {
     pub payload: Payload,
     pub state: CtState,
     /// What the destination was before it was translated; `None` when it was not.
+    // INVARIANT: None when the state is invalid or untracked: such a packet has no connection.
     pub original: Option<Original>,
     /// Whether the destination is an address of this machine.
     pub to_local: bool,

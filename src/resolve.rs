@@ -30,7 +30,9 @@ pub use policy::Policy;
 
 use crate::diagnostic::{Finding, has_errors};
 use crate::source::{FileId, Loader, Sources, Span};
-use crate::syntax::tree::{self, Argument, Block, Direction, Name, Statement, StatementKind, VerbKind};
+use crate::syntax::tree::{
+    self, Argument, Block, Direction, Name, Statement, StatementKind, VerbKind,
+};
 use context::{Context, ToIs};
 use ends::{End, Zone};
 use names::Names;
@@ -279,13 +281,7 @@ impl<'a> Resolver<'a> {
         self.report(messages::misplaced_statement(statement.span, what));
     }
 
-    fn rule(
-        &mut self,
-        rule: &'a tree::Rule,
-        span: Span,
-        outer: &Context<'a>,
-        env: Option<CallId>,
-    ) {
+    fn rule(&mut self, rule: &'a tree::Rule, span: Span, outer: &Context<'a>, env: Option<CallId>) {
         match &rule.verb.kind {
             VerbKind::Allow
             | VerbKind::Drop

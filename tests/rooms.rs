@@ -23,8 +23,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "source", "net", "packet", "diagnostic", "syntax", "ruleset", "resolve", "meaning",
-            "lower", "analyze", "emit",
+            "source",
+            "net",
+            "packet",
+            "diagnostic",
+            "syntax",
+            "ruleset",
+            "resolve",
+            "meaning",
+            "lower",
+            "analyze",
+            "emit",
         ],
     ),
 ];

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::net::{Addresses, Family};
-use crate::resolve::policy::{At, Forward, Hook, Nat, Place};
+use crate::resolve::policy::{At, Forward, Hook, Nat, Place, Verdict};
 use crate::ruleset::{MatchKind, Target};
 
 use super::address::{Side, address_set, single_address};
@@ -73,6 +73,12 @@ impl Lowering<'_> {
             arrived.clone(),
         ]);
         self.accept(hooks, Hook::Forward, nat, accepted);
+        let output_is_closed = !matches!(self.policy.defaults.output.verdict, Verdict::Allow);
+        if forward.hairpin_self && output_is_closed {
+            // The route was chosen before the translation, so the interface is still the old one's.
+            let own = Set::all([conditions.set(), arrived.clone()]);
+            self.accept(hooks, Hook::Output, nat, own);
+        }
         // The conditions were met when the connection was translated.
         let hairpin = place_set(Side::Source, family, Interfaces::BOTH, &forward.hairpin);
         let masqueraded = Set::all([hairpin, arrived]);

@@ -102,7 +102,8 @@ impl Said<'_> {
         let translation = Translation::Destination { address: target, ports: forward.port.clone() };
         self.translate(BaseChain::NatPrerouting, packets, translation.clone());
         if forward.hairpin_self {
-            self.translate(BaseChain::NatOutput, [vec![parts, public]], translation);
+            let own = own_destination(forward, sets);
+            self.translate(BaseChain::NatOutput, [vec![parts, public, own]], translation);
         }
     }
 
@@ -118,14 +119,19 @@ impl Said<'_> {
         let out = leaving_on(forward.out.as_deref());
         let mut translated = translated_connection(forward, sets);
         translated.push(to_target.clone());
-        let through = |from: Factor| [translated.clone(), vec![from, out.clone()]].concat();
-        let outside = through(sets.places(Side::Source, &forward.source));
+        let of = |from: Factor| [translated.clone(), vec![from]].concat();
         let places = forward.hairpin.iter().map(std::slice::from_ref);
         let hairpins: Vec<Factors> =
-            places.map(|place| through(sets.places(Side::Source, place))).collect();
-        let all = std::iter::once(outside).chain(hairpins.iter().cloned());
-        self.accept(BaseChain::FilterForward, all);
+            places.map(|place| of(sets.places(Side::Source, place))).collect();
+        let outside = of(sets.places(Side::Source, &forward.source));
+        let all = std::iter::once(&outside).chain(&hairpins);
+        let leaving = all.map(|packets| [packets.clone(), vec![out.clone()]].concat());
+        self.accept(BaseChain::FilterForward, leaving);
+        // Where they leave is the filter's to judge, and the conditions were met when the
+        // connection was translated: the kernel sees no MAC on postrouting.
+        let conditions = std::mem::replace(&mut self.conditions, Factor::all([]));
         self.translate(BaseChain::NatPostrouting, hairpins, Translation::Masquerade);
+        self.conditions = conditions;
         if accept_own {
             // The route was chosen for the old destination: the interface is still the old one's.
             self.accept(BaseChain::FilterOutput, [translated]);
@@ -234,6 +240,20 @@ fn hairpin_destination(forward: &Forward, place: &Place, sets: &Sets<'_>) -> Fac
             let other = Addresses::full().difference(&place.addresses);
             let elsewhere = Constraint::destination(sets.family, &other);
             Factor::all([Constraint::to_local(), elsewhere])
+        }
+    }
+}
+
+/// For this machine's own packets: what it says to a loopback address is meant for itself, and is no
+/// packet to the public address.
+fn own_destination(forward: &Forward, sets: &Sets<'_>) -> Factor {
+    match forward.at {
+        At::Addresses(_) => Factor::all([]),
+        At::Local => {
+            let v4 = Addresses::range(Family::V4, 0x7f00_0000, 0x7fff_ffff);
+            let loopback = v4.union(&Addresses::range(Family::V6, 1, 1));
+            let others = Addresses::full().difference(&loopback);
+            Factor::all([Constraint::destination(sets.family, &others)])
         }
     }
 }

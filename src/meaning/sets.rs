@@ -118,7 +118,29 @@ fn place(family: Family, side: Side, place: &Place) -> Option<FieldBox> {
 
 fn parts_factor(family: Family, parts: &[Part], of: PartsOf<'_>) -> Factor {
     let occurring = parts.iter().filter(|part| part.families().contains(family));
-    Factor::of(occurring.filter_map(|part| FieldBox::of(part_constraints(part, of))))
+    match of {
+        PartsOf::Packet | PartsOf::Translated { ports: Some(_) } => {
+            Factor::of(occurring.filter_map(|part| FieldBox::of(part_constraints(part, of))))
+        }
+        PartsOf::Translated { ports: None } => {
+            let single = occurring.flat_map(by_range);
+            Factor::of(single.filter_map(|part| FieldBox::of(part_constraints(&part, of))))
+        }
+    }
+}
+
+/// A part as one for each of its ranges of ports: where a port is kept, the original and the present
+/// one are in the same range.
+fn by_range(part: &Part) -> Vec<Part> {
+    let Part::Ports { protocol, source, destination } = part else { return vec![part.clone()] };
+    let ranges = destination.intervals().iter();
+    ranges
+        .map(|(low, high)| Part::Ports {
+            protocol: *protocol,
+            source: source.clone(),
+            destination: Ports::range(*low, *high),
+        })
+        .collect()
 }
 
 fn part_constraints(part: &Part, of: PartsOf<'_>) -> Vec<Constraint> {

@@ -148,7 +148,9 @@ impl Draft {
             length: narrow(self.number(Field::Length)),
             ttl: narrow(self.number(Field::Ttl)),
         };
-        if translated {
+        // What conntrack does not follow, nothing translated.
+        let tracked = !matches!(state, CtState::Invalid | CtState::Untracked);
+        if translated && tracked {
             let port = packet.ports().map(|_| narrow(self.number(Field::OriginalPort)));
             let destination = from_number(self.family, self.number(Field::OriginalDestination));
             packet.original = Some(Original { destination, port });

@@ -7,9 +7,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::context::Context;
-use super::policy::{
-    Action, CallId, Chain, ChainId, Condition, Hook, Item, Rule, Scope,
-};
+use super::policy::{Action, CallId, Chain, ChainId, Condition, Hook, Item, Rule, Scope};
 use super::{Resolver, messages};
 use crate::source::Span;
 use crate::syntax::tree::{ArgumentKind, Name};

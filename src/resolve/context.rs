@@ -134,7 +134,11 @@ impl<'a> Resolver<'a> {
         for (index, clause) in clauses.iter().enumerate() {
             let same = |other: &&Clause| word(&other.kind) == word(&clause.kind);
             if let Some(first) = clauses[..index].iter().find(same) {
-                self.report(messages::duplicate_clause(clause.span, word(&clause.kind), first.span));
+                self.report(messages::duplicate_clause(
+                    clause.span,
+                    word(&clause.kind),
+                    first.span,
+                ));
                 whole = false;
             }
         }
@@ -300,7 +304,9 @@ impl<'a> Resolver<'a> {
     fn condition(&mut self, clause: &Clause) -> Option<Condition> {
         Some(match &clause.kind {
             ClauseKind::State(names) => Condition::State(self.states(names)?),
-            ClauseKind::Flags { set, mask } => Condition::Flags(self.flags(set, mask, clause.span)?),
+            ClauseKind::Flags { set, mask } => {
+                Condition::Flags(self.flags(set, mask, clause.span)?)
+            }
             ClauseKind::User(span) => Condition::User(self.read_account(*span)?),
             ClauseKind::Group(span) => Condition::Group(self.read_account(*span)?),
             ClauseKind::Mac(values) => Condition::Mac(self.read_macs(values)?),
@@ -316,9 +322,7 @@ impl<'a> Resolver<'a> {
     fn add_condition(&mut self, inner: &mut Context, new: Condition, span: Span) -> Option<()> {
         for (old, around) in &mut inner.conditions {
             let both = match (&*old, &new) {
-                (Condition::State(a), Condition::State(b)) => {
-                    Condition::State(a.intersection(*b))
-                }
+                (Condition::State(a), Condition::State(b)) => Condition::State(a.intersection(*b)),
                 (Condition::Length(a), Condition::Length(b)) => {
                     Condition::Length(a.intersection(b))
                 }
@@ -434,9 +438,8 @@ impl<'a> Resolver<'a> {
         let mut keys = Vec::new();
         for key in per {
             let read = self.key(key)?;
-            let same = |known: &LimitKey| {
-                std::mem::discriminant(known) == std::mem::discriminant(&read)
-            };
+            let same =
+                |known: &LimitKey| std::mem::discriminant(known) == std::mem::discriminant(&read);
             if keys.iter().any(same) {
                 self.report(messages::key_twice(key.name.0, span));
                 return None;

@@ -3,9 +3,7 @@
 use super::policy::{Defaults, Hook, HookDefault, Implicit, RejectWith, Verdict};
 use super::{Resolver, context, messages};
 use crate::source::Span;
-use crate::syntax::tree::{
-    ClauseKind, DefaultStatement, Name, Statement, StatementKind, VerbKind,
-};
+use crate::syntax::tree::{ClauseKind, DefaultStatement, Name, Statement, StatementKind, VerbKind};
 
 /// The implicit rules by name, in the order in which they stand.
 const IMPLICIT: [&str; 5] =

@@ -51,9 +51,7 @@ impl<'a> Resolver<'a> {
                 ArgumentKind::Name(name) => InterfaceName::Name(*name),
                 ArgumentKind::Quoted(text) => InterfaceName::Quoted(*text),
                 ArgumentKind::Pattern(span) => InterfaceName::Pattern(*span),
-                ArgumentKind::Subjects(_)
-                | ArgumentKind::Endpoints(_)
-                | ArgumentKind::Value(_) => {
+                ArgumentKind::Subjects(_) | ArgumentKind::Endpoints(_) | ArgumentKind::Value(_) => {
                     self.report(messages::argument_is_no(name.0, argument.span, "interface"));
                     return None;
                 }
@@ -84,7 +82,10 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let zones = self.names.places.names();
-        zones.chain(self.known_interfaces.iter().copied()).find(|known| is_slip(word, known)).map(str::to_owned)
+        zones
+            .chain(self.known_interfaces.iter().copied())
+            .find(|known| is_slip(word, known))
+            .map(str::to_owned)
     }
 
     /// The interfaces that zones name: what a slip is measured by.
@@ -103,8 +104,10 @@ impl<'a> Resolver<'a> {
 
     /// Two zones on one interface need disjoint nets: a packet is in one of them.
     pub(super) fn check_zones(&mut self) {
-        let zones: Vec<(usize, Span)> =
-            (0..).zip(&self.names.places.entries).map(|(index, entry)| (index, entry.span)).collect();
+        let zones: Vec<(usize, Span)> = (0..)
+            .zip(&self.names.places.entries)
+            .map(|(index, entry)| (index, entry.span))
+            .collect();
         let mut read = Vec::new();
         for (index, span) in zones {
             if let Some(zone) = self.zone(index) {

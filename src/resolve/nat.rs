@@ -73,7 +73,12 @@ impl<'a> Resolver<'a> {
         let mut whole = true;
         for (word, span) in &context.present {
             if !own.contains(word) && !REMARKS.contains(word) {
-                self.report(messages::misplaced_clause(*span, word, self.text(verb.span), verb.span));
+                self.report(messages::misplaced_clause(
+                    *span,
+                    word,
+                    self.text(verb.span),
+                    verb.span,
+                ));
                 whole = false;
             }
         }
@@ -312,7 +317,10 @@ impl<'a> Resolver<'a> {
                 EndKind::Zone if end.place.interfaces.is_some() => {
                     let bare = end.place.addresses.is_full();
                     if bare && matches!(at, At::Local) {
-                        self.report(messages::hairpin_without_address(end.span, self.text(end.span)));
+                        self.report(messages::hairpin_without_address(
+                            end.span,
+                            self.text(end.span),
+                        ));
                         return None;
                     }
                     zones.push(end.place);
@@ -349,12 +357,8 @@ impl<'a> Resolver<'a> {
             At::Addresses(addresses) => addresses,
         };
         let source = self.foreign_source(context, span)?;
-        let redirect = Redirect {
-            source,
-            parts: traffic.into_iter().map(|one| one.part).collect(),
-            at,
-            port,
-        };
+        let redirect =
+            Redirect { source, parts: traffic.into_iter().map(|one| one.part).collect(), at, port };
         Some((NatKind::Redirect(Box::new(redirect)), context.families))
     }
 
@@ -475,7 +479,11 @@ impl<'a> Resolver<'a> {
     }
 
     /// The addresses of one member of a target, each with its end.
-    fn target_ends(&mut self, item: &'a Endpoint, env: Option<CallId>) -> Option<Vec<(End, IpAddr)>> {
+    fn target_ends(
+        &mut self,
+        item: &'a Endpoint,
+        env: Option<CallId>,
+    ) -> Option<Vec<(End, IpAddr)>> {
         if matches!(item.kind, EndpointKind::PortOnly) {
             self.report(messages::target_without_address(item.span));
             return None;

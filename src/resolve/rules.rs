@@ -8,7 +8,7 @@ use super::policy::{
 };
 use super::services::Traffic;
 use super::{Resolver, messages};
-use crate::net::{Addresses, Families, Family, Ports, PortProtocol};
+use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
 use crate::syntax::tree::{self, Name, VerbKind};
 
@@ -73,7 +73,12 @@ impl<'a> Resolver<'a> {
                 _ => true,
             };
             if !fits {
-                self.report(messages::misplaced_clause(*span, word, self.text(verb.span), verb.span));
+                self.report(messages::misplaced_clause(
+                    *span,
+                    word,
+                    self.text(verb.span),
+                    verb.span,
+                ));
                 whole = false;
             }
         }
@@ -247,19 +252,30 @@ impl<'a> Resolver<'a> {
             if !families.intersection(by_traffic).contains(family) {
                 continue;
             }
-            let empty = |ends: &[End], own: Families| {
-                (!own.contains(family)).then(|| ends[0].clone())
-            };
+            let empty =
+                |ends: &[End], own: Families| (!own.contains(family)).then(|| ends[0].clone());
             let gone = empty(&route.source, source).or(empty(&route.destination, destination));
             let Some(gone) = gone else { continue };
             let other_side = source.contains(family) || destination.contains(family);
-            let named = |ends: &[End]| ends.iter().any(|end| end.kind != EndKind::Any
-                && !(end.place.addresses.is_full_in(family)));
+            let named = |ends: &[End]| {
+                ends.iter().any(|end| {
+                    end.kind != EndKind::Any && !(end.place.addresses.is_full_in(family))
+                })
+            };
             let other_named = other_side
-                && if source.contains(family) { named(&route.source) } else { named(&route.destination) };
+                && if source.contains(family) {
+                    named(&route.source)
+                } else {
+                    named(&route.destination)
+                };
             let stops = matches!(action, Action::Drop | Action::Reject(_));
             if gone.kind == EndKind::Zone && stops {
-                self.report(messages::family_not_dropped(gone.span, family, self.text(gone.span), span));
+                self.report(messages::family_not_dropped(
+                    gone.span,
+                    family,
+                    self.text(gone.span),
+                    span,
+                ));
             } else if other_named {
                 self.report(messages::one_family_only(gone.span, family, span));
             }

@@ -257,7 +257,8 @@ impl<'a> Resolver<'a> {
             return known.clone();
         }
         if let Some(start) = self.service_path.iter().position(|(known, _)| *known == key) {
-            let ring: Vec<Span> = self.service_path[start..].iter().map(|(_, span)| *span).collect();
+            let ring: Vec<Span> =
+                self.service_path[start..].iter().map(|(_, span)| *span).collect();
             self.report(messages::recursive("service", word, at, &ring));
             return None;
         }

@@ -52,7 +52,9 @@ fn hooks(text: &str) -> Vec<Vec<Hook>> {
 
 #[test]
 fn the_first_example_is_the_same_on_one_line() {
-    let two = policy("# The whole policy of a web server.\nallow ssh, http, https\nmasquerade eth0 out\n");
+    let two = policy(
+        "# The whole policy of a web server.\nallow ssh, http, https\nmasquerade eth0 out\n",
+    );
     let one = policy("allow ssh, http, https; masquerade eth0 out");
     assert_eq!(two.items.len(), 2);
     assert_eq!(one.items.len(), 2);
@@ -113,10 +115,7 @@ fn what_is_not_said_is_asked_for() {
         [("ambiguous-destination", "192.0.2.10".to_owned())]
     );
     assert_eq!(findings("allow ssh out eth0"), [("ambiguous-direction", "out eth0".to_owned())]);
-    assert_eq!(
-        findings("input { forward { allow ssh } }")[0].0,
-        "conflicting-direction"
-    );
+    assert_eq!(findings("input { forward { allow ssh } }")[0].0, "conflicting-direction");
 }
 
 #[test]
@@ -211,8 +210,14 @@ fn an_empty_policy_has_the_safe_defaults() {
 
 #[test]
 fn slips_are_not_taken_for_interfaces() {
-    assert_eq!(findings("zone wan = eth0\nmasquerade wam out")[0], ("unknown-name", "wam".to_owned()));
-    assert_eq!(findings("zone lan = eth1\nmasquerade eth0 out; allow ssh from lan")[0].0, "forwarding-needed");
+    assert_eq!(
+        findings("zone wan = eth0\nmasquerade wam out")[0],
+        ("unknown-name", "wam".to_owned())
+    );
+    assert_eq!(
+        findings("zone lan = eth1\nmasquerade eth0 out; allow ssh from lan")[0].0,
+        "forwarding-needed"
+    );
 }
 
 #[test]
@@ -237,10 +242,8 @@ fn the_standard_library_is_without_findings() {
             }
         }
     }
-    let faults: Vec<_> = findings(&text)
-        .into_iter()
-        .filter(|(code, _)| *code != "not-supported-yet")
-        .collect();
+    let faults: Vec<_> =
+        findings(&text).into_iter().filter(|(code, _)| *code != "not-supported-yet").collect();
     assert_eq!(faults, []);
     for (name, _) in super::stdlib::modules() {
         assert_eq!(findings(&format!("use {name}")), [], "{name}");

@@ -17,7 +17,9 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn read_ports(&mut self, value: Value) -> Option<Ports> {
         let text = self.text(value.0);
-        parse_ports(text).map_err(|error| self.report(messages::bad_port(value.0, text, &error))).ok()
+        parse_ports(text)
+            .map_err(|error| self.report(messages::bad_port(value.0, text, &error)))
+            .ok()
     }
 
     pub(super) fn read_port(&mut self, value: Value) -> Option<u16> {
@@ -26,7 +28,9 @@ impl<'a> Resolver<'a> {
             self.report(messages::one_port_expected(value.0));
             return None;
         }
-        parse_port(text).map_err(|error| self.report(messages::bad_port(value.0, text, &error))).ok()
+        parse_port(text)
+            .map_err(|error| self.report(messages::bad_port(value.0, text, &error)))
+            .ok()
     }
 
     /// A list of ports and ranges.
@@ -63,7 +67,13 @@ impl<'a> Resolver<'a> {
     }
 
     /// A decimal or `0x` number of at most `max`.
-    pub(super) fn read_number(&mut self, span: Span, what: &str, min: u32, max: u32) -> Option<u32> {
+    pub(super) fn read_number(
+        &mut self,
+        span: Span,
+        what: &str,
+        min: u32,
+        max: u32,
+    ) -> Option<u32> {
         let text = self.text(span);
         let number = match text.strip_prefix("0x") {
             Some(digits) => u32::from_str_radix(digits, 16).ok(),
@@ -83,7 +93,9 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn read_rate(&mut self, value: Value) -> Option<Rate> {
         let text = self.text(value.0);
-        Rate::parse(text).map_err(|error| self.report(messages::bad_rate(value.0, text, &error))).ok()
+        Rate::parse(text)
+            .map_err(|error| self.report(messages::bad_rate(value.0, text, &error)))
+            .ok()
     }
 
     pub(super) fn read_macs(&mut self, values: &[Value]) -> Option<Vec<Mac>> {

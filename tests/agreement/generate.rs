@@ -59,31 +59,91 @@ def open(what, whence) { allow what from whence; from whence to dmz { allow what
 ";
 
 const SUBJECTS: &[&str] = &[
-    "ssh", "http", "dns", "ping", "mdns", "dhcp", "dhcpv6-client", "ipsec", "shop", "many", "samba",
-    "tcp 22", "udp 53", "tcp 80, 443, 8000-8100", "sctp 5060", "icmp echo-request", "icmp 3/4",
-    "icmpv6 packet-too-big", "proto gre", "proto 47", "tcp any", "udp any", "icmp any",
-    "wireguard(51821)", "any",
+    "ssh",
+    "http",
+    "dns",
+    "ping",
+    "mdns",
+    "dhcp",
+    "dhcpv6-client",
+    "ipsec",
+    "shop",
+    "many",
+    "samba",
+    "tcp 22",
+    "udp 53",
+    "tcp 80, 443, 8000-8100",
+    "sctp 5060",
+    "icmp echo-request",
+    "icmp 3/4",
+    "icmpv6 packet-too-big",
+    "proto gre",
+    "proto 47",
+    "tcp any",
+    "udp any",
+    "icmp any",
+    "wireguard(51821)",
+    "any",
 ];
 
 const TCP_SUBJECTS: &[&str] = &["ssh", "tcp 80, 443", "tcp any", "tcp 1000-2000", "smtp, imaps"];
 
 const SOURCES: &[&str] = &[
-    "lan", "wan", "dmz", "vpn", "admins", "staff", "three", "four", "any", "10.0.0.7",
-    "10.0.0.0/8 except 10.0.0.0/24", "2001:db8::/32", "any except 10.0.0.66", "sites",
-    "198.51.100.5-198.51.100.9", "lan except 10.0.0.5",
+    "lan",
+    "wan",
+    "dmz",
+    "vpn",
+    "admins",
+    "staff",
+    "three",
+    "four",
+    "any",
+    "10.0.0.7",
+    "10.0.0.0/8 except 10.0.0.0/24",
+    "2001:db8::/32",
+    "any except 10.0.0.66",
+    "sites",
+    "198.51.100.5-198.51.100.9",
+    "lan except 10.0.0.5",
 ];
 
 const DESTINATIONS: &[&str] = &[
-    "self", "dmz", "wan", "lan", "any", "self, dmz", "web", "192.0.2.10@dmz", "203.0.113.7@self",
-    "vpn", "any except 10.0.0.0/8", "both",
+    "self",
+    "dmz",
+    "wan",
+    "lan",
+    "any",
+    "self, dmz",
+    "web",
+    "192.0.2.10@dmz",
+    "203.0.113.7@self",
+    "vpn",
+    "any except 10.0.0.0/8",
+    "both",
 ];
 
 const CONDITIONS: &[&str] = &[
-    "state new", "state new, established", "state invalid, untracked", "mark 0x10/0xff", "mark 7",
-    "length 100-200", "ttl 64", "sport 1024-65535", "ipv4", "ipv6", "limit 5/minute",
-    "limit 10/second burst 20 per source", "limit 3/minute per source/24,/56, destination-port",
-    "connections 20 per source/24", "connections 100", "log \"seen \"", "log level info",
-    "comment \"it's a \\\"test\\\"\"", "owner \"netops\" ticket \"OPS-1\"", "in eth1", "in wan",
+    "state new",
+    "state new, established",
+    "state invalid, untracked",
+    "mark 0x10/0xff",
+    "mark 7",
+    "length 100-200",
+    "ttl 64",
+    "sport 1024-65535",
+    "ipv4",
+    "ipv6",
+    "limit 5/minute",
+    "limit 10/second burst 20 per source",
+    "limit 3/minute per source/24,/56, destination-port",
+    "connections 20 per source/24",
+    "connections 100",
+    "log \"seen \"",
+    "log level info",
+    "comment \"it's a \\\"test\\\"\"",
+    "owner \"netops\" ticket \"OPS-1\"",
+    "in eth1",
+    "in wan",
 ];
 
 /// A policy. Most are valid; those that are not are for the compiler to refuse.
@@ -176,12 +236,22 @@ fn conditions(random: &mut Random, rule: &mut String, once_in: usize) {
 
 fn rule(random: &mut Random) -> String {
     let verb = random.pick(&[
-        "allow", "allow", "allow", "drop", "drop", "reject", "log \"l \"", "return", "jump guard",
-        "jump gate", "goto guard",
+        "allow",
+        "allow",
+        "allow",
+        "drop",
+        "drop",
+        "reject",
+        "log \"l \"",
+        "return",
+        "jump guard",
+        "jump gate",
+        "goto guard",
     ]);
     let mut rule = match random.below(8) {
         0 => {
-            let flags = random.pick(&["syn / syn, ack, fin, rst", "none / all", "fin, syn / fin, syn"]);
+            let flags =
+                random.pick(&["syn / syn, ack, fin, rst", "none / all", "fin, syn / fin, syn"]);
             format!("{verb} {} flags {flags}", random.pick(TCP_SUBJECTS))
         }
         1 => format!("reject {} with tcp-reset", random.pick(TCP_SUBJECTS)),
@@ -219,13 +289,15 @@ fn nat(random: &mut Random) -> String {
         0 => "masquerade wan out".to_owned(),
         1 => format!("masquerade {} from {} to wan", random.pick(SUBJECTS), random.list(SOURCES)),
         2 => format!("snat from {} to dmz as 203.0.113.5", random.pick(SOURCES)),
-        3 => format!("nonat from {} to {}", random.pick(SOURCES), random.pick(&["vpn", "dmz", "wan"])),
-        4 => "netmap 203.0.113.16/28 to 10.0.0.16/28 on wan".to_owned(),
-        5 => format!(
-            "redirect {} from {} to :3128",
-            random.pick(TCP_SUBJECTS),
-            random.pick(SOURCES)
+        3 => format!(
+            "nonat from {} to {}",
+            random.pick(SOURCES),
+            random.pick(&["vpn", "dmz", "wan"])
         ),
+        4 => "netmap 203.0.113.16/28 to 10.0.0.16/28 on wan".to_owned(),
+        5 => {
+            format!("redirect {} from {} to :3128", random.pick(TCP_SUBJECTS), random.pick(SOURCES))
+        }
         6 => format!(
             "forward {} from {} to 10.0.0.2:8443@lan",
             random.pick(TCP_SUBJECTS),

@@ -19,12 +19,7 @@ pub fn ssh_only(rules: &Rules) {
         has_ssh(world);
         speaks_itself(world);
         for at in [V4, V6] {
-            let closed = [
-                Tcp(at.host, 23),
-                Tcp(at.host, 80),
-                Udp(at.host, 161),
-                Echo(at.host),
-            ];
+            let closed = [Tcp(at.host, 23), Tcp(at.host, 80), Udp(at.host, 161), Echo(at.host)];
             silent(&world.client, &closed);
             arrives(&world.pc, Tcp(at.server, 22), at.pc);
         }

@@ -18,19 +18,13 @@ const SILENCE: Duration = Duration::from_millis(400);
 /// The probe is answered, and the server saw it come from `seen_as`.
 #[track_caller]
 pub fn arrives(from: &Namespace, probe: Probe, seen_as: IpAddr) {
-    let answer = Outcome::Answered {
-        peer_seen_by_server: seen_as,
-    };
+    let answer = Outcome::Answered { peer_seen_by_server: seen_as };
     assert_eq!(probe.send(from, PATIENCE), answer, "{probe:?}");
 }
 
 #[track_caller]
 pub fn echoes(from: &Namespace, to: IpAddr) {
-    assert_eq!(
-        Probe::Echo(to).send(from, PATIENCE),
-        Outcome::Echoed,
-        "echo to {to}"
-    );
+    assert_eq!(Probe::Echo(to).send(from, PATIENCE), Outcome::Echoed, "echo to {to}");
 }
 
 /// Each of the probes is dropped without a word. They are sent at the same time, so that there is
@@ -44,9 +38,7 @@ pub fn silent(from: &Namespace, probes: &[Probe]) {
         };
         let sent: Vec<_> = probes.iter().map(spawn).collect();
         let outcomes = sent.into_iter().map(ScopedJoinHandle::join);
-        outcomes
-            .map(|outcome| outcome.expect("a probe reports"))
-            .collect()
+        outcomes.map(|outcome| outcome.expect("a probe reports")).collect()
     });
     for (probe, outcome) in probes.iter().zip(outcomes) {
         assert_eq!(outcome, Outcome::TimedOut, "{probe:?}");

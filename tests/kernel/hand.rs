@@ -18,24 +18,15 @@ pub fn web() -> Rules {
 /// `zone wan = eth0; zone lan = eth1 { 10.0.0.0/24, fd00:1::/64 }`,
 /// `allow ssh from lan; allow any from lan to wan; masquerade eth0 out`
 pub fn router() -> Rules {
-    rules(
-        include_str!("hand/router.v4"),
-        include_str!("hand/router.v6"),
-    )
+    rules(include_str!("hand/router.v4"), include_str!("hand/router.v6"))
 }
 
 /// The zones of the router, and
 /// `forward https at 198.51.100.1 from wan to 10.0.0.2:8443@lan hairpin lan`
 pub fn published() -> Rules {
-    rules(
-        include_str!("hand/published.v4"),
-        include_str!("hand/published.v6"),
-    )
+    rules(include_str!("hand/published.v4"), include_str!("hand/published.v6"))
 }
 
 fn rules(v4: &str, v6: &str) -> Rules {
-    Rules {
-        v4: v4.to_owned(),
-        v6: v6.to_owned(),
-    }
+    Rules { v4: v4.to_owned(), v6: v6.to_owned() }
 }

@@ -105,13 +105,8 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     fn add(&mut self, line: &'a str) {
         if let Some(declaration) = line.strip_prefix(':') {
-            let line = line
-                .rsplit_once(" [")
-                .map_or(line, |(kept, _counters)| kept);
-            self.chains
-                .entry(first_word(declaration))
-                .or_default()
-                .push(line);
+            let line = line.rsplit_once(" [").map_or(line, |(kept, _counters)| kept);
+            self.chains.entry(first_word(declaration)).or_default().push(line);
         } else if let Some(rule) = line.strip_prefix("-A ") {
             self.chains.entry(first_word(rule)).or_default().push(line);
         } else {
@@ -144,10 +139,7 @@ fn normal_form_forgets_only_what_means_nothing() {
                  *nat\n:A - [0:0]\n:B - [0:0]\n-A A -j ACCEPT\n-A B -j A\nCOMMIT\n";
     assert_eq!(normalise(written), normalise(saved));
     for (from, to) in [
-        (
-            "-A INPUT -j A\n-A INPUT -j B\n",
-            "-A INPUT -j B\n-A INPUT -j A\n",
-        ),
+        ("-A INPUT -j A\n-A INPUT -j B\n", "-A INPUT -j B\n-A INPUT -j A\n"),
         ("INPUT DROP", "INPUT ACCEPT"),
         (":A - [0:0]\n", ""),
         ("-A A -j ACCEPT\n", ""),

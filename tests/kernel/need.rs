@@ -36,10 +36,7 @@ pub fn met() -> bool {
     };
     let line =
         format!("SKIPPED: needs root, iptables (legacy and nft), ipset, iproute2: {missing}");
-    assert!(
-        env::var_os("PALISADE_KERNEL").is_none_or(|value| value != "required"),
-        "{line}"
-    );
+    assert!(env::var_os("PALISADE_KERNEL").is_none_or(|value| value != "required"), "{line}");
     // Not `eprintln!`: the test harness swallows that from a test that passes.
     writeln!(io::stderr(), "{line}").expect("stderr is open");
     false

@@ -50,10 +50,7 @@ impl Namespace {
     /// A command that will run inside.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command
-            .arg(format!("--net={}", self.path()))
-            .arg(program)
-            .env("PATH", need::path());
+        command.arg(format!("--net={}", self.path())).arg(program).env("PATH", need::path());
         command
     }
 
@@ -81,21 +78,11 @@ impl Namespace {
 pub fn output(command: &mut Command, input: &str) -> Result<String, String> {
     // A file, not a pipe: a program that stops reading early can then neither block nor break us.
     let mut stdin = tempfile::tempfile().expect("a temporary file can be made");
-    stdin
-        .write_all(input.as_bytes())
-        .and_then(|()| stdin.rewind())
-        .expect("and written");
-    let output = command
-        .stdin(Stdio::from(stdin))
-        .output()
-        .map_err(|error| error.to_string())?;
+    stdin.write_all(input.as_bytes()).and_then(|()| stdin.rewind()).expect("and written");
+    let output = command.stdin(Stdio::from(stdin)).output().map_err(|error| error.to_string())?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
-        Err(format!(
-            "{}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        ))
+        Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)))
     }
 }

@@ -65,9 +65,7 @@ fn udp_exchange(to: SocketAddr, patience: Duration) -> io::Result<Outcome> {
     let socket = UdpSocket::bind((any(to.ip()), 0))?;
     let mut buffer = [0; 64];
     let answer = exchange(&socket, to, b"?", &mut buffer, patience)?;
-    Ok(answered(
-        str::from_utf8(answer).expect("the server writes text"),
-    ))
+    Ok(answered(str::from_utf8(answer).expect("the server writes text")))
 }
 
 /// By a socket that knows only echo: the kernel fills in identifier and checksum, and hands over
@@ -101,13 +99,10 @@ fn exchange<'a>(
 }
 
 fn answered(peer: &str) -> Outcome {
-    let peer: SocketAddr = peer
-        .parse()
-        .unwrap_or_else(|_| panic!("the server wrote {peer:?}, which is no address"));
+    let peer: SocketAddr =
+        peer.parse().unwrap_or_else(|_| panic!("the server wrote {peer:?}, which is no address"));
     // The server's socket is of IPv6 and sees IPv4 peers as ::ffff:a.b.c.d.
-    Outcome::Answered {
-        peer_seen_by_server: peer.ip().to_canonical(),
-    }
+    Outcome::Answered { peer_seen_by_server: peer.ip().to_canonical() }
 }
 
 fn any(like: IpAddr) -> IpAddr {

@@ -16,10 +16,7 @@ pub fn loads_as_written(rules: &Rules) {
                     .unwrap_or_else(|error| panic!("{time} load, {variant:?} {family:?}: {error}"));
                 let saved = normalise(&save(&namespace, variant, family));
                 let place = format!("{time} load, {variant:?} {family:?}");
-                assert_eq!(
-                    saved, written,
-                    "{place}: saved (left) is not as written (right)"
-                );
+                assert_eq!(saved, written, "{place}: saved (left) is not as written (right)");
             }
         }
     }
@@ -28,12 +25,7 @@ pub fn loads_as_written(rules: &Rules) {
 #[test]
 fn rules_by_hand_load_as_written() {
     if need::met() {
-        for rules in [
-            hand::ssh_only(),
-            hand::web(),
-            hand::router(),
-            hand::published(),
-        ] {
+        for rules in [hand::ssh_only(), hand::web(), hand::router(), hand::published()] {
             loads_as_written(&rules);
         }
     }
@@ -45,16 +37,8 @@ fn rules_that_are_refused_are_reported() {
         let namespace = Namespace::new();
         for variant in Variant::ALL {
             for family in Family::ALL {
-                let error = restore(
-                    &namespace,
-                    variant,
-                    family,
-                    "*filter\n-A INPUT -j NOWHERE\n",
-                );
-                assert!(
-                    error.is_err(),
-                    "{variant:?} {family:?} took a jump to nowhere"
-                );
+                let error = restore(&namespace, variant, family, "*filter\n-A INPUT -j NOWHERE\n");
+                assert!(error.is_err(), "{variant:?} {family:?} took a jump to nowhere");
             }
         }
     }

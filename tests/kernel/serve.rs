@@ -23,9 +23,7 @@ impl Service {
     pub fn tcp(namespace: &Namespace, port: u16) -> Self {
         let listener = namespace.run(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)));
         let listener = listener.unwrap_or_else(|error| panic!("cannot listen on {port}: {error}"));
-        listener
-            .set_nonblocking(true)
-            .expect("a socket can be made not to block");
+        listener.set_nonblocking(true).expect("a socket can be made not to block");
         Self::start(listener, |listener| {
             let (mut connection, peer) = listener.accept()?;
             connection.write_all(peer.to_string().as_bytes())
@@ -39,9 +37,7 @@ impl Service {
     pub fn udp(namespace: &Namespace, port: u16) -> Self {
         let socket = namespace.run(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port)));
         let socket = socket.unwrap_or_else(|error| panic!("cannot bind to {port}: {error}"));
-        socket
-            .set_nonblocking(true)
-            .expect("a socket can be made not to block");
+        socket.set_nonblocking(true).expect("a socket can be made not to block");
         Self::start(socket, |socket| {
             let (_length, peer) = socket.recv_from(&mut [0; 64])?;
             socket.send_to(peer.to_string().as_bytes(), peer).map(drop)
@@ -60,10 +56,7 @@ impl Service {
                 let _ = answer(&socket);
             }
         });
-        Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        Self { stop: Some(stop), thread: Some(thread) }
     }
 }
 

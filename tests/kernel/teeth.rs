@@ -24,10 +24,7 @@ fn notices(example: fn(&Rules), rules: fn() -> Rules, faults: &[Fault]) {
             let panic = run.join().expect_err(&format!("{fault:?} was not noticed"));
             let message = panic.downcast_ref::<String>().map_or("", String::as_str);
             let by_traffic = message.contains("left: ");
-            assert!(
-                by_traffic,
-                "{fault:?} was not noticed by traffic, but by: {message}"
-            );
+            assert!(by_traffic, "{fault:?} was not noticed by traffic, but by: {message}");
         }
     });
 }
@@ -66,12 +63,7 @@ fn web_notices() {
     notices(
         examples::web,
         hand::web,
-        &[
-            (V4, https, ""),
-            (V6, https, ""),
-            (V4, https, open),
-            (V6, https, open),
-        ],
+        &[(V4, https, ""), (V6, https, ""), (V4, https, open), (V6, https, open)],
     );
 }
 
@@ -90,11 +82,7 @@ fn router_notices() {
     for family in [V4, V6] {
         faults.extend([
             (family, ":FORWARD DROP", ":FORWARD ACCEPT"),
-            (
-                family,
-                "-i eth1 -o eth0 -j ACCEPT",
-                "-i eth0 -o eth1 -j ACCEPT",
-            ),
+            (family, "-i eth1 -o eth0 -j ACCEPT", "-i eth0 -o eth1 -j ACCEPT"),
             (family, established, ""),
         ]);
     }
@@ -109,16 +97,8 @@ fn published_notices() {
         hand::published,
         &[
             // Another machine, and no translation from inside.
-            (
-                V4,
-                "-j DNAT --to-destination 10.0.0.2",
-                "-j DNAT --to-destination 10.0.0.3",
-            ),
-            (
-                V4,
-                "-i eth1 -p tcp -m tcp --dport 443",
-                "-i eth9 -p tcp -m tcp --dport 443",
-            ),
+            (V4, "-j DNAT --to-destination 10.0.0.2", "-j DNAT --to-destination 10.0.0.3"),
+            (V4, "-i eth1 -p tcp -m tcp --dport 443", "-i eth9 -p tcp -m tcp --dport 443"),
             // The server sees the pc and answers it past the router.
             (V4, "-j MASQUERADE", "-j ACCEPT"),
             // The translated packet is not let through, and the untranslated one is.

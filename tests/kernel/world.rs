@@ -73,11 +73,9 @@ impl World {
         host.set("net/ipv6/conf/all/forwarding", "1");
         switch.ip("link add lan up type bridge mcast_snooping 0");
         wire(&host, "eth0", &client, "eth0");
-        for (machine, interface, port) in [
-            (&host, "eth1", "host"),
-            (&server, "eth0", "server"),
-            (&pc, "eth0", "pc"),
-        ] {
+        for (machine, interface, port) in
+            [(&host, "eth1", "host"), (&server, "eth0", "server"), (&pc, "eth0", "pc")]
+        {
             wire(machine, interface, &switch, port);
             switch.ip(&format!("link set {port} master lan"));
         }
@@ -92,13 +90,7 @@ impl World {
             }
         }
         client.ip(&format!("route add fd00:1::/64 via {}", V6.host));
-        Self {
-            client,
-            host,
-            server,
-            pc,
-            _switch: switch,
-        }
+        Self { client, host, server, pc, _switch: switch }
     }
 
     /// A world whose host has these rules.
@@ -106,10 +98,7 @@ impl World {
         let world = Self::new();
         for family in Family::ALL {
             restore(&world.host, variant, family, rules.of(family)).unwrap_or_else(|error| {
-                panic!(
-                    "{variant:?} refuses the {family:?} rules: {error}\n{}",
-                    rules.of(family)
-                )
+                panic!("{variant:?} refuses the {family:?} rules: {error}\n{}", rules.of(family))
             });
         }
         world
@@ -118,8 +107,7 @@ impl World {
     /// Makes the client send packets for private addresses to the host, as a neighbour on the
     /// provider's wire can: that they are not routed outside protects nobody.
     pub fn client_turns_hostile(&self) {
-        self.client
-            .ip(&format!("route add 10.0.0.0/24 via {}", V4.host));
+        self.client.ip(&format!("route add 10.0.0.0/24 via {}", V4.host));
     }
 }
 
@@ -141,9 +129,7 @@ fn quiet_namespace() -> Namespace {
 /// A cable between two namespaces, up on both ends.
 fn wire(one: &Namespace, interface: &str, other: &Namespace, port: &str) {
     let (path, name) = (other.path(), interface);
-    one.ip(&format!(
-        "link add {name} type veth peer name {port} netns {path}"
-    ));
+    one.ip(&format!("link add {name} type veth peer name {port} netns {path}"));
     one.ip(&format!("link set {name} up"));
     other.ip(&format!("link set {port} up"));
 }
@@ -151,9 +137,7 @@ fn wire(one: &Namespace, interface: &str, other: &Namespace, port: &str) {
 fn address(namespace: &Namespace, interface: &str, address: IpAddr, network: Addresses) {
     let nodad = if address.is_ipv6() { "nodad" } else { "" };
     let prefix = network.prefix;
-    namespace.ip(&format!(
-        "address add {address}/{prefix} dev {interface} {nodad}"
-    ));
+    namespace.ip(&format!("address add {address}/{prefix} dev {interface} {nodad}"));
 }
 
 const fn v4([a, b, c, d]: [u8; 4]) -> IpAddr {

@@ -33,6 +33,7 @@ pub(super) fn policy() -> Build {
         dhcpv6_client: false,
     };
     let policy = Policy {
+        promises: Vec::new(),
         defaults: Defaults {
             input: default(Verdict::Drop),
             forward: default(Verdict::Drop),

@@ -219,14 +219,9 @@ fn a_reset_names_tcp_where_it_stands() {
 
 #[test]
 fn comments_stand_where_the_verdict_is() {
-    let mut build = policy();
-    let file = build.sources.add("c.fw", r#""say \"hi\"" "ops" "T-1""#);
-    let span = |range| Some(crate::source::Span::new(file, range));
     let mut rule = on(Hook::Input, Action::Drop).log("x");
-    rule.remarks.comment = span(0..12);
-    rule.remarks.owner = span(13..18);
-    rule.remarks.ticket = span(19..24);
-    let build = build.rule(rule);
+    rule.remarks.comment = Some("say \"hi\" [owner ops, ticket T-1]".into());
+    let build = policy().rule(rule);
     assert_eq!(
         build.filter_chain("INPUT")[1],
         r#"--comment "say \"hi\" [owner ops, ticket T-1]" DROP"#

@@ -27,12 +27,10 @@ pub fn ambiguous_destination(at: Span, text: &str) -> Finding {
 
 pub fn out_without_from(at: Span) -> Finding {
     let message = "an outgoing interface does not say whose packets are meant";
-    Finding::new(&lint::AMBIGUOUS_DIRECTION, at, message)
-        .label("whose packets?")
-        .help(
-            "write `from self` for packets that this machine sends, or `from any` or `in INTERFACE` \
+    Finding::new(&lint::AMBIGUOUS_DIRECTION, at, message).label("whose packets?").help(
+        "write `from self` for packets that this machine sends, or `from any` or `in INTERFACE` \
              for packets that pass through it",
-        )
+    )
 }
 
 pub fn two_directions(at: Span, around: Span, hook: Hook) -> Finding {
@@ -99,9 +97,13 @@ pub fn self_in_chain(at: Span) -> Finding {
 }
 
 pub fn empty_intersection(at: Span, what: &str) -> Finding {
-    Finding::new(&lint::NEVER_MATCHES, at, format!("no packet can match: the {what} exclude each other"))
-        .label("has nothing in common with the rest")
-        .help("take one of the two out")
+    Finding::new(
+        &lint::NEVER_MATCHES,
+        at,
+        format!("no packet can match: the {what} exclude each other"),
+    )
+    .label("has nothing in common with the rest")
+    .help("take one of the two out")
 }
 
 pub fn empty_list(at: Span) -> Finding {

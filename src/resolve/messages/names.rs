@@ -24,14 +24,14 @@ pub fn redefined_service(at: Span, word: &str) -> Finding {
 }
 
 pub fn name_too_long(at: Span, noun: &str, length: usize, max: usize) -> Finding {
-    let message = format!("the {noun} name is too long: {length} bytes, and the kernel takes {max}");
-    Finding::new(&lint::NAME_TOO_LONG, at, message)
-        .label("too long")
-        .help("choose a shorter name")
+    let message =
+        format!("the {noun} name is too long: {length} bytes, and the kernel takes {max}");
+    Finding::new(&lint::NAME_TOO_LONG, at, message).label("too long").help("choose a shorter name")
 }
 
 pub fn taken_chain_name(at: Span, word: &str) -> Finding {
-    let message = format!("a chain cannot be named `{word}`: the kernel means something else by it");
+    let message =
+        format!("a chain cannot be named `{word}`: the kernel means something else by it");
     Finding::new(&lint::RESERVED_NAME, at, message)
         .label("a target or chain of the kernel")
         .help("choose another name; lower case is always free")
@@ -165,10 +165,14 @@ pub fn wrong_arguments(at: Span, word: &str, def: &Def, given: usize) -> Finding
 }
 
 pub fn argument_is_no(at: Span, argument: Span, noun: &str) -> Finding {
-    Finding::new(&lint::WRONG_ARGUMENTS, at, format!("this argument is used as a {noun}, and is none"))
-        .label(format!("used as a {noun}"))
-        .related(argument, "given here")
-        .help(format!("give the call a {noun}"))
+    Finding::new(
+        &lint::WRONG_ARGUMENTS,
+        at,
+        format!("this argument is used as a {noun}, and is none"),
+    )
+    .label(format!("used as a {noun}"))
+    .related(argument, "given here")
+    .help(format!("give the call a {noun}"))
 }
 
 pub fn unused(at: Span, word: &str, space: Space) -> Finding {

@@ -179,10 +179,8 @@ pub fn implicit_left_out(at: Span, name: &str) -> Finding {
 
 pub fn forwarding_needed(at: Span) -> Finding {
     let message = "packets are forwarded only when the kernel is told to";
-    Finding::new(&lint::FORWARDING_NEEDED, at, message)
-        .label("this forwards")
-        .help(
-            "set net.ipv4.ip_forward=1, and net.ipv6.conf.all.forwarding=1 for IPv6, in \
+    Finding::new(&lint::FORWARDING_NEEDED, at, message).label("this forwards").help(
+        "set net.ipv4.ip_forward=1, and net.ipv6.conf.all.forwarding=1 for IPv6, in \
              /etc/sysctl.d",
-        )
+    )
 }

@@ -30,9 +30,13 @@ pub fn masquerade_without_interface(at: Span, rule: Span) -> Finding {
 }
 
 pub fn out_without_interface(at: Span, word: &str) -> Finding {
-    Finding::new(&lint::MISSING_TARGET, at, format!("an interface or zone belongs between `{word}` and `out`"))
-        .label("no interface")
-        .help(format!("write `{word} eth0 out`"))
+    Finding::new(
+        &lint::MISSING_TARGET,
+        at,
+        format!("an interface or zone belongs between `{word}` and `out`"),
+    )
+    .label("no interface")
+    .help(format!("write `{word} eth0 out`"))
 }
 
 pub fn snat_without_as(at: Span) -> Finding {
@@ -107,13 +111,13 @@ pub fn zone_where_address_expected(at: Span, word: &str) -> Finding {
 }
 
 pub fn hairpin_without_address(at: Span, zone: &str) -> Finding {
-    let message = format!("zone `{zone}` has no nets, so its own addresses cannot be told from the public one");
-    Finding::new(&lint::MISSING_TARGET, at, message)
-        .label("a zone without nets")
-        .help(format!(
-            "name the public address (`at 203.0.113.7`), or give the zone its nets \
+    let message = format!(
+        "zone `{zone}` has no nets, so its own addresses cannot be told from the public one"
+    );
+    Finding::new(&lint::MISSING_TARGET, at, message).label("a zone without nets").help(format!(
+        "name the public address (`at 203.0.113.7`), or give the zone its nets \
              (`zone {zone} = ... {{ 10.0.0.0/24 }}`)"
-        ))
+    ))
 }
 
 pub fn hairpin_is_no_zone(at: Span) -> Finding {

@@ -1,9 +1,7 @@
 //! Messages about values: addresses, ports, rates, texts.
 
 use crate::diagnostic::{Finding, catalogue as lint, nearest};
-use crate::net::{
-    AddressError, InterfaceError, PortError, PortProtocol, Prefix, Rate, RateError,
-};
+use crate::net::{AddressError, InterfaceError, PortError, PortProtocol, Prefix, Rate, RateError};
 use crate::source::Span;
 
 pub fn bad_port(at: Span, text: &str, error: &PortError) -> Finding {
@@ -48,12 +46,12 @@ pub fn bad_address(at: Span, text: &str, error: &AddressError) -> Finding {
 
 pub fn host_bits(at: Span, text: &str, network: Prefix) -> Finding {
     let message = format!("`{text}` has bits beyond its prefix; the network {network} is taken");
-    Finding::new(&lint::HOST_BITS, at, message)
-        .label(format!("taken as {network}"))
-        .help(match text.split_once('/') {
+    Finding::new(&lint::HOST_BITS, at, message).label(format!("taken as {network}")).help(
+        match text.split_once('/') {
             Some((address, _)) => format!("write `{network}`, or `{address}` for the one address"),
             None => format!("write `{network}`"),
-        })
+        },
+    )
 }
 
 pub fn bad_interface(at: Span, text: &str, error: &InterfaceError) -> Finding {
@@ -165,8 +163,10 @@ pub fn protocol_without_ports(at: Span, protocol: PortProtocol) -> Finding {
 
 pub fn number_continues_nothing(at: Span, before: Option<Span>) -> Finding {
     let finding = match before {
-        Some(before) => Finding::new(&lint::NO_PORTS, at, "what stands before has no ports to continue")
-            .related(before, "after this no ports can follow"),
+        Some(before) => {
+            Finding::new(&lint::NO_PORTS, at, "what stands before has no ports to continue")
+                .related(before, "after this no ports can follow")
+        }
         None => Finding::new(&lint::BAD_PORT, at, "this number belongs to no protocol"),
     };
     finding.label("a port of what?").help("say the protocol first: `tcp 80`")

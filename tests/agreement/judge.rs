@@ -1,0 +1,186 @@
+//! One packet through one base chain, by the meaning and by the rules: where do they part?
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use palisade::analyze::trace::{Outcome, trace};
+use palisade::meaning::{BaseChain, Decision, Meaning, Question, Translation, traverses_nat};
+use palisade::net::{Family, Ports};
+use palisade::packet::Packet;
+use palisade::resolve::policy::{LimitKind, RejectWith};
+use palisade::ruleset::{ChainPolicy, MatchKind, RejectType, Ruleset, TableName};
+
+/// How the oracle answers whether a limit has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    Open,
+    Exhausted,
+    /// By the limit's own numbers: some have room, some have not.
+    Mixed(u64),
+}
+
+impl Answers {
+    pub fn all(seed: u64) -> [Answers; 3] {
+        [Answers::Open, Answers::Exhausted, Answers::Mixed(seed)]
+    }
+
+    fn answer(self, key: &str) -> bool {
+        match self {
+            Answers::Open => true,
+            Answers::Exhausted => false,
+            Answers::Mixed(seed) => {
+                let mut hasher = DefaultHasher::new();
+                (seed, key).hash(&mut hasher);
+                hasher.finish() & 1 == 0
+            }
+        }
+    }
+}
+
+/// What became of a packet, in words that both sides can say.
+#[derive(Debug, PartialEq, Eq)]
+struct Fate {
+    verdict: String,
+    logs: Vec<(Option<String>, u8)>,
+    /// Which limits were asked, when all have room: each takes from an allowance.
+    asked: Vec<String>,
+}
+
+/// Says how the two differ on a packet.
+pub fn disagreement(
+    meaning: &Meaning,
+    ruleset: &Ruleset,
+    base: BaseChain,
+    packet: &Packet,
+    answers: Answers,
+) -> Option<String> {
+    if base.is_nat() && !traverses_nat(packet) {
+        return None; // The kernel does not ask nat about it.
+    }
+    let meant = meant(meaning, base, packet, answers);
+    let done = done(ruleset, base, packet, answers);
+    (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
+}
+
+fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) -> Fate {
+    let mut asked = Vec::new();
+    let found = meaning.trace(base, packet, &mut |question| {
+        let key = match question {
+            Question::Limit(id) => match &meaning.limits[&id] {
+                LimitKind::Rate { rate, burst, .. } => format!("{rate} {burst}"),
+                LimitKind::Connections { count, .. } => format!("connections {count}"),
+            },
+            Question::Log(log) => format!("{} {}", log.rate, log.burst),
+        };
+        asked.push(key.clone());
+        answers.answer(&key)
+    });
+    let logs = found.logs().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level.0));
+    let logs = logs.collect();
+    Fate { verdict: decision(&found.decision, packet.family()), logs, asked: tidy(asked, answers) }
+}
+
+fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -> Fate {
+    let (table, chain) = match base {
+        BaseChain::NatPrerouting => (TableName::Nat, "PREROUTING"),
+        BaseChain::NatOutput => (TableName::Nat, "OUTPUT"),
+        BaseChain::NatPostrouting => (TableName::Nat, "POSTROUTING"),
+        BaseChain::FilterInput => (TableName::Filter, "INPUT"),
+        BaseChain::FilterForward => (TableName::Filter, "FORWARD"),
+        BaseChain::FilterOutput => (TableName::Filter, "OUTPUT"),
+    };
+    let table = ruleset.table(table).expect("every table is there");
+    let mut asked = Vec::new();
+    let found = trace(table, chain, packet, &mut |question| {
+        let key = match &question.kind {
+            MatchKind::Limit { rate, burst } => format!("{rate} {burst}"),
+            MatchKind::Hashlimit(limit) => format!("{} {}", limit.rate, limit.burst),
+            MatchKind::Connlimit { count, .. } => format!("connections {count}"),
+            other => panic!("{other:?} does not depend on history"),
+        };
+        asked.push(key.clone());
+        answers.answer(&key)
+    });
+    let logs = found.logs.iter().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level));
+    let logs = logs.collect();
+    Fate { verdict: outcome(&found.outcome, base), logs, asked: tidy(asked, answers) }
+}
+
+/// Connection limits may be asked before or after rates, so what is asked is compared only where
+/// every answer is yes.
+fn tidy(mut asked: Vec<String>, answers: Answers) -> Vec<String> {
+    if answers != Answers::Open {
+        return Vec::new();
+    }
+    asked.sort();
+    asked
+}
+
+fn decision(decision: &Decision, family: Family) -> String {
+    match decision {
+        Decision::Accept => "accept".to_owned(),
+        Decision::Drop => "drop".to_owned(),
+        Decision::Reject(with) => reject_name(*with, family).to_owned(),
+        Decision::Translate(translation) => match &**translation {
+            Translation::Exempt => "untouched".to_owned(),
+            Translation::Masquerade => "masquerade".to_owned(),
+            Translation::Source { low, high } => format!("source {low}-{high}"),
+            Translation::Destination { address, ports } => {
+                format!("destination {address} {:?}", ports.as_ref().map(bounds))
+            }
+            Translation::Redirect { port } => format!("redirect {port}"),
+            Translation::Netmap { to, .. } => format!("netmap {to}"),
+        },
+    }
+}
+
+fn bounds(ports: &Ports) -> (u16, u16) {
+    match ports.intervals() {
+        [only] => *only,
+        other => panic!("a translation to {other:?}"),
+    }
+}
+
+fn outcome(outcome: &Outcome, base: BaseChain) -> String {
+    match outcome {
+        Outcome::Accept | Outcome::Policy(ChainPolicy::Accept) if base.is_nat() => {
+            "untouched".to_owned()
+        }
+        Outcome::Accept | Outcome::Policy(ChainPolicy::Accept) => "accept".to_owned(),
+        Outcome::Drop | Outcome::Policy(ChainPolicy::Drop) => "drop".to_owned(),
+        Outcome::Reject(with) => with.name().to_owned(),
+        Outcome::Masquerade => "masquerade".to_owned(),
+        Outcome::Snat(low, high) => format!("source {low}-{high}"),
+        Outcome::Dnat { address, ports } => format!("destination {address} {ports:?}"),
+        Outcome::Redirect(port) => format!("redirect {port}"),
+        Outcome::Netmap(to) => format!("netmap {to}"),
+        Outcome::Broken(fault) => panic!("{fault:?}"),
+    }
+}
+
+fn reject_name(with: RejectWith, family: Family) -> &'static str {
+    let kind = match (with, family) {
+        (RejectWith::TcpReset, _) => RejectType::TcpReset,
+        (RejectWith::PortUnreachable, Family::V4) => RejectType::IcmpPortUnreachable,
+        (RejectWith::NetUnreachable, Family::V4) => RejectType::IcmpNetUnreachable,
+        (RejectWith::HostUnreachable, Family::V4) => RejectType::IcmpHostUnreachable,
+        (RejectWith::ProtoUnreachable, Family::V4) => RejectType::IcmpProtoUnreachable,
+        (RejectWith::NetProhibited, Family::V4) => RejectType::IcmpNetProhibited,
+        (RejectWith::HostProhibited, Family::V4) => RejectType::IcmpHostProhibited,
+        (RejectWith::AdminProhibited, Family::V4) => RejectType::IcmpAdminProhibited,
+        (RejectWith::PortUnreachable, Family::V6) => RejectType::Icmp6PortUnreachable,
+        (RejectWith::NetUnreachable, Family::V6) => RejectType::Icmp6NoRoute,
+        (RejectWith::HostUnreachable, Family::V6) => RejectType::Icmp6AddrUnreachable,
+        (
+            RejectWith::NetProhibited | RejectWith::HostProhibited | RejectWith::AdminProhibited,
+            Family::V6,
+        ) => RejectType::Icmp6AdmProhibited,
+        (RejectWith::PolicyFail, Family::V6) => RejectType::Icmp6PolicyFail,
+        (RejectWith::RejectRoute, Family::V6) => RejectType::Icmp6RejectRoute,
+        (RejectWith::ProtoUnreachable, Family::V6)
+        | (RejectWith::PolicyFail | RejectWith::RejectRoute, Family::V4) => {
+            panic!("{with:?} is not of {family}, and resolve refuses it")
+        }
+    };
+    kind.name()
+}

@@ -1,0 +1,107 @@
+//! Lowered rules do what the policy means: for every example, every case and generated policies,
+//! packets at the borders of every set and at random take the same way through both.
+//!
+//! `PALISADE_SEEDS=10000 cargo test --release --test agreement` tries more policies than the default.
+
+mod generate;
+mod judge;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use palisade::diagnostic::has_errors;
+use palisade::lower::{Lowered, lower};
+use palisade::meaning::{BaseChain, Meaning, meaning, probes};
+use palisade::net::Family;
+use palisade::resolve::resolve;
+use palisade::source::{MemoryLoader, Sources};
+
+use judge::{Answers, disagreement};
+
+/// Probes for each base chain, family and set of answers.
+const PROBES: usize = 60;
+
+/// A policy compiled both ways; `None` when it is refused.
+fn compile(text: &str) -> Option<(Meaning, Lowered)> {
+    let mut sources = Sources::new();
+    let root = sources.add("policy.fw", text);
+    let mut loader = MemoryLoader::default();
+    let resolved = resolve(root, &mut sources, &mut loader);
+    if has_errors(&resolved.findings) {
+        return None;
+    }
+    Some((meaning(&resolved.policy), lower(&resolved.policy, &sources)))
+}
+
+/// Probes one policy; says what disagrees, with what is needed to see it again.
+fn judge(text: &str, seed: u64) -> Option<Result<usize, String>> {
+    let (meaning, lowered) = compile(text)?;
+    let mut judged = 0;
+    for (family, ruleset) in [(Family::V4, &lowered.v4), (Family::V6, &lowered.v6)] {
+        for base in BaseChain::ALL {
+            let packets = probes(&meaning, family, base, seed, PROBES);
+            for packet in &packets {
+                for answers in Answers::all(seed) {
+                    judged += 1;
+                    if let Some(fault) = disagreement(&meaning, ruleset, base, packet, answers) {
+                        let how = format!("{family} {base:?} {answers:?}\n{packet:#?}");
+                        return Some(Err(format!("seed {seed}: {fault}\n{how}\n{text}")));
+                    }
+                }
+            }
+        }
+    }
+    Some(Ok(judged))
+}
+
+fn policies_below(folder: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join(folder)];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "fw") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn written_policies_agree() {
+    let mut compiled = 0;
+    for path in policies_below("examples").into_iter().chain(policies_below("tests/cases")) {
+        // A file that is not UTF-8 is a case of its own.
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        match judge(&text, 7) {
+            Some(Ok(_)) => compiled += 1,
+            Some(Err(fault)) => panic!("{}: {fault}", path.display()),
+            None => {}
+        }
+    }
+    assert!(compiled >= 5, "only {compiled} policies were compiled");
+}
+
+#[test]
+fn generated_policies_agree() {
+    let seeds = std::env::var("PALISADE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    let seeds: u64 = seeds.unwrap_or(400);
+    let (mut valid, mut judged) = (0u64, 0);
+    for seed in 0..seeds {
+        match judge(&generate::policy(seed), seed) {
+            Some(Ok(probes)) => {
+                valid += 1;
+                judged += probes;
+            }
+            Some(Err(fault)) => panic!("{fault}"),
+            None => {}
+        }
+    }
+    eprintln!("{judged} probes of {valid} policies agree");
+    assert!(valid * 4 >= seeds, "only {valid} of {seeds} policies were valid");
+}
