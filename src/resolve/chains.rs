@@ -16,7 +16,7 @@ use crate::syntax::tree::{ArgumentKind, Name};
 /// them need some of that.
 const MAX_JUMPS: usize = 8;
 
-impl<'a> Resolver<'a> {
+impl Resolver<'_> {
     /// The chain of a name after `jump` or `goto`.
     pub(super) fn chain(&mut self, name: Name, env: Option<CallId>) -> Option<ChainId> {
         let word = self.text(name.0);

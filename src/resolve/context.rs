@@ -355,13 +355,12 @@ impl<'a> Resolver<'a> {
         let mut states = Vec::new();
         for name in names {
             let word = self.text(name.0);
-            match CtState::from_name(word) {
-                Some(state) => states.push(state),
-                None => {
-                    let known = CtState::ALL.map(CtState::name);
-                    self.report(messages::unknown_word(name.0, word, "state", &known));
-                    return None;
-                }
+            if let Some(state) = CtState::from_name(word) {
+                states.push(state)
+            } else {
+                let known = CtState::ALL.map(CtState::name);
+                self.report(messages::unknown_word(name.0, word, "state", &known));
+                return None;
             }
         }
         Some(states.into_iter().collect())
@@ -508,12 +507,11 @@ impl<'a> Resolver<'a> {
             Some(level) => self.read_log_level(level)?,
             None => LogLevel(4),
         };
-        let (rate, burst) = match options.rate {
-            Some(rate) => self.rate_and_burst(rate, options.burst, LOG_BURST)?,
-            None => {
-                let rate = Rate::new(LOG_RATE.0, LOG_RATE.1).ok()?;
-                (rate, self.burst(options.burst, LOG_BURST)?)
-            }
+        let (rate, burst) = if let Some(rate) = options.rate {
+            self.rate_and_burst(rate, options.burst, LOG_BURST)?
+        } else {
+            let rate = Rate::new(LOG_RATE.0, LOG_RATE.1).ok()?;
+            (rate, self.burst(options.burst, LOG_BURST)?)
         };
         Some(Log { prefix, level, rate, burst })
     }

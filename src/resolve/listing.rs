@@ -84,12 +84,11 @@ impl<'a> Resolver<'a> {
     }
 
     fn service_traffic(&mut self, name: Name, word: &'a str) -> Vec<Traffic> {
-        match self.service_of_word(name.0, word) {
-            Some(traffic) => traffic.to_vec(),
-            None => {
-                self.report(messages::unknown_service(name.0, word, &self.names));
-                Vec::new()
-            }
+        if let Some(traffic) = self.service_of_word(name.0, word) {
+            traffic.to_vec()
+        } else {
+            self.report(messages::unknown_service(name.0, word, &self.names));
+            Vec::new()
         }
     }
 }

@@ -101,12 +101,11 @@ impl<'a> Resolver<'a> {
     pub(super) fn read_macs(&mut self, values: &[Value]) -> Option<Vec<Mac>> {
         let mut macs = Vec::new();
         for value in values {
-            match Mac::parse(self.text(value.0)) {
-                Some(mac) => macs.push(mac),
-                None => {
-                    self.report(messages::bad_mac(value.0, self.text(value.0)));
-                    return None;
-                }
+            if let Some(mac) = Mac::parse(self.text(value.0)) {
+                macs.push(mac)
+            } else {
+                self.report(messages::bad_mac(value.0, self.text(value.0)));
+                return None;
             }
         }
         macs.sort_unstable();
@@ -149,12 +148,11 @@ impl<'a> Resolver<'a> {
             return self.read_byte(level.0, "log level", 7).map(LogLevel);
         }
         let position = LOG_LEVELS.iter().position(|known| *known == text);
-        match position.and_then(|level| u8::try_from(level).ok()) {
-            Some(level) => Some(LogLevel(level)),
-            None => {
-                self.report(messages::bad_log_level(level.0, text, LOG_LEVELS));
-                None
-            }
+        if let Some(level) = position.and_then(|level| u8::try_from(level).ok()) {
+            Some(LogLevel(level))
+        } else {
+            self.report(messages::bad_log_level(level.0, text, LOG_LEVELS));
+            None
         }
     }
 

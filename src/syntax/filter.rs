@@ -197,7 +197,7 @@ impl<'r, 't> Filter<'r, 't> {
         match token {
             Token::Semicolon => self.semicolon(start, end),
             Token::OpenBrace | Token::OpenParen | Token::OpenBracket => {
-                self.open(start, token, end)
+                self.open(start, token, end);
             }
             Token::CloseBrace => self.close_brace(start, end),
             Token::CloseParen | Token::CloseBracket => self.close_paren(start, token, end),

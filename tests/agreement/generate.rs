@@ -174,7 +174,7 @@ pub fn policy(seed: u64) -> String {
         let _ = writeln!(text, "    {rule}");
     }
     text += "}\n";
-    for _ in 0..1 + random.below(8) {
+    for _ in 0..=random.below(8) {
         statement(&mut random, &mut text, "");
     }
     text
@@ -202,7 +202,7 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
                 _ => random.pick(&["limit 7/minute", "state new", "ipv4", "in eth1"]).to_owned(),
             };
             let _ = writeln!(text, "{indent}{head} {{");
-            for _ in 0..1 + random.below(3) {
+            for _ in 0..=random.below(3) {
                 statement(random, text, &format!("{indent}    "));
             }
             let _ = writeln!(text, "{indent}}}");

@@ -14,10 +14,7 @@ pub fn duplicate_clause(at: Span, word: &str, first: Span) -> Finding {
 pub fn misplaced_clause(at: Span, word: &str, verb: &str, around: Span) -> Finding {
     let message = format!("`{word}` means nothing with `{verb}`");
     let finding = Finding::new(&lint::MISPLACED_CLAUSE, at, message).label("not here");
-    let finding = match at == around {
-        true => finding,
-        false => finding.related(around, "of this statement"),
-    };
+    let finding = if at == around { finding } else { finding.related(around, "of this statement") };
     match word {
         "with" => finding.help("only `reject` answers, so only it can say how"),
         "as" => finding.help("`as` names the new source of `snat`"),
