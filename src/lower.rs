@@ -198,22 +198,13 @@ impl<'a> Lowering<'a> {
 
     /// A statement, with the outermost use of a `def` that it came through.
     fn origin(&self, origin: policy::Origin) -> Origin {
-        let calls = &self.policy.calls;
-        let call_of = |id: policy::CallId| calls.get(id.0 as usize);
-        let mut call = origin.call.and_then(call_of);
-        // A policy of n calls has no chain of more than n of them.
-        for _ in 0..calls.len() {
-            match call.and_then(|call| call.parent).and_then(call_of) {
-                Some(parent) => call = Some(parent),
-                None => break,
-            }
-        }
-        Origin::Statement { span: origin.span, call: call.map(|call| call.span) }
+        Origin::Statement { span: origin.span, call: self.policy.outermost_call(origin) }
     }
+}
 
-    fn comment(&self, remarks: &Remarks) -> Option<Match> {
-        remarks.comment.clone().map(|comment| MatchKind::Comment(comment).into())
-    }
+/// What is said of a statement, as a match that is always true.
+fn comment(remarks: &Remarks) -> Option<Match> {
+    remarks.comment.clone().map(|comment| MatchKind::Comment(comment).into())
 }
 
 fn built_in(name: &str, rules: Vec<Rule>) -> Chain {

@@ -45,7 +45,7 @@ impl Lowering<'_> {
     /// Appends what a rule says in one scope and this family.
     pub(super) fn filter_rule(&mut self, body: &mut Body, rule: &policy::Rule, scope: Scope) {
         let Some(set) = self.packets_of(rule, scope) else { return };
-        let comment = self.comment(&rule.remarks);
+        let comment = super::comment(&rule.remarks);
         // A chain that the rules of several statements enter has the comment of none of them.
         let at_entry =
             !rule.limits.is_empty() && rule.limits.iter().all(|limit| self.limits.is_shared(limit));

@@ -8,7 +8,7 @@ use crate::ruleset::{MatchKind, Target};
 
 use super::address::{Side, address_set, single_address};
 use super::condition::Conditions;
-use super::nat::{translate, translated_from};
+use super::nat::{nat_entries, translate, translated_from};
 use super::part::part_set;
 use super::place::{Interfaces, any_interface, place_set};
 use super::port_map::{PortMap, dnat};
@@ -94,7 +94,7 @@ impl Lowering<'_> {
         map: &PortMap,
         target: IpAddr,
     ) {
-        let entries = self.nat_entries(nat, map, dnat(target));
+        let entries = nat_entries(nat, map, dnat(target));
         let has = Interfaces { incoming: true, outgoing: false };
         let from = |places: &[Place]| place_set(Side::Source, self.family, has, places);
         let to = |except: &Addresses| self.public(&forward.at, except);

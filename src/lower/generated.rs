@@ -1,8 +1,8 @@
 //! The chains that lowering makes, and names for them that stay the same from run to run.
 //!
 //! A name is a word for people and a hash of what the chain holds, so inserting a line elsewhere
-//! shifts no name. Chains that hold the same are one chain, but not where something is counted:
-//! there a chain belongs to its owner.
+//! shifts no name. Chains of one statement that hold the same are one chain, but not where something
+//! is counted: there a chain belongs to its owner.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -11,12 +11,12 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::resolve::policy::{self, LimitId};
-use crate::ruleset::{Chain, MAX_CHAIN_NAME, Rule};
+use crate::ruleset::{Chain, MAX_CHAIN_NAME, Origin, Rule};
 
 /// Whose a chain is that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
-    /// Nothing is counted: the same rules are the same chain.
+    /// Nothing is counted: the same rules of the same statement are the same chain.
     Nobody,
     /// A statement, wherever it acts.
     Statement(policy::Origin),
@@ -24,12 +24,15 @@ pub(super) enum Owner {
     Limits(Vec<LimitId>),
 }
 
+/// What else must be equal for two chains of the same rules to be one.
+type Key = (Owner, Option<Origin>);
+
 /// The generated chains of one table.
 #[derive(Debug, Default)]
 pub(super) struct Generated {
     chains: Vec<Chain>,
     taken: HashSet<Arc<str>>,
-    by_content: HashMap<[u8; 32], Vec<(Owner, Arc<str>)>>,
+    by_content: HashMap<[u8; 32], Vec<(Key, Arc<str>)>>,
 }
 
 impl Generated {
@@ -42,13 +45,18 @@ impl Generated {
     /// seven bytes long.
     pub(super) fn chain(&mut self, word: &str, owner: Owner, rules: Vec<Rule>) -> Arc<str> {
         let content = digest(&rules);
+        let origin = match owner {
+            Owner::Nobody => rules.first().map(|rule| rule.origin),
+            Owner::Statement(_) | Owner::Limits(_) => None,
+        };
+        let key = (owner, origin);
         let known = self.by_content.entry(content).or_default();
-        if let Some((_, name)) = known.iter().find(|(other, _)| *other == owner) {
+        if let Some((_, name)) = known.iter().find(|(other, _)| *other == key) {
             return Arc::clone(name);
         }
         let which = known.len();
         let name = free_name(&self.taken, word, &content, which);
-        self.by_content.entry(content).or_default().push((owner, Arc::clone(&name)));
+        self.by_content.entry(content).or_default().push((key, Arc::clone(&name)));
         self.push(name, rules)
     }
 

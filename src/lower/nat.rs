@@ -54,7 +54,7 @@ impl Lowering<'_> {
 
     /// Appends to POSTROUTING; matches on the incoming interface go to a chain called from there.
     pub(super) fn postrouting_rule(&mut self, nat: &Nat, set: Set, target: Target) {
-        let ending = self.nat_ending(nat, target);
+        let ending = nat_ending(nat, target);
         let mut rules = std::mem::take(&mut self.postrouting);
         let mut layout = self.nat_layout(nat.origin);
         layout.terminal(&mut rules, set, &ending, Caller::WithoutIncoming);
@@ -78,7 +78,7 @@ impl Lowering<'_> {
             any_interface(Side::Source, Some(interfaces)),
             parts.clone(),
         ]);
-        let ending = self.nat_ending(nat, Target::Netmap(inside));
+        let ending = nat_ending(nat, Target::Netmap(inside));
         let mut rules = std::mem::take(&mut self.prerouting);
         self.nat_layout(nat.origin).terminal(&mut rules, incoming, &ending, Caller::Any);
         self.prerouting = rules;
@@ -109,7 +109,7 @@ impl Lowering<'_> {
             address_set(Side::Destination, self.family, &at),
         ]);
         let target = |_| Target::Redirect(redirect.port);
-        let entries = self.nat_entries(nat, &map, target);
+        let entries = nat_entries(nat, &map, target);
         let mut rules = std::mem::take(&mut self.prerouting);
         translate(&mut self.nat_layout(nat.origin), &mut rules, head, entries);
         self.prerouting = rules;
@@ -124,29 +124,28 @@ impl Lowering<'_> {
 
     /// An accept in the filter, at the statement's own place.
     pub(super) fn accept(&mut self, hooks: &mut Hooks, hook: Hook, nat: &Nat, set: Set) {
-        let ending = self.nat_ending(nat, Target::Accept);
+        let ending = nat_ending(nat, Target::Accept);
         let rules = &mut hooks.of(hook).rules;
         self.layout(nat.origin).terminal(rules, set, &ending, Caller::Any);
     }
+}
 
-    /// The translations of a map, with the statement's comment.
-    pub(super) fn nat_entries(
-        &self,
-        nat: &Nat,
-        map: &PortMap,
-        target: impl Fn(Option<u16>) -> Target,
-    ) -> Vec<(Alternative, Ending)> {
-        let comment = self.comment(&nat.remarks);
-        let mut entries = map.translations(target);
-        for (_, ending) in &mut entries {
-            ending.matches.extend(comment.clone());
-        }
-        entries
+/// The translations of a map, with the statement's comment.
+pub(super) fn nat_entries(
+    nat: &Nat,
+    map: &PortMap,
+    target: impl Fn(Option<u16>) -> Target,
+) -> Vec<(Alternative, Ending)> {
+    let comment = super::comment(&nat.remarks);
+    let mut entries = map.translations(target);
+    for (_, ending) in &mut entries {
+        ending.matches.extend(comment.clone());
     }
+    entries
+}
 
-    fn nat_ending(&self, nat: &Nat, target: Target) -> Ending {
-        Ending { matches: self.comment(&nat.remarks).into_iter().collect(), target }
-    }
+fn nat_ending(nat: &Nat, target: Target) -> Ending {
+    Ending { matches: super::comment(&nat.remarks).into_iter().collect(), target }
 }
 
 /// `None` when nothing is said for the family.

@@ -124,7 +124,9 @@ impl Resolver<'_> {
                 }
             }
         }
-        faults.into_iter().for_each(|finding| self.report(finding));
+        for finding in faults {
+            self.report(finding);
+        }
     }
 }
 

@@ -162,7 +162,7 @@ impl<'a> Resolver<'a> {
             inner.present.push((word, clause.span));
             whole &= self.narrow_by(&mut inner, clause, to_is, env, &mut remarks).is_some();
         }
-        whole &= self.remark(&mut inner.remarks, remarks).is_some();
+        whole &= self.remark(&mut inner.remarks, &remarks).is_some();
         whole.then_some(inner)
     }
 
@@ -356,7 +356,7 @@ impl<'a> Resolver<'a> {
         for name in names {
             let word = self.text(name.0);
             if let Some(state) = CtState::from_name(word) {
-                states.push(state)
+                states.push(state);
             } else {
                 let known = CtState::ALL.map(CtState::name);
                 self.report(messages::unknown_word(name.0, word, "state", &known));
@@ -517,7 +517,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Makes one comment of `comment`, `owner` and `ticket`: `text [owner X, ticket Y]`.
-    fn remark(&mut self, remarks: &mut Remarks, said: Remarked) -> Option<()> {
+    fn remark(&mut self, remarks: &mut Remarks, said: &Remarked) -> Option<()> {
         let Some(at) = said.comment.or(said.owner).or(said.ticket) else { return Some(()) };
         let mut parts = Vec::new();
         for (what, text) in [("owner", said.owner), ("ticket", said.ticket)] {

@@ -175,7 +175,9 @@ impl<'a> Resolver<'a> {
         let mut ends = self.ends_of(&list.items, env)?;
         if !list.except.is_empty() {
             let excluded = self.excluded(&list.except, env)?;
-            ends.iter_mut().for_each(|end| end.exclude(&excluded));
+            for end in &mut ends {
+                end.exclude(&excluded);
+            }
             ends.retain(|end| !end.place.addresses.is_empty() || !end.loose.addresses.is_empty());
         }
         if ends.is_empty() {

@@ -42,7 +42,7 @@ impl<'a> Resolver<'a> {
                 self.source_nat(rule, span, &context, env, SourceTranslation::Exempt)?
             }
             VerbKind::Snat => {
-                let translation = self.to_source(&context, span)?;
+                let translation = self.new_source(&context, span)?;
                 self.source_nat(rule, span, &context, env, translation)?
             }
             VerbKind::Forward => self.forward(rule, span, &context, env)?,
@@ -205,7 +205,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// `as 203.0.113.5`: an address or range a family.
-    fn to_source(&mut self, context: &Context<'a>, span: Span) -> Option<SourceTranslation> {
+    fn new_source(&mut self, context: &Context<'a>, span: Span) -> Option<SourceTranslation> {
         let Some((list, env)) = context.translation.to_source else {
             self.report(messages::snat_without_as(span));
             return None;

@@ -123,6 +123,7 @@ pub enum Verdict {
 
 /// Which implicit rules stand at the top of the chains that need them, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "five switches, each by its name")]
 pub struct Implicit {
     pub loopback: bool,
     pub established: bool,

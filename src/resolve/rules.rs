@@ -32,7 +32,7 @@ impl<'a> Resolver<'a> {
             *with = self.reject_with(&context, &traffic, span)?;
         }
         let families = self.rule_families(&context, action, &traffic, rule)?;
-        let flows = self.flows(&routes, &traffic, families, span, &action)?;
+        let flows = self.flows(&routes, &traffic, families, span, action)?;
         let log = match &rule.verb.kind {
             VerbKind::Log(options) => Some(self.log(options)?),
             _ => context.log.clone(),
@@ -214,7 +214,7 @@ impl<'a> Resolver<'a> {
         traffic: &[Traffic],
         families: Families,
         span: Span,
-        action: &Action,
+        action: Action,
     ) -> Option<Vec<Flow>> {
         let mut flows = Vec::new();
         for route in routes {
@@ -238,7 +238,7 @@ impl<'a> Resolver<'a> {
         traffic: &[Traffic],
         families: Families,
         span: Span,
-        action: &Action,
+        action: Action,
     ) {
         if traffic.iter().all(Traffic::ignores_nets) {
             return;

@@ -12,7 +12,9 @@ impl Resolver<'_> {
         self.unused(&self.names.chains, &mut findings);
         self.unused(&self.names.defs, &mut findings);
         findings.sort_by_key(|finding| finding.span);
-        findings.into_iter().for_each(|finding| self.report(finding));
+        for finding in findings {
+            self.report(finding);
+        }
     }
 
     /// Of the standard library's modules nobody need use everything.

@@ -102,7 +102,7 @@ impl<'a> Resolver<'a> {
         let mut macs = Vec::new();
         for value in values {
             if let Some(mac) = Mac::parse(self.text(value.0)) {
-                macs.push(mac)
+                macs.push(mac);
             } else {
                 self.report(messages::bad_mac(value.0, self.text(value.0)));
                 return None;

@@ -128,7 +128,7 @@ pub fn def(
 }
 
 /// A statement that could not be read.
-pub fn invalid(notes: &Reporter<'_>, start: usize, mistake: Mistake) -> StatementKind {
+pub fn invalid(notes: &Reporter<'_>, start: usize, mistake: &Mistake) -> StatementKind {
     notes.statement_error(start, mistake);
     StatementKind::Invalid
 }
@@ -138,7 +138,7 @@ pub fn headless(
     notes: &Reporter<'_>,
     start: usize,
     end: usize,
-    mistake: Mistake,
+    mistake: &Mistake,
     body: Vec<Statement>,
 ) -> StatementKind {
     notes.statement_error(start, mistake);

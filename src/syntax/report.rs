@@ -115,13 +115,13 @@ impl<'t> Reporter<'t> {
     }
 
     /// Explains a statement that began at `start` and could not be read.
-    pub fn statement_error(&self, start: usize, mistake: Mistake) {
-        self.explain(start, &mistake, Setting::Statement);
+    pub fn statement_error(&self, start: usize, mistake: &Mistake) {
+        self.explain(start, mistake, Setting::Statement);
     }
 
     /// Explains a test packet that began at `start` and could not be read.
-    pub fn packet_error(&self, start: usize, mistake: Mistake) {
-        self.explain(start, &mistake, Setting::Packet);
+    pub fn packet_error(&self, start: usize, mistake: &Mistake) {
+        self.explain(start, mistake, Setting::Packet);
     }
 
     fn explain(&self, start: usize, mistake: &Mistake, setting: Setting) {

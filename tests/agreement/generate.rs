@@ -186,10 +186,6 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             let rule = rule(random);
             let _ = writeln!(text, "{indent}{rule}");
         }
-        7 => {
-            let nat = nat(random);
-            let _ = writeln!(text, "{indent}{nat}");
-        }
         8 => {
             let (what, whence) = (random.pick(SUBJECTS), random.pick(SOURCES));
             let _ = writeln!(text, "{indent}open(({what}), ({whence}))");
