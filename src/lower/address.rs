@@ -19,6 +19,9 @@ pub(super) enum Side {
 /// The most holes that one rule names: they must fit iptables' 251 words a line, and be read.
 const MAX_HOLES: usize = 8;
 
+/// The same within a prefix, which few people write so: `10.0.0.0/24 except 10.0.0.66`.
+const MAX_HOLES_IN_PREFIX: usize = 2;
+
 type Interval = (u128, u128);
 
 /// The packets whose address on `side` is in one of the inclusive `intervals`.
@@ -41,7 +44,8 @@ pub(super) fn address_set(side: Side, family: Family, intervals: &[Interval]) ->
         return Set::one(term.everything_but(&holes));
     }
     let alternatives = term.group(intervals);
-    if alternatives.len() > 1 && holes.len() <= intervals.len().min(MAX_HOLES) {
+    let few = holes.len() <= intervals.len().min(MAX_HOLES);
+    if alternatives.len() > 1 && few && size(&holes) <= size(intervals) {
         return Set::one(term.everything_but(&holes));
     }
     Set::Alternatives(alternatives)
@@ -75,6 +79,17 @@ pub(super) fn prefixes(family: Family, intervals: &[Interval]) -> Vec<Prefix> {
     found
 }
 
+/// What lies between intervals.
+fn gaps(intervals: &[Interval]) -> Vec<Interval> {
+    intervals.windows(2).map(|pair| (pair[0].1 + 1, pair[1].0 - 1)).collect()
+}
+
+/// How much intervals hold, one less each so that everything has a size too. A rule names holes only
+/// where they are the smaller part: a list of networks is read as such, not as what it leaves out.
+fn size(intervals: &[Interval]) -> u128 {
+    intervals.iter().map(|(low, high)| high - low).sum()
+}
+
 /// Makes matches for one address of packets of one family.
 #[derive(Clone, Copy)]
 struct Term {
@@ -103,18 +118,19 @@ impl Term {
         let mut alternatives = Vec::new();
         let mut rest = intervals;
         while let Some(&first) = rest.first() {
-            let longest = rest.len().min(MAX_HOLES + 1);
+            let longest = rest.len().min(MAX_HOLES_IN_PREFIX + 1);
             let run = (2..=longest).rev().find_map(|length| {
-                self.prefix((first.0, rest[length - 1].1)).map(|prefix| (length, prefix))
+                let prefix = self.prefix((first.0, rest[length - 1].1))?;
+                let run = &rest[..length];
+                (size(&gaps(run)) <= size(run)).then_some((length, prefix))
             });
             let Some((length, prefix)) = run else {
                 alternatives.push(self.interval(first, false));
                 rest = &rest[1..];
                 continue;
             };
-            let gaps = rest[..length].windows(2).map(|pair| (pair[0].1 + 1, pair[1].0 - 1));
             let mut alternative = self.interval(prefix.bounds(), false);
-            alternative.extend(gaps.map(|gap| self.range(gap, true)));
+            alternative.extend(gaps(&rest[..length]).into_iter().map(|gap| self.range(gap, true)));
             alternatives.push(alternative);
             rest = &rest[length..];
         }

@@ -81,6 +81,18 @@ impl End {
         End::new(span, EndKind::Machine, Addresses::full())
     }
 
+    /// The place as forwarded packets know it: the kernel forwards nothing from or to link-local
+    /// addresses, so a zone's are left out where it has others.
+    pub fn forwarded(&self) -> Place {
+        if self.kind != EndKind::Zone || self.place.addresses.v6.is_full() {
+            return self.place.clone();
+        }
+        let routed = self.place.addresses.difference(&link_local());
+        let keeps = routed.v6.is_empty() && !self.place.addresses.v6.is_empty();
+        let addresses = if keeps { self.place.addresses.clone() } else { routed };
+        Place { interfaces: self.place.interfaces.clone(), addresses }
+    }
+
     fn exclude(&mut self, addresses: &Addresses) {
         self.place.addresses = self.place.addresses.difference(addresses);
         self.loose.addresses = self.loose.addresses.difference(addresses);

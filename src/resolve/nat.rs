@@ -135,8 +135,8 @@ impl<'a> Resolver<'a> {
         }
         let families = self.source_nat_families(context, &translation, &destination)?;
         let kind = NatKind::Source {
-            source: simplify_places(source.into_iter().map(|end| end.place)),
-            destination: simplify_places(destination.into_iter().map(|end| end.place)),
+            source: simplify_places(source.iter().map(End::forwarded)),
+            destination: simplify_places(destination.iter().map(End::forwarded)),
             parts: traffic.into_iter().map(|one| one.part).collect(),
             translation,
         };
@@ -249,6 +249,7 @@ impl<'a> Resolver<'a> {
         }
         let at = self.at(context)?;
         let source = self.foreign_source(context, span)?;
+        let source = simplify_places(source.iter().map(End::forwarded));
         let (hairpin, hairpin_self) = self.hairpin(context, &at)?;
         let own = Families { v4: target.v4.is_some(), v6: target.v6.is_some() };
         let families = own.intersection(context.families);
@@ -288,7 +289,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Where forwarded or redirected packets come from: elsewhere.
-    fn foreign_source(&mut self, context: &Context<'a>, span: Span) -> Option<Vec<Place>> {
+    fn foreign_source(&mut self, context: &Context<'a>, span: Span) -> Option<Vec<End>> {
         let mut source = context.from.clone().unwrap_or_else(|| vec![End::any(span)]);
         if let Some(end) = source.iter().find(|end| end.kind == EndKind::Machine) {
             self.report(messages::forward_from_self(end.span));
@@ -301,7 +302,7 @@ impl<'a> Resolver<'a> {
                 return None;
             }
         }
-        Some(simplify_places(source.into_iter().map(|end| end.place)))
+        Some(source)
     }
 
     fn hairpin(&mut self, context: &Context<'a>, at: &At) -> Option<(Vec<Place>, bool)> {
@@ -323,7 +324,7 @@ impl<'a> Resolver<'a> {
                         ));
                         return None;
                     }
-                    zones.push(end.place);
+                    zones.push(end.forwarded());
                 }
                 EndKind::Zone | EndKind::Any | EndKind::Address => {
                     self.report(messages::hairpin_is_no_zone(end.span));
@@ -357,6 +358,7 @@ impl<'a> Resolver<'a> {
             At::Addresses(addresses) => addresses,
         };
         let source = self.foreign_source(context, span)?;
+        let source = simplify_places(source.into_iter().map(|end| end.place));
         let redirect =
             Redirect { source, parts: traffic.into_iter().map(|one| one.part).collect(), at, port };
         Some((NatKind::Redirect(Box::new(redirect)), context.families))

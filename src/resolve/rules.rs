@@ -313,7 +313,13 @@ pub(super) fn groups(traffic: &[Traffic]) -> Vec<Vec<&Traffic>> {
 fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flow {
     let first = group[0];
     let place = |end: &End| {
-        if first.ignores_nets() { end.loose.clone() } else { end.place.clone() }
+        if first.ignores_nets() {
+            end.loose.clone()
+        } else if route.scope == Scope::Hook(Hook::Forward) {
+            end.forwarded()
+        } else {
+            end.place.clone()
+        }
     };
     let source = simplify_places(route.source.iter().map(place));
     let mut destination = simplify_places(route.destination.iter().map(place));
