@@ -10,7 +10,7 @@ mod text;
 use std::collections::HashMap;
 
 use crate::net::{Families, Family};
-use crate::ruleset::{Chain, ChainPolicy, Origin, Ruleset, TableName};
+use crate::ruleset::{Chain, ChainPolicy, Origin, Rule, Ruleset, TableName};
 
 use super::rule::rule_text;
 
@@ -105,14 +105,29 @@ fn by_name(ruleset: &Ruleset, table: TableName) -> HashMap<&str, &Chain> {
     chains.iter().map(|chain| (&*chain.name, chain)).collect()
 }
 
+/// The rules of both families, what one statement became in either standing together.
 fn rows(v4: Option<&Chain>, v6: Option<&Chain>) -> Vec<Row> {
-    let said = |chain: Option<&Chain>, family| -> Vec<(String, Origin)> {
-        let rules = chain.map(|chain| chain.rules.as_slice()).unwrap_or_default();
-        rules.iter().map(|rule| (rule_text(rule, family), rule.origin)).collect()
-    };
-    let merged = merged(&said(v4, Family::V4), &said(v6, Family::V6));
-    let row = |((text, origin), families)| Row { families, text, origin };
-    merged.into_iter().map(row).collect()
+    let mut groups = [v4, v6].map(|chain| by_origin(chain).into_iter());
+    let origins = groups.clone().map(|groups| groups.map(|(origin, _)| origin).collect::<Vec<_>>());
+    let mut rows = Vec::new();
+    for (origin, families) in merged(&origins[0], &origins[1]) {
+        let mut said = |family: Family| -> Vec<String> {
+            let groups = &mut groups[usize::from(family == Family::V6)];
+            let group = families.contains(family).then(|| groups.next()).flatten();
+            let rules = group.map_or(&[][..], |(_, rules)| rules);
+            rules.iter().map(|rule| rule_text(rule, family)).collect()
+        };
+        let texts = merged(&said(Family::V4), &said(Family::V6));
+        rows.extend(texts.into_iter().map(|(text, families)| Row { families, text, origin }));
+    }
+    rows
+}
+
+/// The rules of a chain in runs of one origin.
+fn by_origin(chain: Option<&Chain>) -> Vec<(Origin, &[Rule])> {
+    let rules = chain.map(|chain| chain.rules.as_slice()).unwrap_or_default();
+    let runs = rules.chunk_by(|rule, next| rule.origin == next.origin);
+    runs.map(|run| (run[0].origin, run)).collect()
 }
 
 /// Two lists as one that keeps the order of both; what is equal, and can be, stands once.

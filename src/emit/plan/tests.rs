@@ -59,8 +59,7 @@ filter
       1  4 6  web.fw:2  -p tcp -j ACCEPT
 
 rules: 5 IPv4, 5 IPv6; chains: 1 IPv4, 1 IPv6 beside the built-in ones
-web.fw:2 became 2 rules (IPv4), by a chain
-web.fw:2 became 2 rules (IPv6), by a chain
+web.fw:2 became 2 IPv4 and 2 IPv6 rules, by a chain
 ";
     assert_eq!(plan(&v4, &v6, &sources), expected);
 }

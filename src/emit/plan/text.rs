@@ -7,11 +7,11 @@ use crate::net::Families;
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
-use super::spread::spread;
+use super::spread::{Spread, spread};
 use super::{Plan, PlanChain, policy_text};
 
 /// The column of origins is as wide as its widest entry, up to this many characters.
-const WIDEST_ORIGIN: usize = 40;
+const WIDEST_ORIGIN: usize = 48;
 
 /// Every table that does something, chain by chain and rule by rule, and the counts.
 #[must_use]
@@ -66,10 +66,11 @@ fn print_counts(out: &mut String, rulesets: [&Ruleset; 2], sources: &Sources) {
         out,
         "rules: {v4} IPv4, {v6} IPv6; chains: {own_v4} IPv4, {own_v6} IPv6 beside the built-in ones"
     );
-    for spread in spread(rulesets) {
-        let place = crate::emit::quote::one_line(&sources.locate(spread.place));
-        let by_chain = if spread.by_chain { ", by a chain" } else { "" };
-        let _ =
-            writeln!(out, "{place} became {} rules ({}){by_chain}", spread.rules, spread.family);
+    for of_place in spread(rulesets).chunk_by(|one, next| one.place == next.place) {
+        let place = crate::emit::quote::one_line(&sources.locate(of_place[0].place));
+        let count = |one: &Spread| format!("{} {}", one.rules, one.family);
+        let counts: Vec<String> = of_place.iter().map(count).collect();
+        let by_chain = if of_place.iter().any(|one| one.by_chain) { ", by a chain" } else { "" };
+        let _ = writeln!(out, "{place} became {} rules{by_chain}", counts.join(" and "));
     }
 }
