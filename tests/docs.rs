@@ -1,0 +1,58 @@
+//! What the documentation shows is true: its policies compile, and the output it prints is printed.
+
+use std::fs;
+use std::path::Path;
+
+use palisade::diagnostic::Level;
+use palisade::emit::{Header, iptables};
+use palisade::lower::lower;
+use palisade::resolve::resolve;
+use palisade::source::{MemoryLoader, Sources};
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name)
+}
+
+/// The texts of the fenced blocks of a kind.
+fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
+    let fence = format!("```{kind}\n");
+    let rest = text.split(fence.as_str()).skip(1);
+    rest.map(|rest| rest.split("```").next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn every_policy_compiles_without_a_warning() {
+    for (name, least) in [("README.md", 2), ("docs/language.md", 9)] {
+        let text = read(name);
+        let policies = blocks(&text, "fw");
+        assert!(policies.len() >= least, "{name} has {} policies", policies.len());
+        for policy in policies {
+            let mut sources = Sources::new();
+            let root = sources.add("policy.fw", policy);
+            let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
+            let said = resolved.findings.iter().filter(|finding| finding.level > Level::Note);
+            let said: Vec<_> = said.map(|finding| &finding.message).collect();
+            assert!(said.is_empty(), "{name}: {said:?} in\n{policy}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = read("README.md");
+    let first = read("examples/first.fw");
+    assert_eq!(blocks(&readme, "fw")[0], first, "the first policy is examples/first.fw");
+    let mut sources = Sources::new();
+    let root = sources.add("first.fw", first);
+    let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
+    let lowered = lower(&resolved.policy, &sources);
+    let header = Header { version: String::new(), digest: String::new(), notes: Vec::new() };
+    let printed = iptables(&lowered.v4, &header, &sources);
+    let rules = |text: &str| -> Vec<String> {
+        let kept = text.lines().skip_while(|line| !line.starts_with('*'));
+        kept.map(str::to_owned).collect()
+    };
+    let (shown, printed) = (rules(blocks(&readme, "")[0]), rules(&printed));
+    assert!(shown.len() > 15, "{shown:?}");
+    assert_eq!(shown[..], printed[..shown.len()]);
+}
