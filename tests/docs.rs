@@ -52,7 +52,7 @@ fn the_readme_shows_what_is_printed() {
         let kept = text.lines().skip_while(|line| !line.starts_with('*'));
         kept.map(str::to_owned).collect()
     };
-    let (shown, printed) = (rules(blocks(&readme, "")[0]), rules(&printed));
+    let (shown, printed) = (rules(blocks(&readme, "text")[0]), rules(&printed));
     assert!(shown.len() > 15, "{shown:?}");
     assert_eq!(shown[..], printed[..shown.len()]);
 }
