@@ -7,7 +7,7 @@ use super::ends::{End, EndKind, simplify_places};
 use super::policy::{
     At, CallId, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation,
 };
-use super::services::Traffic;
+use super::services::{Traffic, merge_parts};
 use super::{Resolver, messages};
 use crate::net::{Addresses, Families, Family, Interface, Ports, Prefix};
 use crate::source::Span;
@@ -137,7 +137,7 @@ impl<'a> Resolver<'a> {
         let kind = NatKind::Source {
             source: simplify_places(source.iter().map(End::forwarded)),
             destination: simplify_places(destination.iter().map(End::forwarded)),
-            parts: traffic.into_iter().map(|one| one.part).collect(),
+            parts: merge_parts(traffic.iter().map(|one| &one.part)),
             translation,
         };
         Some((kind, families))
@@ -260,7 +260,7 @@ impl<'a> Resolver<'a> {
         }
         let forward = Forward {
             source,
-            parts: traffic.into_iter().map(|one| one.part).collect(),
+            parts: merge_parts(traffic.iter().map(|one| &one.part)),
             at,
             target_v4: target.v4,
             target_v6: target.v6,
@@ -360,7 +360,7 @@ impl<'a> Resolver<'a> {
         let source = self.foreign_source(context, span)?;
         let source = simplify_places(source.into_iter().map(|end| end.place));
         let redirect =
-            Redirect { source, parts: traffic.into_iter().map(|one| one.part).collect(), at, port };
+            Redirect { source, parts: merge_parts(traffic.iter().map(|one| &one.part)), at, port };
         Some((NatKind::Redirect(Box::new(redirect)), context.families))
     }
 

@@ -227,6 +227,7 @@ pub struct Flow {
     pub source: Vec<Place>,
     /// Where packets go; the interfaces are the outgoing ones (none on input).
     pub destination: Vec<Place>,
+    // INVARIANT: no two are the same protocol with the same source ports; the same in NAT.
     pub parts: Vec<Part>,
 }
 

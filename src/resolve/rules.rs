@@ -6,7 +6,7 @@ use super::ends::{End, EndKind, families_of, simplify_places};
 use super::policy::{
     Action, CallId, Condition, Flow, Hook, Origin, Part, Place, RejectWith, Rule, Scope,
 };
-use super::services::Traffic;
+use super::services::{Traffic, merge_parts};
 use super::{Resolver, messages};
 use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
@@ -332,7 +332,7 @@ fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flow {
         families: families.intersection(first.families),
         source,
         destination,
-        parts: group.iter().map(|one| one.part.clone()).collect(),
+        parts: merge_parts(group.iter().map(|one| &one.part)),
     }
 }
 

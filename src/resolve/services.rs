@@ -45,25 +45,36 @@ impl Traffic {
 
 /// Adds a kind of traffic, as more ports of one that is there where that says the same.
 fn add(all: &mut Vec<Traffic>, new: Traffic) {
-    for old in all.iter_mut() {
-        if !old.same_kind(&new) {
-            continue;
-        }
-        if old.part == new.part {
-            return;
-        }
-        if let (
-            Part::Ports { protocol, source, destination },
-            Part::Ports { protocol: new_protocol, source: new_source, destination: more },
-        ) = (&mut old.part, &new.part)
-            && protocol == new_protocol
-            && source == new_source
-        {
-            *destination = destination.union(more);
-            return;
+    let mut alike = all.iter_mut().filter(|old| old.same_kind(&new));
+    if !alike.any(|old| absorb(&mut old.part, &new.part)) {
+        all.push(new);
+    }
+}
+
+/// The parts as few as say the same: one for each protocol and set of source ports.
+pub fn merge_parts<'p>(parts: impl Iterator<Item = &'p Part>) -> Vec<Part> {
+    let mut merged: Vec<Part> = Vec::new();
+    for part in parts {
+        if !merged.iter_mut().any(|old| absorb(old, part)) {
+            merged.push(part.clone());
         }
     }
-    all.push(new);
+    merged
+}
+
+/// Makes `old` mean `new` too, where that is the same part with other destination ports; whether it
+/// is.
+fn absorb(old: &mut Part, new: &Part) -> bool {
+    match (&mut *old, new) {
+        (
+            Part::Ports { protocol, source, destination },
+            Part::Ports { protocol: other, source: from, destination: more },
+        ) if protocol == other && source == from => {
+            *destination = destination.union(more);
+            true
+        }
+        _ => old == new,
+    }
 }
 
 /// What a number in a list of subjects would continue.
