@@ -22,16 +22,16 @@ pub mod stdlib;
 mod unused;
 mod values;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 pub use listing::{ServiceInfo, services};
 pub use policy::Policy;
 
-use crate::diagnostic::{Finding, has_errors};
+use crate::diagnostic::{Finding, Level, has_errors};
 use crate::source::{FileId, Loader, Sources, Span};
 use crate::syntax::tree::{
-    self, Argument, Block, Direction, Name, Statement, StatementKind, VerbKind,
+    self, Argument, Block, Clause, ClauseKind, Direction, Name, Statement, StatementKind, VerbKind,
 };
 use context::{Context, ToIs};
 use ends::{End, Zone};
@@ -45,7 +45,7 @@ const MAX_DEPTH: usize = 64;
 /// The statements that all `def`s together may unfold to.
 const MAX_EXPANSION: usize = 200_000;
 
-/// Findings beyond this many are counted, not kept.
+/// Findings of one level beyond this many are counted, not kept.
 const MAX_FINDINGS: usize = 1_000;
 
 /// What a policy turned out to be.
@@ -79,7 +79,11 @@ struct Resolver<'a> {
     findings: Vec<Finding>,
     /// What was reported, so that a `def` called twice does not say the same twice.
     reported: HashSet<(&'static str, Option<Span>, String)>,
+    /// How many of each level are kept, so that many warnings do not hide an error.
+    kept: BTreeMap<Level, usize>,
     dropped_findings: usize,
+    /// The highest level among what was dropped.
+    dropped_level: Level,
     items: Vec<Item>,
     promises: Vec<Promise>,
     calls: Vec<Call>,
@@ -90,6 +94,8 @@ struct Resolver<'a> {
     expanded: usize,
     /// Whether the block around has a head that could not be read: no direction is judged in it.
     headless: bool,
+    /// Whether the block around was never closed, and so has swallowed what follows it.
+    unclosed: bool,
     /// Whether a chain's body is being resolved, and the rules of it so far.
     in_chain: bool,
     chain_rules: Vec<Rule>,
@@ -97,6 +103,8 @@ struct Resolver<'a> {
     known_interfaces: BTreeSet<&'a str>,
     zones: HashMap<usize, Option<Rc<Zone>>>,
     lets: HashMap<usize, Option<Rc<[End]>>>,
+    /// The zones that are being read.
+    zone_path: Vec<usize>,
     let_path: Vec<(usize, Span)>,
     services: HashMap<(bool, usize), Option<Rc<[Traffic]>>>,
     service_path: Vec<((bool, usize), Span)>,
@@ -117,7 +125,9 @@ impl<'a> Resolver<'a> {
             names,
             findings,
             reported: HashSet::new(),
+            kept: BTreeMap::new(),
             dropped_findings: 0,
+            dropped_level: Level::Note,
             items: Vec::new(),
             promises: Vec::new(),
             calls: Vec::new(),
@@ -125,12 +135,14 @@ impl<'a> Resolver<'a> {
             current: None,
             expanded: 0,
             headless: false,
+            unclosed: false,
             in_chain: false,
             chain_rules: Vec::new(),
             limit_count: 0,
             known_interfaces: BTreeSet::new(),
             zones: HashMap::new(),
             lets: HashMap::new(),
+            zone_path: Vec::new(),
             let_path: Vec::new(),
             services: HashMap::new(),
             service_path: Vec::new(),
@@ -166,7 +178,7 @@ impl<'a> Resolver<'a> {
 
     fn finish(mut self) -> Vec<Finding> {
         if self.dropped_findings > 0 {
-            self.findings.push(messages::too_many_findings(self.dropped_findings));
+            self.findings.push(messages::too_many_findings(self.dropped_findings, self.dropped_level));
         }
         self.findings
     }
@@ -178,10 +190,13 @@ impl<'a> Resolver<'a> {
         if !self.reported.insert(key) {
             return;
         }
-        if self.findings.len() >= MAX_FINDINGS {
+        let kept = self.kept.entry(finding.level).or_default();
+        if *kept >= MAX_FINDINGS {
             self.dropped_findings += 1;
+            self.dropped_level = self.dropped_level.max(finding.level);
             return;
         }
+        *kept += 1;
         if let (Some(call), Some(span)) = (self.current, finding.span)
             && self.is_in_body(span)
         {
@@ -229,7 +244,12 @@ impl<'a> Resolver<'a> {
         let span = statement.span;
         match &statement.kind {
             StatementKind::Rule(rule) => self.rule(rule, span, outer, env),
-            StatementKind::Block(block) => self.block(block, outer, env),
+            StatementKind::Block(block) => {
+                let around = self.unclosed;
+                self.unclosed |= !self.text(span).ends_with('}');
+                self.block(block, outer, env);
+                self.unclosed = around;
+            }
             StatementKind::Call { name, arguments } => {
                 self.call(*name, arguments, span, outer, env);
             }
@@ -278,7 +298,10 @@ impl<'a> Resolver<'a> {
             StatementKind::Docker { .. } => "`docker`",
             StatementKind::Raw { .. } => "`raw`",
         };
-        self.report(messages::misplaced_statement(statement.span, what));
+        // One that was never closed was reported by `syntax`: that is the mistake.
+        if !self.unclosed {
+            self.report(messages::misplaced_statement(statement.span, what));
+        }
     }
 
     fn rule(&mut self, rule: &'a tree::Rule, span: Span, outer: &Context<'a>, env: Option<CallId>) {
@@ -337,6 +360,11 @@ impl<'a> Resolver<'a> {
                 return;
             }
             context.direction = Some((hook, block.head));
+        }
+        let counted = |clause: &&Clause| matches!(clause.kind, ClauseKind::Connections { .. });
+        if let Some(clause) = block.clauses.iter().find(counted) {
+            self.report(messages::connections_of_block(clause.span));
+            return;
         }
         let Some(context) = self.narrow(&context, &block.clauses, ToIs::Ends, env) else { return };
         let around = self.headless;
