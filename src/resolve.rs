@@ -79,6 +79,8 @@ struct Resolver<'a> {
     findings: Vec<Finding>,
     /// What was reported, so that a `def` called twice does not say the same twice.
     reported: HashSet<(&'static str, Option<Span>, String)>,
+    /// What `syntax` refused already: nothing more is said about the same words.
+    refused: HashSet<Span>,
     /// How many of each level are kept, so that many warnings do not hide an error.
     kept: BTreeMap<Level, usize>,
     dropped_findings: usize,
@@ -120,11 +122,14 @@ struct Frame<'a> {
 
 impl<'a> Resolver<'a> {
     fn new(sources: &'a Sources, names: Names<'a>, findings: Vec<Finding>) -> Self {
+        let refused = findings.iter().filter(|finding| finding.level == Level::Error);
+        let refused = refused.filter_map(|finding| finding.span).collect();
         Resolver {
             sources,
             names,
             findings,
             reported: HashSet::new(),
+            refused,
             kept: BTreeMap::new(),
             dropped_findings: 0,
             dropped_level: Level::Note,
@@ -178,7 +183,8 @@ impl<'a> Resolver<'a> {
 
     fn finish(mut self) -> Vec<Finding> {
         if self.dropped_findings > 0 {
-            self.findings.push(messages::too_many_findings(self.dropped_findings, self.dropped_level));
+            self.findings
+                .push(messages::too_many_findings(self.dropped_findings, self.dropped_level));
         }
         self.findings
     }
@@ -187,7 +193,8 @@ impl<'a> Resolver<'a> {
     /// the body beside it; the same fault of another call is not said again.
     fn report(&mut self, mut finding: Finding) {
         let key = (finding.lint.name, finding.span, finding.message.clone());
-        if !self.reported.insert(key) {
+        let is_refused = finding.span.is_some_and(|span| self.refused.contains(&span));
+        if is_refused || !self.reported.insert(key) {
             return;
         }
         let kept = self.kept.entry(finding.level).or_default();
@@ -202,7 +209,7 @@ impl<'a> Resolver<'a> {
         {
             let label = std::mem::replace(&mut finding.label, "by this call".to_owned());
             finding.related.insert(0, crate::diagnostic::Related { span, message: label });
-            finding.span = Some(self.outermost(call));
+            finding.span = Some(outermost(&self.calls, call));
         }
         self.findings.push(finding);
     }
@@ -223,14 +230,6 @@ impl<'a> Resolver<'a> {
             at = frame.parent;
         }
         false
-    }
-
-    fn outermost(&self, call: CallId) -> Span {
-        let mut call = &self.calls[call.0 as usize];
-        while let Some(parent) = call.parent {
-            call = &self.calls[parent.0 as usize];
-        }
-        call.span
     }
 
     /// What a parameter of the `def` around stands for.
@@ -456,20 +455,33 @@ impl<'a> Resolver<'a> {
             Item::Nat(nat) => match &nat.kind {
                 policy::NatKind::Source { .. }
                 | policy::NatKind::Forward(_)
-                | policy::NatKind::Netmap { .. } => Some(nat.origin.span),
+                | policy::NatKind::Netmap { .. } => Some(nat.origin),
                 policy::NatKind::Redirect(_) => None,
             },
             Item::Rule(rule) => {
                 let forward = policy::Scope::Hook(Hook::Forward);
                 let does = rule.action == policy::Action::Allow
                     && rule.flows.iter().any(|flow| flow.scope == forward);
-                does.then_some(rule.origin.span)
+                does.then_some(rule.origin)
             }
         };
-        if let Some(span) = policy.items.iter().find_map(forwards) {
-            self.findings.push(messages::forwarding_needed(span));
-        }
+        let Some(origin) = policy.items.iter().find_map(forwards) else { return };
+        let call = origin.call.map(|call| outermost(&policy.calls, call));
+        let finding = messages::forwarding_needed(call.unwrap_or(origin.span));
+        self.findings.push(match call {
+            Some(_) => finding.related(origin.span, "by this statement"),
+            None => finding,
+        });
     }
+}
+
+/// Where the call that led to this one was written: outside of every `def`.
+fn outermost(calls: &[Call], call: CallId) -> Span {
+    let mut call = &calls[call.0 as usize];
+    while let Some(parent) = call.parent {
+        call = &calls[parent.0 as usize];
+    }
+    call.span
 }
 
 #[cfg(test)]

@@ -160,11 +160,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Puts `in` and `out` on the ends; an end that no such interface leads to is gone.
-    fn behind_interfaces(
-        &mut self,
-        mut route: Route,
-        context: &Context<'a>,
-    ) -> Option<Route> {
+    fn behind_interfaces(&mut self, mut route: Route, context: &Context<'a>) -> Option<Route> {
         let narrow = |ends: &mut Vec<End>, interfaces: &[Interface]| {
             *ends = ends.iter().filter_map(|end| end.behind(interfaces)).collect();
             ends.is_empty()

@@ -170,8 +170,7 @@ pub fn definitions_too_deep(at: Span, max: usize) -> Finding {
 pub fn wrong_arguments(at: Span, word: &str, def: &Def, given: usize) -> Finding {
     let wanted = def.parameters.len();
     let verb = if given == 1 { "is" } else { "are" };
-    let message =
-        format!("`{word}` takes {}, {given} {verb} given", counted(wanted, "argument"));
+    let message = format!("`{word}` takes {}, {given} {verb} given", counted(wanted, "argument"));
     Finding::new(&lint::WRONG_ARGUMENTS, at, message)
         .label("called here")
         .related(def.name.0, "defined here")

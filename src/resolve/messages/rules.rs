@@ -190,9 +190,9 @@ pub fn implicit_left_out(at: Span, name: &str) -> Finding {
         _ => "this machine gets no IPv6 address by DHCP",
     };
     Finding::new(&lint::IMPLICIT_LEFT_OUT, at, format!("the implicit rule `{name}` is left out"))
-        .label("not in the list")
+        .label("not named here")
         .note(format!("unless a rule does the same, {outage}"))
-        .help(format!("add `{name}` to the list"))
+        .help(format!("name `{name}` here, or write a rule that does the same"))
 }
 
 pub fn forwarding_needed(at: Span) -> Finding {

@@ -16,11 +16,14 @@ pub fn source_nat_of_self(at: Span, word: &str) -> Finding {
     Finding::new(&lint::CONFLICTING_DIRECTION, at, format!("`self` cannot stand in `{word}`"))
         .label("this machine")
         .note("translations are for what leaves by an interface, this machine's packets too")
-        .help(format!("name the interface: `{word} {}`", match word {
-            "masquerade" => "eth0 out",
-            "snat" => "out eth0 as 203.0.113.5",
-            _ => "out eth0",
-        }))
+        .help(format!(
+            "name the interface: `{word} {}`",
+            match word {
+                "masquerade" => "eth0 out",
+                "snat" => "out eth0 as 203.0.113.5",
+                _ => "out eth0",
+            }
+        ))
 }
 
 pub fn masquerade_without_interface(at: Span) -> Finding {

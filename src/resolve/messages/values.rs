@@ -53,7 +53,9 @@ pub fn bad_address(at: Span, text: &str, error: &AddressError) -> Finding {
         AddressError::MixedRange => finding
             .label("not a range")
             .help("write a range for each family: `10.0.0.5-10.0.0.9, 2001:db8::5-2001:db8::9`"),
-        AddressError::Reversed => finding.label("not a range").help("write the lower address first"),
+        AddressError::Reversed => {
+            finding.label("not a range").help("write the lower address first")
+        }
         AddressError::LeadingZero(part) => {
             let plain = part.trim_start_matches('0');
             let plain = if plain.is_empty() { "0" } else { plain };
@@ -80,7 +82,12 @@ pub fn host_bits(at: Span, text: &str, network: Prefix) -> Finding {
 }
 
 pub fn bad_interface(at: Span, text: &str, error: &InterfaceError) -> Finding {
-    let message = format!("`{text}` is not an interface: {error}");
+    let message = match error {
+        InterfaceError::Empty => "the name of an interface is empty".to_owned(),
+        InterfaceError::TooLong { .. } | InterfaceError::BadCharacter(_) => {
+            format!("`{text}` is not an interface: {error}")
+        }
+    };
     let finding = match error {
         InterfaceError::TooLong { .. } => Finding::new(&lint::NAME_TOO_LONG, at, message),
         InterfaceError::Empty | InterfaceError::BadCharacter(_) => {
