@@ -122,14 +122,19 @@ pub fn has_errors(findings: &[Finding]) -> bool {
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = match word.chars().count() {
-        0..=2 => 1,
-        3..=5 => 2,
+        0..=3 => 1,
+        4..=5 => 2,
         _ => 3,
     };
+    // Slips are rare in a first letter.
+    let begins_otherwise = |name: &str| name.chars().next() != word.chars().next();
     known
         .into_iter()
-        .map(|name| (strsim::osa_distance(word, name), name))
-        .filter(|(distance, name)| *distance <= limit && *distance < name.chars().count())
+        .map(|name| (strsim::osa_distance(word, name), begins_otherwise(name), name))
+        .filter(|(distance, otherwise, name)| {
+            let limit = if *otherwise { limit - 1 } else { limit };
+            *distance <= limit.max(1) && *distance < name.chars().count()
+        })
         .min()
-        .map(|(_, name)| name)
+        .map(|(.., name)| name)
 }

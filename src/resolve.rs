@@ -22,16 +22,16 @@ pub mod stdlib;
 mod unused;
 mod values;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 pub use listing::{ServiceInfo, services};
 pub use policy::Policy;
 
-use crate::diagnostic::{Finding, has_errors};
+use crate::diagnostic::{Finding, Level, has_errors};
 use crate::source::{FileId, Loader, Sources, Span};
 use crate::syntax::tree::{
-    self, Argument, Block, Direction, Name, Statement, StatementKind, VerbKind,
+    self, Argument, Block, Clause, ClauseKind, Direction, Name, Statement, StatementKind, VerbKind,
 };
 use context::{Context, ToIs};
 use ends::{End, Zone};
@@ -45,7 +45,7 @@ const MAX_DEPTH: usize = 64;
 /// The statements that all `def`s together may unfold to.
 const MAX_EXPANSION: usize = 200_000;
 
-/// Findings beyond this many are counted, not kept.
+/// Findings of one level beyond this many are counted, not kept.
 const MAX_FINDINGS: usize = 1_000;
 
 /// What a policy turned out to be.
@@ -79,7 +79,13 @@ struct Resolver<'a> {
     findings: Vec<Finding>,
     /// What was reported, so that a `def` called twice does not say the same twice.
     reported: HashSet<(&'static str, Option<Span>, String)>,
+    /// What `syntax` refused already: nothing more is said about the same words.
+    refused: HashSet<Span>,
+    /// How many of each level are kept, so that many warnings do not hide an error.
+    kept: BTreeMap<Level, usize>,
     dropped_findings: usize,
+    /// The highest level among what was dropped.
+    dropped_level: Level,
     items: Vec<Item>,
     promises: Vec<Promise>,
     calls: Vec<Call>,
@@ -90,6 +96,8 @@ struct Resolver<'a> {
     expanded: usize,
     /// Whether the block around has a head that could not be read: no direction is judged in it.
     headless: bool,
+    /// Whether the block around was never closed, and so has swallowed what follows it.
+    unclosed: bool,
     /// Whether a chain's body is being resolved, and the rules of it so far.
     in_chain: bool,
     chain_rules: Vec<Rule>,
@@ -97,6 +105,8 @@ struct Resolver<'a> {
     known_interfaces: BTreeSet<&'a str>,
     zones: HashMap<usize, Option<Rc<Zone>>>,
     lets: HashMap<usize, Option<Rc<[End]>>>,
+    /// The zones that are being read.
+    zone_path: Vec<usize>,
     let_path: Vec<(usize, Span)>,
     services: HashMap<(bool, usize), Option<Rc<[Traffic]>>>,
     service_path: Vec<((bool, usize), Span)>,
@@ -112,12 +122,17 @@ struct Frame<'a> {
 
 impl<'a> Resolver<'a> {
     fn new(sources: &'a Sources, names: Names<'a>, findings: Vec<Finding>) -> Self {
+        let refused = findings.iter().filter(|finding| finding.level == Level::Error);
+        let refused = refused.filter_map(|finding| finding.span).collect();
         Resolver {
             sources,
             names,
             findings,
             reported: HashSet::new(),
+            refused,
+            kept: BTreeMap::new(),
             dropped_findings: 0,
+            dropped_level: Level::Note,
             items: Vec::new(),
             promises: Vec::new(),
             calls: Vec::new(),
@@ -125,12 +140,14 @@ impl<'a> Resolver<'a> {
             current: None,
             expanded: 0,
             headless: false,
+            unclosed: false,
             in_chain: false,
             chain_rules: Vec::new(),
             limit_count: 0,
             known_interfaces: BTreeSet::new(),
             zones: HashMap::new(),
             lets: HashMap::new(),
+            zone_path: Vec::new(),
             let_path: Vec::new(),
             services: HashMap::new(),
             service_path: Vec::new(),
@@ -166,7 +183,8 @@ impl<'a> Resolver<'a> {
 
     fn finish(mut self) -> Vec<Finding> {
         if self.dropped_findings > 0 {
-            self.findings.push(messages::too_many_findings(self.dropped_findings));
+            self.findings
+                .push(messages::too_many_findings(self.dropped_findings, self.dropped_level));
         }
         self.findings
     }
@@ -175,19 +193,23 @@ impl<'a> Resolver<'a> {
     /// the body beside it; the same fault of another call is not said again.
     fn report(&mut self, mut finding: Finding) {
         let key = (finding.lint.name, finding.span, finding.message.clone());
-        if !self.reported.insert(key) {
+        let is_refused = finding.span.is_some_and(|span| self.refused.contains(&span));
+        if is_refused || !self.reported.insert(key) {
             return;
         }
-        if self.findings.len() >= MAX_FINDINGS {
+        let kept = self.kept.entry(finding.level).or_default();
+        if *kept >= MAX_FINDINGS {
             self.dropped_findings += 1;
+            self.dropped_level = self.dropped_level.max(finding.level);
             return;
         }
+        *kept += 1;
         if let (Some(call), Some(span)) = (self.current, finding.span)
             && self.is_in_body(span)
         {
             let label = std::mem::replace(&mut finding.label, "by this call".to_owned());
             finding.related.insert(0, crate::diagnostic::Related { span, message: label });
-            finding.span = Some(self.outermost(call));
+            finding.span = Some(outermost(&self.calls, call));
         }
         self.findings.push(finding);
     }
@@ -210,14 +232,6 @@ impl<'a> Resolver<'a> {
         false
     }
 
-    fn outermost(&self, call: CallId) -> Span {
-        let mut call = &self.calls[call.0 as usize];
-        while let Some(parent) = call.parent {
-            call = &self.calls[parent.0 as usize];
-        }
-        call.span
-    }
-
     /// What a parameter of the `def` around stands for.
     fn argument(&self, word: &str, env: Option<CallId>) -> Option<(&'a Argument, Option<CallId>)> {
         let frame = &self.frames[env?.0 as usize];
@@ -229,7 +243,12 @@ impl<'a> Resolver<'a> {
         let span = statement.span;
         match &statement.kind {
             StatementKind::Rule(rule) => self.rule(rule, span, outer, env),
-            StatementKind::Block(block) => self.block(block, outer, env),
+            StatementKind::Block(block) => {
+                let around = self.unclosed;
+                self.unclosed |= !self.text(span).ends_with('}');
+                self.block(block, outer, env);
+                self.unclosed = around;
+            }
             StatementKind::Call { name, arguments } => {
                 self.call(*name, arguments, span, outer, env);
             }
@@ -278,7 +297,10 @@ impl<'a> Resolver<'a> {
             StatementKind::Docker { .. } => "`docker`",
             StatementKind::Raw { .. } => "`raw`",
         };
-        self.report(messages::misplaced_statement(statement.span, what));
+        // One that was never closed was reported by `syntax`: that is the mistake.
+        if !self.unclosed {
+            self.report(messages::misplaced_statement(statement.span, what));
+        }
     }
 
     fn rule(&mut self, rule: &'a tree::Rule, span: Span, outer: &Context<'a>, env: Option<CallId>) {
@@ -337,6 +359,11 @@ impl<'a> Resolver<'a> {
                 return;
             }
             context.direction = Some((hook, block.head));
+        }
+        let counted = |clause: &&Clause| matches!(clause.kind, ClauseKind::Connections { .. });
+        if let Some(clause) = block.clauses.iter().find(counted) {
+            self.report(messages::connections_of_block(clause.span));
+            return;
         }
         let Some(context) = self.narrow(&context, &block.clauses, ToIs::Ends, env) else { return };
         let around = self.headless;
@@ -428,20 +455,33 @@ impl<'a> Resolver<'a> {
             Item::Nat(nat) => match &nat.kind {
                 policy::NatKind::Source { .. }
                 | policy::NatKind::Forward(_)
-                | policy::NatKind::Netmap { .. } => Some(nat.origin.span),
+                | policy::NatKind::Netmap { .. } => Some(nat.origin),
                 policy::NatKind::Redirect(_) => None,
             },
             Item::Rule(rule) => {
                 let forward = policy::Scope::Hook(Hook::Forward);
                 let does = rule.action == policy::Action::Allow
                     && rule.flows.iter().any(|flow| flow.scope == forward);
-                does.then_some(rule.origin.span)
+                does.then_some(rule.origin)
             }
         };
-        if let Some(span) = policy.items.iter().find_map(forwards) {
-            self.findings.push(messages::forwarding_needed(span));
-        }
+        let Some(origin) = policy.items.iter().find_map(forwards) else { return };
+        let call = origin.call.map(|call| outermost(&policy.calls, call));
+        let finding = messages::forwarding_needed(call.unwrap_or(origin.span));
+        self.findings.push(match call {
+            Some(_) => finding.related(origin.span, "by this statement"),
+            None => finding,
+        });
     }
+}
+
+/// Where the call that led to this one was written: outside of every `def`.
+fn outermost(calls: &[Call], call: CallId) -> Span {
+    let mut call = &calls[call.0 as usize];
+    while let Some(parent) = call.parent {
+        call = &calls[parent.0 as usize];
+    }
+    call.span
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ fn line_range(sources: &Sources, file: FileId, index: usize) -> Range<usize> {
 }
 
 fn line_index(sources: &Sources, file: FileId, offset: usize) -> usize {
-    sources.file(file).position(offset).line - 1
+    sources.line(Span::new(file, offset..offset)) - 1
 }
 
 /// The part of a span that is marked: within line ends, and not over too many lines.

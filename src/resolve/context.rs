@@ -311,8 +311,7 @@ impl<'a> Resolver<'a> {
             ClauseKind::Group(span) => Condition::Group(self.read_account(*span)?),
             ClauseKind::Mac(values) => Condition::Mac(self.read_macs(values)?),
             ClauseKind::Mark(mark) => Condition::Mark(self.read_mark(*mark)?),
-            // A length is a number or range of 0 to 65535, like a port.
-            ClauseKind::Length(value) => Condition::Length(self.read_ports(*value)?),
+            ClauseKind::Length(value) => Condition::Length(self.read_lengths(*value)?),
             ClauseKind::Ttl(value) => Condition::Ttl(self.read_byte(value.0, "ttl", u8::MAX)?),
             _ => return None,
         })

@@ -119,6 +119,7 @@ impl<'a> Resolver<'a> {
 
     fn read_implicit(&mut self, names: &[Name], span: Span) -> [bool; IMPLICIT.len()] {
         let mut on = [false; IMPLICIT.len()];
+        let mut whole = true;
         for name in names {
             let word = self.text(name.0);
             // American spelling is understood too.
@@ -126,11 +127,15 @@ impl<'a> Resolver<'a> {
             match IMPLICIT.iter().position(|known| *known == spelt) {
                 Some(index) => on[index] = true,
                 None if word == "none" && names.len() == 1 => {}
-                None => self.report(messages::unknown_implicit(name.0, word, &IMPLICIT)),
+                None => {
+                    self.report(messages::unknown_implicit(name.0, word, &IMPLICIT));
+                    whole = false;
+                }
             }
         }
         for (name, on) in IMPLICIT.iter().zip(on) {
-            if !on {
+            // A word that is not known may stand for any of them.
+            if !on && whole {
                 self.report(messages::implicit_left_out(span, name));
             }
         }

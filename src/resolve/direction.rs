@@ -29,7 +29,7 @@ impl<'a> Resolver<'a> {
                 None => self.free_routes(context, span)?,
             }
         };
-        routes.into_iter().map(|route| self.behind_interfaces(route, context, span)).collect()
+        routes.into_iter().map(|route| self.behind_interfaces(route, context)).collect()
     }
 
     fn chain_route(&mut self, context: &Context<'a>, span: Span) -> Option<Vec<Route>> {
@@ -160,12 +160,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Puts `in` and `out` on the ends; an end that no such interface leads to is gone.
-    fn behind_interfaces(
-        &mut self,
-        mut route: Route,
-        context: &Context<'a>,
-        span: Span,
-    ) -> Option<Route> {
+    fn behind_interfaces(&mut self, mut route: Route, context: &Context<'a>) -> Option<Route> {
         let narrow = |ends: &mut Vec<End>, interfaces: &[Interface]| {
             *ends = ends.iter().filter_map(|end| end.behind(interfaces)).collect();
             ends.is_empty()
@@ -183,7 +178,12 @@ impl<'a> Resolver<'a> {
         }
         if let Some(at) = empty {
             let finding = messages::empty_intersection(at, "interfaces");
-            self.report(finding.related(span, "of this statement"));
+            let other = [&context.from, &context.to].into_iter().flatten().flatten();
+            let other = other.map(|end| end.span).find(|other| *other != at);
+            self.report(match other {
+                Some(other) => finding.related(other, "this is elsewhere"),
+                None => finding,
+            });
             return None;
         }
         Some(route)

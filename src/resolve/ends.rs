@@ -251,7 +251,7 @@ impl<'a> Resolver<'a> {
         env: Option<CallId>,
     ) -> Option<Vec<End>> {
         if let Some(end) = ends.iter().find(|end| end.kind != EndKind::Address) {
-            self.report(messages::placed_twice(span, end.span));
+            self.report(messages::placed_twice(place.span(), end.span));
             return None;
         }
         let zone = match place {
@@ -300,6 +300,14 @@ impl<'a> Resolver<'a> {
         };
         let list = match node {
             PlaceNode::Zone { .. } => {
+                if self.zone_path.contains(&index) {
+                    self.report(messages::recursive("zone", word, name.0, &[]));
+                    return None;
+                }
+                if self.zone_path.len() >= super::MAX_DEPTH {
+                    self.report(messages::definitions_too_deep(name.0, super::MAX_DEPTH));
+                    return None;
+                }
                 let zone = self.zone(index)?;
                 return Some(vec![zone.end(name.0)]);
             }
@@ -351,7 +359,9 @@ impl<'a> Resolver<'a> {
         else {
             return None;
         };
+        self.zone_path.push(index);
         let zone = self.read_zone(name, interfaces, nets).map(Rc::new);
+        self.zone_path.pop();
         self.zones.insert(index, zone.clone());
         zone
     }

@@ -84,7 +84,8 @@ impl<'a> Resolver<'a> {
         let zones = self.names.places.names();
         zones
             .chain(self.known_interfaces.iter().copied())
-            .find(|known| is_slip(word, known))
+            .filter(|known| is_slip(word, known))
+            .min_by_key(|known| strsim::osa_distance(word, known))
             .map(str::to_owned)
     }
 

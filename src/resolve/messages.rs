@@ -7,6 +7,18 @@ mod rules;
 mod translation;
 mod values;
 
+/// `1 byte`, `2 bytes`
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+/// `a port`, `an ICMP type`
+fn with_article(noun: &str) -> String {
+    let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'I']);
+    format!("{} {noun}", if vowel { "an" } else { "a" })
+}
+
 pub use direction::*;
 pub use files::*;
 pub use names::*;

@@ -214,6 +214,11 @@ impl<'a> Names<'a> {
                 let result = self.defs.define(word(&def.name), def.name.0, def);
                 (Space::Def, def.name, result)
             }
+            // A definition in a block is refused there; its name is known all the same.
+            StatementKind::Block(block) => {
+                block.body.iter().for_each(|inner| self.define(inner, sources, findings));
+                return;
+            }
             _ => return,
         };
         if let Err(first) = result {

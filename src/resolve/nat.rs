@@ -109,7 +109,7 @@ impl<'a> Resolver<'a> {
             }
         };
         let mut traffic = traffic;
-        self.narrow_ports(&mut traffic, context, span)?;
+        self.narrow_ports(&mut traffic, context, rule.subject())?;
         let mut source = context.from.clone().unwrap_or_else(|| vec![End::any(span)]);
         let mut destination = context.to.clone().unwrap_or_else(|| vec![End::any(span)]);
         for end in source.iter().chain(&destination) {
@@ -130,7 +130,7 @@ impl<'a> Resolver<'a> {
         }
         let open = destination.iter().find(|end| end.place.interfaces.is_none());
         if let (Some(end), SourceTranslation::Masquerade) = (open, &translation) {
-            self.report(messages::masquerade_without_interface(end.span, span));
+            self.report(messages::masquerade_without_interface(end.span));
             return None;
         }
         let families = self.source_nat_families(context, &translation, &destination)?;
@@ -238,14 +238,14 @@ impl<'a> Resolver<'a> {
         env: Option<CallId>,
     ) -> Option<(NatKind, Families)> {
         let mut traffic = self.traffic(&rule.subjects, env)?;
-        self.narrow_ports(&mut traffic, context, span)?;
+        self.narrow_ports(&mut traffic, context, rule.subject())?;
         let Some(target) = context.target else {
-            self.report(messages::forward_without_target(rule.verb.span, span));
+            self.report(messages::forward_without_target(rule.verb.span));
             return None;
         };
         let target = self.target(target)?;
         if let Some((_, at)) = &target.port {
-            self.ports_needed(&traffic, *at)?;
+            self.ports_needed(&traffic, *at, rule.verb.span)?;
         }
         let at = self.at(context)?;
         let source = self.foreign_source(context, span)?;
@@ -343,7 +343,7 @@ impl<'a> Resolver<'a> {
         env: Option<CallId>,
     ) -> Option<(NatKind, Families)> {
         let mut traffic = self.traffic(&rule.subjects, env)?;
-        self.narrow_ports(&mut traffic, context, span)?;
+        self.narrow_ports(&mut traffic, context, rule.subject())?;
         let members = context.target.map(|target| self.members(target)).unwrap_or_default();
         let [(Endpoint { kind: EndpointKind::PortOnly, port: Some(port), .. }, _)] = members[..]
         else {
@@ -351,7 +351,7 @@ impl<'a> Resolver<'a> {
             self.report(messages::redirect_without_port(at));
             return None;
         };
-        self.ports_needed(&traffic, port.0)?;
+        self.ports_needed(&traffic, port.0, rule.verb.span)?;
         let port = self.read_port(*port)?;
         let at = match self.at(context)? {
             At::Local => Addresses::full(),
@@ -364,10 +364,11 @@ impl<'a> Resolver<'a> {
         Some((NatKind::Redirect(Box::new(redirect)), context.families))
     }
 
-    fn ports_needed(&mut self, traffic: &[Traffic], at: Span) -> Option<()> {
+    fn ports_needed(&mut self, traffic: &[Traffic], at: Span, verb: Span) -> Option<()> {
         let other = traffic.iter().find(|one| !matches!(one.part, Part::Ports { .. }));
         let Some(other) = other else { return Some(()) };
-        self.report(messages::port_without_ports(at, &super::rules::describe(&other.part)));
+        let part = super::rules::describe(&other.part);
+        self.report(messages::port_without_ports(at, &part, self.text(verb)));
         None
     }
 

@@ -25,11 +25,11 @@ impl<'a> Resolver<'a> {
         let context = self.narrow(outer, &rule.clauses, ToIs::Ends, env)?;
         self.check_filter_clauses(&rule.verb, &context)?;
         let (mut action, mut traffic) = (action?, traffic?);
-        self.narrow_ports(&mut traffic, &context, span)?;
+        self.narrow_ports(&mut traffic, &context, rule.subject())?;
         let routes = self.routes(&context, span)?;
         self.check_conditions(&context, &traffic, &routes)?;
         if let Action::Reject(with) = &mut action {
-            *with = self.reject_with(&context, &traffic, span)?;
+            *with = self.reject_with(&context, &traffic, rule.subject())?;
         }
         let families = self.rule_families(&context, action, &traffic, rule)?;
         let flows = self.flows(&routes, &traffic, families, span, action)?;
@@ -70,6 +70,7 @@ impl<'a> Resolver<'a> {
                 "as" | "at" | "on" | "hairpin" => false,
                 "with" => matches!(verb.kind, VerbKind::Reject),
                 "log" => !matches!(verb.kind, VerbKind::Log(_)),
+                "connections" => !matches!(verb.kind, VerbKind::Return | VerbKind::Goto(_)),
                 _ => true,
             };
             if !fits {
@@ -85,7 +86,7 @@ impl<'a> Resolver<'a> {
         whole.then_some(())
     }
 
-    /// Applies `sport`.
+    /// Applies `sport`; `span` is what it is applied to.
     pub(super) fn narrow_ports(
         &mut self,
         traffic: &mut Vec<Traffic>,
@@ -156,7 +157,7 @@ impl<'a> Resolver<'a> {
         let other = traffic.iter().find(|one| !is_tcp(&one.part));
         if let (RejectWith::TcpReset, Some(other)) = (with, other) {
             let finding = messages::tcp_only(name.0, "`tcp-reset`", &describe(&other.part));
-            self.report(finding.related(span, "this statement is about more than tcp"));
+            self.report(finding.related(span, format!("this is about {}", describe(&other.part))));
             return None;
         }
         Some(with)
@@ -190,7 +191,7 @@ impl<'a> Resolver<'a> {
         let possible = |wanted: Families| !families.intersection(wanted).is_empty();
         for one in traffic {
             if !possible(one.families) {
-                let at = rule.subjects.first().map_or(rule.verb.span, |subject| subject.span);
+                let at = rule.subject();
                 self.report(messages::traffic_of_other_family(at, &describe(&one.part), clause));
                 return None;
             }
@@ -221,12 +222,14 @@ impl<'a> Resolver<'a> {
             for group in groups(traffic) {
                 flows.push(flow(route, &group, families));
             }
-            self.judge_families(route, traffic, families, span, action);
         }
         flows.retain(|flow| Family::BOTH.into_iter().any(|family| speaks_in(flow, family)));
         if flows.is_empty() {
             self.report(messages::no_family_left(span));
             return None;
+        }
+        for route in routes {
+            self.judge_families(route, traffic, families, span, action);
         }
         Some(flows)
     }
@@ -286,7 +289,7 @@ impl<'a> Resolver<'a> {
     fn mention_helpers(&mut self, traffic: &[Traffic], rule: &tree::Rule) {
         for one in traffic {
             if let Some(helper) = one.helper {
-                let at = rule.subjects.first().map_or(rule.verb.span, |subject| subject.span);
+                let at = rule.subject();
                 self.report(messages::helper_not_assigned(at, self.text(helper.0)));
             }
         }

@@ -22,6 +22,14 @@ impl<'a> Resolver<'a> {
             .ok()
     }
 
+    /// A packet length or a range of them: 0 to 65535, like ports.
+    pub(super) fn read_lengths(&mut self, value: Value) -> Option<Ports> {
+        let text = self.text(value.0);
+        parse_ports(text)
+            .map_err(|error| self.report(messages::bad_length(value.0, text, &error)))
+            .ok()
+    }
+
     pub(super) fn read_port(&mut self, value: Value) -> Option<u16> {
         let text = self.text(value.0);
         if text.contains('-') && parse_ports(text).is_ok() {

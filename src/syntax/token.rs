@@ -216,6 +216,8 @@ pub enum Token {
     Range,
     #[regex(r"(?&v4)(-(?&v4))?", priority = 30)]
     #[regex(r"(?&v6)(-(?&v6))?", priority = 20)]
+    #[regex(r"(?&v4)-(?&v6)", priority = 30)]
+    #[regex(r"(?&v6)-(?&v4)", priority = 30)]
     Address,
     /// A mac address, a time or date, a rate or a duration.
     #[regex(r"[0-9A-Fa-f][0-9A-Fa-f](:[0-9A-Fa-f][0-9A-Fa-f]){5}", priority = 50)]

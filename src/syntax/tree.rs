@@ -117,6 +117,17 @@ pub struct Rule {
     pub clauses: Vec<Clause>,
 }
 
+impl Rule {
+    /// Where the rule says what it is about: its subjects, or the verb when there are none.
+    #[must_use]
+    pub fn subject(&self) -> Span {
+        match (self.subjects.first(), self.subjects.last()) {
+            (Some(first), Some(last)) => first.span.to(last.span),
+            _ => self.verb.span,
+        }
+    }
+}
+
 /// A verb with what belongs to it before the subjects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verb {
@@ -261,6 +272,15 @@ pub enum EndpointKind {
 pub enum PlaceName {
     Machine(Span),
     Zone(Name),
+}
+
+impl PlaceName {
+    #[must_use]
+    pub fn span(self) -> Span {
+        match self {
+            PlaceName::Machine(span) | PlaceName::Zone(Name(span)) => span,
+        }
+    }
 }
 
 /// An interface or a zone that stands for its interfaces.

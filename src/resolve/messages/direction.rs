@@ -113,17 +113,17 @@ pub fn empty_list(at: Span) -> Finding {
 }
 
 pub fn no_family_left(at: Span) -> Finding {
-    let message = "no packet can match: the lists of this statement share no address family";
+    let message = "no packet can match: the parts of this statement share no address family";
     Finding::new(&lint::NEVER_MATCHES, at, message)
-        .label("one list is IPv4 only, another IPv6 only")
-        .help("name addresses of the same family on both sides")
+        .label("one is IPv4 only, another IPv6 only")
+        .help("name addresses, types and services of one family")
 }
 
 pub fn placed_twice(at: Span, end: Span) -> Finding {
     Finding::new(&lint::CONFLICTING_DIRECTION, at, "only an address can be placed with `@`")
         .label("placed here")
-        .related(end, "this has a place already")
-        .help("leave out what follows the `@`, and the `@`")
+        .related(end, "not an address")
+        .help("leave the `@` out, with what follows it")
 }
 
 pub fn not_a_zone(at: Span, text: &str) -> Finding {

@@ -1,6 +1,6 @@
 //! Messages about files: includes, modules, sizes.
 
-use crate::diagnostic::{Finding, catalogue as lint, nearest};
+use crate::diagnostic::{Finding, Level, catalogue as lint, nearest};
 use crate::resolve::stdlib;
 use crate::source::{LoadError, MAX_BYTES, Sources, Span};
 
@@ -85,10 +85,15 @@ pub fn unknown_module(at: Span, word: &str) -> Finding {
     }
 }
 
-pub fn too_many_findings(dropped: usize) -> Finding {
-    let message = format!("{dropped} more findings are not shown");
-    Finding::without_place(&lint::TOO_MANY_FINDINGS, message)
-        .help("mend the ones above and run again")
+/// At the highest level among what is not shown: warnings alone fail nothing.
+pub fn too_many_findings(dropped: usize, level: Level) -> Finding {
+    let message = match dropped {
+        1 => "one more finding is not shown".to_owned(),
+        _ => format!("{dropped} more findings are not shown"),
+    };
+    let finding = Finding::without_place(&lint::TOO_MANY_FINDINGS, message)
+        .help("mend the ones above and run again");
+    Finding { level, ..finding }
 }
 
 pub fn too_much_expansion(at: Span, max: usize) -> Finding {

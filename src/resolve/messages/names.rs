@@ -8,6 +8,8 @@ use crate::syntax::tree::{Clause, Def};
 
 use crate::resolve::context::word as clause_word;
 
+use super::{counted, with_article};
+
 pub fn duplicate(space: Space, word: &str, at: Span, first: Span) -> Finding {
     let noun = space.noun();
     Finding::new(&lint::DUPLICATE_DEFINITION, at, format!("the {noun} `{word}` is defined twice"))
@@ -72,6 +74,16 @@ pub fn unknown_place(at: Span, word: &str, names: &Names) -> Finding {
     if finding.help.is_some() {
         return finding;
     }
+    if names.services.contains(word) || names.standard.contains(word) {
+        return finding
+            .note(format!("`{word}` is a service"))
+            .help(format!("services follow the verb: `allow {word}`"));
+    }
+    if word.ends_with(|c: char| c.is_ascii_digit()) {
+        return finding.help(format!(
+            "for an interface write `in {word}`, or give it a zone: `zone lan = {word}`"
+        ));
+    }
     finding.help(format!(
         "define it: `zone {word} = eth1` for what is behind an interface, or \
          `let {word} = 192.0.2.1` for addresses"
@@ -128,7 +140,7 @@ pub fn unknown_icmp_type(at: Span, word: &str, family: Family) -> Finding {
 pub fn unknown_word(at: Span, word: &str, noun: &str, known: &[&str]) -> Finding {
     let message = format!("`{word}` is no {noun}");
     let finding = Finding::new(&lint::UNKNOWN_NAME, at, message)
-        .label(format!("not a {noun}"))
+        .label(format!("not {}", with_article(noun)))
         .note(format!("known are {}", known.join(", ")));
     suggest(finding, word, known.iter().copied())
 }
@@ -157,7 +169,8 @@ pub fn definitions_too_deep(at: Span, max: usize) -> Finding {
 
 pub fn wrong_arguments(at: Span, word: &str, def: &Def, given: usize) -> Finding {
     let wanted = def.parameters.len();
-    let message = format!("`{word}` takes {wanted} arguments, {given} are given");
+    let verb = if given == 1 { "is" } else { "are" };
+    let message = format!("`{word}` takes {}, {given} {verb} given", counted(wanted, "argument"));
     Finding::new(&lint::WRONG_ARGUMENTS, at, message)
         .label("called here")
         .related(def.name.0, "defined here")

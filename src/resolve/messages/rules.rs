@@ -16,6 +16,9 @@ pub fn misplaced_clause(at: Span, word: &str, verb: &str, around: Span) -> Findi
     let finding = Finding::new(&lint::MISPLACED_CLAUSE, at, message).label("not here");
     let finding = if at == around { finding } else { finding.related(around, "of this statement") };
     match word {
+        "connections" => {
+            finding.help("give it to the rule of the chain that allows, drops or rejects")
+        }
         "with" => finding.help("only `reject` answers, so only it can say how"),
         "as" => finding.help("`as` names the new source of `snat`"),
         "at" => finding.help("`at` names the public address of `forward` and `redirect`"),
@@ -24,6 +27,13 @@ pub fn misplaced_clause(at: Span, word: &str, verb: &str, around: Span) -> Findi
         "state" => finding.help("translations are for new connections always"),
         _ => finding.help(format!("leave `{word}` out")),
     }
+}
+
+pub fn connections_of_block(at: Span) -> Finding {
+    Finding::new(&lint::MISPLACED_CLAUSE, at, "`connections` cannot head a block")
+        .label("one count for several rules")
+        .note("the kernel counts connections for each rule by itself")
+        .help("give it to each rule of the block")
 }
 
 pub fn clause_of_another(at: Span, word: &str) -> Finding {
@@ -78,17 +88,28 @@ pub fn helper_not_assigned(at: Span, helper: &str) -> Finding {
     finding
 }
 
+/// `gre, which has no ports`
+fn without_ports(part: &str) -> String {
+    match part {
+        "any protocol" => "any protocol, and not every one has ports".to_owned(),
+        _ => format!("{part}, which has no ports"),
+    }
+}
+
 pub fn sport_without_ports(at: Span, part: &str, rule: Span) -> Finding {
-    Finding::new(&lint::NO_PORTS, at, format!("source ports on {part}, which has no ports"))
+    Finding::new(&lint::NO_PORTS, at, format!("source ports on {}", without_ports(part)))
         .label("no ports to look at")
         .related(rule, format!("this is about {part}"))
         .help("say the protocol: `tcp any sport 53`")
 }
 
-pub fn port_without_ports(at: Span, part: &str) -> Finding {
-    Finding::new(&lint::NO_PORTS, at, format!("a port for {part}, which has no ports"))
+pub fn port_without_ports(at: Span, part: &str, verb: &str) -> Finding {
+    Finding::new(&lint::NO_PORTS, at, format!("a port for {}", without_ports(part)))
         .label("no port to change")
-        .help("leave the port out, or say the protocol: `forward tcp 443 ...`")
+        .help(match verb {
+            "redirect" => "say the protocol: `redirect tcp 80 ...`",
+            _ => "leave the port out, or say the protocol: `forward tcp 443 ...`",
+        })
 }
 
 pub fn tcp_only(at: Span, what: &str, part: &str) -> Finding {
@@ -117,7 +138,7 @@ pub fn answer_of_one_family(at: Span, word: &str, family: Family) -> Finding {
     };
     Finding::new(&lint::WRONG_FAMILY, at, format!("{missing} has no answer `{word}`"))
         .label(format!("not in {missing}"))
-        .help(format!("add `{other}` to the rule, or answer `icmp-port-unreachable`"))
+        .help(format!("say `{other}` in the rule, or answer `icmp-port-unreachable`"))
 }
 
 pub fn traffic_of_other_family(at: Span, part: &str, clause: Option<Span>) -> Finding {
@@ -169,9 +190,9 @@ pub fn implicit_left_out(at: Span, name: &str) -> Finding {
         _ => "this machine gets no IPv6 address by DHCP",
     };
     Finding::new(&lint::IMPLICIT_LEFT_OUT, at, format!("the implicit rule `{name}` is left out"))
-        .label("not in the list")
+        .label("not named here")
         .note(format!("unless a rule does the same, {outage}"))
-        .help(format!("add `{name}` to the list"))
+        .help(format!("name `{name}` here, or write a rule that does the same"))
 }
 
 pub fn forwarding_needed(at: Span) -> Finding {

@@ -15,18 +15,25 @@ pub fn nat_in_direction(at: Span, word: &str, around: Span) -> Finding {
 pub fn source_nat_of_self(at: Span, word: &str) -> Finding {
     Finding::new(&lint::CONFLICTING_DIRECTION, at, format!("`self` cannot stand in `{word}`"))
         .label("this machine")
-        .help("`masquerade INTERFACE out` is for everything that leaves there, this machine's packets too")
+        .note("translations are for what leaves by an interface, this machine's packets too")
+        .help(format!(
+            "name the interface: `{word} {}`",
+            match word {
+                "masquerade" => "eth0 out",
+                "snat" => "out eth0 as 203.0.113.5",
+                _ => "out eth0",
+            }
+        ))
 }
 
-pub fn masquerade_without_interface(at: Span, rule: Span) -> Finding {
-    let finding = Finding::new(
+pub fn masquerade_without_interface(at: Span) -> Finding {
+    Finding::new(
         &lint::MISSING_TARGET,
         at,
         "`masquerade` needs the interface that packets leave on",
     )
-    .label("no interface here");
-    let finding = if at == rule { finding } else { finding.related(rule, "this statement") };
-    finding.help("write `masquerade eth0 out`, or `to` a zone that has interfaces")
+    .label("no interface here")
+    .help("write `masquerade eth0 out`, or `to` a zone that has interfaces")
 }
 
 pub fn out_without_interface(at: Span, word: &str) -> Finding {
@@ -48,7 +55,7 @@ pub fn snat_without_as(at: Span) -> Finding {
 pub fn one_range_expected(at: Span, family: Family) -> Finding {
     let message = format!("the new source is one address or one range in {family}");
     Finding::new(&lint::MISSING_TARGET, at, message)
-        .label("more than one range")
+        .label("not one address or range")
         .help("name one address, or one range such as 203.0.113.5-203.0.113.9")
 }
 
@@ -59,10 +66,9 @@ pub fn translation_of_other_family(at: Span) -> Finding {
         .help("leave the family out, or name an address of it")
 }
 
-pub fn forward_without_target(at: Span, rule: Span) -> Finding {
+pub fn forward_without_target(at: Span) -> Finding {
     Finding::new(&lint::MISSING_TARGET, at, "`forward` needs the host that packets go to")
         .label("no `to`")
-        .related(rule, "this statement")
         .help("write `to 10.0.0.2@lan`, with `:8443` behind the address for another port")
 }
 
@@ -128,7 +134,7 @@ pub fn hairpin_is_no_zone(at: Span) -> Finding {
 
 pub fn redirect_without_port(at: Span) -> Finding {
     Finding::new(&lint::MISSING_TARGET, at, "`redirect` goes to a port of this machine")
-        .label("no port alone")
+        .label("a port alone belongs here")
         .help("write `to :3128`; for another host, write `forward`")
 }
 

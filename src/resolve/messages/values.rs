@@ -4,6 +4,8 @@ use crate::diagnostic::{Finding, catalogue as lint, nearest};
 use crate::net::{AddressError, InterfaceError, PortError, PortProtocol, Prefix, Rate, RateError};
 use crate::source::Span;
 
+use super::{counted, with_article};
+
 pub fn bad_port(at: Span, text: &str, error: &PortError) -> Finding {
     let finding = Finding::new(&lint::BAD_PORT, at, error.to_string()).label("not a port");
     match error {
@@ -17,17 +19,43 @@ pub fn bad_port(at: Span, text: &str, error: &PortError) -> Finding {
     }
 }
 
+pub fn bad_length(at: Span, text: &str, error: &PortError) -> Finding {
+    let finding = Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a packet length"))
+        .label("not a length");
+    match error {
+        PortError::Reversed { low, high } => finding.help(format!("write `{high}-{low}`")),
+        PortError::TooLarge(_) | PortError::NotANumber => {
+            finding.help("lengths are 0 to 65535, a range `0-100`")
+        }
+    }
+}
+
 pub fn one_port_expected(at: Span) -> Finding {
     Finding::new(&lint::BAD_PORT, at, "a translation goes to one port, not to a range")
         .label("a range")
-        .help("without a port the original one is kept, which does for ranges too")
+        .help("name one port; a `forward` without a port keeps the original one")
 }
 
 pub fn bad_address(at: Span, text: &str, error: &AddressError) -> Finding {
-    let message = format!("`{text}` is not an address: {error}");
+    let message = match error {
+        AddressError::NotAnAddress => format!("`{text}` is not an address"),
+        AddressError::Reversed | AddressError::MixedRange => {
+            format!("`{text}` is not a range: {error}")
+        }
+        AddressError::OctetTooLarge(_)
+        | AddressError::PartCount(_)
+        | AddressError::LeadingZero(_)
+        | AddressError::LengthTooLarge { .. }
+        | AddressError::BrokenMask(_) => format!("`{text}` is not an address: {error}"),
+    };
     let finding = Finding::new(&lint::BAD_ADDRESS, at, message).label("not an address");
     match error {
-        AddressError::Reversed => finding.help("write the lower address first"),
+        AddressError::MixedRange => finding
+            .label("not a range")
+            .help("write a range for each family: `10.0.0.5-10.0.0.9, 2001:db8::5-2001:db8::9`"),
+        AddressError::Reversed => {
+            finding.label("not a range").help("write the lower address first")
+        }
         AddressError::LeadingZero(part) => {
             let plain = part.trim_start_matches('0');
             let plain = if plain.is_empty() { "0" } else { plain };
@@ -39,8 +67,7 @@ pub fn bad_address(at: Span, text: &str, error: &AddressError) -> Finding {
         AddressError::PartCount(_) => finding.help("write all four parts, as in 10.0.0.0/8"),
         AddressError::OctetTooLarge(_)
         | AddressError::LengthTooLarge { .. }
-        | AddressError::BrokenMask(_)
-        | AddressError::MixedRange => finding,
+        | AddressError::BrokenMask(_) => finding,
     }
 }
 
@@ -55,7 +82,12 @@ pub fn host_bits(at: Span, text: &str, network: Prefix) -> Finding {
 }
 
 pub fn bad_interface(at: Span, text: &str, error: &InterfaceError) -> Finding {
-    let message = format!("`{text}` is not an interface: {error}");
+    let message = match error {
+        InterfaceError::Empty => "the name of an interface is empty".to_owned(),
+        InterfaceError::TooLong { .. } | InterfaceError::BadCharacter(_) => {
+            format!("`{text}` is not an interface: {error}")
+        }
+    };
     let finding = match error {
         InterfaceError::TooLong { .. } => Finding::new(&lint::NAME_TOO_LONG, at, message),
         InterfaceError::Empty | InterfaceError::BadCharacter(_) => {
@@ -76,14 +108,19 @@ pub fn bad_interface(at: Span, text: &str, error: &InterfaceError) -> Finding {
 }
 
 pub fn bad_number(at: Span, text: &str, what: &str, min: u32, max: u32) -> Finding {
-    let message = format!("`{text}` is not a {what}");
-    Finding::new(&lint::BAD_VALUE, at, message)
-        .label(format!("not a {what}"))
-        .help(format!("a {what} is a number from {min} to {max}"))
+    let what = with_article(what);
+    Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not {what}"))
+        .label(format!("not {what}"))
+        .help(format!("{what} is a number from {min} to {max}"))
 }
 
 pub fn bad_rate(at: Span, text: &str, error: &RateError) -> Finding {
-    let message = format!("`{text}` is not a rate that can be kept: {error}");
+    let message = match error {
+        RateError::NotARate => format!("`{text}` is not a rate"),
+        RateError::UnknownUnit(_) | RateError::Zero | RateError::TooFast => {
+            format!("`{text}` is not a rate that can be kept: {error}")
+        }
+    };
     Finding::new(&lint::BAD_LIMIT, at, message)
         .label("not such a rate")
         .help("write so many a second, minute, hour or day: `5/minute`")
@@ -96,11 +133,10 @@ pub fn bad_burst(at: Span, text: &str, max: u32) -> Finding {
 }
 
 pub fn drains_too_slowly(at: Span, rate: Rate, burst: u32, most: u64) -> Finding {
-    let days = rate.drain_seconds(burst) / 86_400;
     let message = format!("a burst of {burst} at {rate} is more than the kernel counts rightly");
     let finding = Finding::new(&lint::BAD_LIMIT, at, message)
         .label("too slow for such a burst")
-        .note(format!("the bucket would need more than {days} days to drain; at most one is safe"));
+        .note("a full bucket must drain within a day; more is counted wrongly by the kernel");
     match most {
         0 => finding.help("take a faster rate"),
         most => finding.help(format!("take a burst of at most {most}, or a faster rate")),
@@ -117,7 +153,7 @@ pub fn mark_outside_mask(at: Span, value: u32, mask: u32) -> Finding {
     let message = format!("mark {value:#x} has bits outside its mask {mask:#x}, so nothing has it");
     Finding::new(&lint::NEVER_MATCHES, at, message)
         .label("outside the mask")
-        .help(format!("{:#x} is what is left under the mask", value & mask))
+        .help(format!("write `{:#x}/{mask:#x}`, or a mask with these bits", value & mask))
 }
 
 pub fn bad_account(at: Span) -> Finding {
@@ -152,7 +188,7 @@ pub fn text_too_long(at: Span, what: &str, length: usize, max: usize) -> Finding
     let message = format!("the {what} is too long: {length} bytes, and the kernel keeps {max}");
     Finding::new(&lint::TEXT_TOO_LONG, at, message)
         .label("would be cut without a word")
-        .help(format!("shorten it by {} bytes", length - max))
+        .help(format!("shorten it by {}", counted(length - max, "byte")))
 }
 
 pub fn protocol_without_ports(at: Span, protocol: PortProtocol) -> Finding {

@@ -199,7 +199,9 @@ fn nothing_behind(scan: &Scan<'_, '_>) -> Option<Finding> {
         return None;
     }
     let finding = syntax_error(scan.span(-1), format!("nothing stands behind `{word}`"));
-    let finding = if ends_list(scan.token(0)) || scan.token(0) == Token::CloseParen {
+    let is_default = scan.token(-1) == Token::Default && scan.token(0).is_verb();
+    let ends = ends_list(scan.token(0)) || scan.token(0) == Token::CloseParen;
+    let finding = if ends && !is_default {
         finding.label(format!("expected {wanted} behind this"))
     } else {
         syntax_error(scan.span(0), format!("`{}` cannot stand behind `{word}`", scan.text(0)))
@@ -257,7 +259,7 @@ fn is_foreign(scan: &Scan<'_, '_>) -> bool {
 /// A word where a clause could stand.
 fn clause_word(scan: &Scan<'_, '_>) -> Option<Finding> {
     let (token, word, next) = (scan.token(0), scan.text(0), scan.token(1));
-    let word_like = token.is_name() || matches!(token, Token::Burst | Token::Rate);
+    let word_like = token.is_name() || matches!(token, Token::Burst | Token::Rate | Token::Level);
     if !word_like || !scan.would_take("\"during\"") {
         return None;
     }

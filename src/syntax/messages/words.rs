@@ -39,6 +39,8 @@ pub fn foreign_clause(word: &str) -> Option<&'static str> {
         "protocol" => "the protocol stands behind the verb: `allow tcp 22`",
         "ratelimit" | "rate" => "write `limit 5/minute`",
         "ct" | "ctstate" | "states" => "write `state new, established`",
+        "level" => "a level stands behind `log` and its prefix: `log \"ssh \" level info`",
+        "per" => "it belongs to a limit: `limit 5/minute per source`",
         "burst" => "a burst stands right behind its rate: `limit 5/minute burst 10 per source`",
         "when" | "time" => "write `during 09:00-17:30 mon-fri`",
         "note" | "remark" | "description" => "write `comment \"text\"`",

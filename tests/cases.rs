@@ -1,0 +1,323 @@
+//! Cases as data: a policy under `tests/cases` with what Palisade says or writes about it beside.
+//!
+//! `BLESS=1 cargo test --test cases` writes the golden files anew; read what changed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use palisade::diagnostic::{Finding, catalogue};
+use palisade::resolve;
+use palisade::source::{Loader, MemoryLoader, Sources, glob_matches};
+use serde_json::Value;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Codes that no checked policy can have, and the test that sees them instead.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("ipv6-not-written", "of `build` alone: standard_output_gets_one_text_and_the_rest_a_note"),
+    ("file-too-large", "too large to store: a_huge_policy_is_one_finding"),
+    ("too-many-findings", "too long to store: many_warnings_do_not_fail"),
+    ("too-much-expansion", "too long to store: calls_that_unfold_without_end_are_one_finding"),
+];
+
+fn palisade(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.args(arguments).current_dir(folder);
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.output().unwrap()
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(ROOT).join("tests/cases").join(name)
+}
+
+/// The policies of a folder by the name of their case: `NAME.fw`, or `NAME/policy.fw`.
+fn cases(folder: &Path) -> Vec<(String, String)> {
+    let mut cases = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let file = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            cases.push((file.clone(), format!("{file}/policy.fw")));
+        } else if let Some(name) = file.strip_suffix(".fw") {
+            cases.push((name.to_owned(), file.clone()));
+        }
+    }
+    cases.sort();
+    assert!(cases.len() > 10, "{}", folder.display());
+    cases
+}
+
+/// Compares with the golden file, or writes it.
+fn compare(golden: &Path, found: &str, wrong: &mut Vec<String>) {
+    let wanted = fs::read_to_string(golden).unwrap_or_default();
+    if wanted == found {
+        return;
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(golden, found).unwrap();
+        return;
+    }
+    let at = wanted.lines().zip(found.lines()).take_while(|(wanted, found)| wanted == found);
+    let line = at.count();
+    let show = |text: &str| text.lines().nth(line).unwrap_or("<end>").to_owned();
+    wrong.push(format!(
+        "{}:{}\n  wanted: {}\n  found:  {}",
+        golden.display(),
+        line + 1,
+        show(&wanted),
+        show(found)
+    ));
+}
+
+/// Golden files whose policy is gone.
+fn orphans(folder: &Path, endings: &[&str], cases: &[(String, String)]) -> Vec<PathBuf> {
+    let known: BTreeSet<String> = cases
+        .iter()
+        .flat_map(|(name, _)| endings.iter().map(move |ending| format!("{name}.{ending}")))
+        .collect();
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.is_file() && path.extension().is_some_and(|ending| ending != "fw"))
+        .filter(|path| !known.contains(path.file_name().unwrap().to_str().unwrap()))
+        .collect()
+}
+
+#[test]
+fn findings_are_as_blessed() {
+    let folder = folder("check");
+    let cases = cases(&folder);
+    let mut wrong = Vec::new();
+    for (name, policy) in &cases {
+        let output = palisade(&folder, &["check", "--color", "never", policy]);
+        assert!(output.stdout.is_empty(), "{name}");
+        let status = output.status.code().unwrap_or(-1);
+        let found = format!("{}exit: {status}\n", text(output.stderr));
+        compare(&folder.join(format!("{name}.txt")), &found, &mut wrong);
+    }
+    assert_eq!(orphans(&folder, &["txt"], &cases), [] as [PathBuf; 0]);
+    assert!(wrong.is_empty(), "BLESS=1 blesses them:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn builds_are_as_blessed() {
+    let folder = folder("build");
+    let cases = cases(&folder);
+    let mut wrong = Vec::new();
+    for (name, policy) in &cases {
+        let output = tempfile::tempdir().unwrap();
+        let target = output.path().to_str().unwrap();
+        let built = palisade(&folder, &["build", policy, "-o", target, "--color", "never"]);
+        assert!(built.status.success(), "{name}: {}", text(built.stderr));
+        for family in ["v4", "v6"] {
+            let rules = fs::read_to_string(output.path().join(format!("rules.{family}"))).unwrap();
+            compare(&folder.join(format!("{name}.{family}")), &rules, &mut wrong);
+        }
+        let plan = palisade(&folder, &["show", policy, "--color", "never"]);
+        compare(&folder.join(format!("{name}.plan")), &text(plan.stdout), &mut wrong);
+    }
+    assert_eq!(orphans(&folder, &["v4", "v6", "plan"], &cases), [] as [PathBuf; 0]);
+    assert!(wrong.is_empty(), "BLESS=1 blesses them:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_lint_has_a_case() {
+    if std::env::var_os("BLESS").is_some() {
+        return; // The golden files are being written.
+    }
+    let mut seen = BTreeSet::new();
+    for (name, _) in cases(&folder("check")) {
+        let golden = fs::read_to_string(folder("check").join(format!("{name}.txt"))).unwrap();
+        for line in golden.lines() {
+            let Some((level, rest)) = line.split_once('[') else { continue };
+            if ["error", "warning", "note"].contains(&level) {
+                seen.insert(rest.split(']').next().unwrap().to_owned());
+            }
+        }
+    }
+    seen.extend(ELSEWHERE.iter().map(|(code, _)| (*code).to_owned()));
+    let catalogue: BTreeSet<String> =
+        catalogue::ALL.iter().map(|lint| lint.name.to_owned()).collect();
+    assert_eq!(seen, catalogue);
+}
+
+/// Every file under `folder` with one of these endings.
+fn files_with(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            if !name.starts_with('.') && name != "target" {
+                files_with(&path, endings, found);
+            }
+        } else if endings.iter().any(|ending| name.ends_with(ending)) {
+            found.push(path);
+        }
+    }
+}
+
+/// Every policy of the repository: files, and the fenced blocks of pages; with its folder.
+fn all_policies() -> Vec<(String, PathBuf, String)> {
+    let mut files = Vec::new();
+    for part in ["examples", "stdlib", "tests", "src", "docs"] {
+        let folder = Path::new(ROOT).join(part);
+        if folder.is_dir() {
+            files_with(&folder, &[".fw", ".md"], &mut files);
+        }
+    }
+    files.sort();
+    let mut policies = Vec::new();
+    for path in files {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let (name, folder) = (path.display().to_string(), path.parent().unwrap().to_owned());
+        if path.extension().is_some_and(|ending| ending == "fw") {
+            policies.push((name, folder, text));
+            continue;
+        }
+        for (index, block) in text.split("```fw\n").skip(1).enumerate() {
+            let block = block.split("```").next().unwrap().to_owned();
+            policies.push((format!("{name}, block {}", index + 1), folder.clone(), block));
+        }
+    }
+    policies
+}
+
+/// The files beside a policy, by their paths from its folder.
+fn neighbours(folder: &Path) -> MemoryLoader {
+    let mut files = Vec::new();
+    files_with(folder, &[".fw"], &mut files);
+    let readable = files.iter().filter_map(|path| {
+        let name = path.strip_prefix(folder).ok()?.to_str()?.to_owned();
+        Some((name, fs::read_to_string(path).ok()?))
+    });
+    MemoryLoader::new(readable)
+}
+
+fn findings(text: &str, folder: &Path) -> (Sources, Vec<Finding>) {
+    let mut sources = Sources::new();
+    let root = sources.add("policy.fw", text);
+    let mut loader = neighbours(folder);
+    let resolved = resolve::resolve(root, &mut sources, &mut loader);
+    (sources, resolved.findings)
+}
+
+#[test]
+fn findings_stand_inside_their_files_and_are_the_same_again() {
+    let policies = all_policies();
+    assert!(policies.len() > 100, "{}", policies.len());
+    for (name, folder, policy) in policies {
+        let (sources, found) = findings(&policy, &folder);
+        for finding in &found {
+            let related = finding.related.iter().map(|related| related.span);
+            for span in finding.span.into_iter().chain(related) {
+                let text = sources.file(span.file()).text();
+                // `None` also inside a character.
+                assert!(text.get(span.range()).is_some(), "{name}: {finding:?}");
+            }
+            check_style(&name, finding);
+        }
+        let (_, again) = findings(&policy, &folder);
+        assert_eq!(found, again, "{name}");
+    }
+}
+
+/// A lower-case clause without a final stop, in good English.
+fn check_style(name: &str, finding: &Finding) {
+    let (message, help) = (&finding.message, finding.help.as_deref().unwrap_or_default());
+    assert!(!message.ends_with('.') && !message.contains('\n'), "{name}: {message}");
+    let upper = message.starts_with(char::is_uppercase);
+    assert!(!upper || message.starts_with("IPv"), "{name}: {message}");
+    assert!(!help.ends_with('.'), "{name}: {help}");
+    for text in [message, &finding.label, help] {
+        for wrong in [" a answer", " a implicit", " a ICMP", " 1 bytes", " 1 arguments", "``"] {
+            assert!(!text.contains(wrong), "{name}: {text}");
+        }
+    }
+}
+
+/// A policy in a folder that is gone after the test.
+fn checked(policy: &[u8]) -> (Output, Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.fw"), policy).unwrap();
+    let start = Instant::now();
+    let output = palisade(folder.path(), &["check", "policy.fw", "--format", "json"]);
+    (output, start.elapsed())
+}
+
+fn lines(count: usize, line: &dyn Fn(usize) -> String) -> String {
+    (0..count).map(line).collect()
+}
+
+fn codes(output: &Output) -> Vec<(String, String)> {
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    let findings = document["findings"].as_array().unwrap();
+    findings.iter().map(|finding| (text(finding, "code"), text(finding, "level"))).collect()
+}
+
+fn pair(code: &str, level: &str) -> (String, String) {
+    (code.to_owned(), level.to_owned())
+}
+
+#[test]
+fn a_huge_policy_is_one_finding() {
+    let line = b"allow tcp 22 from 10.0.0.1\n";
+    let (output, time) = checked(&line.repeat((100 << 20) / line.len()));
+    assert_eq!(codes(&output), [pair("file-too-large", "error")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(time < Duration::from_secs(5), "{time:?}");
+}
+
+#[test]
+fn brackets_without_end_are_one_finding() {
+    for bracket in ["from any { ", "(", "{", "["] {
+        let (output, time) = checked(bracket.repeat(300_000).as_bytes());
+        assert_eq!(output.status.code(), Some(1), "{bracket}");
+        assert!(time < Duration::from_secs(20), "{bracket}: {time:?}");
+    }
+    let (output, _) = checked("from any { ".repeat(300_000).as_bytes());
+    assert_eq!(codes(&output), [pair("nesting-too-deep", "error")]);
+}
+
+#[test]
+fn many_warnings_do_not_fail() {
+    let warnings = lines(1_500, &|n| format!("let x{n} = 10.0.0.1\n"));
+    let (output, _) = checked(warnings.as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    let found = codes(&output);
+    assert_eq!(found.len(), 1_001);
+    assert_eq!(found[1_000], pair("too-many-findings", "warning"));
+    // An error behind them is neither lost nor made less.
+    let hosts = lines(1_500, &|n| format!("allow ssh from 10.0.{}.{}/8\n", n / 250, n % 250 + 1));
+    let (output, _) = checked(format!("{hosts}allow shh\n").as_bytes());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(codes(&output).contains(&pair("unknown-name", "error")));
+    let errors = lines(1_500, &|n| format!("allow zz{n}zz\n"));
+    let (output, _) = checked(errors.as_bytes());
+    assert_eq!(codes(&output).last(), Some(&pair("too-many-findings", "error")));
+}
+
+#[test]
+fn calls_that_unfold_without_end_are_one_finding() {
+    let defs = lines(39, &|n| format!("def d{}(x) {{ d{n}(x); d{n}(x) }}\n", n + 1));
+    let policy = format!("def d0(x) {{ allow x }}\n{defs}d39(ssh)\n");
+    let (output, time) = checked(policy.as_bytes());
+    assert_eq!(codes(&output), [pair("too-much-expansion", "error")]);
+    assert!(time < Duration::from_secs(20), "{time:?}");
+}
+
+#[test]
+fn a_loader_of_the_tests_finds_what_is_beside() {
+    let mut loader = neighbours(&folder("check/include-clean"));
+    assert_eq!(loader.expand("conf.d/*.fw").unwrap().len(), 2);
+    assert!(glob_matches("conf.d/*.fw", "conf.d/10-places.fw"));
+}
