@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs;
+use std::sync::LazyLock;
 
 use nix::unistd::{Group, User};
 
@@ -15,13 +17,15 @@ use nix::unistd::{Group, User};
 ///   chains means nothing.
 ///
 /// - Accounts are numbers: a file may name them, `save` never does.
+/// - Protocols are numbers: `save` names those that stand in `/etc/protocols`, on machines that
+///   have it.
 ///
 /// Everything else stays as it is, to the letter; a line that no rules file should have is kept at
 /// the end of its table, where it makes a difference.
 pub fn normalise(rules: &str) -> String {
     let mut tables: BTreeMap<&str, Table> = BTreeMap::new();
     let mut table = "";
-    let rules = accounts_by_number(rules);
+    let rules = by_number(rules);
     for line in rules.lines() {
         if let Some(name) = line.strip_prefix('*') {
             table = name;
@@ -63,12 +67,13 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Puts the number in place of a name of an account of this machine.
-fn accounts_by_number(rules: &str) -> String {
+/// Puts the number in place of a name of an account or protocol of this machine.
+fn by_number(rules: &str) -> String {
     let number = |flag: &str, name: &str| -> Option<u32> {
         match flag {
             "--uid-owner" => Some(User::from_name(name).ok()??.uid.as_raw()),
             "--gid-owner" => Some(Group::from_name(name).ok()??.gid.as_raw()),
+            "-p" => protocols().get(name).copied(),
             _ => None,
         }
     };
@@ -85,8 +90,31 @@ fn accounts_by_number(rules: &str) -> String {
     text
 }
 
+fn protocols() -> &'static BTreeMap<String, u32> {
+    static PROTOCOLS: LazyLock<BTreeMap<String, u32>> = LazyLock::new(|| {
+        let text = fs::read_to_string("/etc/protocols").unwrap_or_default();
+        let entry = |line: &str| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
+        };
+        text.lines().filter_map(entry).collect()
+    });
+    &PROTOCOLS
+}
+
 fn first_word(text: &str) -> &str {
     text.split_once(' ').map_or(text, |(word, _rest)| word)
+}
+
+#[test]
+fn protocols_are_numbers() {
+    let rules = |protocol: &str| format!("*filter\n-A INPUT -p {protocol} -j DROP\n");
+    let known = protocols().iter().next();
+    assert!(known.is_none_or(|(name, number)| {
+        normalise(&rules(name)) == normalise(&rules(&number.to_string()))
+    }));
+    assert_ne!(normalise(&rules("tcp")), normalise(&rules("17")));
+    assert_ne!(normalise(&rules("47")), normalise(&rules("50")));
 }
 
 #[test]

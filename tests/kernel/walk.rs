@@ -161,7 +161,12 @@ fn agree(variant: Variant, untracked: bool) {
             walked.steps.iter().filter(|step| step.chain == chain.name && step.rule == rule).count()
         };
         let ours: Vec<usize> = (0..chain.rules.len()).map(met).collect();
-        assert_eq!(ours, counters(filter_saved, &chain.name), "{variant:?} {}\n{saved}", chain.name);
+        assert_eq!(
+            ours,
+            counters(filter_saved, &chain.name),
+            "{variant:?} {}\n{saved}",
+            chain.name
+        );
     }
 }
 
