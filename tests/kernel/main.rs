@@ -18,7 +18,9 @@
 //! `compiled` their rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
-//! `walk` holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
+//! `conform` sends packets from the borders of every rule through generated policies, and asks
+//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets. `walk`
+//! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
 //! rules everything arrives, and with a wrong rule an example fails.
 
 mod need;
@@ -40,6 +42,11 @@ mod hand;
 mod everything;
 mod taken;
 mod walk;
+
+mod craft;
+mod ground;
+
+mod conform;
 
 mod teeth;
 mod topology;
