@@ -7,7 +7,7 @@ use crate::load::{Rules, Variant};
 use crate::probe::Probe::{Echo, Tcp, Udp};
 use crate::serve::Service;
 use crate::world::{V4, V6, World};
-use crate::{hand, need};
+use crate::{compiled, hand, need};
 
 /// A machine that can be reached by ssh and by nothing else.
 pub fn ssh_only(rules: &Rules) {
@@ -77,11 +77,18 @@ pub fn published(rules: &Rules) {
         let _https = Service::tcp(&world.server, 8443);
         let _decoy = Service::tcp(&world.host, 8443);
         let _telnet = Service::tcp(&world.host, 23);
+        let _outside = Service::tcp(&world.client, 80);
+        has_ssh(world);
         speaks_itself(world);
+        arrives(&world.pc, Tcp(V4.client, 80), V4.host);
+        arrives(&world.pc, Tcp(V6.client, 80), V6.pc);
         arrives(&world.client, Tcp(V4.host, 443), V4.client);
         // Hairpin: the server must see the router, or it would answer the asker directly.
         arrives(&world.pc, Tcp(V4.host, 443), V4.gateway);
         arrives(&world.server, Tcp(V4.host, 443), V4.gateway);
+        // The router's own https, at its inner address, is not the published one.
+        let _own = Service::tcp(&world.host, 443);
+        silent(&world.pc, &[Tcp(V4.gateway, 443), Tcp(V6.gateway, 443)]);
         // Only what was translated may pass, not who asks for the inner address.
         world.client_turns_hostile();
         for at in [V4, V6] {
@@ -119,6 +126,36 @@ fn in_both_variants(rules: &Rules, traffic: impl Fn(&World)) {
         // Shown when what follows fails.
         println!("loaded by the {variant:?} tools:");
         traffic(&World::with(rules, variant));
+    }
+}
+
+#[test]
+fn ssh_only_compiled() {
+    if need::met() {
+        ssh_only(&compiled::example("ssh"));
+    }
+}
+
+#[test]
+fn web_compiled() {
+    if need::met() {
+        web(&compiled::example("web"));
+        // Masquerading opens nothing.
+        web(&compiled::example("first"));
+    }
+}
+
+#[test]
+fn router_compiled() {
+    if need::met() {
+        router(&compiled::example("router"));
+    }
+}
+
+#[test]
+fn published_compiled() {
+    if need::met() {
+        published(&compiled::example("publish"));
     }
 }
 

@@ -2,25 +2,32 @@
 //!
 //! A rules file that reads well proves nothing; what counts is what the kernel does with it. These
 //! tests load rules files with `iptables-restore` and `ip6tables-restore`, the legacy and the nft
-//! ones, into network namespaces of their own, read them back, and open sockets through them. The
+//! ones, and with `nft`, into network namespaces of their own, read them back, and open sockets
+//! through them. The
 //! namespaces have no name: each is held by an open file, so it is gone when the test ends, also
 //! when it panics or is killed. The machine's own rules are never touched.
 //!
 //! Run them with `scripts/test` or `sudo cargo test --test kernel`. They need root, both variants
-//! of iptables, ipset, iproute2 and util-linux. Where one is missing each test prints a line that
+//! of iptables, nft, ipset and iproute2. Where one is missing each test prints a line that
 //! begins with `SKIPPED:` and passes; with `PALISADE_KERNEL=required` in the environment it fails.
 //!
-//! To read, from the ground up: `netns` is one namespace, `load` puts rules into it, `world` joins
+//! To read, from the ground up: `netns` is one namespace, `load` puts rules into it and
+//! `normal` compares them with what comes out, `world` joins
 //! five of them to a small internet, `probe` asks there and `serve` answers, `expect` is what a
-//! test says about the answer. `examples` are the policies and what each must let through, `hand`
-//! their rules as a person writes them. An example takes its rules as an argument, so that the
-//! same traffic judges whatever wrote the rules. `topology` and `teeth` test the tests: without
+//! test says about the answer. `examples` are the policies and what each must let through,
+//! `compiled` their rules as the compiler makes them, `hand` as a person writes them. An example
+//! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
+//! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
+//! `conform` sends packets from the borders of every rule through generated policies, and asks
+//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets. `walk`
+//! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
 //! rules everything arrives, and with a wrong rule an example fails.
 
 mod need;
 mod netns;
 
 mod load;
+mod normal;
 mod world;
 
 mod probe;
@@ -28,9 +35,21 @@ mod serve;
 
 mod expect;
 
+mod compiled;
 mod examples;
 mod hand;
 
-mod round_trip;
+mod everything;
+mod taken;
+mod walk;
+
+mod craft;
+mod ground;
+
+mod conform;
+
 mod teeth;
 mod topology;
+
+#[path = "../agreement/generate.rs"]
+mod generate;

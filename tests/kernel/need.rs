@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 const PROGRAMS: [&str; 11] = [
     "ip",
     "ipset",
-    "nsenter",
+    "nft",
     "iptables-legacy-restore",
     "iptables-legacy-save",
     "iptables-nft-restore",
@@ -35,7 +35,7 @@ pub fn met() -> bool {
         return true;
     };
     let line =
-        format!("SKIPPED: needs root, iptables (legacy and nft), ipset, iproute2: {missing}");
+        format!("SKIPPED: needs root, iptables (legacy and nft), nft, ipset, iproute2: {missing}");
     assert!(env::var_os("PALISADE_KERNEL").is_none_or(|value| value != "required"), "{line}");
     // Not `eprintln!`: the test harness swallows that from a test that passes.
     writeln!(io::stderr(), "{line}").expect("stderr is open");

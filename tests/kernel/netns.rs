@@ -47,17 +47,19 @@ impl Namespace {
         })
     }
 
-    /// A command that will run inside.
-    pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", self.path())).arg(program).env("PATH", need::path());
-        command
+    /// What a command prints that runs inside with `input`, or, if it fails, what it complains
+    /// about.
+    pub fn output(&self, program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
+        // A process begins in the namespace of the thread that starts it.
+        self.run(|| {
+            let mut command = Command::new(program);
+            output(command.args(arguments).env("PATH", need::path()), input)
+        })
     }
 
     /// Runs `ip` inside, once for each line of `batch`.
     pub fn ip(&self, batch: &str) {
-        let mut command = self.command("ip");
-        output(command.args(["-batch", "-"]), batch)
+        self.output("ip", &["-batch", "-"], batch)
             .unwrap_or_else(|error| panic!("ip could not do\n{batch}\n{error}"));
     }
 
@@ -74,8 +76,7 @@ impl Namespace {
     }
 }
 
-/// What a command prints when it is given `input`, or, if it fails, what it complains about.
-pub fn output(command: &mut Command, input: &str) -> Result<String, String> {
+fn output(command: &mut Command, input: &str) -> Result<String, String> {
     // A file, not a pipe: a program that stops reading early can then neither block nor break us.
     let mut stdin = tempfile::tempfile().expect("a temporary file can be made");
     stdin.write_all(input.as_bytes()).and_then(|()| stdin.rewind()).expect("and written");

@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use crate::load::Family::{self, V4, V6};
+use palisade::net::Family::{self, V4, V6};
+
 use crate::load::Rules;
 use crate::{examples, hand, need};
 
@@ -75,8 +76,8 @@ fn router_notices() {
     let mut faults = vec![
         (V4, masquerade, ""),
         (V4, masquerade, "-A POSTROUTING -o eth1 -j MASQUERADE\n"),
-        (V4, "-s 10.0.0.0/24 -i eth1 -p tcp", "-p tcp"),
-        (V6, "-s fd00:1::/64 -i eth1 -p tcp", "-p tcp"),
+        (V4, "-i eth1 -p tcp", "-p tcp"),
+        (V6, "-i eth1 -p tcp", "-p tcp"),
         (V6, advertisement, ""),
     ];
     for family in [V4, V6] {

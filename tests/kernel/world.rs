@@ -11,7 +11,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::load::{Family, Rules, Variant, restore};
+use palisade::net::Family;
+
+use crate::load::{Rules, Variant, restore};
 use crate::netns::Namespace;
 
 /// Who has which address, in one family.
@@ -96,7 +98,7 @@ impl World {
     /// A world whose host has these rules.
     pub fn with(rules: &Rules, variant: Variant) -> Self {
         let world = Self::new();
-        for family in Family::ALL {
+        for family in Family::BOTH {
             restore(&world.host, variant, family, rules.of(family)).unwrap_or_else(|error| {
                 panic!("{variant:?} refuses the {family:?} rules: {error}\n{}", rules.of(family))
             });
@@ -114,7 +116,7 @@ impl World {
 /// A namespace where nothing waits and nothing but rules decides.
 ///
 /// Interfaces copy `default` when they appear, so this stands before the first.
-fn quiet_namespace() -> Namespace {
+pub fn quiet_namespace() -> Namespace {
     let namespace = Namespace::new();
     for scope in ["all", "default"] {
         namespace.set(&format!("net/ipv4/conf/{scope}/rp_filter"), "0");

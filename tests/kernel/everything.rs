@@ -2,14 +2,13 @@
 
 use std::net::IpAddr;
 
-use crate::{no, rule, yes};
 use palisade::net::{
     Account, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch, Prefix,
     Protocol, Rate, TcpFlags,
 };
 use palisade::ruleset::{
-    Chain, ChainPolicy, Conntrack, HashKey, Hashlimit, Match, MatchKind, RejectType, Rule, Ruleset,
-    Table, TableName, Target,
+    Chain, ChainPolicy, Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, RejectType, Rule,
+    Ruleset, Table, TableName, Target,
 };
 
 pub const HOSTILE: &[&str] = &[
@@ -415,4 +414,16 @@ pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
     let mangle = table(TableName::Mangle, &[("OUTPUT", marked.clone())], Vec::new());
     let raw = table(TableName::Raw, &[("PREROUTING", marked)], Vec::new());
     Ruleset { family, tables: vec![filter, nat(&places), mangle, raw] }
+}
+
+pub fn yes(kind: MatchKind) -> Match {
+    kind.into()
+}
+
+pub fn no(kind: MatchKind) -> Match {
+    Match { negated: true, kind }
+}
+
+pub fn rule(matches: Vec<Match>, target: Target) -> Rule {
+    Rule { matches, target, origin: Origin::Default(None) }
 }

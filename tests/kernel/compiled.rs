@@ -1,0 +1,49 @@
+//! What the compiler's own program makes of a policy.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::load::Rules;
+
+/// All that the kernel's tools read of one policy.
+pub struct Compiled {
+    pub rules: Rules,
+    /// `None` when nft has no words for a part of the policy, and the compiler says so.
+    pub nft: Option<String>,
+}
+
+/// Compiles a file; `None` when the policy is refused.
+pub fn compile(policy: &Path) -> Option<Compiled> {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let output = build(policy, &["--output", &folder.path().to_string_lossy()]);
+    match output.status.code() {
+        Some(0) => {}
+        Some(1) => return None,
+        _ => panic!("{}: {output:?}", policy.display()),
+    }
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("was written");
+    let rules = Rules { v4: read("rules.v4"), v6: read("rules.v6") };
+    Some(Compiled { rules, nft: native(policy) })
+}
+
+/// The rules of `examples/NAME.fw`.
+pub fn example(name: &str) -> Rules {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(format!("{name}.fw"));
+    compile(&path).unwrap_or_else(|| panic!("{} is refused", path.display())).rules
+}
+
+fn native(policy: &Path) -> Option<String> {
+    let output = build(policy, &["--emit", "nft"]);
+    if output.status.success() {
+        return Some(String::from_utf8(output.stdout).expect("rules are text"));
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("nft cannot say"), "{}: {complaint}", policy.display());
+    None
+}
+
+fn build(policy: &Path, output: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.arg("build").arg(policy).args(output).output().expect("the compiler runs")
+}

@@ -1,0 +1,416 @@
+//! The kernel does with real packets what a policy means, whatever made and loaded its rules.
+//!
+//! `PALISADE_SEEDS=1000 cargo test --test kernel conform` tries more policies than the default.
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use palisade::diagnostic::has_errors;
+use palisade::emit::{self, Header};
+use palisade::lower::lower;
+use palisade::meaning::{BaseChain, Decision, Meaning, Question, Translation, meaning, probes};
+use palisade::net::address::{from_number, to_number};
+use palisade::net::{CtState, Family, Prefix, TcpFlags};
+use palisade::packet::{Original, Packet, Payload, Random};
+use palisade::resolve::resolve;
+use palisade::source::{MemoryLoader, Sources};
+
+use crate::craft::{self, Marks};
+use crate::ground::{Asked, Ground, LINKS, MAC, Sighting, is_local};
+use crate::load::{Rules, Variant, nft, restore};
+use crate::{generate, need};
+
+/// Generated policies that are not refused, if nobody asks for more seeds.
+const POLICIES: usize = 24;
+
+/// Packets for each policy, family and chain that meets packets from outside.
+const PROBES: usize = 60;
+
+const CHAINS: [BaseChain; 3] =
+    [BaseChain::NatPrerouting, BaseChain::FilterInput, BaseChain::FilterForward];
+
+/// What brings rules into the kernel.
+#[derive(Clone, Copy, Debug)]
+enum Loader {
+    Iptables(Variant),
+    Native,
+}
+
+/// A policy, by its meaning and by its rules.
+struct Policy {
+    text: String,
+    meaning: Meaning,
+    rules: Rules,
+    /// `None` when nft has no words for a part of it.
+    native: Option<String>,
+}
+
+impl Policy {
+    /// `None` when it is refused.
+    fn of(text: String) -> Option<Self> {
+        let mut sources = Sources::new();
+        let root = sources.add("policy.fw", text.as_str());
+        let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
+        if has_errors(&resolved.findings) {
+            return None;
+        }
+        let lowered = lower(&resolved.policy, &sources);
+        let header = Header::default();
+        let rules = Rules {
+            v4: emit::iptables(&lowered.v4, &header, &sources),
+            v6: emit::iptables(&lowered.v6, &header, &sources),
+        };
+        let native = emit::nft(&lowered.v4, &lowered.v6, &header, &sources).ok();
+        Some(Self { meaning: meaning(&resolved.policy), text, rules, native })
+    }
+
+    /// Whether there are rules for this loader, which are then loaded.
+    fn load(&self, ground: &Ground, loader: Loader) -> bool {
+        let loaded = match loader {
+            Loader::Iptables(variant) => Family::BOTH.into_iter().try_for_each(|family| {
+                restore(&ground.router, variant, family, self.rules.of(family))
+            }),
+            Loader::Native => match &self.native {
+                Some(native) => nft(&ground.router, native),
+                None => return false,
+            },
+        };
+        loaded.unwrap_or_else(|error| panic!("{loader:?}: {error}\n{}", self.text));
+        true
+    }
+
+    /// Packets at the borders of what it says, as they can come from a wire.
+    fn packets(&self, seed: u64, count: usize) -> Vec<Packet> {
+        let mut random = Random::new(seed);
+        let mut packets = Vec::new();
+        for family in Family::BOTH {
+            for chain in CHAINS {
+                let probes = probes(&self.meaning, family, chain, seed, count);
+                let sendable = |probe| sendable(probe, chain, &mut random);
+                packets.extend(probes.into_iter().filter_map(sendable));
+            }
+        }
+        packets
+    }
+}
+
+/// How many packets came to which end.
+#[derive(Debug, Default)]
+struct Tally {
+    policies: usize,
+    passed: usize,
+    stopped: usize,
+    /// Of those that were judged: with another destination or source than they were sent with.
+    translated: usize,
+    /// The kernel itself refused them before any rule.
+    unasked: usize,
+    /// Their way depends on a limit.
+    limited: usize,
+}
+
+impl Tally {
+    fn judged(&self) -> usize {
+        self.passed + self.stopped
+    }
+
+    fn add(&mut self, end: End) {
+        match end {
+            End::Passed { translated } => {
+                self.passed += 1;
+                self.translated += usize::from(translated);
+            }
+            End::Stopped => self.stopped += 1,
+            End::Unasked => self.unasked += 1,
+            End::Limited => self.limited += 1,
+        }
+    }
+}
+
+enum End {
+    Passed { translated: bool },
+    Stopped,
+    Unasked,
+    Limited,
+}
+
+/// Sends the packets of each policy through its rules. What the kernel judged otherwise than meant
+/// is returned, with the seed of the policy.
+fn faults(
+    loader: Loader,
+    policies: &[(u64, Policy)],
+    probes: usize,
+    tally: &mut Tally,
+) -> Vec<(u64, String)> {
+    let ground = Ground::new();
+    let mut sent = Vec::new();
+    for (seed, policy) in policies {
+        if policy.load(&ground, loader) {
+            tally.policies += 1;
+            for packet in policy.packets(*seed, probes) {
+                let cookie = u16::try_from(sent.len() + 1).expect("few enough for their cookies");
+                ground.send(&packet, cookie);
+                sent.push((*seed, policy, packet, cookie));
+            }
+        }
+    }
+    let seen = ground.seen();
+    let mut faults = Vec::new();
+    for (seed, policy, packet, cookie) in sent {
+        let sighting = seen.get(&(packet.family(), cookie)).cloned().unwrap_or_default();
+        match judge(&policy.meaning, &packet, &sighting) {
+            Ok(end) => tally.add(end),
+            Err(fault) => {
+                let where_to = format!("{packet:#?}\n{sighting:#?}\n{}", policy.text);
+                faults.push((seed, format!("{loader:?}, seed {seed}: {fault}\n{where_to}")));
+            }
+        }
+    }
+    faults
+}
+
+/// What became of a packet, when that is what is meant.
+fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<End, String> {
+    let Some(asked) = &sighting.asked else {
+        let strange = sighting.passed.is_some();
+        return if strange { Err("passed and never asked".to_owned()) } else { Ok(End::Unasked) };
+    };
+    let mut packet = Packet { state: asked.state, ..packet.clone() };
+    let sent = (packet.source, packet.destination);
+    let Some(translation) = traced(meaning, BaseChain::NatPrerouting, &packet) else {
+        return Ok(End::Limited);
+    };
+    translate(&mut packet, &translation, asked)?;
+    packet.outgoing = asked.outgoing.as_deref().map(Into::into);
+    let chain = match packet.outgoing {
+        Some(_) => BaseChain::FilterForward,
+        None => BaseChain::FilterInput,
+    };
+    let Some(decision) = traced(meaning, chain, &packet) else { return Ok(End::Limited) };
+    let passes = match decision {
+        Decision::Accept => true,
+        Decision::Drop | Decision::Reject(_) => false,
+        Decision::Translate(_) => panic!("a filter translates"),
+    };
+    let Some(source) = sighting.passed.filter(|_| passes) else {
+        let same = passes == sighting.passed.is_some();
+        return if same { Ok(End::Stopped) } else { Err(format!("meant {decision:?}")) };
+    };
+    if chain == BaseChain::FilterForward {
+        let Some(decision) = traced(meaning, BaseChain::NatPostrouting, &packet) else {
+            return Ok(End::Limited);
+        };
+        if !is_source(source, &packet, &decision) {
+            return Err(format!("leaves as {source}, meant {decision:?}"));
+        }
+    } else if source != packet.source {
+        return Err(format!("arrives as {source}"));
+    }
+    Ok(End::Passed { translated: sent != (source, packet.destination) })
+}
+
+/// What a chain decides; `None` when that depends on a limit.
+fn traced(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Option<Decision> {
+    let mut limited = false;
+    let found = meaning.trace(chain, packet, &mut |question| {
+        limited |= matches!(question, Question::Limit(_));
+        true
+    });
+    (!limited).then_some(found.decision)
+}
+
+/// Makes of the packet what prerouting is meant to make of it, if that is what the kernel made.
+fn translate(packet: &mut Packet, decision: &Decision, asked: &Asked) -> Result<(), String> {
+    let before = (packet.destination, packet.ports().map(|(_, port)| port));
+    let Decision::Translate(translation) = decision else { panic!("nat decides {decision:?}") };
+    match &**translation {
+        Translation::Exempt => {}
+        Translation::Destination { address, ports } => {
+            packet.destination = *address;
+            if let Some(ports) = ports {
+                let [(port, _)] = ports.intervals() else { panic!("a port of {ports:?}") };
+                set_port(packet, *port);
+            }
+        }
+        Translation::Redirect { port } => {
+            if is_local(asked.destination) {
+                packet.destination = asked.destination;
+            }
+            set_port(packet, *port);
+        }
+        Translation::Netmap { from, to } => {
+            packet.destination = mapped(packet.destination, *from, *to);
+        }
+        Translation::Masquerade | Translation::Source { .. } => {
+            panic!("prerouting {translation:?}")
+        }
+    }
+    packet.to_local = is_local(packet.destination);
+    let (destination, port) = before;
+    if before != (packet.destination, packet.ports().map(|(_, port)| port)) {
+        packet.original = Some(Original { destination, port });
+    }
+    let same = packet.destination == asked.destination;
+    same.then_some(()).ok_or_else(|| format!("goes to {}, meant {decision:?}", asked.destination))
+}
+
+/// Whether a packet that leaves has the source that postrouting is meant to give it.
+fn is_source(source: IpAddr, packet: &Packet, decision: &Decision) -> bool {
+    let Decision::Translate(translation) = decision else { panic!("nat decides {decision:?}") };
+    match &**translation {
+        Translation::Exempt => source == packet.source,
+        Translation::Masquerade => {
+            let wire = LINKS.iter().find(|(name, _)| Some(*name) == packet.outgoing.as_deref());
+            let (_, addresses) = wire.expect("packets leave by a wire");
+            addresses.iter().any(|address| address.parse() == Ok(source))
+        }
+        Translation::Source { low, high } => (*low..=*high).contains(&source),
+        Translation::Netmap { from, to } => source == mapped(packet.source, *from, *to),
+        Translation::Destination { .. } | Translation::Redirect { .. } => {
+            panic!("postrouting {translation:?}")
+        }
+    }
+}
+
+fn mapped(address: IpAddr, from: Prefix, to: Prefix) -> IpAddr {
+    let offset = to_number(address) - to_number(from.address());
+    from_number(Family::of(address), to_number(to.address()) + offset)
+}
+
+fn set_port(packet: &mut Packet, port: u16) {
+    match &mut packet.payload {
+        Payload::Tcp { destination, .. }
+        | Payload::Udp { destination, .. }
+        | Payload::Sctp { destination, .. } => *destination = port,
+        Payload::Icmp { .. } | Payload::Other(_) => {}
+    }
+}
+
+const SYN: u8 = 0x02;
+
+/// The flags that most probes have and that no connection begins with: a reset, an answer.
+const NEVER_FIRST: [u8; 2] = [0x04, 0x12];
+
+/// A probe as it can come from a wire, before anything translated it.
+fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option<Packet> {
+    // A single packet is never part of a connection.
+    if matches!(packet.state, CtState::Established | CtState::Related) {
+        return None;
+    }
+    let is_wire = |name: &str| LINKS.iter().any(|(link, _)| *link == name);
+    let mut any = || LINKS[random.index(LINKS.len())];
+    if !packet.incoming.as_deref().is_some_and(is_wire) {
+        packet.incoming = Some(any().0.into());
+    }
+    packet.outgoing = packet.outgoing.filter(|name| is_wire(name));
+    let mut local = packet.to_local || chain == BaseChain::FilterInput;
+    if let Some(original) = packet.original.take() {
+        packet.destination = original.destination;
+        set_port(&mut packet, original.port.unwrap_or_default());
+        // What is published is as often an address of the router as it is not.
+        local = packet.ttl % 2 == 0;
+    }
+    if local && !is_local(packet.destination) {
+        let [v4, v6, _] = any().1;
+        let text = if packet.destination.is_ipv6() { v6 } else { v4 };
+        packet.destination = text.parse().expect("an address");
+    }
+    packet.to_local = is_local(packet.destination);
+    if let Payload::Tcp { flags, .. } = &mut packet.payload
+        && NEVER_FIRST.contains(&flags.bits())
+    {
+        *flags = TcpFlags::from_bits(SYN);
+    }
+    // In IPv6 these are no protocols but further headers.
+    let header = [0, 43, 44, 51, 59, 60, 135, 139, 140].contains(&packet.protocol().number());
+    if packet.destination.is_ipv6() && header {
+        return None;
+    }
+    let (user, group) = (None, None);
+    let mut packet = Packet { state: CtState::New, mac: Some(MAC), mark: 0, user, group, ..packet };
+    let bytes = craft::bytes(&packet, Marks { cookie: 0, class: 0 });
+    packet.length = u16::try_from(bytes.len()).expect("a packet fits a wire");
+    Some(packet)
+}
+
+/// The generated policies that are not refused, each with its seed.
+static GENERATED: LazyLock<Vec<(u64, Policy)>> = LazyLock::new(|| {
+    let seeds = std::env::var("PALISADE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    let of = |seed: u64| Some((seed, Policy::of(generate::policy(seed))?));
+    match seeds {
+        Some(seeds) => (0..seeds).filter_map(of).collect(),
+        None => (0..1000).filter_map(of).take(POLICIES).collect(),
+    }
+});
+
+fn generated_conform(loader: Loader) {
+    if !need::met() {
+        return;
+    }
+    let mut tally = Tally::default();
+    // No ground sees more packets than there are cookies.
+    let most = usize::from(u16::MAX) / (PROBES * CHAINS.len() * Family::BOTH.len());
+    for policies in GENERATED.chunks(most) {
+        let faults = faults(loader, policies, PROBES, &mut tally);
+        if let Some((_, first)) = faults.first() {
+            panic!("{} packets differ; the first: {first}", faults.len());
+        }
+    }
+    eprintln!("{loader:?}: {} packets do as meant: {tally:?}", tally.judged());
+    assert!(tally.judged() >= 50 * tally.policies, "too few packets were judged: {tally:?}");
+    for (what, count) in [("passed", tally.passed), ("stopped", tally.stopped)] {
+        assert!(count * 40 > tally.judged(), "too few packets {what}: {tally:?}");
+    }
+    assert!(tally.translated * 200 > tally.judged(), "too few were translated: {tally:?}");
+}
+
+#[test]
+fn legacy_does_as_meant() {
+    generated_conform(Loader::Iptables(Variant::Legacy));
+}
+
+#[test]
+fn nft_does_as_meant() {
+    generated_conform(Loader::Iptables(Variant::Nft));
+}
+
+#[test]
+fn native_nft_does_as_meant() {
+    generated_conform(Loader::Native);
+}
+
+/// A policy, and another that says nearly the same.
+const NEARLY: [(&str, &str); 9] = [
+    ("allow tcp 22", "allow tcp 23"),
+    ("allow tcp 22", "allow udp 22"),
+    ("allow any in eth1", "allow any in eth2"),
+    ("allow any from 10.0.0.0/24", "allow any from 10.0.0.0/25"),
+    ("allow any from fd00:1::/64", "allow any from fd00:1::/63"),
+    ("forward { allow any in eth1 out eth0 }", "forward { allow any in eth1 out eth2 }"),
+    ("zone wan = eth0; forward { allow any }; masquerade wan out", "forward { allow any }"),
+    (
+        "zone wan = eth0; zone lan = eth1; forward tcp 80 from wan to 10.0.0.2@lan",
+        "zone wan = eth0; zone lan = eth1; forward tcp 80 from wan to 10.0.0.3@lan",
+    ),
+    ("default allow input; drop tcp any", "default allow input; drop tcp any flags syn / syn"),
+];
+
+#[test]
+fn nearly_the_same_is_noticed() {
+    if !need::met() {
+        return;
+    }
+    let policy = |text: &str| Policy::of(text.to_owned()).unwrap_or_else(|| panic!("{text}"));
+    let mut policies = Vec::new();
+    for (seed, (text, other)) in (0..).step_by(2).zip(NEARLY) {
+        policies.push((seed, policy(text)));
+        let Policy { rules, native, .. } = policy(other);
+        policies.push((seed + 1, Policy { rules, native, ..policy(text) }));
+    }
+    for loader in [Loader::Iptables(Variant::Nft), Loader::Native] {
+        let faults = faults(loader, &policies, 100, &mut Tally::default());
+        for (seed, policy) in &policies {
+            let noticed = faults.iter().find(|(at, _)| at == seed);
+            assert_eq!(noticed.is_some(), seed % 2 == 1, "{noticed:?} {}", policy.text);
+        }
+    }
+}
