@@ -74,7 +74,8 @@ fn whole(path: &Path) -> io::Result<()> {
         let wall = start.elapsed();
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(io::Error::other(words));
+            let last: Vec<&str> = words.lines().rev().take(12).collect();
+            return Err(io::Error::other(last.into_iter().rev().collect::<Vec<_>>().join("\n")));
         }
         let cpu = processor_time()?.saturating_sub(before);
         best = [wall.min(best[0]), cpu.min(best[1])];

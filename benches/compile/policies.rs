@@ -37,7 +37,7 @@ impl Random {
     }
 
     fn host_v6(&mut self) -> String {
-        format!("2001:db8:{:x}::{:x}", self.below(1 << 16), 1 + self.below(1 << 16))
+        format!("2001:db8:{:x}::{:x}", self.below(1 << 16), 1 + self.below(0xffff))
     }
 
     fn port(&mut self) -> u64 {
@@ -50,7 +50,7 @@ const DEFINITIONS: &str = "\
 # Generated: zones, lists and services first, then rules.
 zone wan = eth0
 zone lan = eth1, wlan+ { 10.0.0.0/8, fd00:1::/64 }
-zone dmz = eth2 { 192.0.2.0/24, 10.200.0.0/16 }
+zone dmz = eth2 { 192.0.2.0/24, 10.200.0.0/16, fd00:2::/64 }
 zone vpn = wg+
 let admins = 203.0.113.0/24, 2001:db8:a::/48
 let staff = admins, 10.0.0.0/24 except 10.0.0.66
