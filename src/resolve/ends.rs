@@ -1,6 +1,6 @@
 //! Endpoints: zones, addresses, `let` names and `self` → places in the network.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::rc::Rc;
 
@@ -8,6 +8,7 @@ use super::names::PlaceNode;
 use super::policy::{CallId, Place};
 use super::{Resolver, messages};
 use crate::net::address::parse_addresses;
+use crate::net::interface::widest;
 use crate::net::{Addresses, Families, Family, Interface};
 use crate::source::Span;
 use crate::syntax::tree::{
@@ -133,20 +134,7 @@ pub fn simplify_interfaces(all: Vec<Interface>) -> Vec<Interface> {
     if all.len() <= 1 {
         return all;
     }
-    let patterns: HashSet<&str> =
-        all.iter().filter(|one| one.is_wildcard()).map(Interface::stem).collect();
-    let mut seen = HashSet::new();
-    let kept = all.iter().filter(|one| !is_covered(one, &patterns) && seen.insert(*one));
-    kept.cloned().collect()
-}
-
-/// Whether a pattern with one of these stems, other than `one` itself, means all that `one` means.
-fn is_covered(one: &Interface, patterns: &HashSet<&str>) -> bool {
-    let stem = one.stem();
-    // Names are short, so this is quick however many patterns there are.
-    let mut shorter = stem.char_indices().map(|(end, _)| &stem[..end]);
-    shorter.any(|start| patterns.contains(start))
-        || (!one.is_wildcard() && patterns.contains(stem))
+    widest(&all.iter().collect::<Vec<_>>()).into_iter().cloned().collect()
 }
 
 /// Places with as few members as say the same: equal interfaces share their addresses, equal
@@ -167,7 +155,9 @@ pub fn simplify_places(places: impl IntoIterator<Item = Place>) -> Vec<Place> {
         .map(|((addresses, _), mut interfaces)| {
             let interfaces = match interfaces.len() {
                 1 => interfaces.remove(0),
-                _ => Some(simplify_interfaces(interfaces.into_iter().flatten().flatten().collect())),
+                _ => {
+                    Some(simplify_interfaces(interfaces.into_iter().flatten().flatten().collect()))
+                }
             };
             Place { interfaces, addresses }
         })

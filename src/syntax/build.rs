@@ -7,8 +7,8 @@ use super::messages;
 use super::report::{Mistake, Reporter};
 use super::token::{AccountWord, ListWord, NameWord, PlainVerb, TextWord, ValueWord};
 use super::tree::{
-    ArgumentKind, Block, Clause, ClauseKind, Def, Endpoint, EndpointKind, Key, List, Name,
-    Rule, Statement, StatementKind, Subject, SubjectKind, Text, Value, Verb, VerbKind,
+    ArgumentKind, Block, Clause, ClauseKind, Def, Endpoint, EndpointKind, Key, List, Name, Rule,
+    Statement, StatementKind, Subject, SubjectKind, Text, Value, Verb, VerbKind,
 };
 
 /// One of the words behind `per`, as commas part them.
