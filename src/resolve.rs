@@ -103,6 +103,10 @@ struct Resolver<'a> {
     chain_rules: Vec<Rule>,
     limit_count: u32,
     known_interfaces: BTreeSet<&'a str>,
+    /// What a slip is measured by: one zone or interface of each spelling.
+    spellings: Vec<(interfaces::Spelling, &'a str)>,
+    /// The words that were looked at for a slip.
+    slips: HashMap<&'a str, Option<String>>,
     zones: HashMap<usize, Option<Rc<Zone>>>,
     lets: HashMap<usize, Option<Rc<[End]>>>,
     /// The zones that are being read.
@@ -145,6 +149,8 @@ impl<'a> Resolver<'a> {
             chain_rules: Vec::new(),
             limit_count: 0,
             known_interfaces: BTreeSet::new(),
+            spellings: Vec::new(),
+            slips: HashMap::new(),
             zones: HashMap::new(),
             lets: HashMap::new(),
             zone_path: Vec::new(),

@@ -1,6 +1,7 @@
 //! `palisade build`: the policy as the kernel loads it.
 
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use clap::{Args, ValueEnum};
 
@@ -86,6 +87,9 @@ impl Build {
             outcome @ (Outcome::AtFault | Outcome::Undone) => return Ok(outcome),
         }
         destination.write(&policy, terminal)?;
+        // The program ends here, and the system takes memory back at once; to free a large policy
+        // piece by piece takes as long as to lower it.
+        std::mem::forget(policy);
         Ok(Outcome::Clean)
     }
 }
@@ -150,9 +154,18 @@ pub(super) fn compile<const N: usize>(
     let Some(resolved) = &policy.policy else { return Ok(texts) };
     let header = header(policy);
     let lowered = pipeline::lower(resolved, &policy.sources);
-    for (text, emit) in texts.iter_mut().zip(what) {
-        *text = pipeline::emit(emit, &lowered, &header, &policy.sources)?;
+    let emit = |what| pipeline::emit(what, &lowered, &header, &policy.sources);
+    let emit = &emit;
+    // Outputs know nothing of each other.
+    let emitted = thread::scope(|scope| {
+        let threads = what.map(|what| scope.spawn(move || emit(what)));
+        threads.map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    for (text, emitted) in texts.iter_mut().zip(emitted) {
+        *text = emitted?;
     }
+    // As the policy at the end of a build: it is not worth the time to free it.
+    std::mem::forget(lowered);
     Ok(texts)
 }
 

@@ -22,25 +22,25 @@ pub(super) struct Words {
 }
 
 impl Words {
-    fn bare(negated: bool, option: &str) -> Self {
+    fn bare(negated: bool, option: String) -> Self {
         Words { module: None, rank: 0, options: not(negated, option) }
     }
 
-    fn of(module: &'static str, rank: u8, negated: bool, option: &str) -> Self {
+    fn of(module: &'static str, rank: u8, negated: bool, option: String) -> Self {
         Words { module: Some(module), rank, options: not(negated, option) }
     }
 }
 
-fn not(negated: bool, option: &str) -> String {
-    if negated { format!("! {option}") } else { option.to_owned() }
+fn not(negated: bool, option: String) -> String {
+    if negated { format!("! {option}") } else { option }
 }
 
 /// The words of a match in a rule whose ports and flags are of `transport` (its `-m` name).
 /// Empty for a match that every packet fulfils, which the tools leave out too.
 pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> Option<Words> {
     let no = found.negated;
-    let bare = |option: String| Some(Words::bare(no, &option));
-    let of = |module, rank, option: String| Some(Words::of(module, rank, no, &option));
+    let bare = |option: String| Some(Words::bare(no, option));
+    let of = |module, rank, option: String| Some(Words::of(module, rank, no, option));
     match &found.kind {
         MatchKind::Source(prefix) => address("-s", *prefix, no),
         MatchKind::Destination(prefix) => address("-d", *prefix, no),
@@ -77,20 +77,20 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
             of("limit", 0, limit(&rate_text(counted(*rate, Counter::Limit)), *burst))
         }
         MatchKind::Hashlimit(limit) => {
-            Some(Words::of("hashlimit", 0, false, &hashlimit(limit, no, family)))
+            Some(Words::of("hashlimit", 0, false, hashlimit(limit, no, family)))
         }
         MatchKind::Connlimit { count, mask } => {
             let word = if no { "above" } else { "upto" };
             let option =
                 format!("--connlimit-{word} {count} --connlimit-mask {mask} --connlimit-saddr");
-            Some(Words::of("connlimit", 0, false, &option))
+            Some(Words::of("connlimit", 0, false, option))
         }
     }
 }
 
 fn address(option: &str, prefix: Prefix, negated: bool) -> Option<Words> {
     let every = prefix.length() == 0 && !negated;
-    (!every).then(|| Words::bare(negated, &format!("{option} {}", prefix_text(prefix))))
+    (!every).then(|| Words::bare(negated, format!("{option} {}", prefix_text(prefix))))
 }
 
 /// One port or range. A negated range that begins or ends the ports is said as what remains, as
@@ -100,7 +100,7 @@ fn ports(module: &'static str, rank: u8, negated: bool, (low, high): (u16, u16))
     const LAST: u16 = u16::MAX;
     let option = ["--sport", "--dport"][usize::from(rank)];
     let say = |negated, low, high| {
-        Words::of(module, rank, negated, &format!("{option} {}", span(low, high)))
+        Words::of(module, rank, negated, format!("{option} {}", span(low, high)))
     };
     match (negated, low, high) {
         (false, 0, LAST) => Words { module: Some(module), rank, options: String::new() },
@@ -114,7 +114,7 @@ fn ports(module: &'static str, rank: u8, negated: bool, (low, high): (u16, u16))
 /// One port or range as a multiport, for what `--sport` and `--dport` cannot say.
 pub(super) fn multiport(rank: u8, negated: bool, ports: (u16, u16)) -> Words {
     let option = ["--sports", "--dports"][usize::from(rank)];
-    Words::of("multiport", 0, negated, &format!("{option} {}", slots(&[ports])))
+    Words::of("multiport", 0, negated, format!("{option} {}", slots(&[ports])))
 }
 
 fn span(low: u16, high: u16) -> String {
@@ -136,7 +136,7 @@ fn tcp_flags(flags: FlagMatch, negated: bool) -> Words {
         return Words { module: Some("tcp"), rank: 2, options: String::new() };
     }
     let option = format!("--tcp-flags {} {}", flag_names(flags.mask()), flag_names(flags.set()));
-    Words::of("tcp", 2, negated, &option)
+    Words::of("tcp", 2, negated, option)
 }
 
 fn flag_names(flags: TcpFlags) -> String {
@@ -152,8 +152,8 @@ fn icmp_type(icmp: IcmpType, negated: bool) -> Words {
         None => icmp.kind.to_string(),
     };
     match icmp.family {
-        Family::V4 => Words::of("icmp", 0, negated, &format!("--icmp-type {number}")),
-        Family::V6 => Words::of("icmp6", 0, negated, &format!("--icmpv6-type {number}")),
+        Family::V4 => Words::of("icmp", 0, negated, format!("--icmp-type {number}")),
+        Family::V6 => Words::of("icmp6", 0, negated, format!("--icmpv6-type {number}")),
     }
 }
 
@@ -171,7 +171,7 @@ fn conntrack_words(asked: &Conntrack, negated: bool) -> Option<Words> {
     if let Some((low, high)) = asked.original_port {
         options.push(format!("--ctorigdstport {}", span(low, high)));
     }
-    let options: Vec<String> = options.iter().map(|option| not(negated, option)).collect();
+    let options: Vec<String> = options.into_iter().map(|option| not(negated, option)).collect();
     let options = options.join(" ");
     (!options.is_empty()).then_some(Words { module: Some("conntrack"), rank: 0, options })
 }

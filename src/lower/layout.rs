@@ -60,7 +60,10 @@ pub(super) struct Layout<'g> {
 
 impl Layout<'_> {
     pub(super) fn rule(&self, matches: Alternative, ending: &Ending) -> Rule {
-        let matches = in_order(matches.into_iter().chain(ending.matches.iter().cloned()).collect());
+        let mut all = Vec::with_capacity(matches.len() + ending.matches.len());
+        all.extend(matches);
+        all.extend(ending.matches.iter().cloned());
+        let matches = in_order(all);
         Rule { matches, target: ending.target.clone(), origin: self.origin }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::net::{Family, Interface, IntervalSet};
+use crate::net::{Family, Interface, IntervalSet, interface};
 use crate::resolve::policy::Place;
 use crate::ruleset::MatchKind;
 
@@ -99,13 +99,6 @@ fn interface_set(side: Side, names: &[&Interface]) -> Set {
 /// Sorted, without those that others cover: what is left is disjoint.
 fn widest<'a>(names: impl IntoIterator<Item = &'a Interface>) -> Vec<&'a Interface> {
     let mut sorted: Vec<&Interface> = names.into_iter().collect();
-    if sorted.len() == 1 {
-        return sorted;
-    }
     sorted.sort_unstable();
-    sorted.dedup();
-    let covered =
-        |name: &Interface| sorted.iter().any(|other| *other != name && other.covers(name));
-    let kept = sorted.iter().filter(|name| !covered(name)).copied();
-    kept.collect()
+    interface::widest(&sorted)
 }

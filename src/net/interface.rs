@@ -1,5 +1,6 @@
 //! Interface names and prefix patterns.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -91,6 +92,27 @@ impl Interface {
             other.covers(self).then(|| self.clone())
         }
     }
+}
+
+/// Each interface once, and none that a pattern of the list means already; the order is kept.
+#[must_use]
+pub fn widest<'a>(all: &[&'a Interface]) -> Vec<&'a Interface> {
+    if all.len() <= 1 {
+        return all.to_vec();
+    }
+    let patterns: HashSet<&str> =
+        all.iter().filter(|one| one.wildcard).map(|one| one.stem()).collect();
+    let mut seen = HashSet::new();
+    let kept = all.iter().filter(|one| !is_covered(one, &patterns) && seen.insert(**one));
+    kept.copied().collect()
+}
+
+/// Whether a pattern with one of these stems, other than `one` itself, means all that `one` means.
+fn is_covered(one: &Interface, patterns: &HashSet<&str>) -> bool {
+    let stem = one.stem();
+    // Names are short, so this is quick however many patterns there are.
+    let mut shorter = stem.char_indices().map(|(end, _)| &stem[..end]);
+    shorter.any(|start| patterns.contains(start)) || (!one.wildcard && patterns.contains(stem))
 }
 
 impl fmt::Display for Interface {

@@ -1,11 +1,16 @@
 //! Sets of integers as sorted lists of disjoint intervals.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// An integer domain: its ends and the step to the neighbours.
-pub trait Bounded: Copy + Ord {
+pub trait Bounded: Copy + Ord + 'static {
     const MIN: Self;
     const MAX: Self;
+    /// The whole domain as the one interval that it is.
+    const FULL: &'static [(Self, Self)];
     /// The next value, or `None` at [`Self::MAX`].
     fn next(self) -> Option<Self>;
     /// The value before, or `None` at [`Self::MIN`].
@@ -17,6 +22,7 @@ macro_rules! bounded {
         impl Bounded for $int {
             const MIN: Self = <$int>::MIN;
             const MAX: Self = <$int>::MAX;
+            const FULL: &'static [(Self, Self)] = &[(<$int>::MIN, <$int>::MAX)];
             fn next(self) -> Option<Self> {
                 self.checked_add(1)
             }
@@ -29,25 +35,43 @@ macro_rules! bounded {
 
 bounded!(u8, u16, u32, u64, u128);
 
-/// A set of integers.
-// INVARIANT: intervals are inclusive, sorted, disjoint and never adjacent, so equal sets are equal
-// values.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A set of integers. A copy is cheap: most sets of a policy are nothing or everything, and a long
+/// list is there once, however many rules name it.
+#[derive(Clone)]
 pub struct IntervalSet<T> {
-    intervals: Vec<(T, T)>,
+    members: Members<T>,
+}
+
+// INVARIANT: intervals are inclusive, sorted, disjoint and never adjacent, so equal sets have equal
+// intervals.
+#[derive(Clone)]
+enum Members<T> {
+    None,
+    All,
+    Some(Arc<[(T, T)]>),
 }
 
 impl<T: Bounded> IntervalSet<T> {
     /// The empty set.
     #[must_use]
     pub const fn empty() -> Self {
-        IntervalSet { intervals: Vec::new() }
+        IntervalSet { members: Members::None }
     }
 
     /// Every value of the domain.
     #[must_use]
-    pub fn full() -> Self {
-        Self::range(T::MIN, T::MAX)
+    pub const fn full() -> Self {
+        IntervalSet { members: Members::All }
+    }
+
+    /// The set of intervals that keep the invariant.
+    fn of(intervals: &[(T, T)]) -> Self {
+        let members = match intervals {
+            [] => Members::None,
+            [(low, high)] if *low == T::MIN && *high == T::MAX => Members::All,
+            some => Members::Some(some.into()),
+        };
+        IntervalSet { members }
     }
 
     /// One value.
@@ -59,7 +83,7 @@ impl<T: Bounded> IntervalSet<T> {
     /// `low..=high`; the empty set when `low > high`.
     #[must_use]
     pub fn range(low: T, high: T) -> Self {
-        if low > high { Self::empty() } else { IntervalSet { intervals: vec![(low, high)] } }
+        if low > high { Self::empty() } else { Self::of(&[(low, high)]) }
     }
 
     /// The union of inclusive intervals in any order, overlapping or not; reversed ones are empty.
@@ -76,29 +100,33 @@ impl<T: Bounded> IntervalSet<T> {
                 _ => merged.push((low, high)),
             }
         }
-        IntervalSet { intervals: merged }
+        Self::of(&merged)
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.intervals.is_empty()
+        matches!(self.members, Members::None)
     }
 
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.intervals == [(T::MIN, T::MAX)]
+        matches!(self.members, Members::All)
     }
 
     /// The inclusive intervals, in order.
     #[must_use]
     pub fn intervals(&self) -> &[(T, T)] {
-        &self.intervals
+        match &self.members {
+            Members::None => &[],
+            Members::All => T::FULL,
+            Members::Some(intervals) => intervals,
+        }
     }
 
     /// The only value, when there is exactly one.
     #[must_use]
     pub fn only(&self) -> Option<T> {
-        match self.intervals[..] {
+        match *self.intervals() {
             [(low, high)] if low == high => Some(low),
             _ => None,
         }
@@ -106,35 +134,47 @@ impl<T: Bounded> IntervalSet<T> {
 
     #[must_use]
     pub fn contains(&self, value: T) -> bool {
-        let after = self.intervals.partition_point(|(low, _)| *low <= value);
-        after > 0 && value <= self.intervals[after - 1].1
+        let intervals = self.intervals();
+        let after = intervals.partition_point(|(low, _)| *low <= value);
+        after > 0 && value <= intervals[after - 1].1
     }
 
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self::from_intervals(self.intervals.iter().chain(&other.intervals).copied())
+        match (&self.members, &other.members) {
+            (Members::None, _) | (_, Members::All) => other.clone(),
+            (_, Members::None) | (Members::All, _) => self.clone(),
+            (Members::Some(one), Members::Some(other)) => {
+                Self::from_intervals(one.iter().chain(other.iter()).copied())
+            }
+        }
     }
 
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
+        let (ours, theirs) = match (&self.members, &other.members) {
+            (Members::All, _) | (_, Members::None) => return other.clone(),
+            (_, Members::All) | (Members::None, _) => return self.clone(),
+            (Members::Some(ours), Members::Some(theirs)) => (ours, theirs),
+        };
         let (mut a, mut b) = (0, 0);
         let mut intervals = Vec::new();
-        while let (Some(x), Some(y)) = (self.intervals.get(a), other.intervals.get(b)) {
+        while let (Some(x), Some(y)) = (ours.get(a), theirs.get(b)) {
             let (low, high) = (x.0.max(y.0), x.1.min(y.1));
             if low <= high {
                 intervals.push((low, high));
             }
             if x.1 < y.1 { a += 1 } else { b += 1 }
         }
-        IntervalSet { intervals }
+        Self::of(&intervals)
     }
 
     /// Every value of the domain that is not in the set.
     #[must_use]
     pub fn complement(&self) -> Self {
-        let mut intervals = Vec::with_capacity(self.intervals.len() + 1);
+        let mut intervals = Vec::with_capacity(self.intervals().len() + 1);
         let mut from = Some(T::MIN);
-        for (low, high) in &self.intervals {
+        for (low, high) in self.intervals() {
             if let (Some(start), Some(end)) = (from, low.previous())
                 && start <= end
             {
@@ -145,7 +185,7 @@ impl<T: Bounded> IntervalSet<T> {
         if let Some(start) = from {
             intervals.push((start, T::MAX));
         }
-        IntervalSet { intervals }
+        Self::of(&intervals)
     }
 
     #[must_use]
@@ -159,9 +199,42 @@ impl<T: Bounded> IntervalSet<T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for IntervalSet<T> {
+impl<T: Bounded> PartialEq for IntervalSet<T> {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.members, &other.members) {
+            (Members::None, Members::None) | (Members::All, Members::All) => true,
+            (Members::Some(ours), Members::Some(theirs)) => {
+                Arc::ptr_eq(ours, theirs) || ours == theirs
+            }
+            (Members::None | Members::All | Members::Some(_), _) => false,
+        }
+    }
+}
+
+impl<T: Bounded> Eq for IntervalSet<T> {}
+
+impl<T: Bounded> PartialOrd for IntervalSet<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By the intervals, the lowest first.
+impl<T: Bounded> Ord for IntervalSet<T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.intervals().cmp(other.intervals())
+    }
+}
+
+impl<T: Bounded + Hash> Hash for IntervalSet<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.intervals().hash(state);
+    }
+}
+
+impl<T: Bounded + fmt::Debug> fmt::Debug for IntervalSet<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(&self.intervals).finish()
+        f.debug_set().entries(self.intervals()).finish()
     }
 }
 

@@ -1,11 +1,14 @@
 //! Endpoints: zones, addresses, `let` names and `self` → places in the network.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::rc::Rc;
 
 use super::names::PlaceNode;
 use super::policy::{CallId, Place};
 use super::{Resolver, messages};
 use crate::net::address::parse_addresses;
+use crate::net::interface::widest;
 use crate::net::{Addresses, Families, Family, Interface};
 use crate::source::Span;
 use crate::syntax::tree::{
@@ -140,44 +143,56 @@ pub fn intersect_interfaces(a: &[Interface], b: &[Interface]) -> Option<Vec<Inte
 
 /// Each name once, and none that a pattern of the list means already; the order is kept.
 pub fn simplify_interfaces(all: Vec<Interface>) -> Vec<Interface> {
-    let mut kept: Vec<Interface> = Vec::with_capacity(all.len());
-    for interface in all {
-        if !kept.iter().any(|other| other.covers(&interface)) {
-            kept.retain(|other| !interface.covers(other));
-            kept.push(interface);
-        }
+    if all.len() <= 1 {
+        return all;
     }
-    kept
+    widest(&all.iter().collect::<Vec<_>>()).into_iter().cloned().collect()
 }
 
 /// Places with as few members as say the same: equal interfaces share their addresses, equal
 /// addresses their interfaces.
 pub fn simplify_places(places: impl IntoIterator<Item = Place>) -> Vec<Place> {
-    let mut by_interfaces: Vec<(Option<Vec<Interface>>, Vec<Addresses>)> = Vec::new();
-    for place in places {
-        match by_interfaces.iter_mut().find(|(known, _)| *known == place.interfaces) {
-            Some((_, addresses)) => addresses.push(place.addresses),
-            None => by_interfaces.push((place.interfaces, vec![place.addresses])),
-        }
+    let mut places: Vec<Place> = places.into_iter().collect();
+    if places.len() <= 1 {
+        places.shrink_to_fit();
+        return places;
     }
-    let mut simple: Vec<Place> = Vec::new();
-    for (interfaces, addresses) in by_interfaces {
+    let by_interfaces = grouped(places.into_iter().map(|one| (one.interfaces, one.addresses)));
+    let united = by_interfaces.into_iter().map(|(interfaces, addresses)| {
         let addresses = Addresses::union_all(addresses.iter());
-        let twin = simple.iter_mut().find(|known| {
-            known.addresses == addresses && known.interfaces.is_some() == interfaces.is_some()
-        });
-        match (twin.and_then(|twin| twin.interfaces.as_mut()), &interfaces) {
-            (Some(known), Some(more)) => {
-                let all = known.iter().chain(more).cloned().collect();
-                *known = simplify_interfaces(all);
-            }
-            _ => simple.push(Place { interfaces, addresses }),
-        }
-    }
+        ((addresses, interfaces.is_some()), interfaces)
+    });
+    let by_addresses = grouped(united).into_iter();
+    let simple: Vec<Place> = by_addresses
+        .map(|((addresses, _), mut interfaces)| {
+            let interfaces = match interfaces.len() {
+                1 => interfaces.remove(0),
+                _ => {
+                    Some(simplify_interfaces(interfaces.into_iter().flatten().flatten().collect()))
+                }
+            };
+            Place { interfaces, addresses }
+        })
+        .collect();
     if simple.contains(&Place::anywhere()) {
         return vec![Place::anywhere()];
     }
     simple
+}
+
+/// Values with equal keys together, in the order of the keys' first values.
+fn grouped<K: Hash + Eq + Clone, V>(pairs: impl Iterator<Item = (K, V)>) -> Vec<(K, Vec<V>)> {
+    let mut groups: Vec<(K, Vec<V>)> = Vec::new();
+    let mut index: HashMap<K, usize> = HashMap::new();
+    for (key, value) in pairs {
+        if let Some(group) = index.get(&key) {
+            groups[*group].1.push(value);
+        } else {
+            index.insert(key.clone(), groups.len());
+            groups.push((key, vec![value]));
+        }
+    }
+    groups
 }
 
 impl<'a> Resolver<'a> {

@@ -1,6 +1,6 @@
 //! Interface names: a zone's name stands for its interfaces, and a slip is not taken for a name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::ends::simplify_interfaces;
 use super::names::PlaceNode;
@@ -77,16 +77,19 @@ impl<'a> Resolver<'a> {
     }
 
     /// The zone or known interface that a bare name is probably a slip for.
-    fn slip(&self, word: &str) -> Option<String> {
+    fn slip(&mut self, word: &'a str) -> Option<String> {
         if self.known_interfaces.contains(word) {
             return None;
         }
-        let zones = self.names.places.names();
-        zones
-            .chain(self.known_interfaces.iter().copied())
-            .filter(|known| is_slip(word, known))
-            .min_by_key(|known| strsim::osa_distance(word, known))
-            .map(str::to_owned)
+        if let Some(known) = self.slips.get(word) {
+            return known.clone();
+        }
+        let spelling = Spelling::of(word);
+        let near = self.spellings.iter().filter(|(known, _)| spelling.is_slip(known));
+        let slip = near.map(|(_, name)| *name).min_by_key(|name| strsim::osa_distance(word, name));
+        let slip = slip.map(str::to_owned);
+        self.slips.insert(word, slip.clone());
+        slip
     }
 
     /// The interfaces that zones name: what a slip is measured by.
@@ -100,6 +103,16 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
+        let places = self.names.places.entries.iter().map(|entry| self.text(entry.span));
+        let mut seen = BTreeSet::new();
+        let mut spellings = Vec::new();
+        for name in places.chain(known.iter().copied()) {
+            let spelling = Spelling::of(name);
+            if seen.insert(spelling.letters.clone()) {
+                spellings.push((spelling, name));
+            }
+        }
+        self.spellings = spellings;
         self.known_interfaces = known;
     }
 
@@ -115,9 +128,12 @@ impl<'a> Resolver<'a> {
                 read.push((span, zone));
             }
         }
+        let mut earlier = Earlier::default();
         for (later, (span, zone)) in read.iter().enumerate() {
             let Some(interfaces) = &zone.interfaces else { continue };
-            let clash = read[..later].iter().find(|(_, other)| {
+            let candidates = earlier.sharing(interfaces, later);
+            earlier.add(interfaces, later);
+            let clash = candidates.into_iter().map(|at| &read[at]).find(|(_, other)| {
                 let shared = other.interfaces.as_ref().is_some_and(|others| {
                     interfaces.iter().any(|a| others.iter().any(|b| a.intersection(b).is_some()))
                 });
@@ -135,24 +151,77 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Whether `word` is one or two letters away from `known`. Numbers are not letters: `eth1` is no slip
-/// for `eth0`.
-fn is_slip(word: &str, known: &str) -> bool {
-    let letters = |name: &str| name.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    let (word, known) = (letters(word), letters(known));
-    let shorter = word.chars().count().min(known.chars().count());
-    let limit = match shorter {
-        0..=1 => 0,
-        2..=4 => 1,
-        _ => 2,
-    };
-    let distance = strsim::osa_distance(&word, &known);
-    distance > 0 && distance <= limit
+/// Which zones have which interfaces, so that each is compared with few others.
+#[derive(Default)]
+struct Earlier<'z> {
+    by_name: HashMap<&'z Interface, Vec<usize>>,
+    /// Those with a pattern, which any name may fit.
+    with_pattern: Vec<usize>,
+}
+
+impl<'z> Earlier<'z> {
+    /// The zones before the zone `later` that may share an interface with it, in order.
+    fn sharing(&self, interfaces: &[Interface], later: usize) -> Vec<usize> {
+        if interfaces.iter().any(Interface::is_wildcard) {
+            return (0..later).collect();
+        }
+        let same = interfaces.iter().filter_map(|name| self.by_name.get(name)).flatten();
+        let mut zones: Vec<usize> = same.chain(&self.with_pattern).copied().collect();
+        zones.sort_unstable();
+        zones.dedup();
+        zones
+    }
+
+    fn add(&mut self, interfaces: &'z [Interface], zone: usize) {
+        if interfaces.iter().any(Interface::is_wildcard) {
+            self.with_pattern.push(zone);
+        }
+        for name in interfaces {
+            self.by_name.entry(name).or_default().push(zone);
+        }
+    }
+}
+
+/// A name as slips are judged: numbers are not letters, so `eth1` is no slip for `eth0`.
+#[derive(Debug)]
+pub(super) struct Spelling {
+    letters: String,
+    length: usize,
+    /// A bit for each letter that occurs (of others for a few together): names whose bits differ
+    /// much cannot be near, which is quicker to see than how far apart they are.
+    bits: u64,
+}
+
+impl Spelling {
+    fn of(name: &str) -> Self {
+        let letters: String = name.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let bits = letters.chars().fold(0, |bits, c| bits | 1 << (u32::from(c) % u64::BITS));
+        Spelling { length: letters.chars().count(), letters, bits }
+    }
+
+    /// Whether it is one or two letters away from `known`.
+    fn is_slip(&self, known: &Spelling) -> bool {
+        let limit: u32 = match self.length.min(known.length) {
+            0..=1 => 0,
+            2..=4 => 1,
+            _ => 2,
+        };
+        // An edit takes at most one letter away and brings at most one.
+        let near = (self.bits & !known.bits).count_ones() <= limit
+            && (known.bits & !self.bits).count_ones() <= limit
+            && self.length.abs_diff(known.length) <= limit as usize;
+        let distance = || strsim::osa_distance(&self.letters, &known.letters);
+        near && (1..=limit as usize).contains(&distance())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_slip;
+    use super::Spelling;
+
+    fn is_slip(word: &str, known: &str) -> bool {
+        Spelling::of(word).is_slip(&Spelling::of(known))
+    }
 
     #[test]
     fn letters_slip_and_numbers_do_not() {

@@ -65,11 +65,17 @@ pub struct Table<'a, T> {
     pub space: Space,
     pub entries: Vec<Entry<T>>,
     index: HashMap<&'a str, usize>,
+    /// How many names may still be looked at for suggestions.
+    patience: Cell<usize>,
 }
+
+/// So many names are looked at for suggestions; in a policy with thousands of names, of which
+/// thousands are unknown, the first findings have one.
+const PATIENCE: usize = 5_000_000;
 
 impl<'a, T: Copy> Table<'a, T> {
     fn new(space: Space) -> Self {
-        Table { space, entries: Vec::new(), index: HashMap::new() }
+        Table { space, entries: Vec::new(), index: HashMap::new(), patience: Cell::new(PATIENCE) }
     }
 
     /// Looks a name up and notes that it is used.
@@ -83,8 +89,11 @@ impl<'a, T: Copy> Table<'a, T> {
         self.index.contains_key(name)
     }
 
+    /// Every name, for a suggestion; none once [`PATIENCE`] is at its end.
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
-        self.index.keys().copied()
+        let left = self.patience.get().checked_sub(self.index.len());
+        self.patience.set(left.unwrap_or(0));
+        left.into_iter().flat_map(|_| self.index.keys().copied())
     }
 
     fn define(&mut self, word: &'a str, span: Span, node: T) -> Result<(), Span> {
@@ -196,7 +205,7 @@ impl<'a> Names<'a> {
                 return;
             }
             StatementKind::Zone { name, interfaces, nets } => {
-                let node = PlaceNode::Zone { name: *name, interfaces, nets: nets.as_ref() };
+                let node = PlaceNode::Zone { name: *name, interfaces, nets: nets.as_deref() };
                 place(name, node, &mut self.places)
             }
             StatementKind::Let { name, list } => {

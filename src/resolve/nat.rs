@@ -519,7 +519,7 @@ impl<'a> Resolver<'a> {
             list.items.iter().rev().map(|item| (item, env)).collect();
         while let Some((item, env)) = pending.pop() {
             let inner = match &item.kind {
-                EndpointKind::Group(list) if list.except.is_empty() => Some((list, env)),
+                EndpointKind::Group(list) if list.except.is_empty() => Some((&**list, env)),
                 EndpointKind::Name(name) if item.port.is_none() && item.place.is_none() => {
                     self.list_argument(*name, env)
                 }

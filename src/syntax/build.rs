@@ -7,8 +7,8 @@ use super::messages;
 use super::report::{Mistake, Reporter};
 use super::token::{AccountWord, ListWord, NameWord, PlainVerb, TextWord, ValueWord};
 use super::tree::{
-    ArgumentKind, Block, Clause, ClauseKind, Def, Endpoint, EndpointKind, Key, List, Name,
-    Statement, StatementKind, Subject, SubjectKind, Text, Value, VerbKind,
+    ArgumentKind, Block, Clause, ClauseKind, Def, Endpoint, EndpointKind, Key, List, Name, Rule,
+    Statement, StatementKind, Subject, SubjectKind, Text, Value, Verb, VerbKind,
 };
 
 /// One of the words behind `per`, as commas part them.
@@ -84,7 +84,16 @@ pub fn list_clause(word: ListWord, list: List) -> ClauseKind {
     }
 }
 
-pub fn list(span: Span, items: Vec<Endpoint>, except: Vec<Endpoint>) -> List {
+/// A rule without room for more: there may be a million.
+pub fn rule(verb: Verb, mut subjects: Vec<Subject>, mut clauses: Vec<Clause>) -> Box<Rule> {
+    subjects.shrink_to_fit();
+    clauses.shrink_to_fit();
+    Box::new(Rule { verb, subjects, clauses })
+}
+
+pub fn list(span: Span, mut items: Vec<Endpoint>, mut except: Vec<Endpoint>) -> List {
+    items.shrink_to_fit();
+    except.shrink_to_fit();
     List { span, items, except }
 }
 

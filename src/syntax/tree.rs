@@ -38,7 +38,7 @@ pub enum StatementKind {
     /// `use hardening`
     Use(Name),
     /// `zone lan = eth1, wlan+ { 10.0.0.0/24 }`; without an interface `zone x = { nets }`
-    Zone { name: Name, interfaces: Vec<InterfaceName>, nets: Option<List> },
+    Zone { name: Name, interfaces: Vec<InterfaceName>, nets: Option<Box<List>> },
     /// `let admins = 203.0.113.0/24`
     Let { name: Name, list: List },
     /// `set NAME …`
@@ -141,7 +141,7 @@ pub enum VerbKind {
     Allow,
     Drop,
     Reject,
-    Log(LogOptions),
+    Log(Box<LogOptions>),
     Return,
     Jump(Name),
     Goto(Name),
@@ -150,7 +150,7 @@ pub enum VerbKind {
     Forward,
     Redirect,
     /// `netmap 203.0.113.0/28 to …`
-    Netmap(List),
+    Netmap(Box<List>),
     Nonat,
     /// `mark 0x10/0xff sticky`
     Mark {
@@ -163,7 +163,7 @@ pub enum VerbKind {
     Notrack,
     /// `add source/24 to SET for 10m`
     Add {
-        key: Key,
+        key: Box<Key>,
         set: Name,
         duration: Option<Value>,
     },
@@ -262,7 +262,7 @@ pub enum EndpointKind {
     Name(Name),
     /// An address, network or range; an IPv6 address without the brackets it may have.
     Address(Value),
-    Group(List),
+    Group(Box<List>),
     /// `:3128`: the port alone.
     PortOnly,
 }

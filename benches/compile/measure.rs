@@ -1,0 +1,119 @@
+//! One policy measured: stage by stage in this process, or whole in the program itself.
+
+use std::fs;
+use std::hint::black_box;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use palisade::source::{MemoryLoader, Sources};
+use palisade::{emit, lower, meaning, resolve, syntax};
+
+/// The halves of a row, as the first argument names them.
+pub const STAGES: &str = "--stages";
+pub const WHOLE: &str = "--whole";
+
+/// Runs are repeated until they took this long together, at most [`MOST_RUNS`] times.
+const LONG_ENOUGH: Duration = Duration::from_millis(1_500);
+const MOST_RUNS: usize = 30;
+
+/// Prints the cells of one half of a row.
+pub fn run(what: &str, path: &Path) -> io::Result<()> {
+    match what {
+        STAGES => stages(path),
+        _ => whole(path),
+    }
+}
+
+fn stages(path: &Path) -> io::Result<()> {
+    let text = fs::read_to_string(path)?;
+    let mut best = [Duration::MAX; 5];
+    repeat(|| {
+        for (best, time) in best.iter_mut().zip(one_run(&text)) {
+            *best = time.min(*best);
+        }
+        Ok(())
+    })?;
+    best.iter().for_each(|time| print!("{:>9}", cell(*time)));
+    Ok(())
+}
+
+/// The times of parse, resolve, meaning, lower and emit.
+fn one_run(text: &str) -> [Duration; 5] {
+    let mut sources = Sources::new();
+    let root = sources.add("policy.fw", text);
+    let (parse, _) = timed(|| syntax::parse(root, text));
+    let mut loader = MemoryLoader::default();
+    let (resolve, resolved) = timed(|| resolve::resolve(root, &mut sources, &mut loader));
+    let (meaning, _) = timed(|| meaning::meaning(&resolved.policy));
+    let (lower, lowered) = timed(|| lower::lower(&resolved.policy, &sources));
+    let header = emit::Header::default();
+    let (emit, _) = timed(|| {
+        [&lowered.v4, &lowered.v6].map(|ruleset| emit::iptables(ruleset, &header, &sources))
+    });
+    [parse, resolve.saturating_sub(parse), meaning, lower, emit]
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let start = Instant::now();
+    let made = black_box(work());
+    (start.elapsed(), made)
+}
+
+fn whole(path: &Path) -> io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut best = [Duration::MAX; 2];
+    repeat(|| {
+        let before = processor_time()?;
+        let start = Instant::now();
+        let mut build = Command::new(env!("CARGO_BIN_EXE_palisade"));
+        build.arg("build").arg(path).arg("-o").arg(folder.path());
+        let output = build.stdout(Stdio::null()).output()?;
+        let wall = start.elapsed();
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr).into_owned();
+            let last: Vec<&str> = words.lines().rev().take(12).collect();
+            return Err(io::Error::other(last.into_iter().rev().collect::<Vec<_>>().join("\n")));
+        }
+        let cpu = processor_time()?.saturating_sub(before);
+        best = [wall.min(best[0]), cpu.min(best[1])];
+        Ok(())
+    })?;
+    // Kilobytes; of the largest child, and this process had no other.
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
+    print!("{:>9}{:>9}{:>6} MB", cell(best[0]), cell(best[1]), peak / 1024);
+    Ok(())
+}
+
+/// What all children took that have ended.
+fn processor_time() -> io::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let [user, system] = [usage.user_time(), usage.system_time()].map(|time| {
+        let seconds = Duration::from_secs(time.tv_sec().unsigned_abs());
+        seconds + Duration::from_micros(time.tv_usec().unsigned_abs())
+    });
+    Ok(user + system)
+}
+
+fn repeat(mut run: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let start = Instant::now();
+    for _ in 0..MOST_RUNS {
+        run()?;
+        if start.elapsed() > LONG_ENOUGH {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Three digits or so: `0.123 ms`, `45.6 ms`, `1.23 s`.
+fn cell(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    match seconds {
+        1.0.. => format!("{seconds:.2} s"),
+        0.01.. => format!("{:.1} ms", seconds * 1e3),
+        _ => format!("{:.3} ms", seconds * 1e3),
+    }
+}

@@ -1,0 +1,81 @@
+//! What grows by four takes about four times as long, not sixteen times.
+//!
+//! A busy machine slows both sizes, so the best of several runs of each is taken, one after the
+//! other in turn; the bound lies far from four and from sixteen.
+
+use std::time::{Duration, Instant};
+
+use palisade::diagnostic::has_errors;
+use palisade::source::{MemoryLoader, Sources};
+use palisade::{emit, lower, resolve};
+
+const SMALL: usize = 1_500;
+const ROUNDS: usize = 4;
+
+/// More than this is no longer near-linear.
+const MOST: u32 = 9;
+
+/// How long it takes to build a policy.
+fn time(text: &str) -> Duration {
+    let start = Instant::now();
+    let mut sources = Sources::new();
+    let root = sources.add("policy.fw", text);
+    let resolved = resolve::resolve(root, &mut sources, &mut MemoryLoader::default());
+    assert!(!has_errors(&resolved.findings), "{:?}", resolved.findings.first());
+    let lowered = lower::lower(&resolved.policy, &sources);
+    let text = emit::iptables(&lowered.v4, &emit::Header::default(), &sources);
+    assert!(text.contains("-A INPUT"));
+    start.elapsed()
+}
+
+fn grows_linearly(policy: fn(usize) -> String) {
+    let (small, large) = (policy(SMALL), policy(4 * SMALL));
+    let mut best = [Duration::MAX; 2];
+    for _ in 0..ROUNDS {
+        best = [best[0].min(time(&small)), best[1].min(time(&large))];
+    }
+    let [small, large] = best;
+    assert!(large < small * MOST, "{small:?} for one, {large:?} for four");
+}
+
+/// `of` each number below `count`.
+fn each(count: usize, of: impl Fn(usize) -> String) -> String {
+    (0..count).map(of).collect()
+}
+
+fn network(number: usize) -> String {
+    format!("10.{}.{}.{}/31", number >> 14, (number >> 6) & 255, (number & 63) * 4)
+}
+
+#[test]
+fn zones_with_an_interface_each() {
+    grows_linearly(|count| {
+        let zones = each(count, |i| format!("zone z{i} = e{i} {{ {} }}\n", network(i)));
+        zones + &each(count, |i| format!("allow ssh from z{i}\n"))
+    });
+}
+
+#[test]
+fn one_rule_with_many_zones() {
+    grows_linearly(|count| {
+        let zones = each(count, |i| format!("zone z{i} = e{i}\n"));
+        let list: Vec<String> = (0..count).map(|i| format!("z{i}")).collect();
+        format!("{zones}allow ssh from {}\n", list.join(", "))
+    });
+}
+
+#[test]
+fn interfaces_that_are_no_slips_of_zones() {
+    grows_linearly(|count| {
+        let zones = each(count, |i| format!("zone z{i} = e{i}\nallow ssh from z{i}\n"));
+        zones + &each(count, |i| format!("allow ssh in other{i}\n"))
+    });
+}
+
+#[test]
+fn one_list_with_many_addresses() {
+    grows_linearly(|count| {
+        let list: Vec<String> = (0..count).map(network).collect();
+        format!("let big = {}\nallow ssh from big\n", list.join(", "))
+    });
+}
