@@ -112,7 +112,7 @@ fn only_cli_touches_the_world() {
     for (room, _) in ROOMS.iter().filter(|(room, _)| *room != "cli") {
         for file in files(room) {
             let text = fs::read_to_string(&file).expect("a source file");
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let code = text.as_str();
             if let Some(door) = doors.iter().find(|door| code.contains(**door)) {
                 found.insert(file, door);
             }
