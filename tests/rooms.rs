@@ -107,12 +107,27 @@ fn every_module_is_a_room() {
 
 #[test]
 fn only_cli_touches_the_world() {
-    let doors = ["std::fs", "std::process", "std::env", "std::time", "println!", "eprintln!"];
+    let doors = [
+        "std::fs",
+        "std::process",
+        "std::env",
+        "std::time",
+        "std::net::Tcp",
+        "std::io::std",
+        "use std::{",
+        "println!",
+        "print!(",
+        "tempfile",
+        "anstream",
+    ];
+    let is_test = |file: &Path| {
+        file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+    };
     let mut found: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (room, _) in ROOMS.iter().filter(|(room, _)| *room != "cli") {
-        for file in files(room) {
+        for file in files(room).into_iter().filter(|file| !is_test(file)) {
             let text = fs::read_to_string(&file).expect("a source file");
-            let code = text.as_str();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
             if let Some(door) = doors.iter().find(|door| code.contains(**door)) {
                 found.insert(file, door);
             }

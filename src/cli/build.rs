@@ -77,14 +77,8 @@ impl Build {
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }
-        policy.findings = levels.apply(policy.findings);
-        if !policy.findings.is_empty() {
-            terminal.tell_findings(&policy.report());
-            terminal.tell_summary(&policy.title, policy.counts());
-        }
-        match policy.outcome() {
-            Outcome::Clean => {}
-            outcome @ (Outcome::AtFault | Outcome::Undone) => return Ok(outcome),
+        if let Some(outcome) = policy.tell(&levels, terminal) {
+            return Ok(outcome);
         }
         destination.write(&policy, terminal)?;
         // The program ends here, and the system takes memory back at once; to free a large policy

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use super::Outcome;
 use super::failure::Failure;
+use super::levels::Levels;
 use super::loader::{DiskLoader, read_all, read_text};
 use super::pipeline;
+use super::terminal::Terminal;
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, catalogue};
 use crate::resolve::Policy;
@@ -52,6 +54,19 @@ impl Checked {
             Outcome::AtFault
         } else {
             Outcome::Clean
+        }
+    }
+
+    /// Judges the findings and tells them to people; `Some` when nothing may follow.
+    pub(super) fn tell(&mut self, levels: &Levels, terminal: &Terminal) -> Option<Outcome> {
+        self.findings = levels.apply(std::mem::take(&mut self.findings));
+        if !self.findings.is_empty() {
+            terminal.tell_findings(&self.report());
+            terminal.tell_summary(&self.title, self.counts());
+        }
+        match self.outcome() {
+            Outcome::Clean => None,
+            outcome @ (Outcome::AtFault | Outcome::Undone) => Some(outcome),
         }
     }
 

@@ -35,14 +35,8 @@ impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
         let mut policy = front::check(&self.file)?;
-        policy.findings = levels.apply(policy.findings);
-        if !policy.findings.is_empty() {
-            terminal.tell_findings(&policy.report());
-            terminal.tell_summary(&policy.title, policy.counts());
-        }
-        match policy.outcome() {
-            Outcome::Clean => {}
-            outcome @ (Outcome::AtFault | Outcome::Undone) => return Ok(outcome),
+        if let Some(outcome) = policy.tell(&levels, terminal) {
+            return Ok(outcome);
         }
         let emit = match self.format {
             Format::Human => Emit::Plan,

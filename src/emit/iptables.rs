@@ -24,9 +24,9 @@ pub struct Header {
 impl Header {
     /// The `#` lines, each with its line break.
     #[must_use]
-    pub fn lines(&self, family: &str) -> String {
+    pub fn lines(&self, what: &str) -> String {
         let mut out = String::new();
-        let _ = writeln!(out, "# palisade {}: {family} rules", one_line(&self.version));
+        let _ = writeln!(out, "# palisade {}: {what}", one_line(&self.version));
         let _ = writeln!(out, "# policy sha256:{}", one_line(&self.digest));
         for line in self.notes.iter().flat_map(|note| note.lines()) {
             let _ = writeln!(out, "# {}", one_line(line));
@@ -39,7 +39,7 @@ impl Header {
 /// rules under a line that says where it comes from.
 #[must_use]
 pub fn iptables(ruleset: &Ruleset, header: &Header, sources: &Sources) -> String {
-    let mut out = header.lines(&ruleset.family.to_string());
+    let mut out = header.lines(&format!("{} rules", ruleset.family));
     for table in &ruleset.tables {
         print_table(&mut out, table, ruleset.family, sources);
     }

@@ -44,7 +44,7 @@ pub fn nft(
     header: &Header,
     sources: &Sources,
 ) -> Result<String, Vec<Untranslatable>> {
-    let mut out = header.lines("nft");
+    let mut out = header.lines("nft rules");
     let mut problems = Vec::new();
     for ruleset in [v4, v6] {
         let mut writer = Writer::new(ruleset, sources);

@@ -18,7 +18,7 @@ use crate::net::{Interface, Prefix};
 use crate::ruleset::{Match, MatchKind, Origin, Rule, Target};
 
 use super::generated::{Generated, Owner};
-use super::set::{Alternative, Set, in_order, is_counted};
+use super::set::{Alternative, Set, in_order};
 
 /// What is done with the packets of a set: further matches and a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl From<Target> for Ending {
 impl Ending {
     /// Whether it counts, so that it must stand in one place.
     pub(super) fn is_counted(&self) -> bool {
-        self.matches.iter().any(is_counted)
+        self.matches.iter().any(|m| m.kind.depends_on_history())
     }
 }
 

@@ -22,7 +22,8 @@ const MAX_ENTRIES: u32 = 65_536;
 pub(super) struct Limits(HashMap<LimitId, Use>);
 
 struct Use {
-    /// Which statement wrote it, as far as can be told: the first that carries it.
+    /// Which statement wrote it, as far as can be told: what the first that carries it says, and how
+    /// many before it say the same.
     place: String,
     rules: u32,
     /// In how many chains those rules stand together.
@@ -32,16 +33,18 @@ struct Use {
 impl Limits {
     pub(super) fn of(policy: &Policy, sources: &Sources) -> Self {
         let mut uses: HashMap<LimitId, Use> = HashMap::new();
+        let mut alike: HashMap<String, usize> = HashMap::new();
         let items = policy.items.iter().filter_map(|item| match item {
             Item::Rule(rule) => Some(rule),
             Item::Nat(_) => None,
         });
         for rule in items.chain(policy.chains.iter().flat_map(|chain| &chain.rules)) {
             for (index, limit) in rule.limits.iter().enumerate() {
-                let known = uses.entry(limit.id).or_insert_with(|| Use {
-                    place: place(rule.origin, index, policy, sources),
-                    rules: 0,
-                    scopes: 0,
+                let known = uses.entry(limit.id).or_insert_with(|| {
+                    let said = place(rule.origin, index, policy, sources);
+                    let before = alike.entry(said.clone()).or_default();
+                    *before += 1;
+                    Use { place: format!("{said} {before}"), rules: 0, scopes: 0 }
                 });
                 known.rules += 1;
                 known.scopes += scopes(rule);
@@ -147,7 +150,8 @@ fn scopes(rule: &Rule) -> u32 {
     hooks.into_iter().chain([Scope::Chain]).map(|scope| u32::from(has(scope))).sum()
 }
 
-/// File, line and column of a statement and of the calls it came through.
+/// What a statement and the calls it came through say, and which limit of it: what stays when lines
+/// are inserted elsewhere, so that buckets survive a reload.
 fn place(origin: Origin, index: usize, policy: &Policy, sources: &Sources) -> String {
     let mut place = format!("#{index}");
     let mut span = Some(origin.span);
@@ -155,8 +159,7 @@ fn place(origin: Origin, index: usize, policy: &Policy, sources: &Sources) -> St
     // A policy of n calls has no chain of more than n of them.
     for _ in 0..=policy.calls.len() {
         let Some(at) = span else { break };
-        let column = sources.start(at).column;
-        let _ = write!(place, " {}:{column}", sources.locate(at));
+        let _ = write!(place, " {}", sources.text(at));
         let next = call.and_then(|call| policy.calls.get(call.0 as usize));
         span = next.map(|next| next.span);
         call = next.and_then(|next| next.parent);

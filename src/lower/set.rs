@@ -249,7 +249,7 @@ pub(super) fn in_order(mut matches: Vec<Match>) -> Vec<Match> {
     let mut ordered: Vec<Match> = Vec::with_capacity(matches.len());
     for m in matches {
         match ordered.last_mut() {
-            Some(last) if *last == m && !is_counted(&m) => {}
+            Some(last) if *last == m && !m.kind.depends_on_history() => {}
             Some(Match { negated: false, kind: MatchKind::Conntrack(known) }) => match m {
                 Match { negated: false, kind: MatchKind::Conntrack(more) }
                     if merge(known, &more) => {}
@@ -279,14 +279,6 @@ fn merge(known: &mut Conntrack, more: &Conntrack) -> bool {
     known.original_destination = known.original_destination.or(more.original_destination);
     known.original_port = known.original_port.or(more.original_port);
     true
-}
-
-/// Whether a match counts packets, so that asking twice is not asking once.
-pub(super) fn is_counted(m: &Match) -> bool {
-    matches!(
-        m.kind,
-        MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. }
-    )
 }
 
 /// Between these two is all that looks at the traffic's kind.

@@ -92,7 +92,7 @@ impl Rate {
             "day" | "d" => Unit::Day,
             _ => return Err(RateError::UnknownUnit(unit.to_owned())),
         };
-        if !count.bytes().all(|byte| byte.is_ascii_digit()) {
+        if count.is_empty() || !count.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(RateError::NotARate);
         }
         Rate::new(count.parse().map_err(|_| RateError::TooFast)?, unit)

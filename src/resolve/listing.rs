@@ -1,6 +1,5 @@
 //! The services of the standard library as people look them up.
 
-use super::messages;
 use super::names::{ServiceNode, gather};
 use super::policy::Part;
 use super::rules::{describe, ports_text};
@@ -71,24 +70,15 @@ impl<'a> Resolver<'a> {
         let file = self.sources.file(node.name.0.file());
         let end = node.clauses.last().map_or(node.name.0, |clause| clause.span);
         let definition = &file.text()[node.name.0.to(end).range()];
-        let traffic = self.service_traffic(node.name, name);
+        let traffic = self.service_of_word(node.name.0, name);
         ServiceInfo {
             name: name.to_owned(),
             aliases,
             tags,
             description: description.concat(),
             definition: format!("service {definition}"),
-            parts: traffic.iter().map(describe_traffic).collect(),
+            parts: traffic.iter().flat_map(|all| all.iter()).map(describe_traffic).collect(),
             file: file.name().to_owned(),
-        }
-    }
-
-    fn service_traffic(&mut self, name: Name, word: &'a str) -> Vec<Traffic> {
-        if let Some(traffic) = self.service_of_word(name.0, word) {
-            traffic.to_vec()
-        } else {
-            self.report(messages::unknown_service(name.0, word, &self.names));
-            Vec::new()
         }
     }
 }

@@ -2,7 +2,6 @@
 
 mod run;
 
-// The tests that need every stage: delete the next line once they are compiled in.
 mod policies;
 
 use std::fs;

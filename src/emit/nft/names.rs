@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
-use crate::ruleset::{Ruleset, Table, TableName, Target};
+use crate::ruleset::{Chain, Ruleset, Table, TableName, Target};
 
 /// Which address a NETMAP in a chain translates: that depends on the hook it is called from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,8 @@ impl<'a> Names<'a> {
 
     /// Walks the jumps from every built-in chain.
     fn find_sides(&mut self, table: &'a Table) {
+        let by_name: HashMap<&str, &'a Chain> =
+            table.chains.iter().map(|chain| (&*chain.name, chain)).collect();
         for start in table.name.built_in_chains() {
             let side = match *start {
                 "PREROUTING" | "OUTPUT" => Side::Destination,
@@ -76,10 +78,10 @@ impl<'a> Names<'a> {
             };
             let mut seen: HashSet<&str> = HashSet::new();
             let mut next = vec![*start];
-            while let Some(chain) = next.pop().and_then(|name| table.chain(name)) {
-                if !seen.insert(&chain.name) {
+            while let Some(name) = next.pop() {
+                let Some(chain) = by_name.get(name).filter(|chain| seen.insert(&chain.name)) else {
                     continue;
-                }
+                };
                 let entry = self.sides.entry((table.name, &*chain.name)).or_insert(side);
                 if *entry != side {
                     *entry = Side::Both;

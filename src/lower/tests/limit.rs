@@ -12,7 +12,7 @@ fn rules_of(ruleset: &Ruleset) -> impl Iterator<Item = &crate::ruleset::Rule> {
 
 fn counting_rules(ruleset: &Ruleset) -> usize {
     let counts =
-        |rule: &&crate::ruleset::Rule| rule.matches.iter().any(super::super::set::is_counted);
+        |rule: &&crate::ruleset::Rule| rule.matches.iter().any(|m| m.kind.depends_on_history());
     rules_of(ruleset).filter(counts).count()
 }
 

@@ -167,8 +167,5 @@ pub fn end_after_brace(span: Span, next: &str) -> Finding {
 pub fn foreign_line(span: Span) -> Finding {
     syntax_error(span, "this is a line of iptables, not of a policy")
         .label("Palisade has words instead of options")
-        .help(
-            "write `allow tcp 22 from lan` for `-A INPUT -i eth1 -p tcp --dport 22 -j ACCEPT`; \
-             `palisade import` turns a whole dump of iptables-save into a policy",
-        )
+        .help("write `allow tcp 22 from lan` for `-A INPUT -i eth1 -p tcp --dport 22 -j ACCEPT`")
 }
