@@ -66,7 +66,7 @@ impl Policy {
 
     /// Whether there are rules for this loader, which are then loaded.
     fn load(&self, ground: &Ground, loader: Loader) -> bool {
-        let loaded = match loader {
+        let result = match loader {
             Loader::Iptables(variant) => Family::BOTH.into_iter().try_for_each(|family| {
                 restore(&ground.router, variant, family, self.rules.of(family))
             }),
@@ -75,7 +75,7 @@ impl Policy {
                 None => return false,
             },
         };
-        loaded.unwrap_or_else(|error| panic!("{loader:?}: {error}\n{}", self.text));
+        result.unwrap_or_else(|error| panic!("{loader:?}: {error}\n{}", self.text));
         true
     }
 
@@ -126,6 +126,7 @@ impl Tally {
     }
 }
 
+#[derive(Clone, Copy)]
 enum End {
     Passed { translated: bool },
     Stopped,
@@ -185,6 +186,10 @@ fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<End,
         Some(_) => BaseChain::FilterForward,
         None => BaseChain::FilterInput,
     };
+    if chain == BaseChain::FilterForward {
+        // The kernel counts the hop before it asks.
+        packet.ttl -= 1;
+    }
     let Some(decision) = traced(meaning, chain, &packet) else { return Ok(End::Limited) };
     let passes = match decision {
         Decision::Accept => true,
@@ -307,7 +312,7 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
         packet.destination = original.destination;
         set_port(&mut packet, original.port.unwrap_or_default());
         // What is published is as often an address of the router as it is not.
-        local = packet.ttl % 2 == 0;
+        local = packet.ttl.is_multiple_of(2);
     }
     if local && !is_local(packet.destination) {
         let [v4, v6, _] = any().1;
