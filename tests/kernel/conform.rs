@@ -2,21 +2,20 @@
 //!
 //! `PALISADE_SEEDS=1000 cargo test --test kernel conform` tries more policies than the default.
 
-use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use palisade::diagnostic::has_errors;
 use palisade::emit::{self, Header};
 use palisade::lower::lower;
-use palisade::meaning::{BaseChain, Decision, Meaning, Question, Translation, meaning, probes};
-use palisade::net::address::{from_number, to_number};
-use palisade::net::{CtState, Family, Prefix, TcpFlags};
-use palisade::packet::{Original, Packet, Payload, Random};
+use palisade::meaning::{BaseChain, Meaning, meaning, probes};
+use palisade::net::{CtState, Family, TcpFlags};
+use palisade::packet::{Packet, Payload, Random};
 use palisade::resolve::resolve;
 use palisade::source::{MemoryLoader, Sources};
 
 use crate::craft::{self, Marks};
-use crate::ground::{Asked, Ground, LINKS, MAC, Sighting, is_local};
+use crate::ground::{Ground, LINKS, MAC, is_local};
+use crate::judge::{End, judge, set_port};
 use crate::load::{Rules, Variant, nft, restore};
 use crate::{generate, need};
 
@@ -66,7 +65,7 @@ impl Policy {
 
     /// Whether there are rules for this loader, which are then loaded.
     fn load(&self, ground: &Ground, loader: Loader) -> bool {
-        let loaded = match loader {
+        let result = match loader {
             Loader::Iptables(variant) => Family::BOTH.into_iter().try_for_each(|family| {
                 restore(&ground.router, variant, family, self.rules.of(family))
             }),
@@ -75,7 +74,7 @@ impl Policy {
                 None => return false,
             },
         };
-        loaded.unwrap_or_else(|error| panic!("{loader:?}: {error}\n{}", self.text));
+        result.unwrap_or_else(|error| panic!("{loader:?}: {error}\n{}", self.text));
         true
     }
 
@@ -126,13 +125,6 @@ impl Tally {
     }
 }
 
-enum End {
-    Passed { translated: bool },
-    Stopped,
-    Unasked,
-    Limited,
-}
-
 /// Sends the packets of each policy through its rules. What the kernel judged otherwise than meant
 /// is returned, with the seed of the policy.
 fn faults(
@@ -168,123 +160,6 @@ fn faults(
     faults
 }
 
-/// What became of a packet, when that is what is meant.
-fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<End, String> {
-    let Some(asked) = &sighting.asked else {
-        let strange = sighting.passed.is_some();
-        return if strange { Err("passed and never asked".to_owned()) } else { Ok(End::Unasked) };
-    };
-    let mut packet = Packet { state: asked.state, ..packet.clone() };
-    let sent = (packet.source, packet.destination);
-    let Some(translation) = traced(meaning, BaseChain::NatPrerouting, &packet) else {
-        return Ok(End::Limited);
-    };
-    translate(&mut packet, &translation, asked)?;
-    packet.outgoing = asked.outgoing.as_deref().map(Into::into);
-    let chain = match packet.outgoing {
-        Some(_) => BaseChain::FilterForward,
-        None => BaseChain::FilterInput,
-    };
-    let Some(decision) = traced(meaning, chain, &packet) else { return Ok(End::Limited) };
-    let passes = match decision {
-        Decision::Accept => true,
-        Decision::Drop | Decision::Reject(_) => false,
-        Decision::Translate(_) => panic!("a filter translates"),
-    };
-    let Some(source) = sighting.passed.filter(|_| passes) else {
-        let same = passes == sighting.passed.is_some();
-        return if same { Ok(End::Stopped) } else { Err(format!("meant {decision:?}")) };
-    };
-    if chain == BaseChain::FilterForward {
-        let Some(decision) = traced(meaning, BaseChain::NatPostrouting, &packet) else {
-            return Ok(End::Limited);
-        };
-        if !is_source(source, &packet, &decision) {
-            return Err(format!("leaves as {source}, meant {decision:?}"));
-        }
-    } else if source != packet.source {
-        return Err(format!("arrives as {source}"));
-    }
-    Ok(End::Passed { translated: sent != (source, packet.destination) })
-}
-
-/// What a chain decides; `None` when that depends on a limit.
-fn traced(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Option<Decision> {
-    let mut limited = false;
-    let found = meaning.trace(chain, packet, &mut |question| {
-        limited |= matches!(question, Question::Limit(_));
-        true
-    });
-    (!limited).then_some(found.decision)
-}
-
-/// Makes of the packet what prerouting is meant to make of it, if that is what the kernel made.
-fn translate(packet: &mut Packet, decision: &Decision, asked: &Asked) -> Result<(), String> {
-    let before = (packet.destination, packet.ports().map(|(_, port)| port));
-    let Decision::Translate(translation) = decision else { panic!("nat decides {decision:?}") };
-    match &**translation {
-        Translation::Exempt => {}
-        Translation::Destination { address, ports } => {
-            packet.destination = *address;
-            if let Some(ports) = ports {
-                let [(port, _)] = ports.intervals() else { panic!("a port of {ports:?}") };
-                set_port(packet, *port);
-            }
-        }
-        Translation::Redirect { port } => {
-            if is_local(asked.destination) {
-                packet.destination = asked.destination;
-            }
-            set_port(packet, *port);
-        }
-        Translation::Netmap { from, to } => {
-            packet.destination = mapped(packet.destination, *from, *to);
-        }
-        Translation::Masquerade | Translation::Source { .. } => {
-            panic!("prerouting {translation:?}")
-        }
-    }
-    packet.to_local = is_local(packet.destination);
-    let (destination, port) = before;
-    if before != (packet.destination, packet.ports().map(|(_, port)| port)) {
-        packet.original = Some(Original { destination, port });
-    }
-    let same = packet.destination == asked.destination;
-    same.then_some(()).ok_or_else(|| format!("goes to {}, meant {decision:?}", asked.destination))
-}
-
-/// Whether a packet that leaves has the source that postrouting is meant to give it.
-fn is_source(source: IpAddr, packet: &Packet, decision: &Decision) -> bool {
-    let Decision::Translate(translation) = decision else { panic!("nat decides {decision:?}") };
-    match &**translation {
-        Translation::Exempt => source == packet.source,
-        Translation::Masquerade => {
-            let wire = LINKS.iter().find(|(name, _)| Some(*name) == packet.outgoing.as_deref());
-            let (_, addresses) = wire.expect("packets leave by a wire");
-            addresses.iter().any(|address| address.parse() == Ok(source))
-        }
-        Translation::Source { low, high } => (*low..=*high).contains(&source),
-        Translation::Netmap { from, to } => source == mapped(packet.source, *from, *to),
-        Translation::Destination { .. } | Translation::Redirect { .. } => {
-            panic!("postrouting {translation:?}")
-        }
-    }
-}
-
-fn mapped(address: IpAddr, from: Prefix, to: Prefix) -> IpAddr {
-    let offset = to_number(address) - to_number(from.address());
-    from_number(Family::of(address), to_number(to.address()) + offset)
-}
-
-fn set_port(packet: &mut Packet, port: u16) {
-    match &mut packet.payload {
-        Payload::Tcp { destination, .. }
-        | Payload::Udp { destination, .. }
-        | Payload::Sctp { destination, .. } => *destination = port,
-        Payload::Icmp { .. } | Payload::Other(_) => {}
-    }
-}
-
 const SYN: u8 = 0x02;
 
 /// The flags that most probes have and that no connection begins with: a reset, an answer.
@@ -307,7 +182,7 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
         packet.destination = original.destination;
         set_port(&mut packet, original.port.unwrap_or_default());
         // What is published is as often an address of the router as it is not.
-        local = packet.ttl % 2 == 0;
+        local = packet.ttl.is_multiple_of(2);
     }
     if local && !is_local(packet.destination) {
         let [v4, v6, _] = any().1;

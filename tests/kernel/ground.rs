@@ -72,25 +72,24 @@ impl Ground {
             // No address of its own making.
             namespace.set("net/ipv6/conf/default/addr_gen_mode", "1");
         }
-        let [mut inner, mut outer] = [String::new(), String::new()];
+        router.ip(&LINKS.map(|(name, _)| wire_of_router(name, &outside.path())).concat());
+        outside.ip(&LINKS.map(|(name, _)| format!("link set {name} arp off up\n")).concat());
         for (index, (name, addresses)) in LINKS.iter().enumerate() {
-            inner += &wire_of_router(name, &outside.path());
-            outer += &format!("link set {name} arp off up\n");
-            for address in addresses {
-                let (length, flags) = if address.contains(':') { (128, "nodad") } else { (32, "") };
-                inner += &format!("address add {address}/{length} dev {name} {flags}\n");
-            }
+            router.ip(&addresses.map(|address| address_of_router(name, address)).concat());
             // Class 0 is that of every packet which no rule speaks of.
             let table = if index == 0 { 254 } else { 100 + index };
-            for everywhere in ["0.0.0.0/0", "::/0"] {
-                let class = class(index);
-                inner += &format!("route add {everywhere} dev {name} table {table}\n");
-                inner += &format!("rule add from {everywhere} tos {class:#x} lookup {table}\n");
-                outer += &format!("route add {everywhere} dev {name} metric {table}\n");
+            let class = class(index);
+            let ways = format!(
+                "route add default dev {name} table {table}\n\
+                 rule add tos {class:#x} lookup {table}\n"
+            );
+            let back = format!("route add default dev {name} metric {table}\n");
+            for family in ["-4", "-6"] {
+                router.ip_of(family, &ways);
+                outside.ip_of(family, &back);
             }
         }
-        router.ip(&inner);
-        outside.ip(&outer);
+        nft(&outside, DEAF).unwrap_or_else(|error| panic!("outside hears: {error}"));
         nft(&router, OBSERVER).unwrap_or_else(|error| panic!("no observer: {error}"));
         let sockets = outside.run(|| LINKS.map(|(name, _)| Family::BOTH.map(|of| raw(name, of))));
         Self { router, _outside: outside, sockets: sockets.into() }
@@ -138,8 +137,8 @@ impl Ground {
 
 /// Whether an address is the router's.
 pub fn is_local(address: IpAddr) -> bool {
-    let own = |text: &&str| text.parse() == Ok(address);
-    LINKS.iter().any(|(_, addresses)| addresses.iter().any(|text| own(&text)))
+    let own = |text: &str| text.parse() == Ok(address);
+    LINKS.iter().any(|(_, addresses)| addresses.iter().any(|text| own(text)))
 }
 
 /// The type of service that chooses a wire: bits that IPv4 looks at for a route, none of which
@@ -152,6 +151,11 @@ fn class(wire: usize) -> u8 {
 fn wire_of_router(name: &str, other: &str) -> String {
     let end = format!("{name} address {MAC}");
     format!("link add {end} type veth peer name {end} netns {other}\nlink set {name} arp off up\n")
+}
+
+fn address_of_router(name: &str, address: &str) -> String {
+    let (length, flags) = if address.contains(':') { (128, "nodad") } else { (32, "") };
+    format!("address add {address}/{length} dev {name} {flags}\n")
 }
 
 /// A socket that writes whole packets to one wire.
@@ -167,6 +171,13 @@ fn raw(wire: &str, family: Family) -> UdpSocket {
     // Only its sending is used, which is the same for every socket of datagrams.
     UdpSocket::from(socket)
 }
+
+/// Outside answers nothing, not even its own packets that it looped back.
+const DEAF: &str = "
+table inet deaf {
+    chain ears { type filter hook prerouting priority -500; policy drop; }
+}
+";
 
 const OBSERVER: &str = "
 table inet observer {

@@ -19,7 +19,7 @@
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
-//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets. `walk`
+//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
 //! rules everything arrives, and with a wrong rule an example fails.
 
@@ -45,6 +45,7 @@ mod walk;
 
 mod craft;
 mod ground;
+mod judge;
 
 mod conform;
 

@@ -63,6 +63,12 @@ impl Namespace {
             .unwrap_or_else(|error| panic!("ip could not do\n{batch}\n{error}"));
     }
 
+    /// The same for lines that say not of which family they are, which is `-4` or `-6`.
+    pub fn ip_of(&self, family: &str, batch: &str) {
+        self.output("ip", &[family, "-batch", "-"], batch)
+            .unwrap_or_else(|error| panic!("ip {family} could not do\n{batch}\n{error}"));
+    }
+
     /// Sets a kernel parameter of this namespace, as in `net/ipv4/ip_forward`.
     pub fn set(&self, parameter: &str, value: &str) {
         // /proc/sys/net shows each thread the parameters of its own namespace.

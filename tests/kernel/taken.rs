@@ -156,7 +156,9 @@ fn generated_policies_are_taken() {
 fn rules_by_hand_are_taken() {
     if need::met() {
         for rules in [hand::ssh_only(), hand::web(), hand::router(), hand::published()] {
-            Variant::ALL.into_iter().for_each(|variant| takes(variant, &rules));
+            for variant in Variant::ALL {
+                takes(variant, &rules);
+            }
         }
     }
 }
@@ -175,7 +177,9 @@ fn everything_that_can_be_printed_is_taken() {
     let [v4, v6] =
         Family::BOTH.map(|family| emit::iptables(&everything(family, HOSTILE), &header, &sources));
     let rules = Rules { v4, v6 };
-    Variant::ALL.into_iter().for_each(|variant| takes(variant, &rules));
+    for variant in Variant::ALL {
+        takes(variant, &rules);
+    }
 
     let said: Vec<&str> =
         HOSTILE.iter().copied().filter(|text| !text.contains(['$', '"'])).collect();
