@@ -114,19 +114,44 @@ fn builds_are_as_blessed() {
     let cases = cases(&folder);
     let mut wrong = Vec::new();
     for (name, policy) in &cases {
-        let output = tempfile::tempdir().unwrap();
-        let target = output.path().to_str().unwrap();
-        let built = palisade(&folder, &["build", policy, "-o", target, "--color", "never"]);
-        assert!(built.status.success(), "{name}: {}", text(built.stderr));
-        for family in ["v4", "v6"] {
-            let rules = fs::read_to_string(output.path().join(format!("rules.{family}"))).unwrap();
-            compare(&folder.join(format!("{name}.{family}")), &rules, &mut wrong);
-        }
-        let plan = palisade(&folder, &["show", policy, "--color", "never"]);
-        compare(&folder.join(format!("{name}.plan")), &text(plan.stdout), &mut wrong);
+        build(&folder, name, policy, &folder, &mut wrong);
     }
     assert_eq!(orphans(&folder, &["v4", "v6", "plan"], &cases), [] as [PathBuf; 0]);
     assert!(wrong.is_empty(), "BLESS=1 blesses them:\n{}", wrong.join("\n"));
+}
+
+/// Builds a policy of `from` and compares what is written with the golden files in `folder`.
+fn build(from: &Path, name: &str, policy: &str, folder: &Path, wrong: &mut Vec<String>) {
+    let output = tempfile::tempdir().unwrap();
+    let target = output.path().to_str().unwrap();
+    let built = palisade(from, &["build", policy, "-o", target, "--color", "never"]);
+    assert!(built.status.success(), "{name}: {}", text(built.stderr));
+    for family in ["v4", "v6"] {
+        let rules = fs::read_to_string(output.path().join(format!("rules.{family}"))).unwrap();
+        compare(&folder.join(format!("{name}.{family}")), &rules, wrong);
+    }
+    let plan = palisade(from, &["show", policy, "--color", "never"]);
+    compare(&folder.join(format!("{name}.plan")), &text(plan.stdout), wrong);
+}
+
+/// Each example with the most IPv4 rules that it may need: fewer than other tools write for it.
+const EXAMPLES: &[(&str, usize)] =
+    &[("first", 12), ("publish", 25), ("router", 12), ("ssh", 12), ("web", 12)];
+
+#[test]
+fn examples_are_as_blessed_and_small() {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let folder = folder("examples");
+    let mut wrong = Vec::new();
+    for (name, most) in EXAMPLES {
+        build(&from, name, &format!("{name}.fw"), &folder, &mut wrong);
+        let rules = fs::read_to_string(folder.join(format!("{name}.v4"))).unwrap();
+        let count = rules.lines().filter(|line| line.starts_with("-A ")).count();
+        assert!(count <= *most, "{name} has {count} IPv4 rules");
+    }
+    assert!(wrong.is_empty(), "BLESS=1 blesses them:\n{}", wrong.join("\n"));
+    let policies = fs::read_dir(&from).unwrap().count();
+    assert_eq!(policies, EXAMPLES.len(), "every example is listed");
 }
 
 #[test]
