@@ -10,7 +10,7 @@ use super::services::{Traffic, merge_parts};
 use super::{Resolver, messages};
 use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
-use crate::syntax::tree::{self, Name, VerbKind};
+use crate::syntax::tree::{self, Name, SubjectKind, VerbKind};
 
 impl<'a> Resolver<'a> {
     pub(super) fn filter_rule(
@@ -31,7 +31,7 @@ impl<'a> Resolver<'a> {
         if let Action::Reject(with) = &mut action {
             *with = self.reject_with(&context, &traffic, rule.subject())?;
         }
-        let families = self.rule_families(&context, action, &traffic, rule)?;
+        let families = self.rule_families(&context, action, &mut traffic, rule, env)?;
         let flows = self.flows(&routes, &traffic, families, span, action)?;
         let log = match &rule.verb.kind {
             VerbKind::Log(options) => Some(self.log(options)?),
@@ -183,19 +183,26 @@ impl<'a> Resolver<'a> {
         &mut self,
         context: &Context<'a>,
         action: Action,
-        traffic: &[Traffic],
-        rule: &tree::Rule,
+        traffic: &mut Vec<Traffic>,
+        rule: &'a tree::Rule,
+        env: Option<CallId>,
     ) -> Option<Families> {
         let families = context.families;
         let clause = context.family_clause;
         let possible = |wanted: Families| !families.intersection(wanted).is_empty();
-        for one in traffic {
-            if !possible(one.families) {
-                let at = rule.subject();
-                self.report(messages::traffic_of_other_family(at, &describe(&one.part), clause));
+        for subject in &rule.subjects {
+            if clause.is_none() || matches!(subject.kind, SubjectKind::More(_)) {
+                continue; // More ports are of the protocol before them.
+            }
+            // `ping` has a part in each family; of `icmpv6 …` with `ipv4` nothing is left.
+            let own = self.traffic(std::slice::from_ref(subject), env)?;
+            if let (Some(one), false) = (own.first(), own.iter().any(|one| possible(one.families))) {
+                let part = describe(&one.part);
+                self.report(messages::traffic_of_other_family(subject.span, &part, clause));
                 return None;
             }
         }
+        traffic.retain(|one| possible(one.families));
         for ends in [&context.from, &context.to].into_iter().flatten() {
             if !possible(families_of(ends)) {
                 self.report(messages::addresses_of_other_family(ends[0].span, clause));

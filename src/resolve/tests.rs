@@ -249,3 +249,11 @@ fn the_standard_library_is_without_findings() {
         assert_eq!(findings(&format!("use {name}")), [], "{name}");
     }
 }
+
+#[test]
+fn a_family_takes_its_part_of_a_service() {
+    let Item::Rule(rule) = &policy("allow ping ipv4").items[0] else { panic!("a rule") };
+    assert_eq!(rule.flows.len(), 1);
+    assert_eq!(rule.flows[0].parts[0].families(), crate::net::Families::only(Family::V4));
+    assert_eq!(findings("allow ping, icmpv6 echo-request ipv4")[0].0, "wrong-family");
+}
