@@ -84,9 +84,10 @@ impl End {
         End::new(span, EndKind::Machine, Addresses::full())
     }
 
-    fn exclude(&mut self, addresses: &Addresses) {
-        self.place.addresses = self.place.addresses.difference(addresses);
-        self.loose.addresses = self.loose.addresses.difference(addresses);
+    /// Keeps only what is among these addresses.
+    fn keep(&mut self, addresses: &Addresses) {
+        self.place.addresses = self.place.addresses.intersection(addresses);
+        self.loose.addresses = self.loose.addresses.intersection(addresses);
     }
 
     /// What is in both; `None` when nothing is.
@@ -190,7 +191,10 @@ impl<'a> Resolver<'a> {
         let mut ends = self.ends_of(&list.items, env)?;
         if !list.except.is_empty() {
             let excluded = self.excluded(&list.except, env)?;
-            ends.iter_mut().for_each(|end| end.exclude(&excluded));
+            let kept = Addresses::full().difference(&excluded);
+            for end in &mut ends {
+                end.keep(&kept);
+            }
             ends.retain(|end| !end.place.addresses.is_empty() || !end.loose.addresses.is_empty());
         }
         if ends.is_empty() {
