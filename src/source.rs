@@ -11,7 +11,7 @@ use std::sync::Arc;
 use codespan_reporting::files;
 
 /// One text more than this many bytes, or a policy whose files add up to more, is refused
-/// (`file-too-large`). It bounds memory: a policy of this size compiles within 1 GiB.
+/// (`file-too-large`). It bounds memory and time: a million rules (63 MB) take 1.8 GB to build.
 pub const MAX_BYTES: usize = 80 << 20;
 
 /// A file in [`Sources`].

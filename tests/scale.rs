@@ -73,6 +73,15 @@ fn interfaces_that_are_no_slips_of_zones() {
 }
 
 #[test]
+fn one_list_with_many_exceptions() {
+    grows_linearly(|count| {
+        let list: Vec<String> = (0..count).map(network).collect();
+        let holes: Vec<String> = (0..count).step_by(2).map(network).collect();
+        format!("allow ssh from {} except {}\n", list.join(", "), holes.join(", "))
+    });
+}
+
+#[test]
 fn one_list_with_many_addresses() {
     grows_linearly(|count| {
         let list: Vec<String> = (0..count).map(network).collect();

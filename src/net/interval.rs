@@ -134,9 +134,14 @@ impl<T: Bounded> IntervalSet<T> {
 
     #[must_use]
     pub fn contains(&self, value: T) -> bool {
+        self.has_within(value, value)
+    }
+
+    /// Whether `low..=high` is within one interval.
+    fn has_within(&self, low: T, high: T) -> bool {
         let intervals = self.intervals();
-        let after = intervals.partition_point(|(low, _)| *low <= value);
-        after > 0 && value <= intervals[after - 1].1
+        let after = intervals.partition_point(|(start, _)| *start <= low);
+        after > 0 && high <= intervals[after - 1].1
     }
 
     #[must_use]
@@ -144,9 +149,11 @@ impl<T: Bounded> IntervalSet<T> {
         match (&self.members, &other.members) {
             (Members::None, _) | (_, Members::All) => other.clone(),
             (_, Members::None) | (Members::All, _) => self.clone(),
-            (Members::Some(one), Members::Some(other)) => {
-                Self::from_intervals(one.iter().chain(other.iter()).copied())
-            }
+            (Members::Some(ours), Members::Some(theirs)) => match **theirs {
+                // One more value of a long list, said before.
+                [(low, high)] if self.has_within(low, high) => self.clone(),
+                _ => Self::from_intervals(ours.iter().chain(theirs.iter()).copied()),
+            },
         }
     }
 
@@ -157,7 +164,9 @@ impl<T: Bounded> IntervalSet<T> {
             (_, Members::All) | (Members::None, _) => return self.clone(),
             (Members::Some(ours), Members::Some(theirs)) => (ours, theirs),
         };
-        let (mut a, mut b) = (0, 0);
+        // Of a long list and one interval, all but a few are passed over at once.
+        let mut a = ours.partition_point(|(_, high)| *high < theirs[0].0);
+        let mut b = theirs.partition_point(|(_, high)| *high < ours[0].0);
         let mut intervals = Vec::new();
         while let (Some(x), Some(y)) = (ours.get(a), theirs.get(b)) {
             let (low, high) = (x.0.max(y.0), x.1.min(y.1));

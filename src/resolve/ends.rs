@@ -96,9 +96,10 @@ impl End {
         Place { interfaces: self.place.interfaces.clone(), addresses }
     }
 
-    fn exclude(&mut self, addresses: &Addresses) {
-        self.place.addresses = self.place.addresses.difference(addresses);
-        self.loose.addresses = self.loose.addresses.difference(addresses);
+    /// Keeps only what is among these addresses.
+    fn keep(&mut self, addresses: &Addresses) {
+        self.place.addresses = self.place.addresses.intersection(addresses);
+        self.loose.addresses = self.loose.addresses.intersection(addresses);
     }
 
     /// What is in both; `None` when nothing is.
@@ -202,8 +203,9 @@ impl<'a> Resolver<'a> {
         let mut ends = self.ends_of(&list.items, env)?;
         if !list.except.is_empty() {
             let excluded = self.excluded(&list.except, env)?;
+            let kept = Addresses::full().difference(&excluded);
             for end in &mut ends {
-                end.exclude(&excluded);
+                end.keep(&kept);
             }
             ends.retain(|end| !end.place.addresses.is_empty() || !end.loose.addresses.is_empty());
         }

@@ -85,6 +85,7 @@ pub fn list_clause(word: ListWord, list: List) -> ClauseKind {
 }
 
 /// A rule without room for more: there may be a million.
+#[expect(clippy::unnecessary_box_returns, reason = "the parser moves what it builds about")]
 pub fn rule(verb: Verb, mut subjects: Vec<Subject>, mut clauses: Vec<Clause>) -> Box<Rule> {
     subjects.shrink_to_fit();
     clauses.shrink_to_fit();
