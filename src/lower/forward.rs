@@ -106,7 +106,9 @@ impl Lowering<'_> {
                 .map(|place| Set::all([from(std::slice::from_ref(place)), to(&place.addresses)])),
         );
         let head = Set::all([conditions.set(), Set::any(heads)]);
-        let own = Set::all([conditions.set(), to(&loopback())]);
+        let places = forward.hairpin.iter().map(|place| &place.addresses);
+        let meant = Addresses::union_all(places.chain([&loopback()]));
+        let own = Set::all([conditions.set(), to(&meant)]);
         let mut rules = std::mem::take(&mut self.prerouting);
         let mut output = std::mem::take(&mut self.nat_output);
         let mut layout = self.nat_layout(nat.origin);

@@ -245,14 +245,16 @@ fn hairpin_destination(forward: &Forward, place: &Place, sets: &Sets<'_>) -> Fac
 }
 
 /// For this machine's own packets: what it says to a loopback address is meant for itself, and is no
-/// packet to the public address.
+/// packet to the public address; no more than what it says to its address in a hairpin place.
 fn own_destination(forward: &Forward, sets: &Sets<'_>) -> Factor {
     match forward.at {
         At::Addresses(_) => Factor::all([]),
         At::Local => {
             let v4 = Addresses::range(Family::V4, 0x7f00_0000, 0x7fff_ffff);
             let loopback = v4.union(&Addresses::range(Family::V6, 1, 1));
-            let others = Addresses::full().difference(&loopback);
+            let places = forward.hairpin.iter().map(|place| &place.addresses);
+            let meant = Addresses::union_all(places.chain([&loopback]));
+            let others = Addresses::full().difference(&meant);
             Factor::all([Constraint::destination(sets.family, &others)])
         }
     }

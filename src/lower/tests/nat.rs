@@ -153,7 +153,8 @@ fn hairpin_without_an_address_leaves_the_zones_own_alone() {
          -i eth0 -p tcp --dport 443 --dst-type LOCAL DNAT 10.0.0.2 8443\n\
          -s 10.0.0.0/24 ! -d 10.0.0.0/24 -i eth1 -p tcp --dport 443 --dst-type LOCAL \
          DNAT 10.0.0.2 8443\n\
-         :OUTPUT ACCEPT\n! -d 127.0.0.0/8 -p tcp --dport 443 --dst-type LOCAL DNAT 10.0.0.2 8443\n\
+         :OUTPUT ACCEPT\n-d 0.0.0.0/0 -p tcp --dport 443 ! --dst-range 10.0.0.0-10.0.0.255 \
+         ! --dst-range 127.0.0.0-127.255.255.255 --dst-type LOCAL DNAT 10.0.0.2 8443\n\
          :POSTROUTING ACCEPT\n\
          -s 10.0.0.0/24 -d 10.0.0.2/32 -p tcp --dport 8443 ct dnat origdport 443:443 -> from-1\n\
          :from-1 -\n-i eth1 MASQUERADE\n"

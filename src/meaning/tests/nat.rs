@@ -183,6 +183,12 @@ fn hairpin_self_translates_this_machines_own_packets() {
     let out = BaseChain::NatOutput;
     assert_eq!(translation(&policy, out, &own(("203.0.113.7", 443)).local()), to_web());
     assert_eq!(translation(&policy, out, &own(("203.0.113.8", 443))), Translation::Exempt);
+    let hairpin = vec![place("lan0", "10.0.0.0/24")];
+    let beside = with(Forward { hairpin_self: true, hairpin, ..forward() });
+    assert_eq!(translation(&beside, out, &own(("203.0.113.7", 443)).local()), to_web());
+    let inside = own(("10.0.0.1", 443)).local();
+    assert_eq!(translation(&beside, out, &inside), Translation::Exempt, "its address in the lan");
+    assert_eq!(translation(&policy, out, &inside), to_web());
     let without = with(forward());
     let packet = own(("203.0.113.7", 443)).local();
     assert_eq!(translation(&without, out, &packet), Translation::Exempt);
