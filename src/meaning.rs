@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::{Family, Ports, Prefix};
+use crate::net::{Family, Prefix};
 use crate::packet::PacketSet;
 use crate::resolve::Policy;
 use crate::resolve::policy::{
@@ -152,8 +152,8 @@ pub enum Translation {
     Masquerade,
     /// The source becomes an address of `low..=high`.
     Source { low: IpAddr, high: IpAddr },
-    /// A new destination; without ports the port is kept.
-    Destination { address: IpAddr, ports: Option<Ports> },
+    /// A new destination; without a port the old one is kept.
+    Destination { address: IpAddr, port: Option<u16> },
     /// To a port of this machine.
     Redirect { port: u16 },
     /// The network is exchanged, the host bits are kept: of the destination on prerouting, of the

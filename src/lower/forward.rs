@@ -1,10 +1,8 @@
 //! `forward`: the translation, the accept for exactly what was translated, and hairpin.
 
-use std::net::IpAddr;
-
 use crate::net::{Addresses, Family};
-use crate::resolve::policy::{At, Forward, Hook, Nat, Place, Verdict};
-use crate::ruleset::{MatchKind, Target};
+use crate::resolve::policy::{At, Forward, Hook, Nat, Place, Target, Verdict};
+use crate::ruleset::{self, MatchKind};
 
 use super::address::{Side, address_set, single_address};
 use super::condition::Conditions;
@@ -23,13 +21,7 @@ impl Lowering<'_> {
         conditions: &Conditions,
         forward: &Forward,
     ) {
-        let target = match self.family {
-            Family::V4 => forward.target_v4,
-            Family::V6 => forward.target_v6,
-        };
-        let Some(target) = target.filter(|target| Family::of(*target) == self.family) else {
-            return;
-        };
+        let Some(target) = forward.target(self.family) else { return };
         if is_translated(self.family, &forward.at) {
             self.translated_forward(hooks, nat, conditions, forward, target);
             return;
@@ -38,7 +30,7 @@ impl Lowering<'_> {
             conditions.set(),
             place_set(Side::Source, self.family, Interfaces::BOTH, &forward.source),
             any_interface(Side::Destination, forward.out.as_deref()),
-            Set::one(single_address(Side::Destination, target)),
+            Set::one(single_address(Side::Destination, target.address)),
             part_set(self.family, &forward.parts, conditions.flags),
         ]);
         self.accept(hooks, Hook::Forward, nat, accepted);
@@ -50,19 +42,14 @@ impl Lowering<'_> {
         nat: &Nat,
         conditions: &Conditions,
         forward: &Forward,
-        target: IpAddr,
+        target: Target,
     ) {
         let family = self.family;
-        let port = forward.port.as_ref();
-        let map = PortMap::new(family, &forward.parts, port, conditions.flags);
+        let map = PortMap::new(family, &forward.parts, target.port, conditions.flags);
         self.destination_nat(nat, conditions, forward, &map, target);
-        let at = match &forward.at {
-            At::Local => None,
-            At::Addresses(at) => Some(at),
-        };
         let arrived = Set::all([
-            Set::one(single_address(Side::Destination, target)),
-            translated_from(family, at),
+            Set::one(single_address(Side::Destination, target.address)),
+            translated_from(family, &forward.at),
             map.translated(),
         ]);
         let sources: Vec<Place> = forward.source.iter().chain(&forward.hairpin).cloned().collect();
@@ -82,7 +69,7 @@ impl Lowering<'_> {
         // The conditions were met when the connection was translated.
         let hairpin = place_set(Side::Source, family, Interfaces::BOTH, &forward.hairpin);
         let masqueraded = Set::all([hairpin, arrived]);
-        self.postrouting_rule(nat, masqueraded, Target::Masquerade);
+        self.postrouting_rule(nat, masqueraded, ruleset::Target::Masquerade);
     }
 
     /// The rules of PREROUTING, and of OUTPUT for `hairpin self`.
@@ -92,9 +79,9 @@ impl Lowering<'_> {
         conditions: &Conditions,
         forward: &Forward,
         map: &PortMap,
-        target: IpAddr,
+        target: Target,
     ) {
-        let entries = nat_entries(nat, map, dnat(target));
+        let entries = nat_entries(nat, map, dnat(target.address));
         let has = Interfaces { incoming: true, outgoing: false };
         let from = |places: &[Place]| place_set(Side::Source, self.family, has, places);
         let to = |except: &Addresses| self.public(&forward.at, except);
@@ -106,7 +93,9 @@ impl Lowering<'_> {
                 .map(|place| Set::all([from(std::slice::from_ref(place)), to(&place.addresses)])),
         );
         let head = Set::all([conditions.set(), Set::any(heads)]);
-        let own = Set::all([conditions.set(), to(&loopback())]);
+        let places = forward.hairpin.iter().map(|place| &place.addresses);
+        let meant = Addresses::union_all(places.chain([&loopback()]));
+        let own = Set::all([conditions.set(), to(&meant)]);
         let mut rules = std::mem::take(&mut self.prerouting);
         let mut output = std::mem::take(&mut self.nat_output);
         let mut layout = self.nat_layout(nat.origin);
@@ -120,7 +109,7 @@ impl Lowering<'_> {
     }
 
     /// The packets to the public address: that of `at`, or any of this machine but `except`.
-    fn public(&self, at: &At, except: &Addresses) -> Set {
+    pub(super) fn public(&self, at: &At, except: &Addresses) -> Set {
         match at {
             At::Addresses(at) => {
                 address_set(Side::Destination, self.family, &at.intervals(self.family))

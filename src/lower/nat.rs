@@ -1,10 +1,10 @@
 //! NAT statements → rules of the nat table, and the accepts that they bring to the filter.
 
-use crate::net::{Addresses, Family, Interface, Ports, Prefix};
-use crate::resolve::policy::{Hook, Nat, NatKind, Part, Place, Redirect, SourceTranslation};
+use crate::net::{Addresses, Family, Interface, Prefix};
+use crate::resolve::policy::{At, Hook, Nat, NatKind, Part, Place, Redirect, SourceTranslation};
 use crate::ruleset::{Conntrack, Match, MatchKind, Rule, Target};
 
-use super::address::{Side, address_set, prefixes};
+use super::address::{Side, prefixes};
 use super::condition::Conditions;
 use super::generated::Owner;
 use super::layout::{Caller, Ending, Layout};
@@ -98,15 +98,13 @@ impl Lowering<'_> {
         conditions: &Conditions,
         redirect: &Redirect,
     ) {
-        let port = Ports::single(redirect.port);
-        let map = PortMap::new(self.family, &redirect.parts, Some(&port), conditions.flags);
+        let map = PortMap::new(self.family, &redirect.parts, Some(redirect.port), conditions.flags);
         let has = Interfaces { incoming: true, outgoing: false };
         let source = place_set(Side::Source, self.family, has, &redirect.source);
-        let at = redirect.at.intervals(self.family);
         let head = Set::all([
             conditions.set(),
             source.clone(),
-            address_set(Side::Destination, self.family, &at),
+            self.public(&redirect.at, &Addresses::empty()),
         ]);
         let target = |_| Target::Redirect(redirect.port);
         let entries = nat_entries(nat, &map, target);
@@ -116,7 +114,7 @@ impl Lowering<'_> {
         let accepted = Set::all([
             conditions.set(),
             source,
-            translated_from(self.family, Some(&redirect.at)),
+            translated_from(self.family, &redirect.at),
             map.translated(),
         ]);
         self.accept(hooks, Hook::Input, nat, accepted);
@@ -189,10 +187,13 @@ pub(super) fn translate(
     layout.terminal(out, head, &Target::Jump(chain).into(), Caller::Any);
 }
 
-/// The packets whose destination was translated, and was in `at` before.
-pub(super) fn translated_from(family: Family, at: Option<&Addresses>) -> Set {
+/// The packets whose destination was translated, and was in `at` before, where that is addresses.
+pub(super) fn translated_from(family: Family, at: &At) -> Set {
     let dnat = Match::from(MatchKind::Conntrack(Conntrack { dnat: true, ..Conntrack::default() }));
-    let Some(at) = at.filter(|at| !at.is_full_in(family)) else { return Set::one(vec![dnat]) };
+    let at = match at {
+        At::Addresses(at) if !at.is_full_in(family) => at,
+        At::Local | At::Addresses(_) => return Set::one(vec![dnat]),
+    };
     let before = prefixes(family, &at.intervals(family)).into_iter().map(|prefix| {
         vec![
             MatchKind::Conntrack(Conntrack {

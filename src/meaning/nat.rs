@@ -1,13 +1,12 @@
 //! NAT statements as entries: the translation, and the accept of what was translated.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{Addresses, Family, Interface, Prefix};
 use crate::packet::{Constraint, Factor, PacketSet, Product};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
-    At, Forward, Nat, NatKind, Place, Redirect, SourceTranslation, Verdict,
+    At, Forward, Nat, NatKind, Part, Place, Redirect, SourceTranslation, Target, Verdict,
 };
 
 use super::sets::{Sets, Side, all_of, leaving_on};
@@ -70,17 +69,12 @@ type Factors = Vec<Factor>;
 impl Said<'_> {
     /// `forward`: see [`Forward`].
     fn forward<'p>(&mut self, forward: &'p Forward, accept_own: bool, sets: &mut Sets<'p>) {
-        let target = match self.family {
-            Family::V4 => forward.target_v4,
-            Family::V6 => forward.target_v6,
-        };
-        let Some(target) = target else { return };
-        let to_target = Constraint::destination(self.family, &Addresses::single(target));
-        let to_target = Factor::all([to_target]);
+        let Some(target) = forward.target(self.family) else { return };
         if is_translated(forward, self.family) {
             self.translate_forward(forward, target, sets);
-            self.accept_forward(forward, &to_target, accept_own, sets);
+            self.accept_forward(forward, target, accept_own, sets);
         } else {
+            let to_target = to_target(target, self.family);
             let from = sets.places(Side::Source, &forward.source);
             let out = leaving_on(forward.out.as_deref());
             let packets = vec![from, sets.parts(&forward.parts), to_target, out];
@@ -89,9 +83,9 @@ impl Said<'_> {
     }
 
     /// The new destination, for everybody who is to get it.
-    fn translate_forward<'p>(&mut self, forward: &'p Forward, target: IpAddr, sets: &mut Sets<'p>) {
+    fn translate_forward<'p>(&mut self, forward: &'p Forward, target: Target, sets: &mut Sets<'p>) {
         let parts = sets.parts(&forward.parts);
-        let public = public_destination(forward, sets);
+        let public = public_destination(&forward.at, sets);
         let outside =
             vec![sets.places(Side::Source, &forward.source), parts.clone(), public.clone()];
         let mut packets = vec![outside];
@@ -99,7 +93,8 @@ impl Said<'_> {
             let from = sets.places(Side::Source, std::slice::from_ref(place));
             packets.push(vec![from, parts.clone(), hairpin_destination(forward, place, sets)]);
         }
-        let translation = Translation::Destination { address: target, ports: forward.port.clone() };
+        let Target { address, port } = target;
+        let translation = Translation::Destination { address, port };
         self.translate(BaseChain::NatPrerouting, packets, translation.clone());
         if forward.hairpin_self {
             let own = own_destination(forward, sets);
@@ -112,13 +107,13 @@ impl Said<'_> {
     fn accept_forward<'p>(
         &mut self,
         forward: &'p Forward,
-        to_target: &Factor,
+        target: Target,
         accept_own: bool,
         sets: &mut Sets<'p>,
     ) {
         let out = leaving_on(forward.out.as_deref());
-        let mut translated = translated_connection(forward, sets);
-        translated.push(to_target.clone());
+        let mut translated = translated_connection(&forward.parts, &forward.at, target.port, sets);
+        translated.push(to_target(target, self.family));
         let of = |from: Factor| [translated.clone(), vec![from]].concat();
         let places = forward.hairpin.iter().map(std::slice::from_ref);
         let hairpins: Vec<Factors> =
@@ -141,18 +136,14 @@ impl Said<'_> {
     /// `redirect`: see [`Redirect`].
     fn redirect<'p>(&mut self, redirect: &'p Redirect, sets: &mut Sets<'p>) {
         let from = sets.places(Side::Source, &redirect.source);
-        let to = sets.to_addresses(&redirect.at);
+        let to = public_destination(&redirect.at, sets);
         let packets = vec![from.clone(), sets.parts(&redirect.parts), to];
         let translation = Translation::Redirect { port: redirect.port };
         self.translate(BaseChain::NatPrerouting, [packets], translation);
 
-        let port = crate::net::Ports::single(redirect.port);
-        let packets = vec![
-            Factor::all([Constraint::translated()]),
-            from,
-            sets.translated_parts(&redirect.parts, Some(&port)),
-            sets.originally_to(&redirect.at),
-        ];
+        let mut packets =
+            translated_connection(&redirect.parts, &redirect.at, Some(redirect.port), sets);
+        packets.push(from);
         self.accept(BaseChain::FilterInput, [packets]);
     }
 
@@ -223,9 +214,13 @@ fn is_translated(forward: &Forward, family: Family) -> bool {
     }
 }
 
+fn to_target(target: Target, family: Family) -> Factor {
+    Factor::all([Constraint::destination(family, &Addresses::single(target.address))])
+}
+
 /// The destinations that are translated for everybody.
-fn public_destination(forward: &Forward, sets: &Sets<'_>) -> Factor {
-    match &forward.at {
+fn public_destination(at: &At, sets: &Sets<'_>) -> Factor {
+    match at {
         At::Local => Factor::all([Constraint::to_local()]),
         At::Addresses(at) => sets.to_addresses(at),
     }
@@ -245,26 +240,26 @@ fn hairpin_destination(forward: &Forward, place: &Place, sets: &Sets<'_>) -> Fac
 }
 
 /// For this machine's own packets: what it says to a loopback address is meant for itself, and is no
-/// packet to the public address.
+/// packet to the public address; no more than what it says to its address in a hairpin place.
 fn own_destination(forward: &Forward, sets: &Sets<'_>) -> Factor {
     match forward.at {
         At::Addresses(_) => Factor::all([]),
         At::Local => {
             let v4 = Addresses::range(Family::V4, 0x7f00_0000, 0x7fff_ffff);
             let loopback = v4.union(&Addresses::range(Family::V6, 1, 1));
-            let others = Addresses::full().difference(&loopback);
+            let places = forward.hairpin.iter().map(|place| &place.addresses);
+            let meant = Addresses::union_all(places.chain([&loopback]));
+            let others = Addresses::full().difference(&meant);
             Factor::all([Constraint::destination(sets.family, &others)])
         }
     }
 }
 
 /// Packets of connections that the statement translated, as far as conntrack remembers it.
-fn translated_connection(forward: &Forward, sets: &Sets<'_>) -> Factors {
-    let mut factors = vec![
-        Factor::all([Constraint::translated()]),
-        sets.translated_parts(&forward.parts, forward.port.as_ref()),
-    ];
-    match &forward.at {
+fn translated_connection(parts: &[Part], at: &At, port: Option<u16>, sets: &Sets<'_>) -> Factors {
+    let mut factors =
+        vec![Factor::all([Constraint::translated()]), sets.translated_parts(parts, port)];
+    match at {
         At::Local => {}
         At::Addresses(at) => factors.push(sets.originally_to(at)),
     }

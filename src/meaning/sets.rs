@@ -24,11 +24,11 @@ pub(super) enum Side {
 
 /// Which ports and destination a statement speaks of.
 #[derive(Clone, Copy)]
-pub(super) enum PartsOf<'a> {
+enum PartsOf {
     /// Of the packet as it is.
     Packet,
-    /// Of a connection before translation; the packet has these new ports, or kept its port.
-    Translated { ports: Option<&'a Ports> },
+    /// Of a connection before translation; the packet has this new port, or kept its port.
+    Translated { port: Option<u16> },
 }
 
 impl<'p> Sets<'p> {
@@ -77,8 +77,8 @@ impl<'p> Sets<'p> {
     }
 
     /// Packets of connections that were of any of the parts before they were translated.
-    pub fn translated_parts(&self, parts: &[Part], new: Option<&Ports>) -> Factor {
-        parts_factor(self.family, parts, PartsOf::Translated { ports: new })
+    pub fn translated_parts(&self, parts: &[Part], port: Option<u16>) -> Factor {
+        parts_factor(self.family, parts, PartsOf::Translated { port })
     }
 
     /// Packets to these addresses; empty when there are none in this family.
@@ -116,13 +116,13 @@ fn place(family: Family, side: Side, place: &Place) -> Option<FieldBox> {
     FieldBox::of(interfaces.into_iter().chain(addresses))
 }
 
-fn parts_factor(family: Family, parts: &[Part], of: PartsOf<'_>) -> Factor {
+fn parts_factor(family: Family, parts: &[Part], of: PartsOf) -> Factor {
     let occurring = parts.iter().filter(|part| part.families().contains(family));
     match of {
-        PartsOf::Packet | PartsOf::Translated { ports: Some(_) } => {
+        PartsOf::Packet | PartsOf::Translated { port: Some(_) } => {
             Factor::of(occurring.filter_map(|part| FieldBox::of(part_constraints(part, of))))
         }
-        PartsOf::Translated { ports: None } => {
+        PartsOf::Translated { port: None } => {
             let single = occurring.flat_map(by_range);
             Factor::of(single.filter_map(|part| FieldBox::of(part_constraints(&part, of))))
         }
@@ -143,7 +143,7 @@ fn by_range(part: &Part) -> Vec<Part> {
         .collect()
 }
 
-fn part_constraints(part: &Part, of: PartsOf<'_>) -> Vec<Constraint> {
+fn part_constraints(part: &Part, of: PartsOf) -> Vec<Constraint> {
     match part {
         Part::Any => Vec::new(),
         Part::Icmp(icmp) => {
@@ -165,9 +165,10 @@ fn part_constraints(part: &Part, of: PartsOf<'_>) -> Vec<Constraint> {
             add(source, Constraint::source_port);
             match of {
                 PartsOf::Packet => add(destination, Constraint::destination_port),
-                PartsOf::Translated { ports } => {
+                PartsOf::Translated { port } => {
                     add(destination, Constraint::original_port);
-                    add(ports.unwrap_or(destination), Constraint::destination_port);
+                    let now = port.map(Ports::single);
+                    add(now.as_ref().unwrap_or(destination), Constraint::destination_port);
                 }
             }
             constraints

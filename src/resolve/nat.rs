@@ -1,23 +1,28 @@
 //! NAT statements: one statement does the whole job.
 
-use std::net::IpAddr;
+mod families;
+mod target;
 
 use super::context::{Context, ToIs};
 use super::ends::{End, EndKind, simplify_places};
 use super::policy::{
-    At, CallId, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation,
+    At, CallId, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation, Target,
 };
-use super::services::{Traffic, merge_parts};
+use super::services::merge_parts;
 use super::{Resolver, messages};
-use crate::net::{Addresses, Families, Family, Interface, Ports, Prefix};
+use crate::net::{Addresses, Families, Family, Interface, Prefix};
 use crate::source::Span;
-use crate::syntax::tree::{
-    self, ArgumentKind, ClauseKind, Endpoint, EndpointKind, InterfaceName, List, SubjectKind,
-    VerbKind,
-};
+use crate::syntax::tree::{self, ClauseKind, InterfaceName, List, SubjectKind, VerbKind};
 
 /// A list with where its names are looked up.
 type Scoped<'a> = (&'a List, Option<CallId>);
+
+/// Whether `at` may name every address of a family.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    Taken,
+    Refused,
+}
 
 impl<'a> Resolver<'a> {
     pub(super) fn nat_rule(
@@ -133,7 +138,11 @@ impl<'a> Resolver<'a> {
             self.report(messages::masquerade_without_interface(end.span));
             return None;
         }
-        let families = self.source_nat_families(context, &translation, &destination)?;
+        let lists = [&source[..], &destination[..]];
+        let shared = self.shared_families(rule, span, context, &traffic, &lists)?;
+        let own = families::of_source(&translation, shared, lists);
+        let at = context.translation.to_source.map_or(span, |(list, _)| list.span);
+        let families = self.translated_families(shared, own, at, context)?;
         let kind = NatKind::Source {
             source: simplify_places(source.iter().map(End::forwarded)),
             destination: simplify_places(destination.iter().map(End::forwarded)),
@@ -141,30 +150,6 @@ impl<'a> Resolver<'a> {
             translation,
         };
         Some((kind, families))
-    }
-
-    /// IPv4 unless `ipv6` is written or the addresses are IPv6; an exemption is for both.
-    fn source_nat_families(
-        &mut self,
-        context: &Context<'a>,
-        translation: &SourceTranslation,
-        destination: &[End],
-    ) -> Option<Families> {
-        let own = match translation {
-            SourceTranslation::Exempt => Families::BOTH,
-            SourceTranslation::Masquerade if context.family_clause.is_some() => Families::BOTH,
-            SourceTranslation::Masquerade => Families::only(Family::V4),
-            SourceTranslation::Address { v4, v6 } => {
-                Families { v4: v4.is_some(), v6: v6.is_some() }
-            }
-        };
-        let families = own.intersection(context.families);
-        if families.is_empty() {
-            let at = context.family_clause.unwrap_or(destination[0].span);
-            self.report(messages::translation_of_other_family(at));
-            return None;
-        }
-        Some(families)
     }
 
     /// The interfaces written as subjects in `masquerade X out`.
@@ -239,49 +224,82 @@ impl<'a> Resolver<'a> {
     ) -> Option<(NatKind, Families)> {
         let mut traffic = self.traffic(&rule.subjects, env)?;
         self.narrow_ports(&mut traffic, context, rule.subject())?;
-        let Some(target) = context.target else {
+        let Some(written) = context.target else {
             self.report(messages::forward_without_target(rule.verb.span));
             return None;
         };
-        let target = self.target(target)?;
-        if let Some((_, at)) = &target.port {
-            self.ports_needed(&traffic, *at, rule.verb.span)?;
+        let targets = self.targets(written)?;
+        if let Some(at) = targets.port {
+            self.ports_needed(&traffic, at, rule.verb.span)?;
         }
-        let at = self.at(context)?;
-        let source = self.foreign_source(context, span)?;
-        let source = simplify_places(source.iter().map(End::forwarded));
-        let (hairpin, hairpin_self) = self.hairpin(context, &at)?;
-        let own = Families { v4: target.v4.is_some(), v6: target.v6.is_some() };
-        let families = own.intersection(context.families);
-        if families.is_empty() {
-            let at = context.family_clause.unwrap_or(span);
-            self.report(messages::translation_of_other_family(at));
-            return None;
+        let at = self.at(context, Whole::Refused)?;
+        let source = self.foreign_source(rule, context, span)?;
+        let shared = self.shared_families(rule, span, context, &traffic, &[&source])?;
+        let own = families::of_forward(&targets, &at);
+        let said = context.translation.at.map_or(written.0.span, |(list, _)| list.span);
+        let families = self.translated_families(shared, own, said, context)?;
+        if shared.v4 && targets.v4.is_some() && !families.v4 {
+            self.report(messages::one_family_only(said, Family::V4, span));
         }
+        let translated = families.intersection(families::of_translation(&at));
+        let parts = merge_parts(traffic.iter().map(|one| &one.part));
+        let target_v6 = match targets.v6.filter(|_| families.v6) {
+            Some(target) if !translated.v6 => {
+                Some(self.untranslated(target, &parts, targets.port)?)
+            }
+            other => other,
+        };
+        let (hairpin, hairpin_self) = self.hairpin(context, &at, translated)?;
         let forward = Forward {
-            source,
-            parts: merge_parts(traffic.iter().map(|one| &one.part)),
+            source: simplify_places(source.iter().map(End::forwarded)),
+            parts,
             at,
-            target_v4: target.v4,
-            target_v6: target.v6,
-            port: target.port.map(|(port, _)| Ports::single(port)),
-            out: target.out,
+            target_v4: targets.v4.filter(|_| families.v4),
+            target_v6,
+            out: targets.out,
             hairpin,
             hairpin_self,
         };
         Some((NatKind::Forward(Box::new(forward)), families))
     }
 
+    /// A target whose packets keep their port, so that a port written can only be their own.
+    fn untranslated(
+        &mut self,
+        target: Target,
+        parts: &[Part],
+        written: Option<Span>,
+    ) -> Option<Target> {
+        let keeps = |port: u16| {
+            parts.iter().all(|part| match part {
+                Part::Ports { destination, .. } => destination.only() == Some(port),
+                Part::Any | Part::Icmp(_) | Part::Protocol(_) => false,
+            })
+        };
+        if let (Some(port), Some(at)) = (target.port, written)
+            && !keeps(port)
+        {
+            self.report(messages::port_without_translation(at));
+            return None;
+        }
+        Some(Target { port: None, ..target })
+    }
+
     /// `at 203.0.113.7`
-    fn at(&mut self, context: &Context<'a>) -> Option<At> {
+    fn at(&mut self, context: &Context<'a>, whole: Whole) -> Option<At> {
         let Some((list, env)) = context.translation.at else { return Some(At::Local) };
         let ends = self.ends(list, env)?;
-        if let Some(end) = ends.iter().find(|end| end.place.interfaces.is_some()) {
+        let is_place = |end: &&End| {
+            let machine = end.kind == EndKind::Machine && end.place.addresses.is_full();
+            machine || end.place.interfaces.is_some()
+        };
+        if let Some(end) = ends.iter().find(is_place) {
             self.report(messages::zone_where_address_expected(end.span, "at"));
             return None;
         }
         let all = Addresses::union_all(ends.iter().map(|end| &end.place.addresses));
-        if Family::BOTH.into_iter().any(|family| all.is_full_in(family)) {
+        let is_whole = Family::BOTH.into_iter().any(|family| all.is_full_in(family));
+        if is_whole && whole == Whole::Refused {
             self.report(messages::zone_where_address_expected(list.span, "at"));
             return None;
         }
@@ -289,10 +307,15 @@ impl<'a> Resolver<'a> {
     }
 
     /// Where forwarded or redirected packets come from: elsewhere.
-    fn foreign_source(&mut self, context: &Context<'a>, span: Span) -> Option<Vec<End>> {
+    fn foreign_source(
+        &mut self,
+        rule: &tree::Rule,
+        context: &Context<'a>,
+        span: Span,
+    ) -> Option<Vec<End>> {
         let mut source = context.from.clone().unwrap_or_else(|| vec![End::any(span)]);
         if let Some(end) = source.iter().find(|end| end.kind == EndKind::Machine) {
-            self.report(messages::forward_from_self(end.span));
+            self.report(messages::forward_from_self(end.span, self.text(rule.verb.span)));
             return None;
         }
         if let Some((interfaces, at)) = &context.incoming {
@@ -305,10 +328,20 @@ impl<'a> Resolver<'a> {
         Some(source)
     }
 
-    fn hairpin(&mut self, context: &Context<'a>, at: &At) -> Option<(Vec<Place>, bool)> {
+    /// The zones of `hairpin`, and whether this machine is among them.
+    fn hairpin(
+        &mut self,
+        context: &Context<'a>,
+        at: &At,
+        translated: Families,
+    ) -> Option<(Vec<Place>, bool)> {
         let Some((list, env)) = context.translation.hairpin else {
             return Some((Vec::new(), false));
         };
+        if translated.is_empty() {
+            self.report(messages::hairpin_without_translation(list.span));
+            return None;
+        }
         let ends = self.ends(list, env)?;
         let mut zones = Vec::new();
         let mut own = false;
@@ -322,6 +355,10 @@ impl<'a> Resolver<'a> {
                             end.span,
                             self.text(end.span),
                         ));
+                        return None;
+                    }
+                    if end.place.addresses.families().intersection(translated).is_empty() {
+                        self.report(messages::hairpin_of_other_family(end.span));
                         return None;
                     }
                     zones.push(end.forwarded());
@@ -344,32 +381,16 @@ impl<'a> Resolver<'a> {
     ) -> Option<(NatKind, Families)> {
         let mut traffic = self.traffic(&rule.subjects, env)?;
         self.narrow_ports(&mut traffic, context, rule.subject())?;
-        let members = context.target.map(|target| self.members(target)).unwrap_or_default();
-        let [(Endpoint { kind: EndpointKind::PortOnly, port: Some(port), .. }, _)] = members[..]
-        else {
-            let at = context.target.map_or(rule.verb.span, |(list, _)| list.span);
-            self.report(messages::redirect_without_port(at));
-            return None;
-        };
-        self.ports_needed(&traffic, port.0, rule.verb.span)?;
-        let port = self.read_port(*port)?;
-        let at = match self.at(context)? {
-            At::Local => Addresses::full(),
-            At::Addresses(addresses) => addresses,
-        };
-        let source = self.foreign_source(context, span)?;
+        let port = self.redirect_port(rule, context, &traffic)?;
+        let at = self.at(context, Whole::Taken)?;
+        let source = self.foreign_source(rule, context, span)?;
+        let shared = self.shared_families(rule, span, context, &traffic, &[&source])?;
+        let said = context.translation.at.map_or(span, |(list, _)| list.span);
+        let families = self.translated_families(shared, families::of_at(&at), said, context)?;
         let source = simplify_places(source.into_iter().map(|end| end.place));
-        let redirect =
-            Redirect { source, parts: merge_parts(traffic.iter().map(|one| &one.part)), at, port };
-        Some((NatKind::Redirect(Box::new(redirect)), context.families))
-    }
-
-    fn ports_needed(&mut self, traffic: &[Traffic], at: Span, verb: Span) -> Option<()> {
-        let other = traffic.iter().find(|one| !matches!(one.part, Part::Ports { .. }));
-        let Some(other) = other else { return Some(()) };
-        let part = super::rules::describe(&other.part);
-        self.report(messages::port_without_ports(at, &part, self.text(verb)));
-        None
+        let parts = merge_parts(traffic.iter().map(|one| &one.part));
+        let redirect = Redirect { source, parts, at, port };
+        Some((NatKind::Redirect(Box::new(redirect)), families))
     }
 
     fn netmap(
@@ -394,12 +415,8 @@ impl<'a> Resolver<'a> {
             self.report(messages::netmap_unequal(inside.span, first, second, outside.span));
             return None;
         }
-        let families = Families::only(first.family()).intersection(context.families);
-        if families.is_empty() {
-            let at = context.family_clause.unwrap_or(span);
-            self.report(messages::translation_of_other_family(at));
-            return None;
-        }
+        let own = Families::only(first.family());
+        let families = self.translated_families(context.families, own, outside.span, context)?;
         Some((NatKind::Netmap { outside: first, inside: second, interfaces }, families))
     }
 
@@ -428,120 +445,4 @@ fn narrow(end: &mut End, interfaces: &[Interface]) -> bool {
         *end = narrowed;
         true
     })
-}
-
-/// Where a `forward` sends packets.
-#[derive(Default)]
-struct Target {
-    v4: Option<IpAddr>,
-    v6: Option<IpAddr>,
-    port: Option<(u16, Span)>,
-    out: Option<Vec<Interface>>,
-}
-
-impl<'a> Resolver<'a> {
-    /// The target of a `forward`: at most one address a family, all in one place, one port.
-    fn target(&mut self, (list, env): Scoped<'a>) -> Option<Target> {
-        let mut target = Target::default();
-        let mut placed: Option<(Option<Vec<Interface>>, Span)> = None;
-        if !list.except.is_empty() {
-            self.report(messages::target_is_no_address(list.span));
-            return None;
-        }
-        for (item, env) in self.members((list, env)) {
-            if let Some(port) = item.port {
-                let number = self.read_port(port)?;
-                if target.port.is_some_and(|(other, _)| other != number) {
-                    self.report(messages::two_ports(port.0));
-                    return None;
-                }
-                target.port = Some((number, port.0));
-            }
-            for (end, address) in self.target_ends(item, env)? {
-                let slot = match address {
-                    IpAddr::V4(_) => &mut target.v4,
-                    IpAddr::V6(_) => &mut target.v6,
-                };
-                if slot.replace(address).is_some_and(|other| other != address) {
-                    self.report(messages::two_targets(list.span, Family::of(address)));
-                    return None;
-                }
-                let out = end.place.interfaces.clone();
-                match &placed {
-                    Some((other, first)) if *other != out => {
-                        let first = *first;
-                        self.report(messages::targets_in_two_places(end.span, first));
-                        return None;
-                    }
-                    _ => placed = Some((out, end.span)),
-                }
-            }
-        }
-        target.out = placed.and_then(|(out, _)| out);
-        Some(target)
-    }
-
-    /// The addresses of one member of a target, each with its end.
-    fn target_ends(
-        &mut self,
-        item: &'a Endpoint,
-        env: Option<CallId>,
-    ) -> Option<Vec<(End, IpAddr)>> {
-        if matches!(item.kind, EndpointKind::PortOnly) {
-            self.report(messages::target_without_address(item.span));
-            return None;
-        }
-        let mut found = Vec::new();
-        for end in self.endpoint_ends(item, env)? {
-            let before = found.len();
-            for family in Family::BOTH {
-                for (low, high) in end.place.addresses.intervals(family) {
-                    if low != high || end.kind == EndKind::Machine {
-                        self.report(messages::target_is_no_address(item.span));
-                        return None;
-                    }
-                    found.push((end.clone(), crate::net::address::from_number(family, low)));
-                }
-            }
-            if found.len() == before {
-                self.report(messages::target_is_no_address(item.span));
-                return None;
-            }
-        }
-        Some(found)
-    }
-
-    /// The members of a target: what an argument of a `def` stands for is written out, for only there
-    /// may a member have a port.
-    fn members(&self, (list, env): Scoped<'a>) -> Vec<(&'a Endpoint, Option<CallId>)> {
-        let mut members = Vec::new();
-        let mut pending: Vec<(&'a Endpoint, Option<CallId>)> =
-            list.items.iter().rev().map(|item| (item, env)).collect();
-        while let Some((item, env)) = pending.pop() {
-            let inner = match &item.kind {
-                EndpointKind::Group(list) if list.except.is_empty() => Some((&**list, env)),
-                EndpointKind::Name(name) if item.port.is_none() && item.place.is_none() => {
-                    self.list_argument(*name, env)
-                }
-                _ => None,
-            };
-            match inner {
-                Some((list, env)) => {
-                    pending.extend(list.items.iter().rev().map(|item| (item, env)));
-                }
-                None => members.push((item, env)),
-            }
-        }
-        members
-    }
-
-    /// The list that a parameter stands for in the end.
-    fn list_argument(&self, name: tree::Name, env: Option<CallId>) -> Option<Scoped<'a>> {
-        let (argument, env) = self.argument(self.text(name.0), env)?;
-        match &argument.kind {
-            ArgumentKind::Name(inner) => self.list_argument(*inner, env),
-            ArgumentKind::Endpoints(list) if list.except.is_empty() => Some((list, env)),
-            _ => None,
-        }
-    }
 }

@@ -370,6 +370,9 @@ pub struct Remarks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nat {
     pub origin: Origin,
+    /// Where it says something.
+    // INVARIANT: in each of them every list and part has a member, and there is what to translate
+    // to.
     pub families: Families,
     pub kind: NatKind,
     pub conditions: Vec<Condition>,
@@ -414,20 +417,19 @@ pub enum SourceTranslation {
 /// accepts exactly what it translated.
 ///
 /// For a family whose target is there and that is translated (IPv4 always, IPv6 only with an IPv6
-/// `at`): on PREROUTING, packets from `source`, of `parts`, to `at`, get the destination
-/// `target`[`:port`]; in FORWARD, at the statement's own place, packets whose connection was
-/// translated so (state DNAT, original destination `at` when it is addresses, original port of
-/// `parts`), from `source`, to `target` on `out`, with the new port, are accepted.
+/// `at`): on PREROUTING, packets from `source`, of `parts`, to `at`, get the target's address and
+/// port; in FORWARD, at the statement's own place, packets whose connection was translated so (state
+/// DNAT, original destination `at` when it is addresses, original port of `parts`), from `source`, to
+/// the target on `out`, with the new port, are accepted.
 /// For IPv6 without an IPv6 `at` there is no translation and FORWARD accepts `parts` to the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     pub source: Vec<Place>,
     pub parts: Vec<Part>,
     pub at: At,
-    pub target_v4: Option<IpAddr>,
-    pub target_v6: Option<IpAddr>,
-    /// The new ports; as many as `parts` has in one range, or a single one. `None` keeps the port.
-    pub port: Option<Ports>,
+    pub target_v4: Option<Target>,
+    // INVARIANT: with a port only where it is translated, or where `parts` are that port alone.
+    pub target_v6: Option<Target>,
     /// The interfaces of the target's zone; `None` when it is placed nowhere.
     pub out: Option<Vec<Interface>>,
     /// Zones whose own packets to the public address are translated and masqueraded too: hairpin.
@@ -436,22 +438,44 @@ pub struct Forward {
     pub hairpin_self: bool,
 }
 
-/// Which destinations a `forward` translates.
+impl Forward {
+    /// Where packets of a family go.
+    #[must_use]
+    pub fn target(&self, family: Family) -> Option<Target> {
+        match family {
+            Family::V4 => self.target_v4,
+            Family::V6 => self.target_v6,
+        }
+    }
+}
+
+/// A host that packets are forwarded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    // INVARIANT: of the family that it is the target of.
+    pub address: IpAddr,
+    /// The new port, never 0; `None` keeps the port.
+    pub port: Option<u16>,
+}
+
+/// Which destinations a `forward` or `redirect` translates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum At {
     /// This machine's own addresses (`--dst-type LOCAL`).
     Local,
-    /// These.
+    /// These; all of a family only for `redirect`.
     Addresses(Addresses),
 }
 
-/// `redirect SERVICES from … to :PORT`: hands packets to a local port and accepts exactly those on
-/// INPUT (state DNAT, original port of `parts`, new port).
+/// `redirect SERVICES [at ADDRESS] from … to :PORT`: hands packets to `at` over to a local port and
+/// accepts exactly those on INPUT (state DNAT, original destination `at` when it is addresses,
+/// original port of `parts`, new port).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
     pub source: Vec<Place>,
     pub parts: Vec<Part>,
-    /// The original destinations; full unless `at` or `to` says otherwise.
-    pub at: Addresses,
+    /// Everything for `at any`: a transparent proxy.
+    pub at: At,
+    /// Never 0.
     pub port: u16,
 }

@@ -156,7 +156,7 @@ fn calls_unfold_with_their_arguments() {
     assert_eq!(policy.items.len(), 3);
     let Item::Nat(nat) = &policy.items[1] else { panic!("a translation") };
     let NatKind::Forward(forward) = &nat.kind else { panic!("a forward") };
-    assert_eq!(forward.port, Some(IntervalSet::single(80)));
+    assert_eq!(forward.target_v4.and_then(|target| target.port), Some(80));
     assert_eq!(forward.hairpin.len(), 1);
     assert!(policy.outermost_call(nat.origin).is_some());
 }

@@ -292,7 +292,9 @@ fn nat(random: &mut Random) -> String {
         ),
         4 => "netmap 203.0.113.16/28 to 10.0.0.16/28 on wan".to_owned(),
         5 => {
-            format!("redirect {} from {} to :3128", random.pick(TCP_SUBJECTS), random.pick(SOURCES))
+            let at = random.pick(&["", "", " at any", " at 203.0.113.7, 2001:db8::7"]);
+            let (what, whence) = (random.pick(TCP_SUBJECTS), random.pick(SOURCES));
+            format!("redirect {what}{at} from {whence} to :3128")
         }
         6 => format!(
             "forward {} from {} to 10.0.0.2:8443@lan",
@@ -300,13 +302,14 @@ fn nat(random: &mut Random) -> String {
             random.pick(SOURCES)
         ),
         7 => format!(
-            "forward {} at 203.0.113.7 from wan to {} hairpin {}",
+            "forward {}{} from wan to {} hairpin {}",
             random.pick(SUBJECTS),
-            random.pick(&["web", "both", "10.0.0.2@lan"]),
+            random.pick(&["", " at 203.0.113.7", " at 203.0.113.7, 2001:db8::7"]),
+            random.pick(&["web", "both", "10.0.0.2@lan", "10.0.0.2:81@lan, [fd00:1::2]:82@lan"]),
             random.pick(&["lan", "lan, dmz", "self", "lan, self"])
         ),
         8 => format!("forward {} from wan to both hairpin lan", random.pick(SUBJECTS)),
-        9 => "masquerade wan out ipv6".to_owned(),
+        9 => random.pick(&["masquerade wan out ipv6", "masquerade from admins to wan"]).to_owned(),
         _ => format!(
             "forward tcp 8000-8010, 9000 at 203.0.113.7, 2001:db8::7 from {} to both",
             random.pick(SOURCES)

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use palisade::analyze::trace::{Outcome, trace};
 use palisade::meaning::{BaseChain, Decision, Meaning, Question, Translation, traverses_nat};
-use palisade::net::{Family, Ports};
+use palisade::net::Family;
 use palisade::packet::Packet;
 use palisade::resolve::policy::{LimitKind, RejectWith};
 use palisade::ruleset::{ChainPolicy, MatchKind, RejectType, Ruleset, TableName};
@@ -125,19 +125,12 @@ fn decision(decision: &Decision, family: Family) -> String {
             Translation::Exempt => "untouched".to_owned(),
             Translation::Masquerade => "masquerade".to_owned(),
             Translation::Source { low, high } => format!("source {low}-{high}"),
-            Translation::Destination { address, ports } => {
-                format!("destination {address} {:?}", ports.as_ref().map(bounds))
+            Translation::Destination { address, port } => {
+                format!("destination {address} {:?}", port.map(|port| (port, port)))
             }
             Translation::Redirect { port } => format!("redirect {port}"),
             Translation::Netmap { to, .. } => format!("netmap {to}"),
         },
-    }
-}
-
-fn bounds(ports: &Ports) -> (u16, u16) {
-    match ports.intervals() {
-        [only] => *only,
-        other => panic!("a translation to {other:?}"),
     }
 }
 

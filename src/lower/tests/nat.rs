@@ -1,11 +1,17 @@
 use super::build::*;
 use super::show;
 use crate::net::{Addresses, Prefix};
-use crate::resolve::policy::{At, Forward, NatKind, Part, Place, Redirect, SourceTranslation};
+use crate::resolve::policy::{
+    At, Forward, NatKind, Part, Place, Redirect, SourceTranslation, Target,
+};
 use crate::ruleset::TableName;
 
 fn address(text: &str) -> std::net::IpAddr {
     text.parse().expect(text)
+}
+
+fn target(text: &str, port: Option<u16>) -> Target {
+    Target { address: address(text), port }
 }
 
 fn https_to_web() -> Forward {
@@ -13,9 +19,8 @@ fn https_to_web() -> Forward {
         source: vec![place("eth0", "")],
         parts: vec![tcp("443")],
         at: At::Local,
-        target_v4: Some(address("10.0.0.2")),
+        target_v4: Some(target("10.0.0.2", Some(8443))),
         target_v6: None,
-        port: Some(ports("8443")),
         out: Some(vec![crate::net::Interface::new("eth1").expect("a name")]),
         hairpin: vec![],
         hairpin_self: false,
@@ -92,7 +97,8 @@ fn a_forward_translates_and_accepts_what_it_translated() {
 
 #[test]
 fn original_ports_are_asked_one_by_one() {
-    let kept = Forward { parts: vec![tcp("80,443")], port: None, ..https_to_web() };
+    let target_v4 = Some(target("10.0.0.2", None));
+    let kept = Forward { parts: vec![tcp("80,443")], target_v4, ..https_to_web() };
     let build = policy().nat(forward(kept));
     assert_eq!(
         build.nat_table(),
@@ -105,21 +111,6 @@ fn original_ports_are_asked_one_by_one() {
             "-d 10.0.0.2/32 -i eth0 -o eth1 -p tcp --dport 443 ct dnat origdport 443:443 ACCEPT",
         ]
     );
-}
-
-#[test]
-fn a_shifted_range_is_mapped_port_by_port() {
-    let shifted =
-        Forward { parts: vec![tcp("81-82")], port: Some(ports("91-92")), ..https_to_web() };
-    let build = policy().nat(forward(shifted));
-    assert_eq!(
-        build.nat_table(),
-        ":PREROUTING ACCEPT\n\
-         -i eth0 -p tcp --dport 81 --dst-type LOCAL DNAT 10.0.0.2 91\n\
-         -i eth0 -p tcp --dport 82 --dst-type LOCAL DNAT 10.0.0.2 92\n"
-    );
-    let accepts = build.filter_chain("FORWARD");
-    assert!(accepts[1].ends_with("--dport 92 ct dnat origdport 82:82 ACCEPT"), "{accepts:?}");
 }
 
 #[test]
@@ -153,7 +144,8 @@ fn hairpin_without_an_address_leaves_the_zones_own_alone() {
          -i eth0 -p tcp --dport 443 --dst-type LOCAL DNAT 10.0.0.2 8443\n\
          -s 10.0.0.0/24 ! -d 10.0.0.0/24 -i eth1 -p tcp --dport 443 --dst-type LOCAL \
          DNAT 10.0.0.2 8443\n\
-         :OUTPUT ACCEPT\n! -d 127.0.0.0/8 -p tcp --dport 443 --dst-type LOCAL DNAT 10.0.0.2 8443\n\
+         :OUTPUT ACCEPT\n-d 0.0.0.0/0 -p tcp --dport 443 ! --dst-range 10.0.0.0-10.0.0.255 \
+         ! --dst-range 127.0.0.0-127.255.255.255 --dst-type LOCAL DNAT 10.0.0.2 8443\n\
          :POSTROUTING ACCEPT\n\
          -s 10.0.0.0/24 -d 10.0.0.2/32 -p tcp --dport 8443 ct dnat origdport 443:443 -> from-1\n\
          :from-1 -\n-i eth1 MASQUERADE\n"
@@ -178,7 +170,7 @@ fn a_public_address_is_asked_for_before_and_after() {
 
 #[test]
 fn ipv6_is_accepted_without_translation() {
-    let both = Forward { target_v6: Some(address("2001:db8::2")), ..https_to_web() };
+    let both = Forward { target_v6: Some(target("2001:db8::2", None)), ..https_to_web() };
     let lowered = policy().nat(forward(both)).lower();
     assert_eq!(show::table(&lowered.v6, TableName::Nat), "");
     assert_eq!(
@@ -189,18 +181,23 @@ fn ipv6_is_accepted_without_translation() {
 
 #[test]
 fn a_redirect_accepts_on_input() {
-    let redirect = Redirect {
-        source: vec![place("eth1", "")],
-        parts: vec![tcp("80")],
-        at: Addresses::full(),
-        port: 3128,
+    let redirect = |at: At| {
+        let (source, parts) = (vec![place("eth1", "")], vec![tcp("80")]);
+        policy().nat(NatKind::Redirect(Box::new(Redirect { source, parts, at, port: 3128 })))
     };
-    let build = policy().nat(NatKind::Redirect(Box::new(redirect)));
-    assert_eq!(build.nat_table(), ":PREROUTING ACCEPT\n-i eth1 -p tcp --dport 80 REDIRECT 3128\n");
+    let every = redirect(At::Addresses(Addresses::full()));
+    assert_eq!(every.nat_table(), ":PREROUTING ACCEPT\n-i eth1 -p tcp --dport 80 REDIRECT 3128\n");
+    let own = redirect(At::Local);
     assert_eq!(
-        build.filter_chain("INPUT"),
-        ["-i eth1 -p tcp --dport 3128 ct dnat origdport 80:80 ACCEPT"]
+        own.nat_table(),
+        ":PREROUTING ACCEPT\n-i eth1 -p tcp --dport 80 --dst-type LOCAL REDIRECT 3128\n"
     );
+    for build in [every, own] {
+        assert_eq!(
+            build.filter_chain("INPUT"),
+            ["-i eth1 -p tcp --dport 3128 ct dnat origdport 80:80 ACCEPT"]
+        );
+    }
 }
 
 #[test]

@@ -8,9 +8,8 @@ fn forward() -> Forward {
         source: vec![place("wan0", "any")],
         parts: vec![tcp_part("443")],
         at: At::Local,
-        target_v4: Some(address("10.0.0.2")),
+        target_v4: Some(Target { address: address("10.0.0.2"), port: Some(8443) }),
         target_v6: None,
-        port: Some(crate::net::Ports::single(8443)),
         out: Some(interfaces("lan0")),
         hairpin: Vec::new(),
         hairpin_self: false,
@@ -50,8 +49,7 @@ fn visitor(destination: (&str, u16)) -> Packet {
 }
 
 fn to_web() -> Translation {
-    let ports = Some(crate::net::Ports::single(8443));
-    Translation::Destination { address: address("10.0.0.2"), ports }
+    Translation::Destination { address: address("10.0.0.2"), port: Some(8443) }
 }
 
 fn passes(policy: &Policy, packet: &Packet) -> bool {
@@ -97,8 +95,9 @@ fn forward_accepts_exactly_what_it_translated() {
 
 #[test]
 fn forward_keeps_the_port_unless_told() {
-    let policy = with(Forward { port: None, ..forward() });
-    let kept = Translation::Destination { address: address("10.0.0.2"), ports: None };
+    let target = Target { address: address("10.0.0.2"), port: None };
+    let policy = with(Forward { target_v4: Some(target), ..forward() });
+    let kept = Translation::Destination { address: address("10.0.0.2"), port: None };
     assert_eq!(translation(&policy, PRE, &visitor(("203.0.113.7", 443)).local()), kept);
     let inner = |port| visitor(("10.0.0.2", port)).leaving("lan0").originally("203.0.113.7", 443);
     assert!(passes(&policy, &inner(443)) && !passes(&policy, &inner(8443)));
@@ -119,7 +118,8 @@ fn forward_at_an_address_needs_no_local_one_and_no_other() {
 
 #[test]
 fn ipv6_is_accepted_without_translation_unless_at_names_ipv6() {
-    let dual = Forward { target_v6: Some(address("2001:db8:d::10")), ..forward() };
+    let target = Target { address: address("2001:db8:d::10"), port: Some(8443) };
+    let dual = Forward { target_v6: Some(target), ..forward() };
     let direct =
         |port| tcp(("2001:db8::9", 40_000), ("2001:db8:d::10", port)).on("wan0").leaving("lan0");
     for at in [At::Local, At::Addresses(set("203.0.113.7"))] {
@@ -131,8 +131,7 @@ fn ipv6_is_accepted_without_translation_unless_at_names_ipv6() {
     }
     let policy = with(Forward { at: At::Addresses(set("2001:db8::1")), ..dual });
     let public = tcp(("2001:db8::9", 1), ("2001:db8::1", 443)).on("wan0");
-    let ports = Some(crate::net::Ports::single(8443));
-    let inside = Translation::Destination { address: address("2001:db8:d::10"), ports };
+    let inside = Translation::Destination { address: target.address, port: target.port };
     assert_eq!(translation(&policy, PRE, &public), inside);
     assert!(!passes(&policy, &direct(443)));
     assert!(passes(&policy, &direct(8443).originally("2001:db8::1", 443)));
@@ -183,6 +182,12 @@ fn hairpin_self_translates_this_machines_own_packets() {
     let out = BaseChain::NatOutput;
     assert_eq!(translation(&policy, out, &own(("203.0.113.7", 443)).local()), to_web());
     assert_eq!(translation(&policy, out, &own(("203.0.113.8", 443))), Translation::Exempt);
+    let hairpin = vec![place("lan0", "10.0.0.0/24")];
+    let beside = with(Forward { hairpin_self: true, hairpin, ..forward() });
+    assert_eq!(translation(&beside, out, &own(("203.0.113.7", 443)).local()), to_web());
+    let inside = own(("10.0.0.1", 443)).local();
+    assert_eq!(translation(&beside, out, &inside), Translation::Exempt, "its address in the lan");
+    assert_eq!(translation(&policy, out, &inside), to_web());
     let without = with(forward());
     let packet = own(("203.0.113.7", 443)).local();
     assert_eq!(translation(&without, out, &packet), Translation::Exempt);
@@ -199,17 +204,17 @@ fn hairpin_self_translates_this_machines_own_packets() {
 
 #[test]
 fn redirect_accepts_redirected_packets_only() {
-    let redirect = |at: &str| {
+    let redirect = |at: At| {
         let redirect = Redirect {
             source: vec![place("lan0", "10.0.0.0/24")],
             parts: vec![tcp_part("80")],
-            at: set(at),
+            at,
             port: 3128,
         };
         policy(vec![Item::Nat(nat(1, NatKind::Redirect(Box::new(redirect))))])
     };
     let client = |to: (&str, u16)| tcp(("10.0.0.9", 40_000), to).on("lan0");
-    let policy = redirect("any");
+    let policy = redirect(At::Addresses(Addresses::full()));
     let caught = Translation::Redirect { port: 3128 };
     assert_eq!(translation(&policy, PRE, &client(("198.51.100.1", 80))), caught);
     assert_eq!(translation(&policy, PRE, &client(("198.51.100.1", 81))), Translation::Exempt);
@@ -224,11 +229,16 @@ fn redirect_accepts_redirected_packets_only() {
     assert!(!input(&client(("10.0.0.1", 3129)).originally("198.51.100.1", 80)));
     assert!(!passes(&policy, &inner().originally("198.51.100.1", 80)));
 
-    let narrow = redirect("198.51.100.0/24");
+    let narrow = redirect(At::Addresses(set("198.51.100.0/24")));
     let other = client(("203.0.113.1", 80));
     assert_eq!(translation(&narrow, PRE, &other), Translation::Exempt);
     let input = |from: &str| accepts(&narrow, Hook::Input, &inner().originally(from, 80));
     assert!(input("198.51.100.1") && !input("203.0.113.1"));
+
+    let own = redirect(At::Local);
+    assert_eq!(translation(&own, PRE, &other), Translation::Exempt, "it passes");
+    assert_eq!(translation(&own, PRE, &other.local()), caught);
+    assert!(accepts(&own, Hook::Input, &inner().originally("203.0.113.1", 80)));
 }
 
 #[test]

@@ -59,11 +59,32 @@ pub fn one_range_expected(at: Span, family: Family) -> Finding {
         .help("name one address, or one range such as 203.0.113.5-203.0.113.9")
 }
 
-pub fn translation_of_other_family(at: Span) -> Finding {
-    let message = "nothing is translated: the addresses are of the other family";
-    Finding::new(&lint::WRONG_FAMILY, at, message)
-        .label("this family has no address here")
-        .help("leave the family out, or name an address of it")
+pub fn translation_of_other_family(at: Span, clause: Option<Span>) -> Finding {
+    let message = "nothing is translated: the packets are of the other family";
+    let finding =
+        Finding::new(&lint::WRONG_FAMILY, at, message).label("no address of the packets' family");
+    match clause {
+        Some(clause) => finding.related(clause, "the statement is for this family only"),
+        None => finding,
+    }
+    .help("name an address of the packets' family here, or packets of the address's family")
+}
+
+pub fn port_without_translation(at: Span) -> Finding {
+    let message = "the port of this IPv6 target cannot be changed: nothing is translated there";
+    Finding::new(&lint::MISSING_TARGET, at, message)
+        .label("another port than that of the packets")
+        .note("an IPv6 target is reached by its own address, unless `at` names a public one")
+        .help(
+            "name a public IPv6 address too (`at 203.0.113.7, 2001:db8::7`), or write a `forward` \
+             of its own for IPv6, without the port",
+        )
+}
+
+pub fn target_port_zero(at: Span) -> Finding {
+    Finding::new(&lint::BAD_PORT, at, "port 0 cannot be a target")
+        .label("nothing listens there")
+        .help("name a port from 1 to 65535")
 }
 
 pub fn forward_without_target(at: Span) -> Finding {
@@ -103,11 +124,12 @@ pub fn two_ports(at: Span) -> Finding {
         .help("write a `forward` for each")
 }
 
-pub fn forward_from_self(at: Span) -> Finding {
+pub fn forward_from_self(at: Span, word: &str) -> Finding {
     let message = "`self` cannot be the source: this machine's own packets take another way";
-    Finding::new(&lint::CONFLICTING_DIRECTION, at, message)
-        .label("this machine")
-        .help("`hairpin self` includes this machine's own packets in a `forward`")
+    Finding::new(&lint::CONFLICTING_DIRECTION, at, message).label("this machine").help(match word {
+        "redirect" => "name where the packets come from: `redirect tcp 80 from lan ...`",
+        _ => "`hairpin self` includes this machine's own packets in a `forward`",
+    })
 }
 
 pub fn zone_where_address_expected(at: Span, word: &str) -> Finding {
@@ -130,6 +152,26 @@ pub fn hairpin_is_no_zone(at: Span) -> Finding {
     Finding::new(&lint::UNKNOWN_NAME, at, "`hairpin` takes zones with interfaces, or `self`")
         .label("not such a zone")
         .help("name the zone that the target is in")
+}
+
+pub fn hairpin_of_other_family(at: Span) -> Finding {
+    let message = "this zone has no address of the family that is translated";
+    Finding::new(&lint::WRONG_FAMILY, at, message)
+        .label("its packets are of the other family")
+        .help("leave it out, or name a target and a public address of its family")
+}
+
+pub fn hairpin_without_translation(at: Span) -> Finding {
+    let message = "`hairpin` has nothing to do: the IPv6 target is not translated";
+    Finding::new(&lint::WRONG_FAMILY, at, message)
+        .label("everybody uses the target's own address")
+        .help("leave `hairpin` out, or name a public IPv6 address with `at`")
+}
+
+pub fn redirect_except(at: Span) -> Finding {
+    Finding::new(&lint::MISPLACED_CLAUSE, at, "nothing can be excepted from a port")
+        .label("not a port")
+        .help("the original destinations stand behind `at`: `at any except 10.0.0.1`")
 }
 
 pub fn redirect_without_port(at: Span) -> Finding {

@@ -12,6 +12,7 @@ pub fn explain(scan: &Scan<'_, '_>) -> Option<Finding> {
         .or_else(|| empty_brackets(scan))
         .or_else(|| conjunction(scan))
         .or_else(|| subject(scan))
+        .or_else(|| target_port(scan))
         .or_else(|| wrong_kind(scan))
         .or_else(|| nothing_behind(scan))
         .or_else(|| braces_of_rule(scan))
@@ -137,6 +138,29 @@ fn subject(scan: &Scan<'_, '_>) -> Option<Finding> {
         }
         _ => None,
     }
+}
+
+/// The port of a translation at the wrong place, or without its colon.
+fn target_port(scan: &Scan<'_, '_>) -> Option<Finding> {
+    if scan.token(0) == Token::Colon && scan.token(-2) == Token::At {
+        let (zone, port) = (scan.text(-1), scan.text(1));
+        let host = match scan.token(-3) {
+            Token::CloseBracket => format!("[{}]", scan.text(-4)),
+            _ => scan.text(-3).to_owned(),
+        };
+        return Some(
+            syntax_error(scan.span(0), "port behind the zone")
+                .label("it belongs behind the address")
+                .help(format!("write `{host}:{port}@{zone}`")),
+        );
+    }
+    let is_port = scan.token(0) == Token::Number && scan.token(-1) == Token::To;
+    (is_port && scan.head_text() == "redirect").then(|| {
+        let word = scan.text(0);
+        syntax_error(scan.span(0), format!("port `{word}` without its colon"))
+            .label("an address could stand here too")
+            .help(format!("write `:{word}`"))
+    })
 }
 
 /// A value of a kind that its place does not take.
