@@ -133,7 +133,12 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         // Each letter more or less is a slip of its own; this is much quicker to see.
         .filter(|name| name.chars().count().abs_diff(length) <= limit)
-        .map(|name| (strsim::osa_distance(word, name), begins_otherwise(name), name))
+        .map(|name| {
+            // The same word in other cases is no slip of letters.
+            let same = name.eq_ignore_ascii_case(word);
+            let distance = if same { 0 } else { strsim::osa_distance(word, name) };
+            (distance, begins_otherwise(name) && !same, name)
+        })
         .filter(|(distance, otherwise, name)| {
             let limit = if *otherwise { limit - 1 } else { limit };
             *distance <= limit.max(1) && *distance < name.chars().count()

@@ -5,20 +5,25 @@
 //! nothing may be written.
 
 mod chains;
+mod conditions;
 mod context;
 mod defaults;
 mod direction;
 mod ends;
 mod interfaces;
+mod limits;
 mod listing;
 mod load;
 mod messages;
 mod names;
 mod nat;
 pub mod policy;
+mod remarks;
 mod rules;
 mod services;
+mod spelling;
 pub mod stdlib;
+mod uncalled;
 mod unused;
 mod values;
 
@@ -36,8 +41,9 @@ use crate::syntax::tree::{
 use context::{Context, ToIs};
 use ends::{End, Zone};
 use names::Names;
-use policy::{Call, CallId, Hook, Item, Promise, PromiseKind, Rule};
+use policy::{Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
 use services::Traffic;
+use spelling::Spellings;
 
 /// Definitions rest on each other at most this deep, and calls nest so.
 const MAX_DEPTH: usize = 64;
@@ -102,11 +108,15 @@ struct Resolver<'a> {
     in_chain: bool,
     chain_rules: Vec<Rule>,
     limit_count: u32,
+    /// The clauses of each rule of a chain, by their words.
+    chain_clauses: HashMap<Origin, Vec<(&'static str, Span)>>,
     known_interfaces: BTreeSet<&'a str>,
-    /// What a slip is measured by: one zone or interface of each spelling.
-    spellings: Vec<(interfaces::Spelling, &'a str)>,
+    /// The patterns of zones, such as `wlan+`.
+    known_patterns: Vec<&'a str>,
+    /// What a slip is measured by.
+    spellings: Spellings<'a>,
     /// The words that were looked at for a slip.
-    slips: HashMap<&'a str, Option<String>>,
+    slips: HashMap<&'a str, Option<&'a str>>,
     zones: HashMap<usize, Option<Rc<Zone>>>,
     lets: HashMap<usize, Option<Rc<[End]>>>,
     /// The zones that are being read.
@@ -148,8 +158,10 @@ impl<'a> Resolver<'a> {
             in_chain: false,
             chain_rules: Vec::new(),
             limit_count: 0,
+            chain_clauses: HashMap::new(),
             known_interfaces: BTreeSet::new(),
-            spellings: Vec::new(),
+            known_patterns: Vec::new(),
+            spellings: Spellings::default(),
             slips: HashMap::new(),
             zones: HashMap::new(),
             lets: HashMap::new(),
@@ -171,6 +183,7 @@ impl<'a> Resolver<'a> {
         let defaults = self.defaults(statements);
         let implicit = self.implicit(statements);
         self.check_chains(&chains);
+        self.check_definitions();
         // A definition may be used in what could not be read.
         if !has_errors(&self.findings) {
             self.check_unused();
@@ -281,34 +294,27 @@ impl<'a> Resolver<'a> {
 
     /// A statement inside a block, a `def` or a chain: rules, calls and blocks only.
     fn inner(&mut self, statement: &'a Statement, outer: &Context<'a>, env: Option<CallId>) {
-        let what = match &statement.kind {
-            StatementKind::Rule(_)
-            | StatementKind::Block(_)
-            | StatementKind::Call { .. }
-            | StatementKind::Invalid => return self.statement(statement, outer, env),
-            StatementKind::Include(_) => "`include`",
-            StatementKind::Use(_) => "`use`",
-            StatementKind::Zone { .. } => "`zone`",
-            StatementKind::Let { .. } => "`let`",
-            StatementKind::Set(_) => "`set`",
-            StatementKind::Service { .. } => "`service`",
-            StatementKind::Def(_) => "`def`",
-            StatementKind::Chain { .. } => "`chain`",
-            StatementKind::Default(_) => "`default`",
-            StatementKind::Implicit(_) => "`implicit`",
-            StatementKind::Assert(_) => "`assert`",
-            StatementKind::Protect { .. } => "`protect`",
-            StatementKind::Test { .. } => "`test`",
-            StatementKind::Preserve(_) => "`preserve`",
-            StatementKind::Docker { .. } => "`docker`",
-            StatementKind::Raw { .. } => "`raw`",
-        };
-        // One that was never closed was reported by `syntax`: that is the mistake.
-        if !self.unclosed {
-            self.report(messages::misplaced_statement(statement.span, what));
+        if let Some(call) = self.current
+            && !self.expand(outermost(&self.calls, call))
+        {
+            return;
+        }
+        match misplaced(&statement.kind) {
+            None => self.statement(statement, outer, env),
+            // One that was never closed was reported by `syntax`: that is the mistake.
+            Some(_) if self.unclosed => {}
+            Some(what) => self.report(messages::misplaced_statement(statement.span, what)),
         }
     }
 
+    /// Counts a statement that a call unfolds to; whether it may.
+    fn expand(&mut self, call: Span) -> bool {
+        self.expanded += 1;
+        if self.expanded == MAX_EXPANSION + 1 {
+            self.report(messages::too_much_expansion(call, MAX_EXPANSION));
+        }
+        self.expanded <= MAX_EXPANSION
+    }
     fn rule(&mut self, rule: &'a tree::Rule, span: Span, outer: &Context<'a>, env: Option<CallId>) {
         match &rule.verb.kind {
             VerbKind::Allow
@@ -413,12 +419,7 @@ impl<'a> Resolver<'a> {
             self.report(messages::recursive("def", word, name.0, &ring));
             return;
         }
-        if self.expanded > MAX_EXPANSION {
-            return; // Said when it was reached.
-        }
-        self.expanded += def.body.len() + 1;
-        if self.expanded > MAX_EXPANSION {
-            self.report(messages::too_much_expansion(span, MAX_EXPANSION));
+        if !self.expand(span) {
             return;
         }
         if self.frames_around() >= MAX_DEPTH {
@@ -478,6 +479,32 @@ impl<'a> Resolver<'a> {
             Some(_) => finding.related(origin.span, "by this statement"),
             None => finding,
         });
+    }
+}
+
+/// What a statement that may stand at the top level only is called.
+fn misplaced(kind: &StatementKind) -> Option<&'static str> {
+    match kind {
+        StatementKind::Rule(_)
+        | StatementKind::Block(_)
+        | StatementKind::Call { .. }
+        | StatementKind::Invalid => None,
+        StatementKind::Include(_) => Some("`include`"),
+        StatementKind::Use(_) => Some("`use`"),
+        StatementKind::Zone { .. } => Some("`zone`"),
+        StatementKind::Let { .. } => Some("`let`"),
+        StatementKind::Set(_) => Some("`set`"),
+        StatementKind::Service { .. } => Some("`service`"),
+        StatementKind::Def(_) => Some("`def`"),
+        StatementKind::Chain { .. } => Some("`chain`"),
+        StatementKind::Default(_) => Some("`default`"),
+        StatementKind::Implicit(_) => Some("`implicit`"),
+        StatementKind::Assert(_) => Some("`assert`"),
+        StatementKind::Protect { .. } => Some("`protect`"),
+        StatementKind::Test { .. } => Some("`test`"),
+        StatementKind::Preserve(_) => Some("`preserve`"),
+        StatementKind::Docker { .. } => Some("`docker`"),
+        StatementKind::Raw { .. } => Some("`raw`"),
     }
 }
 

@@ -341,6 +341,27 @@ fn calls_that_unfold_without_end_are_one_finding() {
 }
 
 #[test]
+fn blocks_in_a_body_count_as_unfolded() {
+    let rules = lines(1_000, &|n| format!("allow tcp {n}\n"));
+    let policy = format!("def f() {{ input {{\n{rules}}} }}\n{}", "f()\n".repeat(2_000));
+    let (output, time) = checked(policy.as_bytes());
+    assert_eq!(codes(&output), [pair("too-much-expansion", "error")]);
+    assert!(time < Duration::from_secs(20), "{time:?}");
+}
+
+#[test]
+fn thousands_of_ports_are_read_at_once() {
+    let odd: Vec<String> = (0..32_767).map(|n| (2 * n + 1).to_string()).collect();
+    for policy in
+        [format!("log tcp {}\n", odd.join(", ")), format!("log udp any sport {}\n", odd.join(", "))]
+    {
+        let (output, time) = checked(policy.as_bytes());
+        assert_eq!(codes(&output), [] as [(String, String); 0]);
+        assert!(time < Duration::from_secs(2), "{time:?}");
+    }
+}
+
+#[test]
 fn a_loader_of_the_tests_finds_what_is_beside() {
     let mut loader = neighbours(&folder("check/include-clean"));
     assert_eq!(loader.expand("conf.d/*.fw").unwrap().len(), 2);

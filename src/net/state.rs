@@ -157,6 +157,17 @@ impl FlagMatch {
         self.mask
     }
 
+    /// The match of what both match; `None` when that is nothing.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Option<Self> {
+        let shared = self.mask.bits() & other.mask.bits();
+        let agree = self.set.bits() & shared == other.set.bits() & shared;
+        agree.then(|| FlagMatch {
+            set: self.set.union(other.set),
+            mask: self.mask.union(other.mask),
+        })
+    }
+
     #[must_use]
     pub fn matches(self, flags: TcpFlags) -> bool {
         flags.bits() & self.mask.bits() == self.set.bits()
@@ -186,6 +197,14 @@ impl MarkMatch {
     #[must_use]
     pub fn mask(self) -> u32 {
         self.mask
+    }
+
+    /// The match of what both match; `None` when that is nothing.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Option<Self> {
+        let shared = self.mask & other.mask;
+        let agree = self.value & shared == other.value & shared;
+        agree.then_some(MarkMatch { value: self.value | other.value, mask: self.mask | other.mask })
     }
 
     #[must_use]

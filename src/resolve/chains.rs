@@ -1,14 +1,15 @@
 //! The user's chains: their rules, and that jumps make no ring.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use petgraph::algo::{tarjan_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::context::Context;
-use super::policy::{Action, CallId, Chain, ChainId, Condition, Hook, Item, Rule, Scope};
+use super::policy::{Action, CallId, Chain, ChainId, Condition, Hook, Item, Place, Rule, Scope};
 use super::{Resolver, messages};
+use crate::diagnostic::Finding;
 use crate::source::Span;
 use crate::syntax::tree::{ArgumentKind, Name};
 
@@ -90,43 +91,84 @@ impl Resolver<'_> {
         }
     }
 
-    /// `user` works on output only and `mac` not there, also in a chain.
+    /// What depends on the hooks that reach a chain: `user` works on output only and `mac` not
+    /// there, and packets of input and output have one interface.
     fn check_reach(&mut self, graph: &DiGraph<(), Span>, chains: &[Chain]) {
-        let mut reached: HashMap<NodeIndex, Vec<Hook>> = HashMap::new();
-        for item in &self.items {
-            let Item::Rule(rule) = item else { continue };
-            let Some(target) = jump_target(rule) else { continue };
-            for flow in &rule.flows {
-                if let Scope::Hook(hook) = flow.scope {
-                    let mut search = petgraph::visit::Dfs::new(graph, node(target));
-                    while let Some(chain) = search.next(graph) {
-                        reached.entry(chain).or_default().push(hook);
-                    }
-                }
-            }
-        }
+        let reached = self.reached(graph, chains.len());
         let mut faults = Vec::new();
-        for (index, chain) in chains.iter().enumerate() {
-            let hooks = reached.get(&NodeIndex::new(index)).map_or(&[][..], Vec::as_slice);
+        for (chain, reach) in chains.iter().zip(&reached) {
             for rule in &chain.rules {
-                let on_output = hooks.contains(&Hook::Output);
-                let elsewhere = hooks.iter().any(|hook| *hook != Hook::Output);
-                for condition in &rule.conditions {
-                    match condition {
-                        Condition::User(_) | Condition::Group(_) if elsewhere => {
-                            faults.push(messages::owner_outside_output(rule.origin.span));
-                        }
-                        Condition::Mac(_) if on_output => {
-                            faults.push(messages::mac_on_output(rule.origin.span));
-                        }
-                        _ => {}
-                    }
-                }
+                faults.extend(self.reach_fault(chain, rule, reach));
             }
         }
         for finding in faults {
             self.report(finding);
         }
+    }
+
+    /// The hooks from which each chain is reached, with the first jump from there.
+    fn reached(&self, graph: &DiGraph<(), Span>, count: usize) -> Vec<BTreeMap<Hook, Span>> {
+        let mut reached = vec![BTreeMap::new(); count];
+        for item in &self.items {
+            let Item::Rule(rule) = item else { continue };
+            let Some(target) = jump_target(rule) else { continue };
+            for flow in &rule.flows {
+                let Scope::Hook(hook) = flow.scope else { continue };
+                if reached[target.0 as usize].contains_key(&hook) {
+                    continue; // So are all beyond it.
+                }
+                let mut search = petgraph::visit::Dfs::new(graph, node(target));
+                while let Some(chain) = search.next(graph) {
+                    reached[chain.index()].entry(hook).or_insert(rule.origin.span);
+                }
+            }
+        }
+        reached
+    }
+
+    fn reach_fault(
+        &self,
+        chain: &Chain,
+        rule: &Rule,
+        reach: &BTreeMap<Hook, Span>,
+    ) -> Option<Finding> {
+        let clause = |words: &[&str]| {
+            let clauses = self.chain_clauses.get(&rule.origin).into_iter().flatten();
+            let mut found = clauses.filter(|(word, _)| words.contains(word));
+            found.next_back().map_or(rule.origin.span, |(_, span)| *span)
+        };
+        let elsewhere = reach.iter().find(|(hook, _)| **hook != Hook::Output);
+        for condition in &rule.conditions {
+            match condition {
+                Condition::User(_) | Condition::Group(_) => {
+                    if let Some((_, jump)) = elsewhere {
+                        let at = clause(&["user", "group"]);
+                        return Some(messages::owner_in_chain(at, *jump, &chain.name));
+                    }
+                }
+                Condition::Mac(_) => {
+                    if let Some(jump) = reach.get(&Hook::Output) {
+                        return Some(messages::mac_in_chain(clause(&["mac"]), *jump, &chain.name));
+                    }
+                }
+                Condition::State(_)
+                | Condition::Flags(_)
+                | Condition::Mark(_)
+                | Condition::Length(_)
+                | Condition::Ttl(_) => {}
+            }
+        }
+        // Reached from one hook only, and from that without such an interface.
+        let ((hook, jump), None) = (reach.first_key_value()?, reach.keys().nth(1)) else {
+            return None;
+        };
+        let ask = |places: &[Place]| places.iter().all(|place| place.interfaces.is_some());
+        let (asked, words): (bool, &[&str]) = match hook {
+            Hook::Input => (rule.flows.iter().all(|flow| ask(&flow.destination)), &["to", "out"]),
+            Hook::Output => (rule.flows.iter().all(|flow| ask(&flow.source)), &["from", "in"]),
+            Hook::Forward => (false, &[]),
+        };
+        asked.then(|| messages::no_interface_in_chain(clause(words), *jump, *hook))
     }
 }
 

@@ -58,7 +58,7 @@ impl<'a> Resolver<'a> {
         }
         for clause in &default.clauses {
             match (&clause.kind, verdict) {
-                (ClauseKind::Log(options), _) => log = Some(self.log(options)?),
+                (ClauseKind::Log(options), _) => log = Some(self.log(options, None)?),
                 (ClauseKind::With(name), Verdict::Reject(_)) => {
                     let both = crate::net::Families::BOTH;
                     let with = self.reject_word(*name, both)?;

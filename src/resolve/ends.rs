@@ -25,6 +25,8 @@ pub struct End {
     /// The same without the nets of a zone: what counts for services that are bound to ports or
     /// addresses of their own.
     pub loose: Place,
+    /// Whether it is a zone with all that it has, not a part of one.
+    pub whole_zone: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,7 @@ impl Zone {
             kind: EndKind::Zone,
             place: Place { interfaces: interfaces.clone(), addresses },
             loose: Place { interfaces, addresses: loose },
+            whole_zone: true,
         }
     }
 }
@@ -73,7 +76,7 @@ fn link_local() -> Addresses {
 impl End {
     fn new(span: Span, kind: EndKind, addresses: Addresses) -> Self {
         let place = Place { interfaces: None, addresses };
-        End { span, kind, loose: place.clone(), place }
+        End { span, kind, loose: place.clone(), place, whole_zone: false }
     }
 
     pub fn any(span: Span) -> Self {
@@ -98,6 +101,7 @@ impl End {
 
     /// Keeps only what is among these addresses.
     fn keep(&mut self, addresses: &Addresses) {
+        self.whole_zone = false;
         self.place.addresses = self.place.addresses.intersection(addresses);
         self.loose.addresses = self.loose.addresses.intersection(addresses);
     }
@@ -114,7 +118,9 @@ impl End {
         };
         let place = intersect_places(&self.place, &other.place)?;
         let loose = intersect_places(&self.loose, &other.loose)?;
-        Some(End { span: other.span, kind, place, loose })
+        let whole = |end: &End| end.whole_zone || end.kind == Any;
+        let whole_zone = kind == Zone && whole(self) && whole(other);
+        Some(End { span: other.span, kind, place, loose, whole_zone })
     }
 
     /// The end behind these interfaces only.
@@ -312,20 +318,13 @@ impl<'a> Resolver<'a> {
             };
         }
         let Some((index, node)) = self.names.places.find(word) else {
-            self.report(messages::unknown_place(name.0, word, &self.names));
+            let zone = self.zone_of_interface(word);
+            self.report(messages::unknown_place(name.0, word, zone, &self.names));
             return None;
         };
         let list = match node {
             PlaceNode::Zone { .. } => {
-                if self.zone_path.contains(&index) {
-                    self.report(messages::recursive("zone", word, name.0, &[]));
-                    return None;
-                }
-                if self.zone_path.len() >= super::MAX_DEPTH {
-                    self.report(messages::definitions_too_deep(name.0, super::MAX_DEPTH));
-                    return None;
-                }
-                let zone = self.zone(index)?;
+                let zone = self.zone_named(index, name)?;
                 return Some(vec![zone.end(name.0)]);
             }
             PlaceNode::Set => {
@@ -339,7 +338,7 @@ impl<'a> Resolver<'a> {
         Some(ends.iter().map(|end| End { span: name.0, ..end.clone() }).collect())
     }
 
-    fn let_ends(
+    pub(super) fn let_ends(
         &mut self,
         index: usize,
         name: Name,
@@ -367,6 +366,19 @@ impl<'a> Resolver<'a> {
         ends
     }
 
+    /// The zone of a name, which may stand in the definition of another one.
+    pub(super) fn zone_named(&mut self, index: usize, name: Name) -> Option<Rc<Zone>> {
+        if self.zone_path.contains(&index) {
+            self.report(messages::recursive("zone", self.text(name.0), name.0, &[]));
+            return None;
+        }
+        if self.zone_path.len() >= super::MAX_DEPTH {
+            self.report(messages::definitions_too_deep(name.0, super::MAX_DEPTH));
+            return None;
+        }
+        self.zone(index)
+    }
+
     /// A zone, read once.
     pub(super) fn zone(&mut self, index: usize) -> Option<Rc<Zone>> {
         if let Some(known) = self.zones.get(&index) {
@@ -391,8 +403,7 @@ impl<'a> Resolver<'a> {
     ) -> Option<Zone> {
         let mut read = Vec::new();
         for interface in interfaces {
-            let (span, text) = self.interface_text(*interface);
-            read.push(self.read_interface(span, &text)?);
+            read.extend(self.interfaces_of_zone(name, *interface)?);
         }
         let read = simplify_interfaces(read);
         let nets = match nets {

@@ -1,10 +1,11 @@
 //! Interface names: a zone's name stands for its interfaces, and a slip is not taken for a name.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::ends::simplify_interfaces;
 use super::names::PlaceNode;
 use super::policy::CallId;
+use super::spelling::Spellings;
 use super::{Resolver, messages};
 use crate::net::Interface;
 use crate::source::Span;
@@ -58,62 +59,108 @@ impl<'a> Resolver<'a> {
             };
             return self.interfaces_of(inner, env);
         }
-        if let Some((index, node)) = self.names.places.find(word) {
-            if !matches!(node, PlaceNode::Zone { .. }) {
-                self.report(messages::not_a_zone(name.0, word));
-                return None;
-            }
-            let zone = self.zone(index)?;
-            if zone.interfaces.is_none() {
-                self.report(messages::zone_without_interfaces(name.0, word, zone.span));
-            }
-            return zone.interfaces.clone();
+        if self.names.places.contains(word) {
+            return self.interfaces_of_place(name, word);
         }
         if let Some(near) = self.slip(word) {
-            self.report(messages::interface_slip(name.0, word, &near));
+            self.report(messages::interface_slip(name.0, word, near));
             return None;
         }
         self.read_interface(name.0, word).map(|interface| vec![interface])
     }
 
+    /// What one name after `zone ... =` means: another zone's name wins, its own is an interface.
+    pub(super) fn interfaces_of_zone(
+        &mut self,
+        zone: Name,
+        interface: InterfaceName,
+    ) -> Option<Vec<Interface>> {
+        let (span, text) = self.interface_text(interface);
+        let InterfaceName::Name(name) = interface else {
+            return self.read_interface(span, &text).map(|interface| vec![interface]);
+        };
+        let word = self.text(span);
+        let own = self.text(zone.0);
+        if word != own && self.names.places.contains(word) {
+            return self.interfaces_of_place(name, word);
+        }
+        if let Some(near) = self.spellings.nearest_zone(word)
+            && near != own
+        {
+            self.report(messages::interface_slip(span, word, near));
+            return None;
+        }
+        self.read_interface(span, word).map(|interface| vec![interface])
+    }
+
+    /// The interfaces of a zone that is named for them.
+    fn interfaces_of_place(&mut self, name: Name, word: &str) -> Option<Vec<Interface>> {
+        let (index, node) = self.names.places.find(word)?;
+        if !matches!(node, PlaceNode::Zone { .. }) {
+            self.report(messages::not_a_zone(name.0, word));
+            return None;
+        }
+        let zone = self.zone_named(index, name)?;
+        if zone.interfaces.is_none() {
+            self.report(messages::zone_without_interfaces(name.0, word, zone.span));
+        }
+        zone.interfaces.clone()
+    }
+
     /// The zone or known interface that a bare name is probably a slip for.
-    fn slip(&mut self, word: &'a str) -> Option<String> {
+    fn slip(&mut self, word: &'a str) -> Option<&'a str> {
         if self.known_interfaces.contains(word) {
             return None;
         }
         if let Some(known) = self.slips.get(word) {
-            return known.clone();
+            return *known;
         }
-        let spelling = Spelling::of(word);
-        let near = self.spellings.iter().filter(|(known, _)| spelling.is_slip(known));
-        let slip = near.map(|(_, name)| *name).min_by_key(|name| strsim::osa_distance(word, name));
-        let slip = slip.map(str::to_owned);
-        self.slips.insert(word, slip.clone());
+        let slip = if self.fits_a_pattern(word) { None } else { self.spellings.nearest(word) };
+        self.slips.insert(word, slip);
         slip
+    }
+
+    /// Whether a zone has the name by a pattern such as `wlan+`.
+    fn fits_a_pattern(&self, word: &str) -> bool {
+        self.known_patterns.iter().any(|pattern| word.starts_with(pattern.trim_end_matches('+')))
+    }
+
+    /// The zone that has an interface of this name.
+    pub(super) fn zone_of_interface(&self, word: &str) -> Option<&'a str> {
+        if !self.known_interfaces.contains(word) && !self.fits_a_pattern(word) {
+            return None;
+        }
+        let has = |interface: &InterfaceName| {
+            let text = self.interface_text(*interface).1;
+            Interface::new(&text).is_ok_and(|interface| interface.matches(word))
+        };
+        self.names.places.entries.iter().find_map(|entry| match entry.node {
+            PlaceNode::Zone { name, interfaces, .. } => {
+                interfaces.iter().any(has).then(|| self.text(name.0))
+            }
+            PlaceNode::Let { .. } | PlaceNode::Set => None,
+        })
     }
 
     /// The interfaces that zones name: what a slip is measured by.
     pub(super) fn gather_known_interfaces(&mut self) {
-        let mut known = BTreeSet::new();
+        let mut zones = Vec::new();
+        let mut names = Vec::new();
+        let mut patterns = Vec::new();
         for entry in &self.names.places.entries {
-            let PlaceNode::Zone { interfaces, .. } = entry.node else { continue };
+            let PlaceNode::Zone { name, interfaces, .. } = entry.node else { continue };
+            zones.push(self.text(name.0));
             for interface in interfaces {
-                if let InterfaceName::Name(Name(span)) = interface {
-                    known.insert(self.text(*span));
+                match interface {
+                    InterfaceName::Name(Name(span)) => names.push(self.text(*span)),
+                    InterfaceName::Pattern(span) => patterns.push(self.text(*span)),
+                    InterfaceName::Quoted(_) => {}
                 }
             }
         }
-        let places = self.names.places.entries.iter().map(|entry| self.text(entry.span));
-        let mut seen = BTreeSet::new();
-        let mut spellings = Vec::new();
-        for name in places.chain(known.iter().copied()) {
-            let spelling = Spelling::of(name);
-            if seen.insert(spelling.letters.clone()) {
-                spellings.push((spelling, name));
-            }
-        }
-        self.spellings = spellings;
-        self.known_interfaces = known;
+        self.spellings = Spellings::new(&zones, &names);
+        self.known_interfaces = names.into_iter().collect();
+        self.known_patterns = patterns;
     }
 
     /// Two zones on one interface need disjoint nets: a packet is in one of them.
@@ -179,56 +226,5 @@ impl<'z> Earlier<'z> {
         for name in interfaces {
             self.by_name.entry(name).or_default().push(zone);
         }
-    }
-}
-
-/// A name as slips are judged: numbers are not letters, so `eth1` is no slip for `eth0`.
-#[derive(Debug)]
-pub(super) struct Spelling {
-    letters: String,
-    length: usize,
-    /// A bit for each letter that occurs (of others for a few together): names whose bits differ
-    /// much cannot be near, which is quicker to see than how far apart they are.
-    bits: u64,
-}
-
-impl Spelling {
-    fn of(name: &str) -> Self {
-        let letters: String = name.chars().filter(|c| !c.is_ascii_digit()).collect();
-        let bits = letters.chars().fold(0, |bits, c| bits | 1 << (u32::from(c) % u64::BITS));
-        Spelling { length: letters.chars().count(), letters, bits }
-    }
-
-    /// Whether it is one or two letters away from `known`.
-    fn is_slip(&self, known: &Spelling) -> bool {
-        let limit: u32 = match self.length.min(known.length) {
-            0..=1 => 0,
-            2..=4 => 1,
-            _ => 2,
-        };
-        // An edit takes at most one letter away and brings at most one.
-        let near = (self.bits & !known.bits).count_ones() <= limit
-            && (known.bits & !self.bits).count_ones() <= limit
-            && self.length.abs_diff(known.length) <= limit as usize;
-        let distance = || strsim::osa_distance(&self.letters, &known.letters);
-        near && (1..=limit as usize).contains(&distance())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Spelling;
-
-    fn is_slip(word: &str, known: &str) -> bool {
-        Spelling::of(word).is_slip(&Spelling::of(known))
-    }
-
-    #[test]
-    fn letters_slip_and_numbers_do_not() {
-        assert!(is_slip("wam", "wan"));
-        assert!(is_slip("ehternal", "external"));
-        assert!(!is_slip("eth0", "eth1"));
-        assert!(!is_slip("wg0", "eth0"));
-        assert!(!is_slip("wan", "wan"));
     }
 }

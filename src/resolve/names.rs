@@ -220,6 +220,12 @@ impl<'a> Names<'a> {
                 (Space::Chain, *name, self.chains.define(word(name), name.0, node))
             }
             StatementKind::Def(def) => {
+                for (index, name) in def.parameters.iter().enumerate() {
+                    let same = |first: &&Name| word(first) == word(name);
+                    if let Some(first) = def.parameters[..index].iter().find(same) {
+                        findings.push(messages::duplicate_parameter(name.0, word(name), first.0));
+                    }
+                }
                 let result = self.defs.define(word(&def.name), def.name.0, def);
                 (Space::Def, def.name, result)
             }

@@ -300,6 +300,52 @@ pub enum Condition {
     Ttl(u8),
 }
 
+impl Condition {
+    /// Whether both are of one kind.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// What holds when both of one kind do; `None` when no packet meets both, or when they are of
+    /// two kinds, which one condition cannot say.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Condition::State(a), Condition::State(b)) => {
+                let both = a.intersection(*b);
+                (!both.is_empty()).then_some(Condition::State(both))
+            }
+            (Condition::Flags(a), Condition::Flags(b)) => a.intersection(*b).map(Condition::Flags),
+            (Condition::Mac(a), Condition::Mac(b)) => {
+                let both: Vec<Mac> = a.iter().filter(|mac| b.contains(mac)).copied().collect();
+                (!both.is_empty()).then_some(Condition::Mac(both))
+            }
+            (Condition::Mark(a), Condition::Mark(b)) => a.intersection(*b).map(Condition::Mark),
+            (Condition::Length(a), Condition::Length(b)) => {
+                let both = a.intersection(b);
+                (!both.is_empty()).then_some(Condition::Length(both))
+            }
+            // A name and a number may be one account, but only the machine that loads the rules
+            // knows: written once by each, they are taken for two.
+            (Condition::User(_), Condition::User(_))
+            | (Condition::Group(_), Condition::Group(_))
+            | (Condition::Ttl(_), Condition::Ttl(_)) => (self == other).then(|| self.clone()),
+            (
+                Condition::State(_)
+                | Condition::Flags(_)
+                | Condition::Mac(_)
+                | Condition::Mark(_)
+                | Condition::User(_)
+                | Condition::Group(_)
+                | Condition::Length(_)
+                | Condition::Ttl(_),
+                _,
+            ) => None,
+        }
+    }
+}
+
 /// One allowance as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {

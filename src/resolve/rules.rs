@@ -4,7 +4,8 @@ use super::context::{Context, ToIs};
 use super::direction::Route;
 use super::ends::{End, EndKind, families_of, simplify_places};
 use super::policy::{
-    Action, CallId, Condition, Flow, Hook, Origin, Part, Place, RejectWith, Rule, Scope,
+    Action, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
+    RejectWith, Rule, Scope,
 };
 use super::services::{Traffic, merge_parts};
 use super::{Resolver, messages};
@@ -26,6 +27,7 @@ impl<'a> Resolver<'a> {
         self.check_filter_clauses(&rule.verb, &context)?;
         let (mut action, mut traffic) = (action?, traffic?);
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
+        self.check_keys(&context, &traffic, rule.subject())?;
         let routes = self.routes(&context, span)?;
         self.check_conditions(&context, &traffic, &routes)?;
         if let Action::Reject(with) = &mut action {
@@ -34,12 +36,16 @@ impl<'a> Resolver<'a> {
         let families = self.rule_families(&context, action, &mut traffic, rule, env)?;
         let flows = self.flows(&routes, &traffic, families, span, action)?;
         let log = match &rule.verb.kind {
-            VerbKind::Log(options) => Some(self.log(options)?),
+            VerbKind::Log(options) => Some(self.log(options, env)?),
             _ => context.log.clone(),
         };
         self.mention_helpers(&traffic, rule);
+        let origin = Origin { span, call: env };
+        if self.in_chain {
+            self.chain_clauses.insert(origin, context.present.clone());
+        }
         Some(Rule {
-            origin: Origin { span, call: env },
+            origin,
             action,
             flows,
             conditions: context.conditions.into_iter().map(|(condition, _)| condition).collect(),
@@ -111,6 +117,26 @@ impl<'a> Resolver<'a> {
             return None;
         }
         Some(())
+    }
+
+    /// A rate counted by ports needs traffic that has some; `span` is what it is applied to.
+    fn check_keys(&mut self, context: &Context<'a>, traffic: &[Traffic], span: Span) -> Option<()> {
+        let by_ports = |limit: &Limit| match &limit.kind {
+            LimitKind::Rate { per, .. } => per.iter().any(|key| match key {
+                LimitKey::SourcePort | LimitKey::DestinationPort => true,
+                LimitKey::Source(_) | LimitKey::Destination => false,
+            }),
+            LimitKind::Connections { .. } => false,
+        };
+        let has_ports = |one: &&Traffic| matches!(one.part, Part::Ports { .. });
+        let without = traffic.iter().find(|one| !has_ports(one));
+        let (true, Some(other)) = (context.limits.iter().any(by_ports), without) else {
+            return Some(());
+        };
+        let clause = context.present.iter().find(|(word, _)| *word == "limit");
+        let at = clause.map_or(span, |(_, at)| *at);
+        self.report(messages::key_without_ports(at, &describe(&other.part), span));
+        None
     }
 
     /// Conditions that not every packet of the rule can have.
@@ -196,7 +222,8 @@ impl<'a> Resolver<'a> {
             }
             // `ping` has a part in each family; of `icmpv6 …` with `ipv4` nothing is left.
             let own = self.traffic(std::slice::from_ref(subject), env)?;
-            if let (Some(one), false) = (own.first(), own.iter().any(|one| possible(one.families))) {
+            if let (Some(one), false) = (own.first(), own.iter().any(|one| possible(one.families)))
+            {
                 let part = describe(&one.part);
                 self.report(messages::traffic_of_other_family(subject.span, &part, clause));
                 return None;
@@ -257,37 +284,35 @@ impl<'a> Resolver<'a> {
             v4: traffic.iter().any(|one| one.families.v4),
             v6: traffic.iter().any(|one| one.families.v6),
         };
-        let (source, destination) = (families_of(&route.source), families_of(&route.destination));
+        let stops = matches!(action, Action::Drop | Action::Reject(_));
         for family in Family::BOTH {
             if !families.intersection(by_traffic).contains(family) {
                 continue;
             }
-            let empty =
-                |ends: &[End], own: Families| (!own.contains(family)).then(|| ends[0].clone());
-            let gone = empty(&route.source, source).or(empty(&route.destination, destination));
-            let Some(gone) = gone else { continue };
-            let other_side = source.contains(family) || destination.contains(family);
+            if stops {
+                let lost = lost_zones(route, family);
+                for zone in &lost {
+                    let text = self.text(*zone);
+                    self.report(messages::family_not_dropped(*zone, family, text, span));
+                }
+                if !lost.is_empty() {
+                    continue;
+                }
+            }
+            let has = |ends: &[End]| families_of(ends).contains(family);
             let named = |ends: &[End]| {
                 ends.iter().any(|end| {
                     end.kind != EndKind::Any && !(end.place.addresses.is_full_in(family))
                 })
             };
-            let other_named = other_side
-                && if source.contains(family) {
-                    named(&route.source)
-                } else {
-                    named(&route.destination)
-                };
-            let stops = matches!(action, Action::Drop | Action::Reject(_));
-            if gone.kind == EndKind::Zone && stops {
-                self.report(messages::family_not_dropped(
-                    gone.span,
-                    family,
-                    self.text(gone.span),
-                    span,
-                ));
-            } else if other_named {
-                self.report(messages::one_family_only(gone.span, family, span));
+            let (source, destination) = (&route.source, &route.destination);
+            let gone = match (has(source), has(destination)) {
+                (false, true) => named(destination).then(|| source[0].span),
+                (true, false) => named(source).then(|| destination[0].span),
+                (true, true) | (false, false) => None,
+            };
+            if let Some(gone) = gone {
+                self.report(messages::one_family_only(gone, family, span));
             }
         }
     }
@@ -301,6 +326,21 @@ impl<'a> Resolver<'a> {
             }
         }
     }
+}
+
+/// The zones of a route, as written, that have nothing in a family that is not left out on purpose:
+/// those of the source, or else of the destination.
+fn lost_zones(route: &Route, family: Family) -> Vec<Span> {
+    let lost = |ends: &[End]| -> Vec<Span> {
+        let empty = |end: &&End| end.whole_zone && end.place.addresses.is_empty_in(family);
+        ends.iter().filter(empty).map(|end| end.span).collect()
+    };
+    let meant = |ends: &[End]| families_of(ends).contains(family) || !lost(ends).is_empty();
+    if !meant(&route.source) || !meant(&route.destination) {
+        return Vec::new();
+    }
+    let of_source = lost(&route.source);
+    if of_source.is_empty() { lost(&route.destination) } else { of_source }
 }
 
 /// Traffic that is bound alike: same families, same destination, nets ignored or not.

@@ -43,38 +43,59 @@ impl Traffic {
     }
 }
 
-/// Adds a kind of traffic, as more ports of one that is there where that says the same.
-fn add(all: &mut Vec<Traffic>, new: Traffic) {
-    let mut alike = all.iter_mut().filter(|old| old.same_kind(&new));
-    if !alike.any(|old| absorb(&mut old.part, &new.part)) {
-        all.push(new);
+/// Traffic as few kinds as say the same: what differs in destination ports alone is one.
+fn merge(all: Vec<Traffic>) -> Vec<Traffic> {
+    let mut merged: Vec<(Traffic, Vec<Ports>)> = Vec::new();
+    for new in all {
+        let alike =
+            |old: &&mut (Traffic, _)| old.0.same_kind(&new) && is_alike(&old.0.part, &new.part);
+        match merged.iter_mut().find(alike) {
+            Some((_, more)) => more.extend(destination(&new.part)),
+            None => merged.push((new, Vec::new())),
+        }
     }
+    let unite =
+        |(one, more): (Traffic, Vec<Ports>)| Traffic { part: with_ports(one.part, &more), ..one };
+    merged.into_iter().map(unite).collect()
 }
 
 /// The parts as few as say the same: one for each protocol and set of source ports.
 pub fn merge_parts<'p>(parts: impl Iterator<Item = &'p Part>) -> Vec<Part> {
-    let mut merged: Vec<Part> = Vec::new();
+    let mut merged: Vec<(Part, Vec<Ports>)> = Vec::new();
     for part in parts {
-        if !merged.iter_mut().any(|old| absorb(old, part)) {
-            merged.push(part.clone());
+        match merged.iter_mut().find(|(old, _)| is_alike(old, part)) {
+            Some((_, more)) => more.extend(destination(part)),
+            None => merged.push((part.clone(), Vec::new())),
         }
     }
-    merged
+    merged.into_iter().map(|(part, more)| with_ports(part, &more)).collect()
 }
 
-/// Makes `old` mean `new` too, where that is the same part with other destination ports; whether it
-/// is.
-fn absorb(old: &mut Part, new: &Part) -> bool {
-    match (&mut *old, new) {
+/// Whether both are the same but for their destination ports.
+fn is_alike(a: &Part, b: &Part) -> bool {
+    match (a, b) {
         (
-            Part::Ports { protocol, source, destination },
-            Part::Ports { protocol: other, source: from, destination: more },
-        ) if protocol == other && source == from => {
-            *destination = destination.union(more);
-            true
-        }
-        _ => old == new,
+            Part::Ports { protocol, source, destination: _ },
+            Part::Ports { protocol: other, source: from, destination: _ },
+        ) => protocol == other && source == from,
+        _ => a == b,
     }
+}
+
+fn destination(part: &Part) -> Option<Ports> {
+    match part {
+        Part::Ports { destination, .. } => Some(destination.clone()),
+        Part::Any | Part::Icmp(_) | Part::Protocol(_) => None,
+    }
+}
+
+/// The part to these destination ports too. All at once: a list may have thousands.
+fn with_ports(mut part: Part, more: &[Ports]) -> Part {
+    if let (Part::Ports { destination, .. }, false) = (&mut part, more.is_empty()) {
+        let all = std::iter::once(&*destination).chain(more);
+        *destination = Ports::from_intervals(all.flat_map(|ports| ports.intervals().to_vec()));
+    }
+    part
 }
 
 /// What a number in a list of subjects would continue.
@@ -82,7 +103,8 @@ fn absorb(old: &mut Part, new: &Part) -> bool {
 enum Before {
     Nothing,
     Ports(PortProtocol),
-    Other(Span),
+    /// The words that a number would need before it, if any takes one.
+    Other(Span, Option<&'static str>),
 }
 
 impl<'a> Resolver<'a> {
@@ -100,11 +122,11 @@ impl<'a> Resolver<'a> {
         let mut whole = true;
         for subject in subjects {
             match self.subject(subject, &mut before, env) {
-                Some(traffic) => traffic.into_iter().for_each(|new| add(&mut all, new)),
+                Some(traffic) => all.extend(traffic),
                 None => whole = false,
             }
         }
-        whole.then_some(all)
+        whole.then(|| merge(all))
     }
 
     fn subject(
@@ -114,16 +136,25 @@ impl<'a> Resolver<'a> {
         env: Option<CallId>,
     ) -> Option<Vec<Traffic>> {
         let one = |part| Some(vec![Traffic::plain(part)]);
-        let protocol_before = std::mem::replace(before, Before::Other(subject.span));
+        let protocol_before = std::mem::replace(before, Before::Other(subject.span, None));
         match &subject.kind {
             SubjectKind::Any => one(Part::Any),
-            SubjectKind::Name(name) => self.service(*name, env),
+            SubjectKind::Name(name) => {
+                if let Before::Other(_, Some(word)) = protocol_before
+                    && self.is_forgotten_type(*name, word, env)
+                {
+                    *before = protocol_before;
+                    self.report(messages::type_without_icmp(name.0, self.text(name.0), word));
+                    return None;
+                }
+                self.service(*name, env)
+            }
             SubjectKind::Call { name, ports } => self.moved_service(*name, ports, env),
             SubjectKind::Ports { protocol, ports } => {
                 *before = Before::Ports(*protocol);
                 let ports = match ports {
                     Some(PortValue::Any(_)) => {
-                        *before = Before::Other(subject.span);
+                        *before = Before::Other(subject.span, None);
                         Ports::full()
                     }
                     Some(PortValue::Value(value)) => self.read_ports(*value)?,
@@ -139,10 +170,13 @@ impl<'a> Resolver<'a> {
                 self.more_ports(*value, protocol_before)
             }
             SubjectKind::Icmp { family, kind } => {
-                let part = self.icmp(*family, *kind)?;
+                *before = Before::Other(subject.span, Some(icmp_word(*family)));
+                let part = self.icmp(*family, *kind, env)?;
                 one(part)
             }
             SubjectKind::Protocol(span) => {
+                *before = Before::Other(subject.span, Some("proto"));
+                self.no_parameter(*span, env)?;
                 let protocol = self.read_protocol(*span)?;
                 one(Part::Protocol(protocol))
             }
@@ -159,19 +193,35 @@ impl<'a> Resolver<'a> {
                 let ports = self.read_ports(value)?;
                 Some(vec![Traffic::plain(port_part(protocol, ports))])
             }
-            Before::Other(span) => {
-                let finding = messages::number_continues_nothing(value.0, Some(span));
-                self.report(finding);
+            Before::Other(span, word) => {
+                let text = self.text(value.0);
+                let written = word.map(|word| format!("{word} {text}"));
+                self.report(messages::number_continues_nothing(value.0, Some(span), written));
                 None
             }
             Before::Nothing => {
-                self.report(messages::number_continues_nothing(value.0, None));
+                self.report(messages::number_continues_nothing(value.0, None, None));
                 None
             }
         }
     }
 
-    fn icmp(&mut self, family: Family, kind: Option<IcmpValue>) -> Option<Part> {
+    /// Whether a name after `icmp echo-request,` is a type too.
+    fn is_forgotten_type(&self, name: Name, before: &str, env: Option<CallId>) -> bool {
+        let word = self.text(name.0);
+        let family = Family::BOTH.into_iter().find(|family| icmp_word(*family) == before);
+        let known = self.argument(word, env).is_some()
+            || self.names.services.contains(word)
+            || self.names.standard.contains(word);
+        !known && family.is_some_and(|family| IcmpType::from_name(family, word).is_some())
+    }
+
+    fn icmp(
+        &mut self,
+        family: Family,
+        kind: Option<IcmpValue>,
+        env: Option<CallId>,
+    ) -> Option<Part> {
         let (kind, code) = match kind {
             None | Some(IcmpValue::Any(_)) => {
                 let whole = match family {
@@ -181,6 +231,7 @@ impl<'a> Resolver<'a> {
                 return Some(Part::Protocol(whole));
             }
             Some(IcmpValue::Name(name)) => {
+                self.no_parameter(name.0, env)?;
                 let word = self.text(name.0);
                 let icmp = IcmpType::from_name(family, word);
                 if icmp.is_none() {
@@ -244,7 +295,7 @@ impl<'a> Resolver<'a> {
         for item in items {
             match &item.kind {
                 EndpointKind::Name(name) if item.port.is_none() && item.place.is_none() => {
-                    self.service(*name, env)?.into_iter().for_each(|new| add(&mut all, new));
+                    all.extend(self.service(*name, env)?);
                 }
                 EndpointKind::Any if items.len() == 1 => all.push(Traffic::plain(Part::Any)),
                 _ => {
@@ -253,7 +304,7 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        Some(all)
+        Some(merge(all))
     }
 
     /// What a service's name means: the policy's own first, then the standard library's.
@@ -369,6 +420,13 @@ impl<'a> Resolver<'a> {
             own = Some(std::mem::replace(destination, ports.clone()));
         }
         Some(traffic)
+    }
+}
+
+fn icmp_word(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "icmp",
+        Family::V6 => "icmpv6",
     }
 }
 

@@ -44,7 +44,9 @@ impl<'a> Resolver<'a> {
     /// A list of ports and ranges.
     pub(super) fn read_port_list(&mut self, values: &[Value]) -> Option<Ports> {
         let read: Vec<Option<Ports>> = values.iter().map(|value| self.read_ports(*value)).collect();
-        read.into_iter().try_fold(Ports::empty(), |all, ports| Some(all.union(&ports?)))
+        let read: Vec<Ports> = read.into_iter().collect::<Option<_>>()?;
+        let intervals = read.iter().flat_map(Ports::intervals).copied();
+        Some(Ports::from_intervals(intervals))
     }
 
     /// Addresses; bits beyond the prefix are a warning that names the network taken.

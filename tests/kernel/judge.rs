@@ -83,10 +83,9 @@ fn translate(packet: &mut Packet, decision: &Decision, asked: &Asked) -> Result<
     let Decision::Translate(translation) = decision else { panic!("nat decides {decision:?}") };
     match &**translation {
         Translation::Exempt => {}
-        Translation::Destination { address, ports } => {
+        Translation::Destination { address, port } => {
             packet.destination = *address;
-            if let Some(ports) = ports {
-                let [(port, _)] = ports.intervals() else { panic!("a port of {ports:?}") };
+            if let Some(port) = port {
                 set_port(packet, *port);
             }
         }

@@ -67,9 +67,21 @@ pub fn unknown_service(at: Span, word: &str, names: &Names) -> Finding {
     ))
 }
 
-pub fn unknown_place(at: Span, word: &str, names: &Names) -> Finding {
+/// `zone` is the one that has an interface of this name.
+pub fn unknown_place(at: Span, word: &str, zone: Option<&str>, names: &Names) -> Finding {
     let message = format!("there is no zone or address list `{word}`");
     let finding = Finding::new(&lint::UNKNOWN_NAME, at, message).label("not defined");
+    if let Some(zone) = zone {
+        return finding.note(format!("`{word}` is an interface of zone `{zone}`")).help(format!(
+            "write `{zone}`; an interface stands behind `in` or `out`: `in {word}`"
+        ));
+    }
+    if is_host_name(word) {
+        return finding.note("names are never looked up in DNS").help(format!(
+            "write its addresses, or define them: `let {} = 192.0.2.1`",
+            label(word)
+        ));
+    }
     let finding = suggest(finding, word, names.places.names());
     if finding.help.is_some() {
         return finding;
@@ -81,13 +93,25 @@ pub fn unknown_place(at: Span, word: &str, names: &Names) -> Finding {
     }
     if word.ends_with(|c: char| c.is_ascii_digit()) {
         return finding.help(format!(
-            "for an interface write `in {word}`, or give it a zone: `zone lan = {word}`"
+            "an interface stands behind `in` or `out`: `in {word}`; or give it a zone: \
+             `zone lan = {word}`"
         ));
     }
     finding.help(format!(
         "define it: `zone {word} = eth1` for what is behind an interface, or \
          `let {word} = 192.0.2.1` for addresses"
     ))
+}
+
+/// Whether a word looks like a name of DNS: `example.com`, but not `eth0.10`.
+fn is_host_name(word: &str) -> bool {
+    let top = word.rsplit_once('.').map_or("", |(_, top)| top);
+    top.len() >= 2 && top.chars().all(|c| c.is_ascii_alphabetic())
+}
+
+/// The first label of a host's name.
+fn label(word: &str) -> &str {
+    word.split('.').next().unwrap_or(word)
 }
 
 pub fn unknown_chain(at: Span, word: &str, names: &Names) -> Finding {
@@ -186,6 +210,29 @@ pub fn argument_is_no(at: Span, argument: Span, noun: &str) -> Finding {
     .label(format!("used as a {noun}"))
     .related(argument, "given here")
     .help(format!("give the call a {noun}"))
+}
+
+/// A parameter where a word of the language itself belongs.
+pub fn parameter_cannot_stand(at: Span, word: &str, argument: Span) -> Finding {
+    Finding::new(&lint::WRONG_ARGUMENTS, at, format!("the parameter `{word}` cannot stand here"))
+        .label("a word of the language belongs here")
+        .related(argument, "given here")
+        .help("parameters stand for services, places, interfaces, chains, users and groups")
+}
+
+pub fn duplicate_parameter(at: Span, word: &str, first: Span) -> Finding {
+    let message = format!("two parameters are named `{word}`");
+    Finding::new(&lint::DUPLICATE_DEFINITION, at, message)
+        .label("again here")
+        .related(first, "first named here")
+        .help("rename one of them")
+}
+
+pub fn type_without_icmp(at: Span, word: &str, protocol: &str) -> Finding {
+    Finding::new(&lint::UNKNOWN_NAME, at, format!("there is no service `{word}`"))
+        .label("not a service")
+        .note(format!("`{word}` is a type of {protocol}, and each says its protocol"))
+        .help(format!("write `{protocol} {word}`"))
 }
 
 pub fn unused(at: Span, word: &str, space: Space) -> Finding {

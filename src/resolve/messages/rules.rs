@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Finding, Level, catalogue as lint};
 use crate::net::Family;
+use crate::resolve::policy::Hook;
 use crate::source::Span;
 
 pub fn duplicate_clause(at: Span, word: &str, first: Span) -> Finding {
@@ -103,6 +104,13 @@ pub fn sport_without_ports(at: Span, part: &str, rule: Span) -> Finding {
         .help("say the protocol: `tcp any sport 53`")
 }
 
+pub fn key_without_ports(at: Span, part: &str, rule: Span) -> Finding {
+    Finding::new(&lint::NO_PORTS, at, format!("a limit by ports on {}", without_ports(part)))
+        .label("no ports to count by")
+        .related(rule, format!("this is about {part}"))
+        .help("say the protocol (`tcp any`), or count by `source` or `destination`")
+}
+
 pub fn port_without_ports(at: Span, part: &str, verb: &str) -> Finding {
     Finding::new(&lint::NO_PORTS, at, format!("a port for {}", without_ports(part)))
         .label("no port to change")
@@ -123,6 +131,33 @@ pub fn owner_outside_output(at: Span) -> Finding {
     Finding::new(&lint::MISPLACED_CLAUSE, at, message)
         .label("not in input or forward")
         .help("add `out` or `from self`")
+}
+
+pub fn owner_in_chain(at: Span, jump: Span, chain: &str) -> Finding {
+    let message = "only packets that this machine sends have a user";
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("not in input or forward")
+        .related(jump, "reached from here")
+        .help(format!("jump from output only: `jump {chain} out`"))
+}
+
+pub fn mac_in_chain(at: Span, jump: Span, chain: &str) -> Finding {
+    Finding::new(&lint::MISPLACED_CLAUSE, at, "packets that this machine sends have no source MAC")
+        .label("not in output")
+        .related(jump, "reached from here")
+        .help(format!("jump from input or forward only: `jump {chain} from any`"))
+}
+
+pub fn no_interface_in_chain(at: Span, jump: Span, hook: Hook) -> Finding {
+    let (label, what) = match hook {
+        Hook::Input => ("an outgoing interface", "packets to this machine leave on none"),
+        Hook::Forward => ("an interface", "packets through it have both"),
+        Hook::Output => ("an incoming interface", "packets of this machine come in on none"),
+    };
+    Finding::new(&lint::NEVER_MATCHES, at, format!("no packet can match: {what}"))
+        .label(label)
+        .related(jump, "the chain is reached from here, and from nowhere else than such rules")
+        .help("take it out, or jump from where packets have such an interface")
 }
 
 pub fn mac_on_output(at: Span) -> Finding {

@@ -197,7 +197,11 @@ pub fn protocol_without_ports(at: Span, protocol: PortProtocol) -> Finding {
         .help(format!("write `{protocol} 22`, or `{protocol} any` for every port"))
 }
 
-pub fn number_continues_nothing(at: Span, before: Option<Span>) -> Finding {
+pub fn number_continues_nothing(
+    at: Span,
+    before: Option<Span>,
+    written: Option<String>,
+) -> Finding {
     let finding = match before {
         Some(before) => {
             Finding::new(&lint::NO_PORTS, at, "what stands before has no ports to continue")
@@ -205,7 +209,10 @@ pub fn number_continues_nothing(at: Span, before: Option<Span>) -> Finding {
         }
         None => Finding::new(&lint::BAD_PORT, at, "this number belongs to no protocol"),
     };
-    finding.label("a port of what?").help("say the protocol first: `tcp 80`")
+    match written {
+        Some(written) => finding.label("of what?").help(format!("write `{written}`")),
+        None => finding.label("a port of what?").help("say the protocol first: `tcp 80`"),
+    }
 }
 
 pub fn interface_as_subject(at: Span) -> Finding {

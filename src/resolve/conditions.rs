@@ -1,0 +1,124 @@
+//! Conditions on a packet beside where it comes from and goes to: state, flags, mark, user and more.
+
+use super::context::Context;
+use super::policy::{CallId, Condition};
+use super::{Resolver, messages};
+use crate::net::{Account, CtState, CtStates, FlagMatch, TcpFlags};
+use crate::source::Span;
+use crate::syntax::tree::{ArgumentKind, Clause, ClauseKind, Name, Text, Value};
+
+impl<'a> Resolver<'a> {
+    pub(super) fn condition(
+        &mut self,
+        clause: &'a Clause,
+        env: Option<CallId>,
+    ) -> Option<Condition> {
+        Some(match &clause.kind {
+            ClauseKind::State(names) => Condition::State(self.states(names, env)?),
+            ClauseKind::Flags { set, mask } => {
+                Condition::Flags(self.flags(set, mask, clause.span, env)?)
+            }
+            ClauseKind::User(span) => Condition::User(self.account(*span, env)?),
+            ClauseKind::Group(span) => Condition::Group(self.account(*span, env)?),
+            ClauseKind::Mac(values) => Condition::Mac(self.read_macs(values)?),
+            ClauseKind::Mark(mark) => Condition::Mark(self.read_mark(*mark)?),
+            ClauseKind::Length(value) => Condition::Length(self.read_lengths(*value)?),
+            ClauseKind::Ttl(value) => Condition::Ttl(self.read_byte(value.0, "ttl", u8::MAX)?),
+            _ => return None,
+        })
+    }
+
+    /// Adds a condition; with one of its kind there already, both hold.
+    pub(super) fn add_condition(
+        &mut self,
+        inner: &mut Context,
+        new: Condition,
+        span: Span,
+    ) -> Option<()> {
+        let alike = inner.conditions.iter().position(|(old, _)| old.is_like(&new));
+        let Some(position) = alike else {
+            inner.conditions.push((new, span));
+            return Some(());
+        };
+        let (old, around) = &inner.conditions[position];
+        let Some(both) = old.intersection(&new) else {
+            let finding = messages::empty_intersection(span, "values");
+            self.report(finding.related(*around, "the block around says this"));
+            return None;
+        };
+        inner.conditions[position].0 = both;
+        Some(())
+    }
+
+    /// A user or group, or the argument that stands for it.
+    fn account(&mut self, span: Span, env: Option<CallId>) -> Option<Account> {
+        let Some((argument, env)) = self.argument(self.text(span), env) else {
+            return self.read_account(span);
+        };
+        match &argument.kind {
+            ArgumentKind::Name(Name(inner)) => self.account(*inner, env),
+            ArgumentKind::Quoted(Text(inner)) | ArgumentKind::Value(Value(inner)) => {
+                self.read_account(*inner)
+            }
+            ArgumentKind::Subjects(_) | ArgumentKind::Endpoints(_) | ArgumentKind::Pattern(_) => {
+                self.report(messages::argument_is_no(span, argument.span, "user or group"));
+                None
+            }
+        }
+    }
+
+    /// Refuses a parameter where a word of the language itself belongs.
+    pub(super) fn no_parameter(&mut self, span: Span, env: Option<CallId>) -> Option<()> {
+        let Some((argument, _)) = self.argument(self.text(span), env) else { return Some(()) };
+        self.report(messages::parameter_cannot_stand(span, self.text(span), argument.span));
+        None
+    }
+
+    fn states(&mut self, names: &[Name], env: Option<CallId>) -> Option<CtStates> {
+        let mut states = Vec::new();
+        for name in names {
+            self.no_parameter(name.0, env)?;
+            let word = self.text(name.0);
+            if let Some(state) = CtState::from_name(word) {
+                states.push(state);
+            } else {
+                let known = CtState::ALL.map(CtState::name);
+                self.report(messages::unknown_word(name.0, word, "state", &known));
+                return None;
+            }
+        }
+        Some(states.into_iter().collect())
+    }
+
+    fn flags(
+        &mut self,
+        set: &[Name],
+        mask: &[Name],
+        span: Span,
+        env: Option<CallId>,
+    ) -> Option<FlagMatch> {
+        let set = self.flag_set(set, env)?;
+        let mask = self.flag_set(mask, env)?;
+        let flags = FlagMatch::new(set, mask);
+        if flags.is_none() {
+            self.report(messages::flags_outside_mask(span));
+        }
+        flags
+    }
+
+    fn flag_set(&mut self, names: &[Name], env: Option<CallId>) -> Option<TcpFlags> {
+        let mut flags = TcpFlags::NONE;
+        for name in names {
+            self.no_parameter(name.0, env)?;
+            let word = self.text(name.0);
+            let Some(flag) = TcpFlags::from_name(word) else {
+                let mut known = TcpFlags::NAMES.to_vec();
+                known.extend(["all", "none"]);
+                self.report(messages::unknown_word(name.0, word, "tcp flag", &known));
+                return None;
+            };
+            flags = flags.union(flag);
+        }
+        Some(flags)
+    }
+}
