@@ -61,7 +61,10 @@ fn bench() -> io::Result<()> {
         "{:<14}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9}{:>9}  goal",
         "policy", "MB", "parse", "resolve", "meaning", "lower", "emit", "whole", "cpu", "peak"
     );
-    let files: Vec<&String> = arguments.iter().filter(|file| file.ends_with(".fw")).collect();
+    let files: Vec<&String> = arguments
+        .iter()
+        .filter(|file| Path::new(file).extension().is_some_and(|ending| ending == "fw"))
+        .collect();
     if !files.is_empty() {
         return files.into_iter().try_for_each(|file| row(file, Path::new(file), ""));
     }
@@ -78,6 +81,7 @@ fn bench() -> io::Result<()> {
 
 /// Measures one policy, each half in a process of its own: what one leaves in memory does not
 /// change the other.
+#[expect(clippy::cast_precision_loss, reason = "megabytes for a table")]
 fn row(title: &str, path: &Path, goal: &str) -> io::Result<()> {
     let megabytes = fs::metadata(path)?.len() as f64 / 1e6;
     let [stages, whole] = [measure::STAGES, measure::WHOLE].map(|what| half(what, path));

@@ -36,7 +36,9 @@ fn stages(path: &Path) -> io::Result<()> {
         }
         Ok(())
     })?;
-    best.iter().for_each(|time| print!("{:>9}", cell(*time)));
+    for time in &best {
+        print!("{:>9}", cell(*time));
+    }
     Ok(())
 }
 
