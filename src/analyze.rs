@@ -1,4 +1,4 @@
-//! Questions about policies and rulesets, one a file.
+//! Questions about rulesets, one a file.
 //!
 //! What goes in is read, never changed; what comes out are answers with the rules and packets that
 //! show them.

@@ -1,5 +1,5 @@
-//! What a policy does to every packet, straight from the language: the reference that proofs,
-//! promises and `trace` are held to.
+//! What a policy does to every packet, straight from the language: the reference that lowered rules are
+//! held to.
 //!
 //! A resolved [`Policy`] goes in. Out comes, for each family and each base chain, an ordered list
 //! of [`Entry`]s (a set of packets and what happens to them) with what happens to the rest. It

@@ -95,8 +95,7 @@ impl Packet {
             (Payload::Tcp { .. }, _) => Protocol::TCP,
             (Payload::Udp { .. }, _) => Protocol::UDP,
             (Payload::Sctp { .. }, _) => Protocol::SCTP,
-            (Payload::Icmp { .. }, Family::V4) => Protocol::ICMP,
-            (Payload::Icmp { .. }, Family::V6) => Protocol::ICMPV6,
+            (Payload::Icmp { .. }, family) => Protocol::icmp(family),
             (Payload::Other(protocol), _) => protocol,
         }
     }

@@ -261,7 +261,7 @@ pub trait Loader {
     }
 }
 
-/// A loader with all files in memory, for tests, the editor and policies on stdin.
+/// A loader with all files in memory, for tests and for programs that have no files.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLoader {
     files: BTreeMap<String, Arc<str>>,

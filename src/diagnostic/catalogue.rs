@@ -1,6 +1,6 @@
 //! Every code a finding can have: its level, a line about it, and its page of explanation.
 //!
-//! The page stands in `pages/NAME.md` and serves `palisade explain`, SARIF and the tests alike.
+//! The page stands in `pages/NAME.md` and serves `palisade explain` and the tests alike.
 
 use super::Level;
 

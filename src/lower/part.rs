@@ -27,7 +27,7 @@ pub(super) fn part_set(family: Family, parts: &[Part], flags: Option<FlagMatch>)
         alternatives.extend(port_alternatives(*protocol, source, destination));
     }
     for icmp in &merged.icmp {
-        let protocol = MatchKind::Protocol(icmp_protocol(icmp.family));
+        let protocol = MatchKind::Protocol(Protocol::icmp(icmp.family));
         alternatives.push(vec![protocol.into(), MatchKind::Icmp(*icmp).into()]);
     }
     for alternative in &mut alternatives {
@@ -175,7 +175,7 @@ impl Merged {
         }
         let whole = &self.whole;
         self.ports.retain(|(protocol, ..)| !whole.contains(&protocol.protocol()));
-        self.icmp.retain(|icmp| !whole.contains(&icmp_protocol(icmp.family)));
+        self.icmp.retain(|icmp| !whole.contains(&Protocol::icmp(icmp.family)));
         let every_code: BTreeSet<(Family, u8)> = self
             .icmp
             .iter()
@@ -184,12 +184,5 @@ impl Merged {
             .collect();
         self.icmp
             .retain(|icmp| icmp.code.is_none() || !every_code.contains(&(icmp.family, icmp.kind)));
-    }
-}
-
-pub(super) fn icmp_protocol(family: Family) -> Protocol {
-    match family {
-        Family::V4 => Protocol::ICMP,
-        Family::V6 => Protocol::ICMPV6,
     }
 }

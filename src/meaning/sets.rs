@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::quick::QuickBuild;
-use crate::net::{Addresses, Family, Interface, Ports};
+use crate::net::{Addresses, Family, Interface, Ports, Protocol};
 use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
 use crate::resolve::policy::{Condition, Flow, Part, Place};
 
@@ -147,11 +147,7 @@ fn part_constraints(part: &Part, of: PartsOf) -> Vec<Constraint> {
     match part {
         Part::Any => Vec::new(),
         Part::Icmp(icmp) => {
-            let protocol = match icmp.family {
-                Family::V4 => crate::net::Protocol::ICMP,
-                Family::V6 => crate::net::Protocol::ICMPV6,
-            };
-            vec![Constraint::protocol(protocol), Constraint::icmp(*icmp)]
+            vec![Constraint::protocol(Protocol::icmp(icmp.family)), Constraint::icmp(*icmp)]
         }
         Part::Protocol(protocol) => vec![Constraint::protocol(*protocol)],
         Part::Ports { protocol, source, destination } => {

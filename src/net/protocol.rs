@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Family;
+
 /// An IP protocol number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Protocol(u8);
@@ -12,6 +14,15 @@ impl Protocol {
     pub const UDP: Protocol = Protocol(17);
     pub const ICMPV6: Protocol = Protocol(58);
     pub const SCTP: Protocol = Protocol(132);
+
+    /// The ICMP of a family.
+    #[must_use]
+    pub fn icmp(family: Family) -> Self {
+        match family {
+            Family::V4 => Protocol::ICMP,
+            Family::V6 => Protocol::ICMPV6,
+        }
+    }
 
     /// The protocol of a number. 0 is refused: in a rule the tools read it as "every protocol".
     #[must_use]

@@ -161,10 +161,7 @@ impl Draft {
     fn payload(&self) -> Payload {
         let source = narrow(self.number(Field::SourcePort));
         let destination = narrow(self.number(Field::DestinationPort));
-        let icmp = match self.family {
-            Family::V4 => Protocol::ICMP,
-            Family::V6 => Protocol::ICMPV6,
-        };
+        let icmp = Protocol::icmp(self.family);
         // Protocol 0 is no protocol that a rule can name; 253 is for experiments (RFC 3692).
         let protocol = Protocol::new(narrow(self.number(Field::Protocol)))
             .or(Protocol::new(253))

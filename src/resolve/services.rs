@@ -224,11 +224,7 @@ impl<'a> Resolver<'a> {
     ) -> Option<Part> {
         let (kind, code) = match kind {
             None | Some(IcmpValue::Any(_)) => {
-                let whole = match family {
-                    Family::V4 => Protocol::ICMP,
-                    Family::V6 => Protocol::ICMPV6,
-                };
-                return Some(Part::Protocol(whole));
+                return Some(Part::Protocol(Protocol::icmp(family)));
             }
             Some(IcmpValue::Name(name)) => {
                 self.no_parameter(name.0, env)?;

@@ -2,25 +2,19 @@
 
 use std::fmt::Write as _;
 
-/// A small generator of pseudo-random numbers (splitmix64), so that a seed is all a failure needs.
-pub struct Random(u64);
+use palisade::packet;
+
+/// Choices that a seed repeats.
+pub struct Random(packet::Random);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Random(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Random(packet::Random::new(seed))
     }
 
     /// A number below `limit`.
     pub fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % (limit as u64)).expect("below a usize")
+        self.0.index(limit)
     }
 
     /// True once in `of` times.

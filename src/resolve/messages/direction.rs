@@ -44,7 +44,7 @@ pub fn not_in_direction(at: Span, around: Span, hook: Hook) -> Finding {
     let (what, help) = match hook {
         Hook::Input => (
             "input is what comes to this machine from elsewhere",
-            "in `input`, `to` may name addresses of this machine; zones and `self` follow `from`-less rules elsewhere",
+            "take the rule out of the block, or name an address of this machine",
         ),
         Hook::Forward => (
             "forward is what passes through this machine",
@@ -54,10 +54,6 @@ pub fn not_in_direction(at: Span, around: Span, hook: Hook) -> Finding {
             "output is what this machine sends",
             "in output, `from` may name addresses of this machine only",
         ),
-    };
-    let help = match hook {
-        Hook::Input => "take the rule out of the block, or name an address of this machine",
-        Hook::Forward | Hook::Output => help,
     };
     Finding::new(&lint::CONFLICTING_DIRECTION, at, format!("this cannot be in {}", word(hook)))
         .label("contradicts the direction")
