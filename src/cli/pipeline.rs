@@ -5,6 +5,7 @@ use super::failure::Failure;
 use crate::diagnostic::json;
 use crate::emit;
 use crate::lower::Lowered;
+use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
 pub(super) use crate::emit::Header;
@@ -20,13 +21,26 @@ pub(super) fn emit(
 ) -> Result<String, Failure> {
     let Lowered { v4, v6 } = lowered;
     Ok(match what {
-        Emit::V4 => emit::iptables(v4, header, sources),
-        Emit::V6 => emit::iptables(v6, header, sources),
+        Emit::V4 => iptables(v4, header, sources)?,
+        Emit::V6 => iptables(v6, header, sources)?,
         Emit::Ipsets => ipsets(header),
         Emit::Plan => emit::plan(v4, v6, sources),
         Emit::Json => json::pretty(&emit::plan_json(v4, v6, sources)),
         Emit::Nft => emit::nft(v4, v6, header, sources).map_err(|rules| untranslatable(&rules))?,
     })
+}
+
+/// A rules file, unless a rule of it has no words that the tools read: they would refuse the file.
+fn iptables(ruleset: &Ruleset, header: &Header, sources: &Sources) -> Result<String, Failure> {
+    let chains = ruleset.tables.iter().flat_map(|table| &table.chains);
+    let reason = chains.flat_map(|chain| &chain.rules).find_map(emit::unwritable);
+    match reason {
+        None => Ok(emit::iptables(ruleset, header, sources)),
+        Some(reason) => {
+            Err(Failure::new(format!("iptables cannot say all of this policy: {reason}"))
+                .help("this is a fault of palisade, not of the policy: please report it"))
+        }
+    }
 }
 
 /// No set is made yet; the file is there so that nothing stale stays.

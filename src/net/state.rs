@@ -50,8 +50,6 @@ impl CtState {
 pub struct CtStates(u8);
 
 impl CtStates {
-    pub const EMPTY: CtStates = CtStates(0);
-
     #[must_use]
     pub fn contains(self, state: CtState) -> bool {
         self.0 & state.bit() != 0

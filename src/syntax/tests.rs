@@ -44,58 +44,20 @@ fn every_form_is_read() {
     clean(TOUR);
 }
 
-/// Measures the parser: `cargo test --release syntax -- --ignored --nocapture speed`.
 #[test]
-#[ignore = "a measurement"]
-fn speed() {
-    use std::fmt::Write;
-    let mut text = String::new();
-    for n in 0..100_000_u32 {
-        let (a, b) = (n / 250 % 250, n % 250);
-        match n % 5 {
-            0 => writeln!(text, "allow ssh, http, https from 10.{a}.{b}.0/24 to self"),
-            1 => writeln!(
-                text,
-                "drop tcp 22, 80, 8000-8100 from lan to 192.0.{a}.{b}@dmz log \"x \""
-            ),
-            2 => writeln!(
-                text,
-                "allow udp 53 from 2001:db8:{a:x}:{b:x}::/64 limit 5/minute burst 10 per source"
-            ),
-            3 => writeln!(text, "from wan {{ allow tcp {n} to web comment \"rule {n}\" }}"),
-            _ => writeln!(
-                text,
-                "forward https at 203.0.{a}.{b} from wan to 10.{a}.{b}.2:8443@lan hairpin lan"
-            ),
-        }
-        .expect("writing to a string");
-    }
-    let start = std::time::Instant::now();
-    let notes = super::report::Reporter::new(file(), &text);
-    let tokens = super::filter::Filter::new(&notes, 0).count();
-    println!("{tokens} tokens alone: {:?}", start.elapsed());
-    let start = std::time::Instant::now();
-    let parsed = clean_fast(&text);
-    let parse_time = start.elapsed();
-    println!("{} bytes, {} statements: {parse_time:?}", text.len(), parsed.tree.statements.len());
+fn floods_of_rubbish_end_in_few_findings() {
     for (what, rubbish) in [
-        ("words", "allow ssh form lan foo bar\n".repeat(40_000)),
-        ("one line", "foo bar ".repeat(130_000)),
-        ("signs", "! ".repeat(500_000)),
-        ("braces", "{".repeat(1_000_000)),
-        ("closing", "}".repeat(1_000_000)),
-        ("pairs", "{}".repeat(500_000)),
-        ("parens", "allow x(".repeat(120_000)),
-        ("strings", "\"\n".repeat(500_000)),
+        ("words", "allow ssh form lan foo bar\n".repeat(4_000)),
+        ("one line", "foo bar ".repeat(13_000)),
+        ("signs", "! ".repeat(50_000)),
+        ("braces", "{".repeat(100_000)),
+        ("closing", "}".repeat(100_000)),
+        ("pairs", "{}".repeat(50_000)),
+        ("parens", "allow x(".repeat(12_000)),
+        ("strings", "\"\n".repeat(50_000)),
     ] {
-        let start = std::time::Instant::now();
         let findings = parse(file(), &rubbish).findings.len();
-        println!("{what}: {findings} findings in {:?}", start.elapsed());
+        // 200 and the one that says there are more.
+        assert!((1..=201).contains(&findings), "{what}: {findings} findings");
     }
-}
-
-fn clean_fast(text: &str) -> Parsed {
-    let parsed = parse(file(), text);
-    assert_eq!(parsed.findings.len(), 0);
-    parsed
 }
