@@ -3,6 +3,7 @@
 //! Each is a type of its own that cannot be made wrong. Knows nothing of policies or rules.
 
 pub mod address;
+pub mod helper;
 pub mod icmp;
 pub mod interface;
 pub mod interval;
@@ -12,6 +13,7 @@ pub mod rate;
 pub mod state;
 
 pub use address::{AddressError, Addresses, Families, Family, Prefix};
+pub use helper::Helper;
 pub use icmp::IcmpType;
 pub use interface::{Interface, InterfaceError};
 pub use interval::{Bounded, IntervalSet};

@@ -80,6 +80,7 @@ catalogue! {
     UNUSED_DEFINITION = "unused-definition", Warning, "a definition that nothing uses";
     WRONG_ARGUMENTS = "wrong-arguments", Error, "a call with other arguments than the definition has parameters";
     WRONG_FAMILY = "wrong-family", Error, "an address or protocol of a family that the rule excludes";
+    WRONG_HELPER = "wrong-helper", Error, "a connection helper on traffic that it does not read";
 }
 
 /// The lint of a name.

@@ -1,7 +1,7 @@
 //! Messages about statements and their clauses.
 
-use crate::diagnostic::{Finding, Level, catalogue as lint};
-use crate::net::Family;
+use crate::diagnostic::{Finding, catalogue as lint};
+use crate::net::{Family, Helper};
 use crate::resolve::policy::Hook;
 use crate::source::Span;
 
@@ -80,13 +80,26 @@ pub fn sets_not_yet(at: Span) -> Finding {
     not_supported(at, "set")
 }
 
-pub fn helper_not_assigned(at: Span, helper: &str) -> Finding {
-    let message = format!("the connection helper `{helper}` is not assigned by this version");
-    let mut finding = Finding::new(&lint::NOT_SUPPORTED_YET, at, message)
-        .label("only its control connection is opened")
-        .help("open the ports of its data connections by rules of their own");
-    finding.level = Level::Warning;
-    finding
+/// A helper on traffic that it does not read.
+pub fn wrong_helper(at: Span, helper: Helper, part: &str) -> Finding {
+    let protocols: Vec<String> = helper.protocols().iter().map(ToString::to_string).collect();
+    let reads = protocols.join(" and ");
+    Finding::new(&lint::WRONG_HELPER, at, format!("the helper `{helper}` cannot read {part}"))
+        .label(format!("reads {reads} only"))
+        .note("the kernel refuses such a rule, and the whole file with it")
+        .help(format!("give `{helper}` to ports of {reads}, other traffic a service of its own"))
+}
+
+/// A helper where no packet of its families is; `clause` is what left the others.
+pub fn helper_of_other_family(at: Span, helper: Helper, service: Option<&str>) -> Finding {
+    let message = format!("the kernel has the helper `{helper}` for IPv4 only");
+    let finding = Finding::new(&lint::WRONG_FAMILY, at, message).label("only IPv6 is left here");
+    match service {
+        Some(ports) => finding.help(format!(
+            "name the ports without the helper, `{ports}`, and open what it would have opened"
+        )),
+        None => finding.help("leave `ipv6` out, or the helper"),
+    }
 }
 
 /// `gre, which has no ports`

@@ -1,0 +1,262 @@
+//! Connection helpers: whoever opens a connection of a service that has one gets it assigned.
+//!
+//! The kernel wants to be told before it chooses a route or translates. So what a rule says of the
+//! outgoing interface is not asked, nor a condition on what other tables may change; a connection that
+//! got a helper and is then refused has done nothing.
+
+use super::direction::Route;
+use super::policy::{
+    Alteration, AlterationKind, At, Bound, Condition, Flow, Forward, Hook, NatKind, Origin, Part,
+    Place, Redirect, Remarks, Scope,
+};
+use super::rules::{describe, flow, groups, speaks_in};
+use super::services::{Traffic, merge_parts};
+use super::{Resolver, messages};
+use crate::net::{Addresses, CtState, Families, Family, Helper, Interface};
+use crate::source::Span;
+
+/// What a statement says beside its flows.
+pub struct Said<'r> {
+    pub origin: Origin,
+    /// Where its services stand.
+    pub subject: Span,
+    pub families: Families,
+    pub conditions: &'r [Condition],
+    pub remarks: &'r Remarks,
+}
+
+impl Resolver<'_> {
+    /// What a rule that allows gives to the packets that open its connections; flows of a chain keep
+    /// their scope. `None` after a fault.
+    pub(super) fn helpers_of_rule(
+        &mut self,
+        said: &Said<'_>,
+        routes: &[Route],
+        traffic: &[Traffic],
+    ) -> Option<Vec<Alteration>> {
+        let flows_of = |helped: &[Traffic], families| {
+            let of_route = |route| {
+                let groups = groups(helped).into_iter();
+                groups.map(|group| flow(route, &group, families)).collect::<Vec<_>>()
+            };
+            routes.iter().flat_map(of_route).collect()
+        };
+        let assigned = self.assigned(said, traffic, flows_of)?;
+        Some(assigned.into_iter().filter_map(arriving).collect())
+    }
+
+    /// The same of a `forward` or `redirect`: by the ports and addresses before the translation.
+    pub(super) fn helpers_of_nat(
+        &mut self,
+        said: &Said<'_>,
+        kind: &NatKind,
+        traffic: &[Traffic],
+    ) -> Option<Vec<Alteration>> {
+        let flows_of = |helped: &[Traffic], families| {
+            let parts = merge_parts(helped.iter().map(|one| &one.part));
+            match kind {
+                NatKind::Forward(forward) => forwarded(forward, &parts, families),
+                NatKind::Redirect(redirect) => redirected(redirect, &parts, families),
+                NatKind::Source { .. } | NatKind::Netmap { .. } => Vec::new(),
+            }
+        };
+        self.assigned(said, traffic, flows_of)
+    }
+
+    /// An alteration for each helper of the traffic, with the flows that `flows_of` makes of its
+    /// services.
+    fn assigned(
+        &mut self,
+        said: &Said<'_>,
+        traffic: &[Traffic],
+        flows_of: impl Fn(&[Traffic], Families) -> Vec<Flow>,
+    ) -> Option<Vec<Alteration>> {
+        let mut all = Vec::new();
+        if !opens(said.conditions) {
+            return Some(all);
+        }
+        for helper in Helper::ALL {
+            let helped = traffic.iter().filter(|one| one.helper == Some(helper)).cloned();
+            let helped: Vec<Traffic> = helped.collect();
+            let speaks = |flow: &Flow| Family::BOTH.into_iter().any(|family| speaks_in(flow, family));
+            let mut flows = flows_of(&helped, said.families);
+            flows.retain(speaks);
+            let opened = !flows.is_empty();
+            for flow in &mut flows {
+                flow.families = flow.families.intersection(helper.families());
+            }
+            flows.retain(speaks);
+            if !flows.is_empty() {
+                all.push(Alteration {
+                    origin: said.origin,
+                    kind: AlterationKind::Helper(helper),
+                    flows,
+                    conditions: said.conditions.iter().filter(|one| is_early(one)).cloned().collect(),
+                    remarks: Remarks { comment: said.remarks.comment.clone(), ..Remarks::default() },
+                });
+            } else if opened {
+                let ports = helped.first().map(|one| describe(&one.part)).unwrap_or_default();
+                let finding = messages::helper_of_other_family(said.subject, helper, Some(&ports));
+                self.report(finding);
+                return None;
+            }
+        }
+        Some(all)
+    }
+}
+
+/// Whether a packet that opens a connection can meet the conditions.
+fn opens(conditions: &[Condition]) -> bool {
+    conditions.iter().all(|condition| match condition {
+        Condition::State(states) => states.contains(CtState::New),
+        Condition::Flags(_)
+        | Condition::Mac(_)
+        | Condition::Mark(_)
+        | Condition::User(_)
+        | Condition::Group(_)
+        | Condition::Length(_)
+        | Condition::Ttl(_) => true,
+    })
+}
+
+/// Whether a condition is the same before all other tables as it is in the filter. There is no state
+/// yet, marks and classes are set later, and a router counts the hop in between.
+fn is_early(condition: &Condition) -> bool {
+    match condition {
+        Condition::Flags(_)
+        | Condition::Mac(_)
+        | Condition::User(_)
+        | Condition::Group(_)
+        | Condition::Length(_) => true,
+        Condition::State(_) | Condition::Mark(_) | Condition::Ttl(_) => false,
+    }
+}
+
+/// The alteration where its packets come in or are sent, but for flows of a chain; `None` when no
+/// packet is left.
+fn arriving(alteration: Alteration) -> Option<Alteration> {
+    let flows = alteration.flows.into_iter().filter_map(|flow| match flow.scope {
+        Scope::Hook(hook) => met_early(&flow, hook),
+        Scope::Arrival(_) | Scope::Chain => Some(flow),
+    });
+    let flows: Vec<Flow> = flows.collect();
+    (!flows.is_empty()).then_some(Alteration { flows, ..alteration })
+}
+
+/// The alteration of a chain's rule for the packets of one hook that reaches the chain.
+pub fn reached_from(alteration: &Alteration, hook: Hook) -> Option<Alteration> {
+    let flows = alteration.flows.iter().filter_map(|flow| met_early(flow, hook)).collect();
+    Some(Alteration { flows, ..alteration.clone() }).filter(|reached| !reached.flows.is_empty())
+}
+
+/// The packets of a flow in a hook as they are before a route is chosen for what comes in.
+pub fn met_early(flow: &Flow, hook: Hook) -> Option<Flow> {
+    let Flow { mut source, mut destination, .. } = flow.clone();
+    let scope = match hook {
+        Hook::Input => {
+            destination.retain(|place| place.interfaces.is_none());
+            Scope::Arrival(Bound::Here)
+        }
+        Hook::Forward => {
+            destination = destination.into_iter().map(somewhere).collect();
+            Scope::Arrival(Bound::Elsewhere)
+        }
+        Hook::Output => {
+            source.retain(|place| place.interfaces.is_none());
+            Scope::Hook(Hook::Output)
+        }
+    };
+    let some = !source.is_empty() && !destination.is_empty();
+    some.then(|| Flow { scope, source, destination, ..flow.clone() })
+}
+
+/// A place by its addresses alone.
+fn somewhere(place: Place) -> Place {
+    Place { interfaces: None, ..place }
+}
+
+fn at_addresses(addresses: Addresses) -> Place {
+    Place { interfaces: None, addresses }
+}
+
+/// Who is translated by a `forward`, or may go to its target untranslated.
+fn forwarded(forward: &Forward, parts: &[Part], families: Families) -> Vec<Flow> {
+    let translated = Families {
+        v4: families.v4 && forward.target_v4.is_some(),
+        v6: families.v6 && forward.target_v6.is_some() && names_ipv6(&forward.at),
+    };
+    let mut flows = vec![public(&forward.at, &forward.source, &Addresses::empty())];
+    for place in &forward.hairpin {
+        flows.push(public(&forward.at, std::slice::from_ref(place), &place.addresses));
+    }
+    if forward.hairpin_self {
+        flows.push(own(forward));
+    }
+    let mut flows: Vec<Flow> = flows
+        .into_iter()
+        .map(|(scope, source, destination)| Flow {
+            scope,
+            families: translated,
+            source,
+            destination: vec![destination],
+            parts: parts.to_vec(),
+        })
+        .collect();
+    if let (Some(target), false) = (forward.target_v6, translated.v6) {
+        flows.push(Flow {
+            scope: Scope::Arrival(Bound::Elsewhere),
+            families: families.intersection(Families::only(Family::V6)),
+            source: forward.source.clone(),
+            destination: vec![at_addresses(Addresses::single(target.address))],
+            parts: parts.to_vec(),
+        });
+    }
+    flows
+}
+
+fn names_ipv6(at: &At) -> bool {
+    match at {
+        At::Local => false,
+        At::Addresses(addresses) => !addresses.is_empty_in(Family::V6),
+    }
+}
+
+fn redirected(redirect: &Redirect, parts: &[Part], families: Families) -> Vec<Flow> {
+    let (scope, source, destination) =
+        public(&redirect.at, &redirect.source, &Addresses::empty());
+    vec![Flow { scope, families, source, destination: vec![destination], parts: parts.to_vec() }]
+}
+
+type Ends = (Scope, Vec<Place>, Place);
+
+/// Packets to the public address; of this machine's addresses those outside `except` count.
+fn public(at: &At, source: &[Place], except: &Addresses) -> Ends {
+    match at {
+        At::Local => {
+            let others = Addresses::full().difference(except);
+            (Scope::Arrival(Bound::Here), source.to_vec(), at_addresses(others))
+        }
+        At::Addresses(at) => {
+            (Scope::Arrival(Bound::Anywhere), source.to_vec(), at_addresses(at.clone()))
+        }
+    }
+}
+
+/// This machine's own packets to the public address. What it sends to itself leaves by lo, and what
+/// it says to a loopback address, or to its address in a hairpin zone, is meant for itself.
+fn own(forward: &Forward) -> Ends {
+    let destination = match &forward.at {
+        At::Addresses(at) => at_addresses(at.clone()),
+        At::Local => {
+            let v4 = Addresses::range(Family::V4, 0x7f00_0000, 0x7fff_ffff);
+            let loopback = v4.union(&Addresses::range(Family::V6, 1, 1));
+            let places = forward.hairpin.iter().map(|place| &place.addresses);
+            let meant = Addresses::union_all(places.chain([&loopback]));
+            Place {
+                interfaces: Some(vec![Interface::loopback()]),
+                addresses: Addresses::full().difference(&meant),
+            }
+        }
+    };
+    (Scope::Hook(Hook::Output), vec![Place::anywhere()], destination)
+}
