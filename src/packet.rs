@@ -6,6 +6,7 @@
 
 pub mod constraint;
 pub mod interfaces;
+pub mod opaque;
 pub mod probes;
 
 pub mod random;
@@ -13,9 +14,11 @@ pub mod set;
 
 pub use constraint::{Constraint, Field, Value, Values};
 pub use interfaces::InterfaceSet;
+pub use opaque::OpaqueMatch;
 pub use random::Random;
 pub use set::{Factor, FieldBox, PacketSet, Product};
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -47,6 +50,10 @@ pub struct Packet {
     pub length: u16,
     /// Time to live or hop limit.
     pub ttl: u8,
+    /// The class it asks for, below 64.
+    pub dscp: u8,
+    /// The conditions that hold of it although it does not show them, by their texts.
+    pub opaque: BTreeSet<Arc<str>>,
 }
 
 /// What a packet carries.

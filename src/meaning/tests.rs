@@ -162,6 +162,8 @@ fn tcp(source: (&str, u16), destination: (&str, u16)) -> Packet {
         group: None,
         length: 60,
         ttl: 64,
+        dscp: 0,
+        opaque: std::collections::BTreeSet::new(),
     }
 }
 

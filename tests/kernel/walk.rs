@@ -37,6 +37,8 @@ fn ping(state: CtState) -> Packet {
         group: None,
         length: 28,
         ttl: 64,
+        dscp: 0,
+        opaque: std::collections::BTreeSet::new(),
     }
 }
 

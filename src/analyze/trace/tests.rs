@@ -22,6 +22,8 @@ fn packet(port: u16) -> Packet {
         group: None,
         length: 60,
         ttl: 64,
+        dscp: 0,
+        opaque: std::collections::BTreeSet::new(),
     }
 }
 
