@@ -1,7 +1,7 @@
 //! Which rules a packet meets in one chain, and which decides: the kernel's walk, step by step.
 //!
 //! In goes one table, a built-in chain of it and a packet as that chain sees it; out comes the
-//! outcome with the rules that matched. What depends on history (limits, connection counts) is
+//! outcome with the rules that matched and what they changed. What depends on history (limits, connection counts) is
 //! asked of an oracle. The walk always ends, whatever the ruleset.
 
 mod matching;
@@ -24,6 +24,10 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// The lines logged on the way.
     pub logs: Vec<LogLine>,
+    /// The targets that changed the packet, in order.
+    pub changes: Vec<Target>,
+    /// The packet as the chain leaves it.
+    pub packet: Packet,
 }
 
 /// A rule that matched.
@@ -88,16 +92,27 @@ pub fn trace(
     oracle: &mut dyn FnMut(&Match) -> bool,
 ) -> Trace {
     let index = table.chains.iter().enumerate().map(|(at, chain)| (&*chain.name, at)).collect();
-    let walk = Walk { table, index, frames: Vec::new(), steps: Vec::new(), logs: Vec::new() };
-    walk.run(chain, packet, oracle)
+    let walk = Walk {
+        table,
+        index,
+        packet: packet.clone(),
+        frames: Vec::new(),
+        steps: Vec::new(),
+        logs: Vec::new(),
+        changes: Vec::new(),
+    };
+    walk.run(chain, oracle)
 }
 
 struct Walk<'a> {
     table: &'a Table,
     index: HashMap<&'a str, usize>,
+    /// As it is by now.
+    packet: Packet,
     frames: Vec<Frame>,
     steps: Vec<Step>,
     logs: Vec<LogLine>,
+    changes: Vec<Target>,
 }
 
 /// A chain that is being walked; one a `jump`.
@@ -118,17 +133,13 @@ enum Next {
 }
 
 impl<'a> Walk<'a> {
-    fn run(
-        mut self,
-        chain: &str,
-        packet: &Packet,
-        oracle: &mut dyn FnMut(&Match) -> bool,
-    ) -> Trace {
+    fn run(mut self, chain: &str, oracle: &mut dyn FnMut(&Match) -> bool) -> Trace {
         let outcome = match self.start(chain) {
-            Ok(policy) => self.walk(packet, oracle).unwrap_or(Outcome::Policy(policy)),
+            Ok(policy) => self.walk(oracle).unwrap_or(Outcome::Policy(policy)),
             Err(fault) => Outcome::Broken(fault),
         };
-        Trace { outcome, steps: self.steps, logs: self.logs }
+        let Walk { steps, logs, changes, packet, .. } = self;
+        Trace { outcome, steps, logs, changes, packet }
     }
 
     fn start(&mut self, name: &str) -> Result<ChainPolicy, Fault> {
@@ -138,7 +149,7 @@ impl<'a> Walk<'a> {
     }
 
     /// `None` when the walk came to the end of the built-in chain.
-    fn walk(&mut self, packet: &Packet, oracle: &mut dyn FnMut(&Match) -> bool) -> Option<Outcome> {
+    fn walk(&mut self, oracle: &mut dyn FnMut(&Match) -> bool) -> Option<Outcome> {
         for _ in 0..MAX_RULES_MET {
             let frame = self.frames.last_mut()?;
             let chain: &'a Chain = &self.table.chains[frame.chain];
@@ -148,7 +159,7 @@ impl<'a> Walk<'a> {
             };
             let at = frame.rule;
             frame.rule += 1;
-            if !matches_rule(rule, packet, oracle) {
+            if !matches_rule(rule, &self.packet, oracle) {
                 continue;
             }
             self.steps.push(Step { chain: Arc::clone(&chain.name), rule: at });
@@ -187,6 +198,15 @@ impl<'a> Walk<'a> {
             }
             Target::Redirect(port) => Next::End(Outcome::Redirect(*port)),
             Target::Netmap(prefix) => Next::End(Outcome::Netmap(*prefix)),
+            Target::SetMark(_)
+            | Target::SetConnmark(_)
+            | Target::RestoreMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_) => {
+                change(&mut self.packet, &rule.target);
+                self.changes.push(rule.target.clone());
+                Next::Go
+            }
         }
     }
 
@@ -207,6 +227,37 @@ impl<'a> Walk<'a> {
             Some(_) | None => self.frames.push(Frame { chain, rule: 0, left: Vec::new() }),
         }
         Ok(())
+    }
+}
+
+/// What a target does to a packet. Where there is no connection, CONNMARK does nothing
+/// (`xt_connmark.c`).
+fn change(packet: &mut Packet, target: &Target) {
+    match target {
+        Target::SetMark(mark) => packet.mark = mark.set_on(packet.mark),
+        Target::SetConnmark(mark) if packet.is_tracked() => {
+            packet.connection_mark = mark.set_on(packet.connection_mark);
+        }
+        Target::RestoreMark(mask) if packet.is_tracked() => {
+            packet.mark = packet.mark & !mask | packet.connection_mark & mask;
+        }
+        Target::SetDscp(dscp) => packet.dscp = dscp.code(),
+        // A packet of the model has no tcp options.
+        Target::Tcpmss(_)
+        | Target::SetConnmark(_)
+        | Target::RestoreMark(_)
+        | Target::Accept
+        | Target::Drop
+        | Target::Return
+        | Target::Jump(_)
+        | Target::Goto(_)
+        | Target::Reject(_)
+        | Target::Log { .. }
+        | Target::Masquerade
+        | Target::Snat(..)
+        | Target::Dnat { .. }
+        | Target::Redirect(_)
+        | Target::Netmap(_) => {}
     }
 }
 

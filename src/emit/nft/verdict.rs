@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::emit::address::{address_text, endpoint_text, prefix_text};
+use crate::net::{Family, MarkMatch};
 use crate::ruleset::{RejectType, TableName, Target};
 
 use super::{Side, Writer};
@@ -13,7 +14,7 @@ const MAX_COMMENT: usize = 128;
 
 impl Writer<'_> {
     pub(super) fn verdict(
-        &self,
+        &mut self,
         table: TableName,
         target: &Target,
         side: Side,
@@ -42,7 +43,44 @@ impl Writer<'_> {
                     }
                 }
             }
+            Target::SetMark(mark) => set_mark("meta mark", *mark),
+            Target::SetConnmark(mark) => set_mark("ct mark", *mark),
+            Target::RestoreMark(u32::MAX) => "meta mark set ct mark".to_owned(),
+            Target::RestoreMark(mask) => self.restore_mark(*mask),
+            Target::SetDscp(dscp) => {
+                let ip = match self.family {
+                    Family::V4 => "ip",
+                    Family::V6 => "ip6",
+                };
+                format!("{ip} dscp set {dscp}")
+            }
+            Target::Tcpmss(None) => "tcp option maxseg size set rt mtu".to_owned(),
+            Target::Tcpmss(Some(size)) => format!("tcp option maxseg size set {size}"),
         })
+    }
+
+    /// nft cannot put bits of one mark into another: the packet's are cleared, and set one by one, in a
+    /// chain of its own. Without a connection nothing is done there.
+    fn restore_mark(&mut self, mask: u32) -> String {
+        let own = self.names.fresh("restore_mark_");
+        let mut lines = vec![
+            "ct state & (invalid | untracked) != 0 return".to_owned(),
+            format!("meta mark set meta mark & {:#x}", !mask),
+        ];
+        let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit: &u32| mask & bit != 0);
+        lines.extend(bits.map(|bit| {
+            format!("ct mark & {bit:#x} == {bit:#x} meta mark set meta mark | {bit:#x}")
+        }));
+        self.chains.push((own.clone(), lines));
+        format!("jump {own}")
+    }
+}
+
+/// The bits under the mask become the value's.
+fn set_mark(what: &str, mark: MarkMatch) -> String {
+    match mark.mask() {
+        u32::MAX => format!("{what} set {:#x}", mark.value()),
+        mask => format!("{what} set {what} & {:#x} | {:#x}", !mask, mark.value()),
     }
 }
 
