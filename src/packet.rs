@@ -6,6 +6,7 @@
 
 pub mod constraint;
 pub mod interfaces;
+pub mod opaque;
 pub mod probes;
 
 pub mod random;
@@ -13,9 +14,11 @@ pub mod set;
 
 pub use constraint::{Constraint, Field, Value, Values};
 pub use interfaces::InterfaceSet;
+pub use opaque::OpaqueMatch;
 pub use random::Random;
 pub use set::{Factor, FieldBox, PacketSet, Product};
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -40,6 +43,9 @@ pub struct Packet {
     pub to_local: bool,
     pub mac: Option<Mac>,
     pub mark: u32,
+    /// The mark of its connection.
+    // INVARIANT: 0 when the state is invalid or untracked: such a packet has no connection.
+    pub connection_mark: u32,
     /// The account of the process that sent it, for this machine's own packets.
     pub user: Option<Account>,
     pub group: Option<Account>,
@@ -47,6 +53,10 @@ pub struct Packet {
     pub length: u16,
     /// Time to live or hop limit.
     pub ttl: u8,
+    /// The class it asks for, below 64.
+    pub dscp: u8,
+    /// The conditions that hold of it although it does not show them, by their texts.
+    pub opaque: BTreeSet<Arc<str>>,
 }
 
 /// What a packet carries.
@@ -86,6 +96,15 @@ impl Packet {
     #[must_use]
     pub fn family(&self) -> Family {
         Family::of(self.destination)
+    }
+
+    /// Whether it belongs to a connection that conntrack knows.
+    #[must_use]
+    pub fn is_tracked(&self) -> bool {
+        match self.state {
+            CtState::New | CtState::Related | CtState::Established => true,
+            CtState::Invalid | CtState::Untracked => false,
+        }
     }
 
     /// The protocol number that `-p` looks at.

@@ -10,6 +10,7 @@ mod context;
 mod defaults;
 mod direction;
 mod ends;
+mod helpers;
 mod interfaces;
 mod limits;
 mod listing;
@@ -17,6 +18,7 @@ mod load;
 mod messages;
 mod names;
 mod nat;
+mod notrack;
 pub mod policy;
 mod remarks;
 mod rules;
@@ -41,7 +43,8 @@ use crate::syntax::tree::{
 use context::{Context, ToIs};
 use ends::{End, Zone};
 use names::Names;
-use policy::{Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
+use notrack::Answers;
+use policy::{Alteration, Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
 use services::Traffic;
 use spelling::Spellings;
 
@@ -110,6 +113,10 @@ struct Resolver<'a> {
     limit_count: u32,
     /// The clauses of each rule of a chain, by their words.
     chain_clauses: HashMap<Origin, Vec<(&'static str, Span)>>,
+    /// The helpers of each rule of a chain: who gets them depends on what reaches the chain.
+    chain_helpers: HashMap<Origin, Vec<Alteration>>,
+    /// What answers to packets that conntrack does not see.
+    answers: Vec<Answers>,
     known_interfaces: BTreeSet<&'a str>,
     /// The patterns of zones, such as `wlan+`.
     known_patterns: Vec<&'a str>,
@@ -159,6 +166,8 @@ impl<'a> Resolver<'a> {
             chain_rules: Vec::new(),
             limit_count: 0,
             chain_clauses: HashMap::new(),
+            chain_helpers: HashMap::new(),
+            answers: Vec::new(),
             known_interfaces: BTreeSet::new(),
             known_patterns: Vec::new(),
             spellings: Spellings::default(),
@@ -197,6 +206,8 @@ impl<'a> Resolver<'a> {
             promises: std::mem::take(&mut self.promises),
         };
         self.mention_forwarding(&policy);
+        self.mention_unrelated(&policy);
+        self.mention_untracked_answers(&policy);
         policy
     }
 
@@ -345,10 +356,18 @@ impl<'a> Resolver<'a> {
                 let nat = self.nat_rule(rule, span, outer, env);
                 self.items.extend(nat.map(Item::Nat));
             }
+            VerbKind::Notrack => {
+                if self.in_chain {
+                    let word = self.text(rule.verb.span);
+                    self.report(messages::change_in_chain(rule.verb.span, word));
+                    return;
+                }
+                let alteration = self.notrack(rule, span, outer, env);
+                self.items.extend(alteration.map(Item::Alter));
+            }
             VerbKind::Mark { .. }
             | VerbKind::Dscp(_)
             | VerbKind::Clamp(_)
-            | VerbKind::Notrack
             | VerbKind::Add { .. } => {
                 let word = self.text(rule.verb.span);
                 self.report(messages::not_supported(rule.verb.span, word));
@@ -459,6 +478,7 @@ impl<'a> Resolver<'a> {
     /// A note that the rules alone do not make a router.
     fn mention_forwarding(&mut self, policy: &Policy) {
         let forwards = |item: &Item| match item {
+            Item::Alter(_) => None,
             Item::Nat(nat) => match &nat.kind {
                 policy::NatKind::Source { .. }
                 | policy::NatKind::Forward(_)

@@ -54,6 +54,7 @@ catalogue! {
     IPV6_NOT_WRITTEN = "ipv6-not-written", Note, "only rules.v4 was written, not rules.v6";
     MISPLACED_CLAUSE = "misplaced-clause", Error, "a clause that means nothing where it stands";
     MISPLACED_STATEMENT = "misplaced-statement", Error, "a statement that may not stand where it stands";
+    MISSING_ADDRESSES = "missing-addresses", Error, "a `notrack` by interface where no interface is known";
     MISSING_TARGET = "missing-target", Error, "a translation that lacks its interface, address or port";
     NAME_TOO_LONG = "name-too-long", Error, "a name longer than the kernel takes";
     NESTING_TOO_DEEP = "nesting-too-deep", Error, "more nested blocks than are read";
@@ -66,6 +67,7 @@ catalogue! {
     OVERLAPPING_ZONES = "overlapping-zones", Error, "two zones on one interface whose nets overlap";
     RECURSIVE_DEFINITION = "recursive-definition", Error, "a definition that needs itself";
     REDEFINED_SERVICE = "redefined-service", Note, "a service of the standard library given another meaning";
+    RELATED_NOT_ACCEPTED = "related-not-accepted", Warning, "a connection helper whose further connections are dropped";
     RESERVED_NAME = "reserved-name", Error, "a reserved word defined as a name";
     SYNTAX_ERROR = "syntax-error", Error, "a text that is not of the language";
     TCP_ONLY = "tcp-only", Error, "a tcp condition or answer on another protocol";
@@ -77,6 +79,7 @@ catalogue! {
     UNKNOWN_NAME = "unknown-name", Error, "a name that nothing defines";
     UNREADABLE_FILE = "unreadable-file", Error, "a file that cannot be read";
     UNTERMINATED_STRING = "unterminated-string", Error, "a string without its closing quote";
+    UNTRACKED_ANSWERS = "untracked-answers", Warning, "a `notrack` whose answers no rule accepts";
     UNUSED_DEFINITION = "unused-definition", Warning, "a definition that nothing uses";
     WRONG_ARGUMENTS = "wrong-arguments", Error, "a call with other arguments than the definition has parameters";
     WRONG_FAMILY = "wrong-family", Error, "an address or protocol of a family that the rule excludes";

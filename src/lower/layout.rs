@@ -235,7 +235,14 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::Snat(..)
         | Target::Dnat { .. }
         | Target::Redirect(_)
-        | Target::Netmap(_) => ending.clone(),
+        | Target::Netmap(_)
+        | Target::SetMark(_)
+        | Target::SetConnmark(_)
+        | Target::RestoreMark(_)
+        | Target::SetDscp(_)
+        | Target::Tcpmss(_)
+        | Target::Notrack
+        | Target::Helper(_) => ending.clone(),
     }
 }
 
@@ -275,6 +282,7 @@ fn word(set: &Set) -> &'static str {
             MatchKind::Conntrack(_)
             | MatchKind::Mac(_)
             | MatchKind::Mark(_)
+            | MatchKind::Connmark(_)
             | MatchKind::User(_)
             | MatchKind::Group(_)
             | MatchKind::Length(..)

@@ -305,11 +305,12 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::Conntrack(_) => 14,
         MatchKind::Mac(_) => 15,
         MatchKind::Mark(_) => 16,
-        MatchKind::User(_) => 17,
-        MatchKind::Group(_) => 18,
-        MatchKind::Length(..) => 19,
-        MatchKind::Ttl(_) => 20,
-        MatchKind::Comment(_) => 21,
-        MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => 22,
+        MatchKind::Connmark(_) => 17,
+        MatchKind::User(_) => 18,
+        MatchKind::Group(_) => 19,
+        MatchKind::Length(..) => 20,
+        MatchKind::Ttl(_) => 21,
+        MatchKind::Comment(_) => 22,
+        MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => 23,
     }
 }

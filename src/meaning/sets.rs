@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::quick::QuickBuild;
 use crate::net::{Addresses, Family, Interface, Ports, Protocol};
 use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
-use crate::resolve::policy::{Condition, Flow, Part, Place};
+use crate::resolve::policy::{Bound, Condition, Flow, Part, Place, Scope};
 
 /// Makes factors for one family and remembers them, so that 100,000 rules `from lan` hold one list
 /// of lan's addresses. (The maps are only looked up in, never walked: their order is not seen.)
@@ -42,6 +42,16 @@ impl<'p> Sets<'p> {
         flows: impl Iterator<Item = &'p Flow>,
         conditions: &[Condition],
     ) -> Option<PacketSet> {
+        self.flows_within(flows, conditions, &[])
+    }
+
+    /// The same, of packets that are also in all of `within`.
+    pub fn flows_within(
+        &mut self,
+        flows: impl Iterator<Item = &'p Flow>,
+        conditions: &[Condition],
+        within: &[Factor],
+    ) -> Option<PacketSet> {
         let family = self.family;
         let mut products = Vec::new();
         let mut shared = None;
@@ -53,7 +63,8 @@ impl<'p> Sets<'p> {
             }
             let parts = self.parts(&flow.parts);
             let conditions = shared.get_or_insert_with(|| all_of(conditions)).clone();
-            products.extend(Product::of([source, destination, parts, conditions]));
+            let said = [source, destination, parts, conditions, wants(flow.scope)];
+            products.extend(Product::of(said.into_iter().chain(within.iter().cloned())));
         }
         (!products.is_empty()).then(|| PacketSet::of(family, products))
     }
@@ -100,6 +111,15 @@ impl<'p> Sets<'p> {
     ) -> Factor {
         Factor::all((!addresses.is_full_in(self.family)).then(|| constraint(addresses)))
     }
+}
+
+/// What a scope says of the destination: only where packets arrive it says anything.
+fn wants(scope: Scope) -> Factor {
+    Factor::all(match scope {
+        Scope::Arrival(Bound::Here) => Some(Constraint::to_local()),
+        Scope::Arrival(Bound::Elsewhere) => Some(Constraint::not_to_local()),
+        Scope::Arrival(Bound::Anywhere) | Scope::Hook(_) | Scope::Chain => None,
+    })
 }
 
 /// One place as a box; `None` when it has no address in the family.

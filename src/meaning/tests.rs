@@ -158,10 +158,13 @@ fn tcp(source: (&str, u16), destination: (&str, u16)) -> Packet {
         to_local: false,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 60,
         ttl: 64,
+        dscp: 0,
+        opaque: std::collections::BTreeSet::new(),
     }
 }
 

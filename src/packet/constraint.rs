@@ -1,12 +1,15 @@
 //! One condition on one field of a packet: the field, and the values that it may have.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::net::address::to_number;
 use crate::net::{
-    Account, Addresses, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, IntervalSet,
-    Mac, MarkMatch, Ports, Protocol, TcpFlags,
+    Account, Addresses, CtState, CtStates, Dscp, Family, FlagMatch, IcmpType, Interface,
+    IntervalSet, Mac, MarkMatch, Ports, Protocol, TcpFlags,
 };
 
-use super::{InterfaceSet, Packet};
+use super::{InterfaceSet, OpaqueMatch, Packet};
 
 /// A field of the packet space, beside the family, which each set has as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,15 +41,20 @@ pub enum Field {
     /// 48 bits, of packets that came in over Ethernet only.
     Mac,
     Mark,
+    /// Of packets that have a connection only.
+    ConnectionMark,
     /// Of this machine's own packets only, like the group.
     User,
     Group,
     Length,
     Ttl,
+    Dscp,
+    /// The conditions that hold although the packet does not show them.
+    Opaque,
 }
 
 impl Field {
-    pub const ALL: [Field; 20] = [
+    pub const ALL: [Field; 23] = [
         Field::Incoming,
         Field::Outgoing,
         Field::Source,
@@ -63,10 +71,13 @@ impl Field {
         Field::ToLocal,
         Field::Mac,
         Field::Mark,
+        Field::ConnectionMark,
         Field::User,
         Field::Group,
         Field::Length,
         Field::Ttl,
+        Field::Dscp,
+        Field::Opaque,
     ];
 
     /// The field's value in a packet; `None` when the packet has no such field.
@@ -90,10 +101,14 @@ impl Field {
             Field::ToLocal => Value::Number(packet.to_local.into()),
             Field::Mac => Value::Number(mac_number(packet.mac?)),
             Field::Mark => Value::Number(packet.mark.into()),
+            Field::ConnectionMark if !packet.is_tracked() => return None,
+            Field::ConnectionMark => Value::Number(packet.connection_mark.into()),
             Field::User => Value::Account(packet.user.as_ref()?),
             Field::Group => Value::Account(packet.group.as_ref()?),
             Field::Length => number(packet.length),
             Field::Ttl => Value::Number(packet.ttl.into()),
+            Field::Dscp => Value::Number(packet.dscp.into()),
+            Field::Opaque => Value::Facts(&packet.opaque),
         };
         Some(value)
     }
@@ -102,7 +117,7 @@ impl Field {
     #[must_use]
     pub fn highest(self, family: Family) -> u128 {
         match self {
-            Field::Incoming | Field::Outgoing | Field::User | Field::Group => 0,
+            Field::Incoming | Field::Outgoing | Field::User | Field::Group | Field::Opaque => 0,
             Field::Source | Field::Destination | Field::OriginalDestination => match family {
                 Family::V4 => u32::MAX.into(),
                 Family::V6 => u128::MAX,
@@ -114,10 +129,11 @@ impl Field {
             | Field::Icmp
             | Field::Length => u16::MAX.into(),
             Field::Flags => TcpFlags::ALL.bits().into(),
+            Field::Dscp => Dscp::MAX.into(),
             Field::State => CtState::ALL.len() as u128 - 1,
             Field::Translated | Field::ToLocal => 1,
             Field::Mac => (1 << 48) - 1,
-            Field::Mark => u32::MAX.into(),
+            Field::Mark | Field::ConnectionMark => u32::MAX.into(),
         }
     }
 }
@@ -128,6 +144,8 @@ pub enum Value<'a> {
     Number(u128),
     Interface(Option<&'a str>),
     Account(&'a Account),
+    /// The conditions that hold.
+    Facts(&'a BTreeSet<Arc<str>>),
 }
 
 /// A set of values of one field.
@@ -143,6 +161,7 @@ pub enum Values {
     /// Sorted, each once. A name and a number are never the same account: which number a name
     /// has is known only where the rules are loaded.
     Accounts(Vec<Account>),
+    Opaque(OpaqueMatch),
 }
 
 impl Values {
@@ -156,12 +175,16 @@ impl Values {
             }
             (Values::Interfaces(set), Value::Interface(name)) => set.contains(name),
             (Values::Accounts(accounts), Value::Account(account)) => accounts.contains(account),
+            (Values::Opaque(wanted), Value::Facts(facts)) => wanted.matches(facts),
             (
                 Values::Numbers(_) | Values::Bits(_) | Values::Mark(_),
-                Value::Interface(_) | Value::Account(_),
+                Value::Interface(_) | Value::Account(_) | Value::Facts(_),
             )
-            | (Values::Interfaces(_), Value::Number(_) | Value::Account(_))
-            | (Values::Accounts(_), Value::Number(_) | Value::Interface(_)) => false,
+            | (Values::Interfaces(_), Value::Number(_) | Value::Account(_) | Value::Facts(_))
+            | (Values::Accounts(_), Value::Number(_) | Value::Interface(_) | Value::Facts(_))
+            | (Values::Opaque(_), Value::Number(_) | Value::Interface(_) | Value::Account(_)) => {
+                false
+            }
         }
     }
 
@@ -171,7 +194,7 @@ impl Values {
             Values::Numbers(set) => set.is_empty(),
             Values::Bits(bits) => *bits == 0,
             Values::Interfaces(set) => set.is_empty(),
-            Values::Mark(_) => false,
+            Values::Mark(_) | Values::Opaque(_) => false,
             Values::Accounts(accounts) => accounts.is_empty(),
         }
     }
@@ -187,12 +210,14 @@ impl Values {
             (Values::Accounts(a), Values::Accounts(b)) => {
                 Values::Accounts(a.iter().filter(|one| b.contains(one)).cloned().collect())
             }
+            (Values::Opaque(a), Values::Opaque(b)) => Values::Opaque(a.intersection(b)?),
             (
                 Values::Numbers(_)
                 | Values::Bits(_)
                 | Values::Interfaces(_)
                 | Values::Mark(_)
-                | Values::Accounts(_),
+                | Values::Accounts(_)
+                | Values::Opaque(_),
                 _,
             ) => return None,
         };
@@ -298,6 +323,12 @@ impl Constraint {
         Self::bits(Field::ToLocal, 0b10)
     }
 
+    /// The destination is no address of this machine.
+    #[must_use]
+    pub fn not_to_local() -> Self {
+        Self::bits(Field::ToLocal, 0b01)
+    }
+
     #[must_use]
     pub fn mac(macs: &[Mac]) -> Self {
         let numbers = macs.iter().map(|mac| mac_number(*mac));
@@ -307,6 +338,11 @@ impl Constraint {
     #[must_use]
     pub fn mark(mark: MarkMatch) -> Self {
         Constraint { field: Field::Mark, values: Values::Mark(mark) }
+    }
+
+    #[must_use]
+    pub fn connection_mark(mark: MarkMatch) -> Self {
+        Constraint { field: Field::ConnectionMark, values: Values::Mark(mark) }
     }
 
     #[must_use]
@@ -327,6 +363,19 @@ impl Constraint {
     #[must_use]
     pub fn ttl(ttl: u8) -> Self {
         Self::intervals(Field::Ttl, [(ttl.into(), ttl.into())])
+    }
+
+    #[must_use]
+    pub fn dscp(dscp: Dscp) -> Self {
+        let code = dscp.code().into();
+        Self::intervals(Field::Dscp, [(code, code)])
+    }
+
+    /// A condition that is known by its text, or its opposite.
+    #[must_use]
+    pub fn opaque(text: Arc<str>, holds: bool) -> Self {
+        let values = Values::Opaque(OpaqueMatch::of(text, holds));
+        Constraint { field: Field::Opaque, values }
     }
 
     #[must_use]

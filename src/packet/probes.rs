@@ -11,8 +11,8 @@ use crate::net::address::from_number;
 use crate::net::{Account, CtState, Family, Mac, Protocol, TcpFlags};
 
 use super::{
-    Constraint, Factor, Field, FieldBox, Original, Packet, PacketSet, Payload, Product, Random,
-    Values,
+    Constraint, Factor, Field, FieldBox, OpaqueMatch, Original, Packet, PacketSet, Payload,
+    Product, Random, Values,
 };
 
 /// Whether a field is there.
@@ -40,6 +40,7 @@ enum Sample {
     Number(u128),
     Interface(Arc<str>),
     Account(Account),
+    Facts(BTreeSet<Arc<str>>),
 }
 
 /// The values worth trying, for each field.
@@ -107,8 +108,36 @@ impl Draft {
                 Edge::Outside if index != left => Edge::Anywhere,
                 Edge::Outside | Edge::Lowest | Edge::Highest | Edge::Anywhere => edge,
             };
-            if let Some(sample) = sample_at(constraint, self.family, edge, random) {
+            if let Values::Opaque(wanted) = constraint.values() {
+                self.take_facts(wanted, edge, random);
+            } else if let Some(sample) = sample_at(constraint, self.family, edge, random) {
                 self.values.insert(constraint.field(), sample);
+            }
+        }
+    }
+
+    /// Makes conditions hold and fail as they should, or one of them not. Other facts stay: each set
+    /// on the way has its own.
+    fn take_facts(&mut self, wanted: &OpaqueMatch, edge: Edge, random: &mut Random) {
+        let mut facts = self.facts();
+        facts.extend(wanted.holding().iter().cloned());
+        facts.retain(|text| !wanted.failing().contains(text));
+        if edge == Edge::Outside {
+            let all: Vec<&Arc<str>> = wanted.holding().union(wanted.failing()).collect();
+            if let Some(text) = random.pick(&all).copied()
+                && !facts.remove(text)
+            {
+                facts.insert(Arc::clone(text));
+            }
+        }
+        self.values.insert(Field::Opaque, Sample::Facts(facts));
+    }
+
+    fn facts(&self) -> BTreeSet<Arc<str>> {
+        match self.values.get(&Field::Opaque) {
+            Some(Sample::Facts(facts)) => facts.clone(),
+            Some(Sample::Number(_) | Sample::Interface(_) | Sample::Account(_)) | None => {
+                BTreeSet::new()
             }
         }
     }
@@ -143,14 +172,19 @@ impl Draft {
             to_local: self.number(Field::ToLocal) == 1,
             mac: incoming.then(|| mac_of(self.number(Field::Mac))),
             mark: narrow(self.number(Field::Mark)),
+            connection_mark: 0,
             user: own.then(|| self.account(Field::User)).flatten(),
             group: own.then(|| self.account(Field::Group)).flatten(),
             length: narrow(self.number(Field::Length)),
             ttl: narrow(self.number(Field::Ttl)),
+            dscp: narrow(self.number(Field::Dscp)),
+            opaque: self.facts(),
         };
-        // What conntrack does not follow, nothing translated.
-        let tracked = !matches!(state, CtState::Invalid | CtState::Untracked);
-        if translated && tracked {
+        // What conntrack does not follow has no mark there, and nothing translated it.
+        if packet.is_tracked() {
+            packet.connection_mark = narrow(self.number(Field::ConnectionMark));
+        }
+        if translated && packet.is_tracked() {
             let port = packet.ports().map(|_| narrow(self.number(Field::OriginalPort)));
             let destination = from_number(self.family, self.number(Field::OriginalDestination));
             packet.original = Some(Original { destination, port });
@@ -199,21 +233,21 @@ impl Draft {
     fn number(&self, field: Field) -> u128 {
         match self.values.get(&field) {
             Some(Sample::Number(number)) => *number,
-            Some(Sample::Interface(_) | Sample::Account(_)) | None => 0,
+            Some(Sample::Interface(_) | Sample::Account(_) | Sample::Facts(_)) | None => 0,
         }
     }
 
     fn interface(&self, field: Field) -> Option<Arc<str>> {
         match self.values.get(&field) {
             Some(Sample::Interface(name)) => Some(name.clone()),
-            Some(Sample::Number(_) | Sample::Account(_)) | None => None,
+            Some(Sample::Number(_) | Sample::Account(_) | Sample::Facts(_)) | None => None,
         }
     }
 
     fn account(&self, field: Field) -> Option<Account> {
         match self.values.get(&field) {
             Some(Sample::Account(account)) => Some(account.clone()),
-            Some(Sample::Number(_) | Sample::Interface(_)) | None => None,
+            Some(Sample::Number(_) | Sample::Interface(_) | Sample::Facts(_)) | None => None,
         }
     }
 }
@@ -225,6 +259,7 @@ fn ordinary(field: Field, family: Family) -> BTreeSet<Sample> {
             return ["lo", "other7"].map(|name| Sample::Interface(name.into())).into();
         }
         Field::User | Field::Group => return [Sample::Account(Account::Number(4_242))].into(),
+        Field::Opaque => return [Sample::Facts(BTreeSet::new())].into(),
         Field::Source | Field::Destination | Field::OriginalDestination => match family {
             // 198.51.100.77 and 2001:db8:77::77, of the nets for documentation (RFC 5737, 3849).
             Family::V4 => &[0xc633_644d],
@@ -240,7 +275,7 @@ fn ordinary(field: Field, family: Family) -> BTreeSet<Sample> {
         Field::State => &[0, 1, 2, 3, 4],
         Field::Translated | Field::ToLocal => &[0, 1],
         Field::Mac => &[0x0200_0000_0001],
-        Field::Mark => &[0],
+        Field::Mark | Field::ConnectionMark | Field::Dscp => &[0],
         Field::Length => &[60, 1_500],
         Field::Ttl => &[64],
     };
@@ -269,6 +304,12 @@ fn borders(constraint: &Constraint, family: Family, into: &mut BTreeSet<Sample>)
             into.extend(all.map(|mark| Sample::Number(mark.into())));
         }
         Values::Accounts(accounts) => into.extend(accounts.iter().cloned().map(Sample::Account)),
+        Values::Opaque(wanted) => {
+            let all: BTreeSet<_> = wanted.holding().union(wanted.failing()).cloned().collect();
+            into.extend(
+                [wanted.holding().clone(), wanted.failing().clone(), all].map(Sample::Facts),
+            );
+        }
     }
 }
 
@@ -341,6 +382,8 @@ fn sample_at(
                 random.pick(accounts).cloned().map(Sample::Account)
             }
         },
+        // [`Draft::take_facts`] adds them to those that are there.
+        Values::Opaque(_) => None,
     }
 }
 

@@ -4,10 +4,12 @@
 //! outgoing interface is not asked, nor a condition on what other tables may change; a connection that
 //! got a helper and is then refused has done nothing.
 
+use std::collections::BTreeMap;
+
 use super::direction::Route;
 use super::policy::{
-    Alteration, AlterationKind, At, Bound, Condition, Flow, Forward, Hook, NatKind, Origin, Part,
-    Place, Redirect, Remarks, Scope,
+    Action, Alteration, AlterationKind, At, Bound, Chain, Condition, Flow, Forward, Hook, Item,
+    NatKind, Origin, Part, Place, Policy, Redirect, Remarks, Rule, Scope,
 };
 use super::rules::{describe, flow, groups, speaks_in};
 use super::services::{Traffic, merge_parts};
@@ -61,6 +63,63 @@ impl Resolver<'_> {
             }
         };
         self.assigned(said, traffic, flows_of)
+    }
+
+    /// Takes what a statement assigns.
+    pub(super) fn assign(&mut self, helpers: Vec<Alteration>) {
+        if !self.in_chain {
+            self.items.extend(helpers.into_iter().map(Item::Alter));
+        } else if let Some(first) = helpers.first() {
+            self.chain_helpers.insert(first.origin, helpers);
+        }
+    }
+
+    /// Assigns the helpers of chains to the packets of the hooks that reach them, whatever the jumps
+    /// there ask for.
+    pub(super) fn helpers_in_chains(
+        &mut self,
+        chains: &[Chain],
+        reached: &[BTreeMap<Hook, Span>],
+    ) {
+        for (chain, hooks) in chains.iter().zip(reached) {
+            for rule in &chain.rules {
+                let helpers = self.chain_helpers.get(&rule.origin).into_iter().flatten();
+                let assigned = helpers.flat_map(|helper| {
+                    hooks.keys().filter_map(|hook| reached_from(helper, *hook))
+                });
+                self.items.extend(assigned.map(Item::Alter));
+            }
+        }
+    }
+
+    /// Says when what a helper expects would be dropped all the same.
+    pub(super) fn mention_unrelated(&mut self, policy: &Policy) {
+        let accepts = |rule: &Rule| {
+            let related = |condition: &Condition| match condition {
+                Condition::State(states) => states.contains(CtState::Related),
+                Condition::Flags(_)
+                | Condition::Mac(_)
+                | Condition::Mark(_)
+                | Condition::User(_)
+                | Condition::Group(_)
+                | Condition::Length(_)
+                | Condition::Ttl(_) => false,
+            };
+            rule.action == Action::Allow && rule.conditions.iter().any(related)
+        };
+        let of_items = policy.items.iter().filter_map(|item| match item {
+            Item::Rule(rule) => Some(rule),
+            Item::Nat(_) | Item::Alter(_) => None,
+        });
+        let of_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
+        if policy.implicit.established || of_items.chain(of_chains).any(accepts) {
+            return;
+        }
+        for item in &policy.items {
+            if let Item::Alter(Alteration { origin, kind: AlterationKind::Helper(helper), .. }) = item {
+                self.report(messages::related_not_accepted(origin.span, *helper));
+            }
+        }
     }
 
     /// An alteration for each helper of the traffic, with the flows that `flows_of` makes of its

@@ -2,6 +2,7 @@
 
 use super::context::{Context, ToIs};
 use super::direction::Route;
+use super::helpers::Said;
 use super::ends::{End, EndKind, families_of, simplify_places};
 use super::policy::{
     Action, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
@@ -39,8 +40,16 @@ impl<'a> Resolver<'a> {
             VerbKind::Log(options) => Some(self.log(options, env)?),
             _ => context.log.clone(),
         };
-        self.mention_helpers(&traffic, rule);
         let origin = Origin { span, call: env };
+        let conditions: Vec<Condition> =
+            context.conditions.iter().map(|(condition, _)| condition.clone()).collect();
+        if action == Action::Allow {
+            let subject = rule.subject();
+            let (conditions, remarks) = (&conditions[..], &context.remarks);
+            let said = Said { origin, subject, families, conditions, remarks };
+            let helpers = self.helpers_of_rule(&said, &routes, &traffic)?;
+            self.assign(helpers);
+        }
         if self.in_chain {
             self.chain_clauses.insert(origin, context.present.clone());
         }
@@ -48,7 +57,7 @@ impl<'a> Resolver<'a> {
             origin,
             action,
             flows,
-            conditions: context.conditions.into_iter().map(|(condition, _)| condition).collect(),
+            conditions,
             limits: context.limits,
             log,
             remarks: context.remarks,
@@ -205,7 +214,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The families of a rule by its clauses; lists that have none of them are an error.
-    fn rule_families(
+    pub(super) fn rule_families(
         &mut self,
         context: &Context<'a>,
         action: Action,
@@ -243,7 +252,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The flows of each route: traffic that is bound alike goes together.
-    fn flows(
+    pub(super) fn flows(
         &mut self,
         routes: &[Route],
         traffic: &[Traffic],
@@ -316,16 +325,6 @@ impl<'a> Resolver<'a> {
             }
         }
     }
-
-    /// Services with a helper: their related connections need it assigned, which is not done yet.
-    fn mention_helpers(&mut self, traffic: &[Traffic], rule: &tree::Rule) {
-        for one in traffic {
-            if let Some(helper) = one.helper {
-                let at = rule.subject();
-                self.report(messages::helper_not_assigned(at, self.text(helper.0)));
-            }
-        }
-    }
 }
 
 /// The zones of a route, as written, that have nothing in a family that is not left out on purpose:
@@ -360,7 +359,7 @@ pub(super) fn groups(traffic: &[Traffic]) -> Vec<Vec<&Traffic>> {
     groups
 }
 
-fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flow {
+pub(super) fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flow {
     let first = group[0];
     let place = |end: &End| {
         if first.ignores_nets() {

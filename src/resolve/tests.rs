@@ -42,10 +42,10 @@ fn hooks(text: &str) -> Vec<Vec<Hook>> {
             .iter()
             .filter_map(|flow| match flow.scope {
                 Scope::Hook(hook) => Some(hook),
-                Scope::Chain => None,
+                Scope::Chain | Scope::Arrival(_) => None,
             })
             .collect(),
-        Item::Nat(_) => Vec::new(),
+        Item::Nat(_) | Item::Alter(_) => Vec::new(),
     };
     policy(text).items.iter().map(of).collect()
 }

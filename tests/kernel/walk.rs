@@ -33,10 +33,13 @@ fn ping(state: CtState) -> Packet {
         to_local: true,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 28,
         ttl: 64,
+        dscp: 0,
+        opaque: std::collections::BTreeSet::new(),
     }
 }
 

@@ -18,10 +18,13 @@ fn packet(port: u16) -> Packet {
         to_local: true,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 60,
         ttl: 64,
+        dscp: 0,
+        opaque: std::collections::BTreeSet::new(),
     }
 }
 

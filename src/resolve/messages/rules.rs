@@ -102,6 +102,52 @@ pub fn helper_of_other_family(at: Span, helper: Helper, service: Option<&str>) -
     }
 }
 
+pub fn related_not_accepted(at: Span, helper: Helper) -> Finding {
+    let message = format!("what the helper `{helper}` expects is not accepted");
+    Finding::new(&lint::RELATED_NOT_ACCEPTED, at, message)
+        .label("opens the control connection only")
+        .note("its further connections are `related`, and `implicit established` is switched off")
+        .help("name `established` in `implicit`, or write `allow any state established, related`")
+}
+
+pub fn state_before_tracking(at: Span, verb: Span) -> Finding {
+    Finding::new(&lint::MISPLACED_CLAUSE, at, "`state` means nothing with `notrack`")
+        .label("there is no state yet")
+        .related(verb, "this is decided before conntrack sees a packet")
+        .help("leave `state` out")
+}
+
+pub fn not_of_answers(at: Span, word: &str, verb: Span) -> Finding {
+    let message = format!("`{word}` cannot be asked of the answers too");
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("says nothing of the answers")
+        .related(verb, "this is for both directions, or each would be half a connection")
+        .help("say it by protocol, ports and addresses")
+}
+
+pub fn notrack_by_interface(at: Span, word: &str) -> Finding {
+    let message = "`notrack` of what passes through goes by addresses on both ends";
+    Finding::new(&lint::MISSING_ADDRESSES, at, message)
+        .label(format!("`{word}` is an interface only"))
+        .note("the interface on which a packet leaves is not known yet, in either direction")
+        .help("name addresses, give the zone its nets, or say `any`")
+}
+
+pub fn untracked_answers(at: Span, rules: &[&str]) -> Finding {
+    let rules: Vec<String> = rules.iter().map(|rule| format!("`{rule}`")).collect();
+    Finding::new(&lint::UNTRACKED_ANSWERS, at, "the answers to these packets are not accepted")
+        .label("and their answers are not tracked")
+        .note("an untracked answer is not `established`, so the implicit rule does not let it pass")
+        .help(format!("write {}", rules.join(" and ")))
+}
+
+pub fn change_in_chain(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::MISPLACED_STATEMENT, at, format!("`{word}` may not stand in a chain"))
+        .label("changes packets")
+        .note("a chain is part of the filter, and packets are changed before it")
+        .help("move it to the top level")
+}
+
 /// `gre, which has no ports`
 fn without_ports(part: &str) -> String {
     match part {
