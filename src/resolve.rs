@@ -4,6 +4,7 @@
 //! never fails: a statement at fault is reported and left out, and with a finding at level error
 //! nothing may be written.
 
+mod alter;
 mod chains;
 mod conditions;
 mod context;
@@ -345,11 +346,16 @@ impl<'a> Resolver<'a> {
                 let nat = self.nat_rule(rule, span, outer, env);
                 self.items.extend(nat.map(Item::Nat));
             }
-            VerbKind::Mark { .. }
-            | VerbKind::Dscp(_)
-            | VerbKind::Clamp(_)
-            | VerbKind::Notrack
-            | VerbKind::Add { .. } => {
+            VerbKind::Mark { .. } | VerbKind::Dscp(_) | VerbKind::Clamp(_) => {
+                if self.in_chain {
+                    let word = self.text(rule.verb.span);
+                    self.report(messages::change_in_chain(rule.verb.span, word));
+                    return;
+                }
+                let alteration = self.alteration(rule, span, outer, env);
+                self.items.extend(alteration.map(Item::Alter));
+            }
+            VerbKind::Notrack | VerbKind::Add { .. } => {
                 let word = self.text(rule.verb.span);
                 self.report(messages::not_supported(rule.verb.span, word));
             }
