@@ -4,6 +4,7 @@
 //! never fails: a statement at fault is reported and left out, and with a finding at level error
 //! nothing may be written.
 
+mod alter;
 mod chains;
 mod conditions;
 mod context;
@@ -356,19 +357,22 @@ impl<'a> Resolver<'a> {
                 let nat = self.nat_rule(rule, span, outer, env);
                 self.items.extend(nat.map(Item::Nat));
             }
-            VerbKind::Notrack => {
+            VerbKind::Mark { .. }
+            | VerbKind::Dscp(_)
+            | VerbKind::Clamp(_)
+            | VerbKind::Notrack => {
                 if self.in_chain {
                     let word = self.text(rule.verb.span);
                     self.report(messages::change_in_chain(rule.verb.span, word));
                     return;
                 }
-                let alteration = self.notrack(rule, span, outer, env);
+                let alteration = match rule.verb.kind {
+                    VerbKind::Notrack => self.notrack(rule, span, outer, env),
+                    _ => self.alteration(rule, span, outer, env),
+                };
                 self.items.extend(alteration.map(Item::Alter));
             }
-            VerbKind::Mark { .. }
-            | VerbKind::Dscp(_)
-            | VerbKind::Clamp(_)
-            | VerbKind::Add { .. } => {
+            VerbKind::Add { .. } => {
                 let word = self.text(rule.verb.span);
                 self.report(messages::not_supported(rule.verb.span, word));
             }

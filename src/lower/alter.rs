@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::net::{FlagMatch, MarkMatch, Protocol, TcpFlags};
-use crate::resolve::policy::{
-    Alteration, AlterationKind, Bound, Condition, Hook, Item, Scope,
-};
 use crate::resolve::Policy;
+use crate::resolve::policy::{Alteration, AlterationKind, Bound, Condition, Hook, Item, Scope};
 use crate::ruleset::{Chain, Match, MatchKind, Rule, TableName, Target};
 
 use super::condition::Conditions;
@@ -78,7 +76,8 @@ impl Lowering<'_> {
     pub(super) fn restore_marks(&mut self, policy: &Policy) {
         let mut masks = BTreeSet::new();
         for item in &policy.items {
-            let Item::Alter(Alteration { origin, kind: AlterationKind::StickyMark(mark), .. }) = item
+            let Item::Alter(Alteration { origin, kind: AlterationKind::StickyMark(mark), .. }) =
+                item
             else {
                 continue;
             };

@@ -95,16 +95,7 @@ impl Resolver<'_> {
     /// Says when what a helper expects would be dropped all the same.
     pub(super) fn mention_unrelated(&mut self, policy: &Policy) {
         let accepts = |rule: &Rule| {
-            let related = |condition: &Condition| match condition {
-                Condition::State(states) => states.contains(CtState::Related),
-                Condition::Flags(_)
-                | Condition::Mac(_)
-                | Condition::Mark(_)
-                | Condition::User(_)
-                | Condition::Group(_)
-                | Condition::Length(_)
-                | Condition::Ttl(_) => false,
-            };
+            let related = |condition: &Condition| condition.is_met_in(CtState::Related);
             rule.action == Action::Allow && rule.conditions.iter().any(related)
         };
         let of_items = policy.items.iter().filter_map(|item| match item {

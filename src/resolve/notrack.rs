@@ -39,8 +39,8 @@ impl<'a> Resolver<'a> {
         let mut traffic = traffic?;
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
         let routes = self.routes(&context, span)?;
-        let families = self.rule_families(&context, Action::Allow, &mut traffic, rule, env)?;
-        let flows = self.flows(&routes, &traffic, families, span, Action::Allow)?;
+        let families = self.rule_families(&context, &mut traffic, rule, env)?;
+        let flows = self.flows(&routes, &traffic, families, span, false)?;
         self.check_addresses(&routes, &traffic)?;
         // A packet to a group is answered by nobody whom it was sent to.
         let groups = Addresses::union_all(traffic.iter().filter_map(|one| one.destination.as_ref()));
@@ -285,10 +285,7 @@ fn is_allowed(policy: &Policy, flow: &Flow, hook: Hook) -> bool {
 /// A rule that allows whatever is in its flows, when that is untracked.
 fn allowing(item: &Item) -> Option<&Rule> {
     let Item::Rule(rule) = item else { return None };
-    let untracked = |condition: &Condition| match condition {
-        Condition::State(states) => states.contains(CtState::Untracked),
-        _ => false,
-    };
+    let untracked = |condition: &Condition| condition.is_met_in(CtState::Untracked);
     let all = rule.limits.is_empty() && rule.conditions.iter().all(untracked);
     (rule.action == Action::Allow && all).then_some(rule)
 }

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{
-    Account, Addresses, CtStates, Dscp, Families, Family, FlagMatch, Helper, IcmpType, Interface, IntervalSet,
-    Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate,
+    Account, Addresses, CtState, CtStates, Dscp, Families, Family, FlagMatch, Helper, IcmpType, Interface,
+    IntervalSet, Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate,
 };
 use crate::source::Span;
 
@@ -314,6 +314,21 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// Whether it is about the state, and packets in this one meet it.
+    #[must_use]
+    pub fn is_met_in(&self, state: CtState) -> bool {
+        match self {
+            Condition::State(states) => states.contains(state),
+            Condition::Flags(_)
+            | Condition::Mac(_)
+            | Condition::Mark(_)
+            | Condition::User(_)
+            | Condition::Group(_)
+            | Condition::Length(_)
+            | Condition::Ttl(_) => false,
+        }
+    }
+
     /// Whether both are of one kind.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {

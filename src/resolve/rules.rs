@@ -5,7 +5,7 @@ use super::direction::Route;
 use super::helpers::Said;
 use super::ends::{End, EndKind, families_of, simplify_places};
 use super::policy::{
-    Action, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
+    Action, Bound, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
     RejectWith, Rule, Scope,
 };
 use super::services::{Traffic, merge_parts};
@@ -34,8 +34,12 @@ impl<'a> Resolver<'a> {
         if let Action::Reject(with) = &mut action {
             *with = self.reject_with(&context, &traffic, rule.subject())?;
         }
-        let families = self.rule_families(&context, action, &mut traffic, rule, env)?;
-        let flows = self.flows(&routes, &traffic, families, span, action)?;
+        let mut families = self.rule_families(&context, &mut traffic, rule, env)?;
+        if matches!(action, Action::Reject(RejectWith::ProtoUnreachable)) {
+            families = families.intersection(Families::only(Family::V4));
+        }
+        let stops = matches!(action, Action::Drop | Action::Reject(_));
+        let flows = self.flows(&routes, &traffic, families, span, stops)?;
         let log = match &rule.verb.kind {
             VerbKind::Log(options) => Some(self.log(options, env)?),
             _ => context.log.clone(),
@@ -149,7 +153,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Conditions that not every packet of the rule can have.
-    fn check_conditions(
+    pub(super) fn check_conditions(
         &mut self,
         context: &Context<'a>,
         traffic: &[Traffic],
@@ -217,7 +221,6 @@ impl<'a> Resolver<'a> {
     pub(super) fn rule_families(
         &mut self,
         context: &Context<'a>,
-        action: Action,
         traffic: &mut Vec<Traffic>,
         rule: &'a tree::Rule,
         env: Option<CallId>,
@@ -245,20 +248,18 @@ impl<'a> Resolver<'a> {
                 return None;
             }
         }
-        if matches!(action, Action::Reject(RejectWith::ProtoUnreachable)) {
-            return Some(families.intersection(Families::only(Family::V4)));
-        }
         Some(families)
     }
 
-    /// The flows of each route: traffic that is bound alike goes together.
+    /// The flows of each route: traffic that is bound alike goes together. A rule that `stops` packets
+    /// is to lose none.
     pub(super) fn flows(
         &mut self,
         routes: &[Route],
         traffic: &[Traffic],
         families: Families,
         span: Span,
-        action: Action,
+        stops: bool,
     ) -> Option<Vec<Flow>> {
         let mut flows = Vec::new();
         for route in routes {
@@ -272,7 +273,7 @@ impl<'a> Resolver<'a> {
             return None;
         }
         for route in routes {
-            self.judge_families(route, traffic, families, span, action);
+            self.judge_families(route, traffic, families, span, stops);
         }
         Some(flows)
     }
@@ -284,7 +285,7 @@ impl<'a> Resolver<'a> {
         traffic: &[Traffic],
         families: Families,
         span: Span,
-        action: Action,
+        stops: bool,
     ) {
         if traffic.iter().all(Traffic::ignores_nets) {
             return;
@@ -293,7 +294,6 @@ impl<'a> Resolver<'a> {
             v4: traffic.iter().any(|one| one.families.v4),
             v6: traffic.iter().any(|one| one.families.v6),
         };
-        let stops = matches!(action, Action::Drop | Action::Reject(_));
         for family in Family::BOTH {
             if !families.intersection(by_traffic).contains(family) {
                 continue;
@@ -364,10 +364,13 @@ pub(super) fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flo
     let place = |end: &End| {
         if first.ignores_nets() {
             end.loose.clone()
-        } else if route.scope == Scope::Hook(Hook::Forward) {
-            end.forwarded()
         } else {
-            end.place.clone()
+            match route.scope {
+                Scope::Hook(Hook::Forward) | Scope::Arrival(Bound::Elsewhere) => end.forwarded(),
+                Scope::Hook(Hook::Input | Hook::Output)
+                | Scope::Arrival(Bound::Anywhere | Bound::Here)
+                | Scope::Chain => end.place.clone(),
+            }
         }
     };
     let source = simplify_places(route.source.iter().map(place));
@@ -400,7 +403,7 @@ pub(super) fn speaks_in(flow: &Flow, family: Family) -> bool {
         && flow.parts.iter().any(|part| part.families().contains(family))
 }
 
-fn is_tcp(part: &Part) -> bool {
+pub(super) fn is_tcp(part: &Part) -> bool {
     matches!(part, Part::Ports { protocol: PortProtocol::Tcp, .. })
 }
 

@@ -1,10 +1,10 @@
 //! Reads values as written: each fault is one finding at the value itself.
 
-use super::policy::LogLevel;
+use super::policy::{CallId, LogLevel};
 use super::{Resolver, messages};
 use crate::net::address::{ParsedAddress, parse_addresses};
 use crate::net::port::{parse_port, parse_ports};
-use crate::net::{Account, Interface, Mac, MarkMatch, Ports, Rate};
+use crate::net::{Account, Dscp, Interface, Mac, MarkMatch, Ports, Rate};
 use crate::source::Span;
 use crate::syntax::tree::{LogLevel as LevelWord, MarkValue, Text, Value};
 use crate::syntax::unquote;
@@ -123,15 +123,48 @@ impl<'a> Resolver<'a> {
         Some(macs)
     }
 
-    pub(super) fn read_mark(&mut self, mark: MarkValue) -> Option<MarkMatch> {
+    fn read_mark_and_mask(&mut self, mark: MarkValue) -> Option<(u32, u32)> {
         let value = self.read_number(mark.value.0, "mark", 0, u32::MAX)?;
         let mask = match mask_span(mark) {
             Some(span) => self.read_number(span, "mask", 0, u32::MAX)?,
             None => u32::MAX,
         };
+        Some((value, mask))
+    }
+
+    /// A mark that is set; one that stays must not be 0.
+    pub(super) fn read_new_mark(&mut self, mark: MarkValue, sticky: bool) -> Option<MarkMatch> {
+        let (value, mask) = self.read_mark_and_mask(mark)?;
+        let read = MarkMatch::new(value, mask);
+        let finding = match (read, mark.mask) {
+            (None, _) => messages::mark_not_in_mask(mark.value.0, value, mask),
+            (Some(_), Some(at)) if mask == 0 => messages::empty_mask(at.0),
+            (Some(_), _) if sticky && value == 0 => messages::sticky_nothing(mark.value.0),
+            (Some(_), _) => return read,
+        };
+        self.report(finding);
+        None
+    }
+
+    pub(super) fn read_mark(&mut self, mark: MarkValue) -> Option<MarkMatch> {
+        let (value, mask) = self.read_mark_and_mask(mark)?;
         let read = MarkMatch::new(value, mask);
         if read.is_none() {
             self.report(messages::mark_outside_mask(mark.value.0, value, mask));
+        }
+        read
+    }
+
+    /// A class of traffic by its name or number.
+    pub(super) fn read_dscp(&mut self, span: Span, env: Option<CallId>) -> Option<Dscp> {
+        self.no_parameter(span, env)?;
+        let text = self.text(span);
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            return self.read_byte(span, "class of traffic", Dscp::MAX).and_then(Dscp::new);
+        }
+        let read = Dscp::from_name(text);
+        if read.is_none() {
+            self.report(messages::bad_dscp(span, text));
         }
         read
     }

@@ -63,6 +63,31 @@ pub fn nat_in_chain(at: Span, word: &str) -> Finding {
         .help("move it to the top level")
 }
 
+pub fn change_in_chain(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::MISPLACED_STATEMENT, at, format!("`{word}` may not stand in a chain"))
+        .label("changes packets")
+        .note("a chain is part of the filter, and packets are changed before it")
+        .help("move it to the top level")
+}
+
+pub fn clause_of_no_change(at: Span, word: &str, verb: &str, around: Span) -> Finding {
+    let finding = misplaced_clause(at, word, verb, around);
+    let help = match word {
+        "log" => format!("write a `log` statement of its own beside `{verb}`"),
+        "limit" => format!("leave `limit` out of `{verb}`, and give it to the rule that allows"),
+        "connections" => format!("leave it out of `{verb}`, and give it to the rule that allows"),
+        _ => return finding,
+    };
+    finding.help(help)
+}
+
+pub fn clamp_on_input(at: Span) -> Finding {
+    let message = "packets to this machine have no path to take the size of segments from";
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("this goes to `self`")
+        .help("say where they leave (`to ZONE`, `to any`, `out`), or a size: `clamp mss 1360`")
+}
+
 pub fn not_checked(at: Span, what: &str) -> Finding {
     let message = format!("{what} is kept, but not checked by this version");
     Finding::new(&lint::NOT_CHECKED_YET, at, message)
@@ -139,13 +164,6 @@ pub fn untracked_answers(at: Span, rules: &[&str]) -> Finding {
         .label("and their answers are not tracked")
         .note("an untracked answer is not `established`, so the implicit rule does not let it pass")
         .help(format!("write {}", rules.join(" and ")))
-}
-
-pub fn change_in_chain(at: Span, word: &str) -> Finding {
-    Finding::new(&lint::MISPLACED_STATEMENT, at, format!("`{word}` may not stand in a chain"))
-        .label("changes packets")
-        .note("a chain is part of the filter, and packets are changed before it")
-        .help("move it to the top level")
 }
 
 /// `gre, which has no ports`

@@ -1,6 +1,7 @@
 //! Messages about values: addresses, ports, rates, texts.
 
 use crate::diagnostic::{Finding, catalogue as lint, nearest};
+use crate::net::dscp::DSCP_NAMES;
 use crate::net::{AddressError, InterfaceError, PortError, PortProtocol, Prefix, Rate, RateError};
 use crate::source::Span;
 
@@ -154,6 +155,36 @@ pub fn mark_outside_mask(at: Span, value: u32, mask: u32) -> Finding {
     Finding::new(&lint::NEVER_MATCHES, at, message)
         .label("outside the mask")
         .help(format!("write `{:#x}/{mask:#x}`, or a mask with these bits", value & mask))
+}
+
+pub fn mark_not_in_mask(at: Span, value: u32, mask: u32) -> Finding {
+    let message = format!("mark {value:#x} has bits outside its mask {mask:#x}, which are not set");
+    Finding::new(&lint::BAD_VALUE, at, message)
+        .label("outside the mask")
+        .help(format!("write `{:#x}/{mask:#x}`, or a mask with these bits", value & mask))
+}
+
+pub fn empty_mask(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "a mask without bits sets nothing")
+        .label("no bit")
+        .help("name the bits that are set, or leave the mask out to set all")
+}
+
+pub fn sticky_nothing(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "a mark of 0 cannot stay")
+        .label("no bit is set")
+        .note("a connection that nothing marked has 0, so it would be marked again and again")
+        .help("take another number, or leave `sticky` out")
+}
+
+pub fn bad_dscp(at: Span, text: &str) -> Finding {
+    let finding = Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a class of traffic"))
+        .label("not a class")
+        .note("classes are cs0 to cs7, af11 to af43, ef, va, le, be, or a number from 0 to 63");
+    match nearest(text, DSCP_NAMES.iter().map(|(name, _)| *name)) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None => finding.help("write one of them"),
+    }
 }
 
 pub fn bad_account(at: Span) -> Finding {
