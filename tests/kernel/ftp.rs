@@ -49,27 +49,35 @@ pub enum Session {
 
 const FILE: &str = "what the file says";
 
-/// A client fetches a file from `to`, where the server listens on `port` (it is another one than
-/// the client's when it is translated). Nobody waits longer than `patience`.
-pub fn session(
-    client: &Namespace,
-    server: &Namespace,
-    to: SocketAddr,
-    port: u16,
-    mode: Mode,
-    patience: Duration,
-) -> Session {
-    let listener = server.run(|| listen(port));
-    thread::scope(|scope| {
-        // A client that never comes leaves the server without an answer: it says so itself.
-        scope.spawn(|| server.run(|| serve(&listener, patience)));
-        client.run(|| fetch(to, mode, patience))
-    })
+/// Serves one client after the other on one port.
+///
+/// The port stays open in between: a process that another test starts holds a copy of it for a
+/// moment, and it could not be opened anew.
+pub struct Server<'n> {
+    namespace: &'n Namespace,
+    listener: TcpListener,
 }
 
-fn listen(port: u16) -> TcpListener {
-    TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
-        .unwrap_or_else(|error| panic!("cannot listen on {port}: {error}"))
+impl<'n> Server<'n> {
+    pub fn on(namespace: &'n Namespace, port: u16) -> Self {
+        let listener = namespace.run(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)));
+        let listener = listener.unwrap_or_else(|error| panic!("cannot listen on {port}: {error}"));
+        Self { namespace, listener }
+    }
+
+    /// A client fetches a file from `to`, which leads here. Nobody waits longer than `patience`.
+    pub fn session(
+        &self,
+        client: &Namespace,
+        to: SocketAddr,
+        mode: Mode,
+        patience: Duration,
+    ) -> Session {
+        thread::scope(|scope| {
+            scope.spawn(|| self.namespace.run(|| serve(&self.listener, patience)));
+            client.run(|| fetch(to, mode, patience))
+        })
+    }
 }
 
 fn fetch(to: SocketAddr, mode: Mode, patience: Duration) -> Session {
@@ -93,6 +101,9 @@ impl Control {
     fn open(to: SocketAddr, patience: Duration) -> io::Result<Self> {
         let mut control = Self::over(TcpStream::connect_timeout(&to, patience)?, patience)?;
         control.expect("220")?;
+        // The helper reads a line only where one has ended before.
+        control.say("USER anonymous")?;
+        control.expect("230")?;
         Ok(control)
     }
 
@@ -163,6 +174,7 @@ fn serve(listener: &TcpListener, patience: Duration) {
             let line = control.hear()?;
             let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
             match word {
+                "USER" => control.say("230 welcome")?,
                 "PASV" | "EPSV" => {
                     let listener = TcpListener::bind((own, 0))?;
                     let port = listener.local_addr()?.port();

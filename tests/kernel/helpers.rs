@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::compiled::{Compiled, compile};
-use crate::ftp::{Mode, Session, session};
+use crate::ftp::{Mode, Server, Session};
 use crate::load::{Rules, Variant, nft};
 use crate::need;
 use crate::netns::Namespace;
@@ -40,23 +40,17 @@ fn compiled(policy: &str) -> Compiled {
 
 /// A session in each mode of the address's family comes to this.
 #[track_caller]
-fn sessions(
-    client: &Namespace,
-    server: &Namespace,
-    to: (IpAddr, u16),
-    port: u16,
-    expected: &Session,
-) {
+fn sessions(client: &Namespace, server: &Server<'_>, to: (IpAddr, u16), expected: &Session) {
     let patience = if *expected == Session::Fetched { PATIENCE } else { SILENCE };
     for mode in Mode::of(to.0) {
-        let got = session(client, server, to.into(), port, *mode, patience);
+        let got = server.session(client, to.into(), *mode, patience);
         assert_eq!(got, *expected, "{mode:?} with {to:?}");
     }
 }
 
 #[track_caller]
-fn fetches(client: &Namespace, server: &Namespace, to: (IpAddr, u16)) {
-    sessions(client, server, to, to.1, &Session::Fetched);
+fn fetches(client: &Namespace, server: &Server<'_>, to: (IpAddr, u16)) {
+    sessions(client, server, to, &Session::Fetched);
 }
 
 #[test]
@@ -67,10 +61,11 @@ fn ftp_to_this_machine() {
     // On output too nothing else passes: active data connections are opened from here.
     let policy = "service myftp = tcp 2121 helper ftp\ndefault drop output\nallow ftp, myftp";
     in_every_variant(policy, |world| {
+        let [ftp, myftp, other] = [21, 2121, 2122].map(|port| Server::on(&world.host, port));
         for at in [V4, V6] {
-            fetches(&world.client, &world.host, (at.host, 21));
-            fetches(&world.client, &world.host, (at.host, 2121));
-            sessions(&world.client, &world.host, (at.host, 2122), 2122, &Session::NoControl);
+            fetches(&world.client, &ftp, (at.host, 21));
+            fetches(&world.client, &myftp, (at.host, 2121));
+            sessions(&world.client, &other, (at.host, 2122), &Session::NoControl);
         }
     });
 }
@@ -81,9 +76,10 @@ fn ftp_from_this_machine() {
         return;
     }
     in_every_variant("default drop output\nallow ftp, ftp(2121) out", |world| {
+        let [ftp, moved] = [21, 2121].map(|port| Server::on(&world.client, port));
         for at in [V4, V6] {
-            fetches(&world.host, &world.client, (at.client, 21));
-            fetches(&world.host, &world.client, (at.client, 2121));
+            fetches(&world.host, &ftp, (at.client, 21));
+            fetches(&world.host, &moved, (at.client, 2121));
         }
     });
 }
@@ -97,8 +93,9 @@ fn ftp_through_a_router_that_hides_its_network() {
     }
     let policy = format!("{ZONES}allow ftp from lan to wan\nmasquerade from lan to wan");
     in_every_variant(&policy, |world| {
+        let ftp = Server::on(&world.client, 21);
         for at in [V4, V6] {
-            fetches(&world.pc, &world.client, (at.client, 21));
+            fetches(&world.pc, &ftp, (at.client, 21));
         }
     });
 }
@@ -112,12 +109,12 @@ fn ftp_to_a_published_server() {
                  forward ftp(2100) from wan to 10.0.0.2:21@lan\n\
                  forward ftp(2121) from wan to 10.0.0.2:2121@lan, [fd00:1::2]:2121@lan";
     in_every_variant(&format!("{ZONES}{rules}"), |world| {
-        let server = &world.server;
-        fetches(&world.client, server, (V4.host, 21));
-        fetches(&world.client, server, (V4.host, 2121));
-        sessions(&world.client, server, (V4.host, 2100), 21, &Session::Fetched);
-        fetches(&world.client, server, (V6.server, 21));
-        fetches(&world.client, server, (V6.server, 2121));
+        let [ftp, other] = [21, 2121].map(|port| Server::on(&world.server, port));
+        fetches(&world.client, &ftp, (V4.host, 21));
+        fetches(&world.client, &ftp, (V4.host, 2100));
+        fetches(&world.client, &other, (V4.host, 2121));
+        fetches(&world.client, &ftp, (V6.server, 21));
+        fetches(&world.client, &other, (V6.server, 2121));
     });
 }
 
@@ -126,10 +123,11 @@ fn ftp_in_a_chain() {
     if !need::met() {
         return;
     }
-    let policy = format!("{ZONES}chain guard {{ allow ftp }}\njump guard\njump guard from lan to wan");
+    let policy =
+        format!("{ZONES}chain guard {{ allow ftp }}\njump guard\njump guard from lan to wan");
     in_every_variant(&policy, |world| {
-        fetches(&world.client, &world.host, (V4.host, 21));
-        fetches(&world.pc, &world.client, (V6.client, 21));
+        fetches(&world.client, &Server::on(&world.host, 21), (V4.host, 21));
+        fetches(&world.pc, &Server::on(&world.client, 21), (V6.client, 21));
     });
 }
 
@@ -145,12 +143,14 @@ fn without_a_helper_no_data_passes() {
          masquerade from lan to wan\nforward tcp 2100 from wan to 10.0.0.2:21@lan"
     );
     in_every_variant(&policy, |world| {
+        let [here, outside, inside] =
+            [&world.host, &world.client, &world.server].map(|machine| Server::on(machine, 21));
         for at in [V4, V6] {
-            sessions(&world.client, &world.host, (at.host, 21), 21, &Session::NoData);
-            sessions(&world.host, &world.client, (at.client, 21), 21, &Session::NoData);
-            sessions(&world.pc, &world.client, (at.client, 21), 21, &Session::NoData);
+            sessions(&world.client, &here, (at.host, 21), &Session::NoData);
+            sessions(&world.host, &outside, (at.client, 21), &Session::NoData);
+            sessions(&world.pc, &outside, (at.client, 21), &Session::NoData);
         }
-        sessions(&world.client, &world.server, (V4.host, 2100), 21, &Session::NoData);
+        sessions(&world.client, &inside, (V4.host, 2100), &Session::NoData);
     });
 }
 
@@ -173,10 +173,9 @@ fn the_rules_of_the_raw_table_are_what_counts() {
     let rules = without_raw(compiled("allow ftp").rules);
     for variant in Variant::ALL {
         let world = World::with(&rules, variant);
+        let ftp = Server::on(&world.host, 21);
         for at in [V4, V6] {
-            let (to, mode) = ((at.host, 21).into(), Mode::ExtendedPassive);
-            let got = session(&world.client, &world.host, to, 21, mode, SILENCE);
-            assert_eq!(got, Session::NoData, "{variant:?}");
+            sessions(&world.client, &ftp, (at.host, 21), &Session::NoData);
         }
     }
 }
@@ -220,4 +219,15 @@ fn tftp(client: &Namespace, server: &Namespace, at: Addresses) -> bool {
         });
         asker.recv_from(&mut [0; 64]).is_ok()
     })
+}
+
+#[test]
+fn without_rules_every_session_passes() {
+    if need::met() {
+        let world = World::new();
+        let ftp = Server::on(&world.host, 21);
+        for at in [V4, V6] {
+            fetches(&world.client, &ftp, (at.host, 21));
+        }
+    }
 }
