@@ -48,6 +48,8 @@ let both = 10.0.0.2@lan, fd00:1::2@lan
 let three = 10.1.0.0/16, 10.3.0.0/16, 10.5.0.0/16
 let four = 10.2.0.0/16, 10.4.0.0/16, 10.6.0.0/16, 10.8.0.1
 service shop = tcp 8080, 8443-8449, udp 9000
+service phone = tcp 5060-5062, udp 5060 helper sip
+service chat = tcp 6667 helper irc
 service many = tcp 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29-31, 33-35, 37, 39-50
 def open(what, whence) { allow what from whence; from whence to dmz { allow what } }
 ";
@@ -77,10 +79,13 @@ const SUBJECTS: &[&str] = &[
     "udp any",
     "icmp any",
     "wireguard(51821)",
+    "ftp",
+    "ftp, phone",
+    "chat",
     "any",
 ];
 
-const TCP_SUBJECTS: &[&str] = &["ssh", "tcp 80, 443", "tcp any", "tcp 1000-2000", "smtp, imaps"];
+const TCP_SUBJECTS: &[&str] = &["ssh", "tcp 80, 443", "tcp any", "tcp 1000-2000", "smtp, imaps", "ftp", "ftp(2121)"];
 
 const SOURCES: &[&str] = &[
     "lan",
@@ -184,6 +189,10 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             let (what, whence) = (random.pick(SUBJECTS), random.pick(SOURCES));
             let _ = writeln!(text, "{indent}open(({what}), ({whence}))");
         }
+        7 => {
+            let notrack = notrack(random);
+            let _ = writeln!(text, "{indent}{notrack}");
+        }
         9 if indent.len() < 8 => {
             let head = match random.below(4) {
                 0 => random.pick(&["input", "output", "forward"]).to_owned(),
@@ -272,6 +281,24 @@ fn rule(random: &mut Random) -> String {
     }
     conditions(random, &mut rule, 3);
     rule
+}
+
+/// Ends that are addresses, wherever a packet goes.
+const UNTRACKED: &[&str] =
+    &["dmz", "admins", "staff", "any", "10.0.0.7", "sites", "lan", "any except 10.0.0.66"];
+
+fn notrack(random: &mut Random) -> String {
+    let subject = random.pick(&["dns", "ftp", "ping", "any", "udp any", "tcp 80", "shop", "proto gre"]);
+    let family = random.pick(&["", "", "", " ipv4", " ipv6"]);
+    match random.below(4) {
+        0 => format!("notrack {subject} from self{family}"),
+        1 => format!("notrack {subject} from {}{family}", random.pick(SOURCES)),
+        2 => format!("notrack {subject} out sport 1024-65535{family}"),
+        _ => {
+            let to = random.pick(&["dmz", "any", "self, dmz", "sites", "web", "self"]);
+            format!("notrack {subject} from {} to {to}{family}", random.list(UNTRACKED))
+        }
+    }
 }
 
 fn nat(random: &mut Random) -> String {

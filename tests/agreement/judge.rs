@@ -144,6 +144,8 @@ fn meant_change(change: Change) -> Vec<String> {
         Change::RestoredMark(mask) => vec![format!("restored {mask:#x}")],
         Change::Dscp(dscp) => vec![format!("class {dscp}")],
         Change::Mss(size) => vec![format!("segments {size:?}")],
+        Change::Untracked => vec!["untracked".to_owned()],
+        Change::Helper(helper) => vec![format!("helper {helper}")],
     }
 }
 
@@ -154,6 +156,8 @@ fn done_change(target: &Target) -> String {
         Target::RestoreMark(mask) => format!("restored {mask:#x}"),
         Target::SetDscp(dscp) => format!("class {dscp}"),
         Target::Tcpmss(size) => format!("segments {size:?}"),
+        Target::Notrack => "untracked".to_owned(),
+        Target::Helper(helper) => format!("helper {helper}"),
         other => panic!("{other:?} changes nothing"),
     }
 }
