@@ -13,6 +13,9 @@ use crate::need;
 use crate::netns::Namespace;
 use crate::world::{Addresses, V4, V6, World};
 
+/// The networks of a world.
+pub const ZONES: &str = "zone wan = eth0\nzone lan = eth1 { 10.0.0.0/24, fd00:1::/64 }\n";
+
 /// Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -20,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_millis(300);
 
 /// The policy's rules in a world, by each of the three that can load them.
-fn in_every_variant(policy: &str, traffic: impl Fn(&World)) {
+pub fn in_every_variant(policy: &str, traffic: impl Fn(&World)) {
     let Compiled { rules, nft: native } = compiled(policy);
     for variant in Variant::ALL {
         println!("loaded by the {variant:?} tools:\n{policy}");
@@ -83,8 +86,6 @@ fn ftp_from_this_machine() {
         }
     });
 }
-
-const ZONES: &str = "zone wan = eth0\nzone lan = eth1 { 10.0.0.0/24, fd00:1::/64 }\n";
 
 #[test]
 fn ftp_through_a_router_that_hides_its_network() {
@@ -170,7 +171,7 @@ fn the_rules_of_the_raw_table_are_what_counts() {
     if !need::met() {
         return;
     }
-    let rules = without_raw(compiled("allow ftp").rules);
+    let rules = without_raw(compiled("default drop output\nallow ftp").rules);
     for variant in Variant::ALL {
         let world = World::with(&rules, variant);
         let ftp = Server::on(&world.host, 21);
@@ -178,6 +179,35 @@ fn the_rules_of_the_raw_table_are_what_counts() {
             sessions(&world.client, &ftp, (at.host, 21), &Session::NoData);
         }
     }
+}
+
+/// By the public address, from the network of the server and from the router itself: both ends are
+/// translated.
+#[test]
+fn ftp_by_hairpin() {
+    if !need::met() {
+        return;
+    }
+    let policy = format!("{ZONES}forward ftp from wan to 10.0.0.2@lan hairpin lan, self");
+    in_every_variant(&policy, |world| {
+        let ftp = Server::on(&world.server, 21);
+        fetches(&world.pc, &ftp, (V4.host, 21));
+        fetches(&world.host, &ftp, (V4.host, 21));
+    });
+}
+
+/// To a server of this machine itself on another port.
+#[test]
+fn ftp_by_redirect() {
+    if !need::met() {
+        return;
+    }
+    let policy = format!("{ZONES}default drop output\nredirect ftp from wan to :2121");
+    in_every_variant(&policy, |world| {
+        let ftp = Server::on(&world.host, 2121);
+        fetches(&world.client, &ftp, (V4.host, 21));
+        fetches(&world.client, &ftp, (V6.host, 21));
+    });
 }
 
 #[test]

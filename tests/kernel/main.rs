@@ -18,7 +18,7 @@
 //! `compiled` their rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `ftp` is a session whose second connection only a helper lets pass, `helpers` the policies that
-//! name one.
+//! name one; `untracked` are those that keep packets from conntrack.
 //! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
@@ -43,6 +43,7 @@ mod hand;
 
 mod ftp;
 mod helpers;
+mod untracked;
 
 mod everything;
 mod taken;
