@@ -357,10 +357,7 @@ impl<'a> Resolver<'a> {
                 let nat = self.nat_rule(rule, span, outer, env);
                 self.items.extend(nat.map(Item::Nat));
             }
-            VerbKind::Mark { .. }
-            | VerbKind::Dscp(_)
-            | VerbKind::Clamp(_)
-            | VerbKind::Notrack => {
+            VerbKind::Mark { .. } | VerbKind::Dscp(_) | VerbKind::Clamp(_) | VerbKind::Notrack => {
                 if self.in_chain {
                     let word = self.text(rule.verb.span);
                     self.report(messages::change_in_chain(rule.verb.span, word));

@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
 use crate::net::Family;
-use crate::ruleset::{Chain, ChainPolicy, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target};
+use crate::ruleset::{
+    Chain, ChainPolicy, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
+};
 use crate::source::Sources;
 
 use super::iptables::Header;

@@ -56,8 +56,7 @@ impl Lowering<'_> {
     fn helped(&mut self, said: &Alteration, ending: &Ending) {
         let Some(conditions) = Conditions::of(&said.conditions) else { return };
         for scope in SCOPES {
-            let here =
-                |flow: &&Flow| flow.scope == scope && flow.families.contains(self.family);
+            let here = |flow: &&Flow| flow.scope == scope && flow.families.contains(self.family);
             let mut groups: Vec<(&[Part], Vec<&Flow>)> = Vec::new();
             for flow in said.flows.iter().filter(here) {
                 match groups.iter_mut().find(|(parts, _)| *parts == flow.parts) {

@@ -14,8 +14,8 @@ use super::{BaseChain, Change, Effect, Entry, Lists, Reason};
 /// of its connection, under every mask under which a statement makes marks stay and the connection
 /// has one.
 pub(super) fn restored_marks(policy: &Policy, sets: &mut Sets<'_>, lists: &mut Lists) {
-    let masks: BTreeSet<u32> = policy.items.iter().filter_map(sticky_mask).collect();
-    for mask in masks {
+    let mut seen = BTreeSet::new();
+    for mask in policy.items.iter().filter_map(sticky_mask).filter(|mask| seen.insert(*mask)) {
         let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit| mask & bit != 0);
         let marked = bits.filter_map(|bit| {
             FieldBox::of(MarkMatch::new(bit, bit).map(Constraint::connection_mark))

@@ -89,11 +89,9 @@ impl Helper {
     #[must_use]
     pub fn families(self) -> Families {
         match self {
-            Helper::Irc
-            | Helper::NetbiosNs
-            | Helper::Pptp
-            | Helper::Snmp
-            | Helper::SnmpTrap => Families { v4: true, v6: false },
+            Helper::Irc | Helper::NetbiosNs | Helper::Pptp | Helper::Snmp | Helper::SnmpTrap => {
+                Families { v4: true, v6: false }
+            }
             Helper::Amanda
             | Helper::Ftp
             | Helper::Q931

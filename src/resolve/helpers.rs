@@ -76,17 +76,12 @@ impl Resolver<'_> {
 
     /// Assigns the helpers of chains to the packets of the hooks that reach them, whatever the jumps
     /// there ask for.
-    pub(super) fn helpers_in_chains(
-        &mut self,
-        chains: &[Chain],
-        reached: &[BTreeMap<Hook, Span>],
-    ) {
+    pub(super) fn helpers_in_chains(&mut self, chains: &[Chain], reached: &[BTreeMap<Hook, Span>]) {
         for (chain, hooks) in chains.iter().zip(reached) {
             for rule in &chain.rules {
                 let helpers = self.chain_helpers.get(&rule.origin).into_iter().flatten();
-                let assigned = helpers.flat_map(|helper| {
-                    hooks.keys().filter_map(|hook| reached_from(helper, *hook))
-                });
+                let assigned = helpers
+                    .flat_map(|helper| hooks.keys().filter_map(|hook| reached_from(helper, *hook)));
                 self.items.extend(assigned.map(Item::Alter));
             }
         }
@@ -107,7 +102,10 @@ impl Resolver<'_> {
             return;
         }
         for item in &policy.items {
-            if let Item::Alter(Alteration { origin, kind: AlterationKind::Helper(helper), .. }) = item {
+            if let Item::Alter(Alteration {
+                origin, kind: AlterationKind::Helper(helper), ..
+            }) = item
+            {
                 self.report(messages::related_not_accepted(origin.span, *helper));
             }
         }
@@ -128,7 +126,8 @@ impl Resolver<'_> {
         for helper in Helper::ALL {
             let helped = traffic.iter().filter(|one| one.helper == Some(helper)).cloned();
             let helped: Vec<Traffic> = helped.collect();
-            let speaks = |flow: &Flow| Family::BOTH.into_iter().any(|family| speaks_in(flow, family));
+            let speaks =
+                |flow: &Flow| Family::BOTH.into_iter().any(|family| speaks_in(flow, family));
             let mut flows = flows_of(&helped, said.families);
             flows.retain(speaks);
             let opened = !flows.is_empty();
@@ -141,8 +140,16 @@ impl Resolver<'_> {
                     origin: said.origin,
                     kind: AlterationKind::Helper(helper),
                     flows,
-                    conditions: said.conditions.iter().filter(|one| is_early(one)).cloned().collect(),
-                    remarks: Remarks { comment: said.remarks.comment.clone(), ..Remarks::default() },
+                    conditions: said
+                        .conditions
+                        .iter()
+                        .filter(|one| is_early(one))
+                        .cloned()
+                        .collect(),
+                    remarks: Remarks {
+                        comment: said.remarks.comment.clone(),
+                        ..Remarks::default()
+                    },
                 });
             } else if opened {
                 let ports = helped.first().map(|one| describe(&one.part)).unwrap_or_default();
@@ -272,8 +279,7 @@ fn names_ipv6(at: &At) -> bool {
 }
 
 fn redirected(redirect: &Redirect, parts: &[Part], families: Families) -> Vec<Flow> {
-    let (scope, source, destination) =
-        public(&redirect.at, &redirect.source, &Addresses::empty());
+    let (scope, source, destination) = public(&redirect.at, &redirect.source, &Addresses::empty());
     vec![Flow { scope, families, source, destination: vec![destination], parts: parts.to_vec() }]
 }
 

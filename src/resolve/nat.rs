@@ -5,10 +5,11 @@ mod target;
 
 use super::context::{Context, ToIs};
 use super::ends::{End, EndKind, simplify_places};
-use super::policy::{
-    At, CallId, Condition, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation, Target,
-};
 use super::helpers::Said;
+use super::policy::{
+    At, CallId, Condition, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation,
+    Target,
+};
 use super::services::merge_parts;
 use super::{Resolver, messages};
 use crate::net::{Addresses, Families, Family, Interface, Prefix};
@@ -68,13 +69,7 @@ impl<'a> Resolver<'a> {
             let helpers = self.helpers_of_nat(&said, &kind, &traffic)?;
             self.assign(helpers);
         }
-        Some(Nat {
-            origin,
-            families,
-            kind,
-            conditions,
-            remarks: context.remarks,
-        })
+        Some(Nat { origin, families, kind, conditions, remarks: context.remarks })
     }
 
     fn check_nat_clauses(&mut self, verb: &tree::Verb, context: &Context<'a>) -> Option<()> {

@@ -43,7 +43,8 @@ impl<'a> Resolver<'a> {
         let flows = self.flows(&routes, &traffic, families, span, false)?;
         self.check_addresses(&routes, &traffic)?;
         // A packet to a group is answered by nobody whom it was sent to.
-        let groups = Addresses::union_all(traffic.iter().filter_map(|one| one.destination.as_ref()));
+        let groups =
+            Addresses::union_all(traffic.iter().filter_map(|one| one.destination.as_ref()));
         let answers: Vec<Flow> =
             flows.iter().filter(|flow| !is_within(flow, &groups)).filter_map(answer).collect();
         let rules = routes.iter().flat_map(|route| self.rules_for(route, &context, &answers));
@@ -117,7 +118,8 @@ impl<'a> Resolver<'a> {
                 let sport = source.map_or_else(String::new, |ports| format!(" sport {ports}"));
                 let rule = format!("allow {}{sport} {clauses}", subjects.join(", "));
                 // Without the block an address in `to` would have to say where it is.
-                let rule = if hook == Hook::Forward { format!("forward {{ {rule} }}") } else { rule };
+                let rule =
+                    if hook == Hook::Forward { format!("forward {{ {rule} }}") } else { rule };
                 (hook, rule)
             })
             .collect()
@@ -234,10 +236,13 @@ fn by_source<'p>(parts: impl Iterator<Item = &'p Part>) -> Vec<(Option<String>, 
                 (ports_text(source), format!("{protocol} {to}"))
             }
             Part::Any => (None, "any".to_owned()),
-            Part::Icmp(icmp) => (None, match icmp.family {
-                Family::V4 => format!("icmp {icmp}"),
-                Family::V6 => format!("icmpv6 {icmp}"),
-            }),
+            Part::Icmp(icmp) => (
+                None,
+                match icmp.family {
+                    Family::V4 => format!("icmp {icmp}"),
+                    Family::V6 => format!("icmpv6 {icmp}"),
+                },
+            ),
             Part::Protocol(protocol) => (None, format!("proto {protocol}")),
         };
         match rules.iter_mut().find(|(known, _)| *known == source) {
@@ -296,14 +301,16 @@ fn has(whole: &Place, place: &Place, family: Family) -> bool {
         (Some(_), None) => false,
         (Some(whole), Some(own)) => own.iter().all(|one| whole.iter().any(|w| w.covers(one))),
     };
-    let only = |addresses: &Addresses| Addresses::union_all(
-        addresses
-            .intervals(family)
-            .into_iter()
-            .map(|(low, high)| Addresses::range(family, low, high))
-            .collect::<Vec<_>>()
-            .iter(),
-    );
+    let only = |addresses: &Addresses| {
+        Addresses::union_all(
+            addresses
+                .intervals(family)
+                .into_iter()
+                .map(|(low, high)| Addresses::range(family, low, high))
+                .collect::<Vec<_>>()
+                .iter(),
+        )
+    };
     interfaces && only(&place.addresses).is_subset(&whole.addresses)
 }
 

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{
-    Account, Addresses, CtState, CtStates, Dscp, Families, Family, FlagMatch, Helper, IcmpType, Interface,
-    IntervalSet, Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate,
+    Account, Addresses, CtState, CtStates, Dscp, Families, Family, FlagMatch, Helper, IcmpType,
+    Interface, IntervalSet, Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate,
 };
 use crate::source::Span;
 

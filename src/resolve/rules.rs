@@ -2,8 +2,8 @@
 
 use super::context::{Context, ToIs};
 use super::direction::Route;
-use super::helpers::Said;
 use super::ends::{End, EndKind, families_of, simplify_places};
+use super::helpers::Said;
 use super::policy::{
     Action, Bound, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
     RejectWith, Rule, Scope,

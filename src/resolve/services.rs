@@ -5,9 +5,7 @@ use std::rc::Rc;
 use super::names::ServiceNode;
 use super::policy::{CallId, Part};
 use super::{Resolver, messages};
-use crate::net::{
-    Addresses, Families, Family, Helper, IcmpType, PortProtocol, Ports, Protocol,
-};
+use crate::net::{Addresses, Families, Family, Helper, IcmpType, PortProtocol, Ports, Protocol};
 use crate::source::Span;
 use crate::syntax::tree::{
     ArgumentKind, Clause, ClauseKind, Endpoint, EndpointKind, IcmpValue, List, Name, PortValue,

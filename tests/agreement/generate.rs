@@ -85,7 +85,8 @@ const SUBJECTS: &[&str] = &[
     "any",
 ];
 
-const TCP_SUBJECTS: &[&str] = &["ssh", "tcp 80, 443", "tcp any", "tcp 1000-2000", "smtp, imaps", "ftp", "ftp(2121)"];
+const TCP_SUBJECTS: &[&str] =
+    &["ssh", "tcp 80, 443", "tcp any", "tcp 1000-2000", "smtp, imaps", "ftp", "ftp(2121)"];
 
 const SOURCES: &[&str] = &[
     "lan",
@@ -145,6 +146,33 @@ const CONDITIONS: &[&str] = &[
     "in wan",
 ];
 
+/// What a statement that changes packets may ask for: it goes on, so it neither counts nor logs.
+const SIMPLE_CONDITIONS: &[&str] = &[
+    "state new",
+    "state invalid, untracked",
+    "mark 0x10/0xff",
+    "mark 7",
+    "mark 0/0xf0",
+    "length 100-200",
+    "ttl 64",
+    "sport 1024-65535",
+    "ipv4",
+    "ipv6",
+    "comment \"changed\"",
+    "in eth1",
+    "in wan",
+];
+
+const MARKS: &[&str] = &[
+    "mark 7",
+    "mark 0x10/0xff",
+    "mark 0/0xf0",
+    "mark 0x10/0xff",
+    "mark 1 sticky",
+    "mark 0x20/0xf0 sticky",
+    "mark 0x10/0xff sticky",
+];
+
 /// A policy. Most are valid; those that are not are for the compiler to refuse.
 pub fn policy(seed: u64) -> String {
     let mut random = Random::new(seed);
@@ -180,7 +208,7 @@ pub fn policy(seed: u64) -> String {
 }
 
 fn statement(random: &mut Random, text: &mut String, indent: &str) {
-    match random.below(12) {
+    match random.below(14) {
         0..=6 => {
             let rule = rule(random);
             let _ = writeln!(text, "{indent}{rule}");
@@ -206,6 +234,10 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             }
             let _ = writeln!(text, "{indent}}}");
         }
+        12 | 13 => {
+            let change = change(random);
+            let _ = writeln!(text, "{indent}{change}");
+        }
         _ => {
             let nat = nat(random);
             let _ = writeln!(text, "{indent}{nat}");
@@ -219,13 +251,13 @@ fn chain_rule(random: &mut Random, verbs: &[&str]) -> String {
     if random.once_in(2) {
         let _ = write!(rule, " from {}", random.list(SOURCES));
     }
-    conditions(random, &mut rule, 3);
+    conditions(random, &mut rule, 3, CONDITIONS);
     rule
 }
 
-fn conditions(random: &mut Random, rule: &mut String, once_in: usize) {
+fn conditions(random: &mut Random, rule: &mut String, once_in: usize, from: &[&str]) {
     while random.once_in(once_in) {
-        let condition = random.pick(CONDITIONS);
+        let condition = random.pick(from);
         let word = condition.split(' ').next().unwrap_or_default();
         if !rule.contains(&format!(" {word} ")) {
             let _ = write!(rule, " {condition}");
@@ -279,7 +311,7 @@ fn rule(random: &mut Random) -> String {
             }
         }
     }
-    conditions(random, &mut rule, 3);
+    conditions(random, &mut rule, 3, CONDITIONS);
     rule
 }
 
@@ -288,7 +320,8 @@ const UNTRACKED: &[&str] =
     &["dmz", "admins", "staff", "any", "10.0.0.7", "sites", "lan", "any except 10.0.0.66"];
 
 fn notrack(random: &mut Random) -> String {
-    let subject = random.pick(&["dns", "ftp", "ping", "any", "udp any", "tcp 80", "shop", "proto gre"]);
+    let subject =
+        random.pick(&["dns", "ftp", "ping", "any", "udp any", "tcp 80", "shop", "proto gre"]);
     let family = random.pick(&["", "", "", " ipv4", " ipv6"]);
     match random.below(4) {
         0 => format!("notrack {subject} from self{family}"),
@@ -299,6 +332,36 @@ fn notrack(random: &mut Random) -> String {
             format!("notrack {subject} from {} to {to}{family}", random.list(UNTRACKED))
         }
     }
+}
+
+fn change(random: &mut Random) -> String {
+    let mut change = match random.below(6) {
+        0 => {
+            let class = random.pick(&["ef", "af11", "0", "63"]);
+            format!("dscp {class} {}, {}", random.pick(SUBJECTS), random.pick(SUBJECTS))
+        }
+        1 => {
+            let size = random.pick(&["", " 1360"]);
+            format!("clamp mss{size} {}", random.pick(TCP_SUBJECTS))
+        }
+        2 => random.pick(MARKS).to_owned(),
+        _ => format!("{} {}", random.pick(MARKS), random.pick(SUBJECTS)),
+    };
+    match random.below(5) {
+        0 => change += " out",
+        1 => {
+            let _ = write!(change, " from self to {}", random.list(DESTINATIONS));
+        }
+        2 => {
+            let _ = write!(change, " from {} to self, any", random.list(SOURCES));
+        }
+        _ => {
+            let (from, to) = (random.list(SOURCES), random.list(DESTINATIONS));
+            let _ = write!(change, " from {from} to {to}");
+        }
+    }
+    conditions(random, &mut change, 4, SIMPLE_CONDITIONS);
+    change
 }
 
 fn nat(random: &mut Random) -> String {

@@ -44,7 +44,7 @@ impl Answers {
 struct Fate {
     verdict: String,
     logs: Vec<(Option<String>, u8)>,
-    /// What was made of the packet, each thing once.
+    /// What was made of the packet, in order.
     changes: Vec<String>,
     /// The mark, that of the connection and the class with which it goes on.
     left: (u32, u32, u8),
@@ -85,7 +85,7 @@ fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) 
     Fate {
         verdict: decision(&found.decision, packet.family()),
         logs: logs.collect(),
-        changes: found.changes().flat_map(meant_change).collect(),
+        changes: once(found.changes().flat_map(meant_change).collect()),
         left: left(&found.packet),
         asked: tidy(asked, answers),
     }
@@ -119,16 +119,19 @@ fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -
         answers.answer(&key)
     });
     let logs = found.logs.iter().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level));
-    // Rules may change a packet again to what it is already.
-    let mut changes: Vec<String> = found.changes.iter().map(done_change).collect();
-    changes.dedup();
     Fate {
         verdict: outcome(&found.outcome, base),
         logs: logs.collect(),
-        changes,
+        changes: once(found.changes.iter().map(done_change).collect()),
         left: left(&found.packet),
         asked: tidy(asked, answers),
     }
+}
+
+/// Rules may change a packet again to what it is already.
+fn once(mut changes: Vec<String>) -> Vec<String> {
+    changes.dedup();
+    changes
 }
 
 fn left(packet: &Packet) -> (u32, u32, u8) {

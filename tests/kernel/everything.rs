@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use palisade::net::{
-    Account, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch, Prefix,
-    Protocol, Rate, TcpFlags,
+    Account, CtState, CtStates, Dscp, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch,
+    Prefix, Protocol, Rate, TcpFlags,
 };
 use palisade::ruleset::{
     Chain, ChainPolicy, Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, RejectType, Rule,
@@ -73,7 +73,8 @@ pub fn places(family: Family) -> Places {
 
 /// Conditions that can be negated, each in the place of a filter INPUT or OUTPUT rule.
 fn plain(places: &Places) -> Vec<MatchKind> {
-    let mark = |value, mask| MatchKind::Mark(MarkMatch::new(value, mask).expect("within"));
+    let mark = |value, mask| MatchKind::Mark(mark_match(value, mask));
+    let connmark = |value, mask| MatchKind::Connmark(mark_match(value, mask));
     let ct = |conntrack| MatchKind::Conntrack(conntrack);
     let of = |list: &[CtState]| Conntrack { states: states(list), ..Conntrack::default() };
     vec![
@@ -96,6 +97,8 @@ fn plain(places: &Places) -> Vec<MatchKind> {
         MatchKind::Mac(Mac([0, 0x16, 0x3e, 0, 0xab, 1])),
         mark(0, u32::MAX),
         mark(0x10, 0xff),
+        connmark(0, u32::MAX),
+        connmark(0x20, 0xf0),
         MatchKind::Length(0, 100),
         MatchKind::Length(64, 64),
         MatchKind::Length(0, u16::MAX),
@@ -105,6 +108,10 @@ fn plain(places: &Places) -> Vec<MatchKind> {
         MatchKind::Connlimit { count: 3, mask: 0 },
         hashlimit(places.family, "each", "5/minute", 5, vec![HashKey::SourceAddress], None),
     ]
+}
+
+fn mark_match(value: u32, mask: u32) -> MarkMatch {
+    MarkMatch::new(value, mask).expect("within")
 }
 
 pub fn hashlimit(
@@ -400,6 +407,29 @@ fn nat(places: &Places) -> Table {
     table(TableName::Nat, &[("PREROUTING", pre), ("POSTROUTING", post)], own)
 }
 
+fn mangle() -> Table {
+    let marks = || [(0x10, 0xff), (0, 0xf0), (0x20, u32::MAX)].map(|(a, b)| mark_match(a, b));
+    let mut pre: Vec<Rule> = Vec::new();
+    pre.extend([u32::MAX, 0xff00].map(|mask| rule(Vec::new(), Target::RestoreMark(mask))));
+    pre.extend(marks().map(|mark| rule(Vec::new(), Target::SetMark(mark))));
+    pre.extend(marks().map(|mark| rule(Vec::new(), Target::SetConnmark(mark))));
+    let classes = [0, 1, 10, 46, Dscp::MAX].map(|code| Dscp::new(code).expect("a class"));
+    let classes = classes.map(|class| rule(Vec::new(), Target::SetDscp(class)));
+    let of = TcpFlags::from_bits;
+    let syn = FlagMatch::new(TcpFlags::SYN, of(0x06)).expect("a subset");
+    let opening = || vec![yes(MatchKind::Protocol(Protocol::TCP)), yes(MatchKind::TcpFlags(syn))];
+    let sizes = [None, Some(1), Some(1360), Some(65_495)];
+    let sizes = sizes.map(|size| rule(opening(), Target::Tcpmss(size)));
+    let output = vec![rule(vec![yes(MatchKind::Ttl(9))], Target::Accept)];
+    let chains = [
+        ("PREROUTING", pre),
+        ("INPUT", classes.into()),
+        ("FORWARD", sizes.into()),
+        ("OUTPUT", output),
+    ];
+    table(TableName::Mangle, &chains, Vec::new())
+}
+
 /// All four tables with every kind of match and target, negated where that can be said.
 pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
     let places = places(family);
@@ -410,10 +440,9 @@ pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
         &[("INPUT", input(&places)), ("FORWARD", logs(log_prefixes)), ("OUTPUT", owners())],
         own,
     );
-    let marked = vec![rule(vec![yes(MatchKind::Ttl(9))], Target::Accept)];
-    let mangle = table(TableName::Mangle, &[("OUTPUT", marked.clone())], Vec::new());
-    let raw = table(TableName::Raw, &[("PREROUTING", marked)], Vec::new());
-    Ruleset { family, tables: vec![filter, nat(&places), mangle, raw] }
+    let raw = vec![rule(vec![yes(MatchKind::Ttl(9))], Target::Accept)];
+    let raw = table(TableName::Raw, &[("PREROUTING", raw)], Vec::new());
+    Ruleset { family, tables: vec![filter, nat(&places), mangle(), raw] }
 }
 
 pub fn yes(kind: MatchKind) -> Match {

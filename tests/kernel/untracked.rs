@@ -126,7 +126,8 @@ fn answers_that_are_not_tracked_need_a_rule() {
     if !need::met() {
         return;
     }
-    let rules = "notrack udp 7 from self\nnotrack udp 7 from lan to any\nallow udp 7 from lan to any";
+    let rules =
+        "notrack udp 7 from self\nnotrack udp 7 from lan to any\nallow udp 7 from lan to any";
     in_every_variant(&format!("{ZONES}{rules}"), |world| {
         world.client_turns_hostile();
         let _udp = Service::udp(&world.client, 7);
