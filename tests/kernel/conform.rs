@@ -254,7 +254,8 @@ fn native_nft_does_as_meant() {
 }
 
 /// A policy, and another that says nearly the same.
-const NEARLY: [(&str, &str); 9] = [
+const NEARLY: [(&str, &str); 10] = [
+    ("allow tcp 22; notrack tcp 22", "allow tcp 22; notrack tcp 22 from 10.0.0.0/8"),
     ("allow tcp 22", "allow tcp 23"),
     ("allow tcp 22", "allow udp 22"),
     ("allow any in eth1", "allow any in eth2"),

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use palisade::meaning::{BaseChain, Decision, Meaning, Question, Translation};
+use palisade::meaning::{BaseChain, Change, Decision, Meaning, Question, Translation};
 use palisade::net::address::{from_number, to_number};
-use palisade::net::{Family, Prefix};
+use palisade::net::{CtState, Family, Prefix};
 use palisade::packet::{Original, Packet, Payload};
 
 use crate::ground::{Asked, LINKS, Sighting, is_local};
@@ -29,6 +29,7 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
         let strange = sighting.passed.is_some();
         return if strange { Err("passed and never asked".to_owned()) } else { Ok(End::Unasked) };
     };
+    is_tracked_so(meaning, packet, asked.state)?;
     let mut packet = Packet { state: asked.state, ..packet.clone() };
     let sent = (packet.source, packet.destination);
     let Some(translation) = traced(meaning, BaseChain::NatPrerouting, &packet) else {
@@ -65,6 +66,19 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
         return Err(format!("arrives as {source}"));
     }
     Ok(End::Passed { translated: sent != (source, packet.destination) })
+}
+
+/// Whether conntrack sees what it is meant to see of what comes in. Which helper it gives to a new
+/// connection shows in those alone that the helper expects, and `helpers` is about them.
+fn is_tracked_so(meaning: &Meaning, packet: &Packet, state: CtState) -> Result<(), String> {
+    let found = meaning.trace(BaseChain::RawPrerouting, packet, &mut |_| true);
+    let untracked = found.changes().any(|change| change == Change::Untracked);
+    let fits = match state {
+        // Messages of neighbour discovery are never tracked.
+        CtState::Untracked => untracked || matches!(packet.payload, Payload::Icmp { .. }),
+        CtState::Invalid | CtState::New | CtState::Related | CtState::Established => !untracked,
+    };
+    fits.then_some(()).ok_or_else(|| format!("is {}, meant the opposite", state.name()))
 }
 
 /// What a chain decides; `None` when that depends on a limit.
