@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use super::direction::Route;
 use super::policy::{
     Action, Alteration, AlterationKind, At, Bound, Chain, Condition, Flow, Forward, Hook, Item,
-    NatKind, Origin, Part, Place, Policy, Redirect, Remarks, Rule, Scope,
+    Nat, NatKind, Origin, Part, Place, Policy, Redirect, Remarks, Rule, Scope,
 };
 use super::rules::{describe, flow, groups, speaks_in};
 use super::services::{Traffic, merge_parts};
 use super::{Resolver, messages};
-use crate::net::{Addresses, CtState, Families, Family, Helper, Interface};
+use crate::net::{Addresses, CtState, Families, Family, Helper, Interface, Prefix};
 use crate::source::Span;
 
 /// What a statement says beside its flows.
@@ -83,6 +83,27 @@ impl Resolver<'_> {
                 let assigned = helpers
                     .flat_map(|helper| hooks.keys().filter_map(|hook| reached_from(helper, *hook)));
                 self.items.extend(assigned.map(Item::Alter));
+            }
+        }
+    }
+
+    /// Adds the outside addresses by which `netmap` leads to a place: that is what packets still have.
+    pub(super) fn helpers_behind_netmaps(&mut self) {
+        let netmap = |item: &Item| match item {
+            Item::Nat(Nat { kind: NatKind::Netmap { outside, inside, .. }, .. }) => {
+                Some((*outside, *inside))
+            }
+            Item::Nat(_) | Item::Rule(_) | Item::Alter(_) => None,
+        };
+        let netmaps: Vec<(Prefix, Prefix)> = self.items.iter().filter_map(netmap).collect();
+        for item in &mut self.items {
+            if let Item::Alter(Alteration { kind: AlterationKind::Helper(_), flows, .. }) = item {
+                let each = |flow: &Flow| {
+                    let of = |(outside, inside)| by_netmap(flow, outside, inside);
+                    netmaps.iter().copied().filter_map(of).collect::<Vec<_>>()
+                };
+                let more: Vec<Flow> = flows.iter().flat_map(each).collect();
+                flows.extend(more);
             }
         }
     }
@@ -225,6 +246,26 @@ pub fn met_early(flow: &Flow, hook: Hook) -> Option<Flow> {
     };
     let some = !source.is_empty() && !destination.is_empty();
     some.then(|| Flow { scope, source, destination, ..flow.clone() })
+}
+
+/// The packets of a flow through this machine that have an address of `outside` until they are
+/// translated to `inside`; `None` when there are none.
+fn by_netmap(flow: &Flow, outside: Prefix, inside: Prefix) -> Option<Flow> {
+    let family = inside.family();
+    let offset = |(low, high): (u128, u128)| {
+        let (from, to) = (inside.bounds().0, outside.bounds().0);
+        Addresses::range(family, low - from + to, high - from + to)
+    };
+    let all = Addresses::union_all(flow.destination.iter().map(|place| &place.addresses));
+    let meant = all.intersection(&inside.into()).intervals(family);
+    let outside: Vec<Addresses> = meant.into_iter().map(offset).collect();
+    let outside = Addresses::union_all(outside.iter());
+    let through = flow.scope == Scope::Arrival(Bound::Elsewhere) && !outside.is_empty();
+    through.then(|| Flow {
+        scope: Scope::Arrival(Bound::Anywhere),
+        destination: vec![at_addresses(outside)],
+        ..flow.clone()
+    })
 }
 
 /// A place by its addresses alone.
