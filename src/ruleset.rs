@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::net::{
     Account, CtStates, Dscp, Family, FlagMatch, Helper, IcmpType, Interface, Mac, MarkMatch,
-    Prefix, Protocol, Rate,
+    Prefix, Protocol, Rate, TimeWindow,
 };
 use crate::source::Span;
 
@@ -197,6 +197,12 @@ pub enum MatchKind {
     Length(u16, u16),
     /// `-m ttl --ttl-eq`, `-m hl --hl-eq`
     Ttl(u8),
+    /// `-m dscp --dscp`
+    Dscp(Dscp),
+    /// `-m time`
+    Time(TimeWindow),
+    /// `-m policy --pol ipsec`, `--dir out` when `outgoing`, else `--dir in`.
+    Ipsec { outgoing: bool },
     /// `-m comment --comment`: always true.
     Comment(Arc<str>),
     /// `-m limit`

@@ -110,8 +110,9 @@ impl Lowering<'_> {
     fn mangled(&mut self, said: &Alteration) {
         let mut conditions = said.conditions.clone();
         conditions.extend(opening(said.kind));
-        let Some(conditions) = Conditions::of(&conditions) else { return };
         for scope in SCOPES {
+            let leaves = scope == Scope::Hook(Hook::Output);
+            let Some(conditions) = Conditions::of(&conditions, leaves) else { return };
             let Some(set) = self.packets_of(&said.flows, &conditions, scope) else { continue };
             let set = Set::all([Set::one(unmarked(said.kind)), set]);
             let origin = self.origin(said.origin);

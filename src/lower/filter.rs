@@ -1,6 +1,6 @@
 //! Filter rules of a policy → rules of the filter table.
 
-use crate::resolve::policy::{self, Action, LimitKind, Scope};
+use crate::resolve::policy::{self, Action, Hook, LimitKind, Scope};
 use crate::ruleset::{Match, MatchKind, Target};
 
 use super::Lowering;
@@ -39,7 +39,8 @@ const MAX_FORKS: usize = 3;
 impl Lowering<'_> {
     /// Appends what a rule says in one scope and this family.
     pub(super) fn filter_rule(&mut self, body: &mut Body, rule: &policy::Rule, scope: Scope) {
-        let Some(conditions) = Conditions::of(&rule.conditions) else { return };
+        let leaves = scope == Scope::Hook(Hook::Output);
+        let Some(conditions) = Conditions::of(&rule.conditions, leaves) else { return };
         let Some(set) = self.packets_of(&rule.flows, &conditions, scope) else { return };
         let comment = super::comment(&rule.remarks);
         // A chain that the rules of several statements enter has the comment of none of them.

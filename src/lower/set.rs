@@ -310,7 +310,10 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::Group(_) => 19,
         MatchKind::Length(..) => 20,
         MatchKind::Ttl(_) => 21,
-        MatchKind::Comment(_) => 22,
-        MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => 23,
+        MatchKind::Dscp(_) => 22,
+        MatchKind::Time(_) => 23,
+        MatchKind::Ipsec { .. } => 24,
+        MatchKind::Comment(_) => 25,
+        MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => 26,
     }
 }

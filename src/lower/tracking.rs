@@ -28,8 +28,8 @@ const SCOPES: [Scope; 4] = [
 impl Lowering<'_> {
     /// `notrack`
     pub(super) fn untracked(&mut self, said: &Alteration) {
-        let Some(conditions) = Conditions::of(&said.conditions) else { return };
         for scope in SCOPES {
+            let Some(conditions) = conditions_in(said, scope) else { return };
             let Some(set) = self.packets_of(&said.flows, &conditions, scope) else { continue };
             let ending = ending(said, Target::Notrack);
             let origin = self.origin(said.origin);
@@ -54,8 +54,8 @@ impl Lowering<'_> {
     }
 
     fn helped(&mut self, said: &Alteration, ending: &Ending) {
-        let Some(conditions) = Conditions::of(&said.conditions) else { return };
         for scope in SCOPES {
+            let Some(conditions) = conditions_in(said, scope) else { return };
             let here = |flow: &&Flow| flow.scope == scope && flow.families.contains(self.family);
             let mut groups: Vec<(&[Part], Vec<&Flow>)> = Vec::new();
             for flow in said.flows.iter().filter(here) {
@@ -89,6 +89,11 @@ impl Lowering<'_> {
             place_set(Side::Destination, self.family, has, &flow.destination),
         ])
     }
+}
+
+/// `None` when no packet meets them all.
+fn conditions_in(said: &Alteration, scope: Scope) -> Option<Conditions> {
+    Conditions::of(&said.conditions, scope == Scope::Hook(Hook::Output))
 }
 
 fn ending(said: &Alteration, target: Target) -> Ending {

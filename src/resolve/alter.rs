@@ -56,7 +56,7 @@ impl<'a> Resolver<'a> {
                 let read = self.read_new_mark(*mark, *sticky)?;
                 if *sticky { AlterationKind::StickyMark(read) } else { AlterationKind::Mark(read) }
             }
-            VerbKind::Dscp(class) => AlterationKind::Dscp(self.read_dscp(class.0, env)?),
+            VerbKind::Dscp(class) => AlterationKind::Dscp(self.read_dscp(*class, env)?),
             VerbKind::Clamp(size) => AlterationKind::ClampMss(match size {
                 Some(size) => {
                     let read = self.read_number(size.0, "segment size", 1, MAX_MSS)?;

@@ -193,7 +193,10 @@ fn opens(conditions: &[Condition]) -> bool {
         | Condition::User(_)
         | Condition::Group(_)
         | Condition::Length(_)
-        | Condition::Ttl(_) => true,
+        | Condition::Ttl(_)
+        | Condition::Dscp(_)
+        | Condition::During(_)
+        | Condition::Ipsec => true,
     })
 }
 
@@ -205,8 +208,10 @@ fn is_early(condition: &Condition) -> bool {
         | Condition::Mac(_)
         | Condition::User(_)
         | Condition::Group(_)
-        | Condition::Length(_) => true,
-        Condition::State(_) | Condition::Mark(_) | Condition::Ttl(_) => false,
+        | Condition::Length(_)
+        | Condition::During(_)
+        | Condition::Ipsec => true,
+        Condition::State(_) | Condition::Mark(_) | Condition::Ttl(_) | Condition::Dscp(_) => false,
     }
 }
 

@@ -15,11 +15,11 @@
 //! `normal` compares them with what comes out, `world` joins
 //! five of them to a small internet, `probe` asks there and `serve` answers, `expect` is what a
 //! test says about the answer. `examples` are the policies and what each must let through,
-//! `compiled` their rules as the compiler makes them, `hand` as a person writes them. An example
+//! `policies` are the example policies of whole machines. `compiled` are the rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `ftp` is a session whose second connection only a helper lets pass, `helpers` the policies that
 //! name one; `untracked` are those that keep packets from conntrack.
-//! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
+//! `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
@@ -40,6 +40,7 @@ mod expect;
 mod compiled;
 mod examples;
 mod hand;
+mod policies;
 
 mod ftp;
 mod helpers;
@@ -48,6 +49,7 @@ mod untracked;
 mod everything;
 mod taken;
 mod walk;
+mod windows;
 
 mod craft;
 mod ground;

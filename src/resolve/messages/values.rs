@@ -1,7 +1,6 @@
 //! Messages about values: addresses, ports, rates, texts.
 
 use crate::diagnostic::{Finding, catalogue as lint, nearest};
-use crate::net::dscp::DSCP_NAMES;
 use crate::net::{AddressError, InterfaceError, PortError, PortProtocol, Prefix, Rate, RateError};
 use crate::source::Span;
 
@@ -115,6 +114,25 @@ pub fn bad_number(at: Span, text: &str, what: &str, min: u32, max: u32) -> Findi
         .help(format!("{what} is a number from {min} to {max}"))
 }
 
+pub fn bad_date(at: Span, text: &str) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a day of the calendar"))
+        .label("not a date")
+        .help("a date is written `2026-12-31`: year, month, day")
+}
+
+/// `empty` says that it was read, and has no time in it.
+pub fn bad_hours(at: Span, text: &str, empty: bool) -> Finding {
+    if empty {
+        let message = format!("`{text}` begins and ends at one time");
+        return Finding::new(&lint::BAD_VALUE, at, message)
+            .label("no time at all, or all of it?")
+            .help("leave the hours out to mean the whole day: `during mon-fri`");
+    }
+    Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a time window"))
+        .label("not a time window")
+        .help("hours are written `09:00-17:30`, 00:00 to 23:59; `22:00-06:00` goes past midnight")
+}
+
 pub fn bad_rate(at: Span, text: &str, error: &RateError) -> Finding {
     let message = match error {
         RateError::NotARate => format!("`{text}` is not a rate"),
@@ -175,16 +193,6 @@ pub fn sticky_nothing(at: Span) -> Finding {
         .label("no bit is set")
         .note("a connection that nothing marked has 0, so it would be marked again and again")
         .help("take another number, or leave `sticky` out")
-}
-
-pub fn bad_dscp(at: Span, text: &str) -> Finding {
-    let finding = Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a class of traffic"))
-        .label("not a class")
-        .note("classes are cs0 to cs7, af11 to af43, ef, va, le, be, or a number from 0 to 63");
-    match nearest(text, DSCP_NAMES.iter().map(|(name, _)| *name)) {
-        Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None => finding.help("write one of them"),
-    }
 }
 
 pub fn bad_account(at: Span) -> Finding {
