@@ -204,7 +204,8 @@ impl<'a> Resolver<'a> {
             implicit,
             chains,
             items: std::mem::take(&mut self.items),
-            calls: std::mem::take(&mut self.calls),
+            // What is said of the whole policy still points at them.
+            calls: self.calls.clone(),
             promises: std::mem::take(&mut self.promises),
         };
         self.mention_forwarding(&policy);
@@ -244,6 +245,13 @@ impl<'a> Resolver<'a> {
             finding.span = Some(outermost(&self.calls, call));
         }
         self.findings.push(finding);
+    }
+
+    /// Takes a finding about an item, which may have come through a call.
+    fn report_of(&mut self, origin: Origin, finding: Finding) {
+        let around = std::mem::replace(&mut self.current, origin.call);
+        self.report(finding);
+        self.current = around;
     }
 
     /// Whether a place is in the body of a `def` that is being unfolded.

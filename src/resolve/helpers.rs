@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::direction::Route;
+use super::ends::intersect_interfaces;
 use super::policy::{
     Action, Alteration, AlterationKind, At, Bound, Chain, Condition, Flow, Forward, Hook, Item,
     Nat, NatKind, Origin, Part, Place, Policy, Redirect, Remarks, Rule, Scope,
@@ -90,17 +91,19 @@ impl Resolver<'_> {
     /// Adds the outside addresses by which `netmap` leads to a place: that is what packets still have.
     pub(super) fn helpers_behind_netmaps(&mut self) {
         let netmap = |item: &Item| match item {
-            Item::Nat(Nat { kind: NatKind::Netmap { outside, inside, .. }, .. }) => {
-                Some((*outside, *inside))
+            Item::Nat(Nat { kind: NatKind::Netmap { outside, inside, interfaces }, .. }) => {
+                Some((*outside, *inside, interfaces.clone()))
             }
             Item::Nat(_) | Item::Rule(_) | Item::Alter(_) => None,
         };
-        let netmaps: Vec<(Prefix, Prefix)> = self.items.iter().filter_map(netmap).collect();
+        let netmaps: Vec<_> = self.items.iter().filter_map(netmap).collect();
         for item in &mut self.items {
             if let Item::Alter(Alteration { kind: AlterationKind::Helper(_), flows, .. }) = item {
                 let each = |flow: &Flow| {
-                    let of = |(outside, inside)| by_netmap(flow, outside, inside);
-                    netmaps.iter().copied().filter_map(of).collect::<Vec<_>>()
+                    let of = |(outside, inside, on): &(Prefix, Prefix, Vec<Interface>)| {
+                        by_netmap(flow, [*outside, *inside], on)
+                    };
+                    netmaps.iter().filter_map(of).collect::<Vec<_>>()
                 };
                 let more: Vec<Flow> = flows.iter().flat_map(each).collect();
                 flows.extend(more);
@@ -127,7 +130,7 @@ impl Resolver<'_> {
                 origin, kind: AlterationKind::Helper(helper), ..
             }) = item
             {
-                self.report(messages::related_not_accepted(origin.span, *helper));
+                self.report_of(*origin, messages::related_not_accepted(origin.span, *helper));
             }
         }
     }
@@ -238,7 +241,9 @@ pub fn met_early(flow: &Flow, hook: Hook) -> Option<Flow> {
     let scope = match hook {
         Hook::Input => {
             destination.retain(|place| place.interfaces.is_none());
-            Scope::Arrival(Bound::Here)
+            // A group is no address of this machine, whoever is in it.
+            let to_groups = destination.iter().all(|place| place.addresses.is_subset(&group_addresses()));
+            Scope::Arrival(if to_groups { Bound::Anywhere } else { Bound::Here })
         }
         Hook::Forward => {
             destination = destination.into_iter().map(somewhere).collect();
@@ -253,9 +258,9 @@ pub fn met_early(flow: &Flow, hook: Hook) -> Option<Flow> {
     some.then(|| Flow { scope, source, destination, ..flow.clone() })
 }
 
-/// The packets of a flow through this machine that have an address of `outside` until they are
-/// translated to `inside`; `None` when there are none.
-fn by_netmap(flow: &Flow, outside: Prefix, inside: Prefix) -> Option<Flow> {
+/// The packets of a flow through this machine that come in on these interfaces and have an address
+/// of `outside` until they are translated to `inside`; `None` when there are none.
+fn by_netmap(flow: &Flow, [outside, inside]: [Prefix; 2], on: &[Interface]) -> Option<Flow> {
     let family = inside.family();
     let offset = |(low, high): (u128, u128)| {
         let (from, to) = (inside.bounds().0, outside.bounds().0);
@@ -265,12 +270,29 @@ fn by_netmap(flow: &Flow, outside: Prefix, inside: Prefix) -> Option<Flow> {
     let meant = all.intersection(&inside.into()).intervals(family);
     let outside: Vec<Addresses> = meant.into_iter().map(offset).collect();
     let outside = Addresses::union_all(outside.iter());
-    let through = flow.scope == Scope::Arrival(Bound::Elsewhere) && !outside.is_empty();
-    through.then(|| Flow {
+    let behind = |place: &Place| {
+        let interfaces = match &place.interfaces {
+            Some(own) => intersect_interfaces(own, on)?,
+            None => on.to_vec(),
+        };
+        Some(Place { interfaces: Some(interfaces), ..place.clone() })
+    };
+    let source: Vec<Place> = flow.source.iter().filter_map(behind).collect();
+    let through = flow.scope == Scope::Arrival(Bound::Elsewhere);
+    (through && !outside.is_empty() && !source.is_empty()).then(|| Flow {
         scope: Scope::Arrival(Bound::Anywhere),
+        source,
         destination: vec![at_addresses(outside)],
         ..flow.clone()
     })
+}
+
+/// The addresses of many: multicast (RFC 5771, RFC 4291) and broadcast on the link.
+pub fn group_addresses() -> Addresses {
+    let v4 = Addresses::range(Family::V4, 0xe000_0000, 0xefff_ffff);
+    let everybody = Addresses::range(Family::V4, 0xffff_ffff, 0xffff_ffff);
+    let v6 = Addresses::range(Family::V6, 0xff << 120, u128::MAX);
+    v4.union(&everybody).union(&v6)
 }
 
 /// A place by its addresses alone.

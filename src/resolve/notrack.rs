@@ -3,7 +3,7 @@
 use super::context::{Context, ToIs};
 use super::direction::Route;
 use super::ends::{End, EndKind};
-use super::helpers::met_early;
+use super::helpers::{group_addresses, met_early};
 use super::policy::{
     Action, Alteration, AlterationKind, CallId, Condition, Flow, Hook, Item, Origin, Part, Place,
     Policy, Rule, Scope, Verdict,
@@ -18,7 +18,7 @@ use crate::syntax::tree;
 /// Answers that conntrack does not see, so that they are no answers to the filter.
 #[derive(Debug, Clone)]
 pub struct Answers {
-    span: Span,
+    origin: Origin,
     /// In the filter's chains.
     flows: Vec<Flow>,
     /// The rules that let them pass, as they are to be written.
@@ -41,22 +41,22 @@ impl<'a> Resolver<'a> {
         let routes = self.routes(&context, span)?;
         let families = self.rule_families(&context, &mut traffic, rule, env)?;
         let flows = self.flows(&routes, &traffic, families, span, false)?;
-        self.check_addresses(&routes, &traffic)?;
+        self.check_addresses(&routes, &traffic, &context)?;
+        let origin = Origin { span, call: env };
         // A packet to a group is answered by nobody whom it was sent to.
-        let groups =
-            Addresses::union_all(traffic.iter().filter_map(|one| one.destination.as_ref()));
+        let groups = group_addresses();
         let answers: Vec<Flow> =
             flows.iter().filter(|flow| !is_within(flow, &groups)).filter_map(answer).collect();
         let rules = routes.iter().flat_map(|route| self.rules_for(route, &context, &answers));
         let rules = rules.collect();
-        self.answers.push(Answers { span, flows: answers.clone(), rules });
+        self.answers.push(Answers { origin, flows: answers.clone(), rules });
         let mut early: Vec<Flow> = Vec::new();
         for flow in flows.iter().chain(&answers) {
             let Scope::Hook(hook) = flow.scope else { continue };
             early.extend(met_early(flow, hook).filter(|flow| !early.contains(flow)));
         }
         Some(Alteration {
-            origin: Origin { span, call: env },
+            origin,
             kind: AlterationKind::Notrack,
             flows: early,
             conditions: context.conditions.into_iter().map(|(condition, _)| condition).collect(),
@@ -74,7 +74,7 @@ impl<'a> Resolver<'a> {
                 "state" => messages::state_before_tracking(*at, verb.span),
                 "flags" | "user" | "group" | "mac" | "mark" | "dscp" | "length" | "ttl" | "via"
                 | "during" => messages::not_of_answers(*at, word, verb.span),
-                _ => messages::misplaced_clause(*at, word, self.text(verb.span), verb.span),
+                _ => messages::clause_of_no_change(*at, word, self.text(verb.span), verb.span),
             };
             self.report(finding);
             whole = false;
@@ -84,7 +84,12 @@ impl<'a> Resolver<'a> {
 
     /// Of what passes through, the outgoing interface is not known yet: both ends must be addresses,
     /// or anything.
-    fn check_addresses(&mut self, routes: &[Route], traffic: &[Traffic]) -> Option<()> {
+    fn check_addresses(
+        &mut self,
+        routes: &[Route],
+        traffic: &[Traffic],
+        context: &Context<'a>,
+    ) -> Option<()> {
         let loose = traffic.iter().any(Traffic::ignores_nets);
         let through = routes.iter().filter(|route| route.scope == Scope::Hook(Hook::Forward));
         let mut ends = through.flat_map(|route| route.source.iter().chain(&route.destination));
@@ -94,8 +99,10 @@ impl<'a> Resolver<'a> {
             place.interfaces.is_some() && full
         };
         let Some(end) = ends.find(by_interface) else { return Some(()) };
-        let finding = messages::notrack_by_interface(end.span, self.text(end.span));
-        self.report(finding);
+        let clause = context.present.iter().find(|(word, _)| matches!(*word, "in" | "out"));
+        let clause = clause.filter(|_| end.kind == EndKind::Any);
+        let at = clause.map_or(end.span, |(_, at)| *at);
+        self.report(messages::notrack_by_interface(at, self.text(at)));
         None
     }
 
@@ -153,7 +160,7 @@ impl<'a> Resolver<'a> {
 
     /// Says which answers nothing lets pass.
     pub(super) fn mention_untracked_answers(&mut self, policy: &Policy) {
-        for Answers { span, flows, rules } in std::mem::take(&mut self.answers) {
+        for Answers { origin, flows, rules } in std::mem::take(&mut self.answers) {
             let lost = |hook: Hook| {
                 let closed = !matches!(policy.defaults.of(hook).verdict, Verdict::Allow);
                 let here = flows.iter().filter(|flow| flow.scope == Scope::Hook(hook));
@@ -162,7 +169,7 @@ impl<'a> Resolver<'a> {
             let wanted: Vec<&str> =
                 rules.iter().filter(|(hook, _)| lost(*hook)).map(|(_, rule)| &**rule).collect();
             if !wanted.is_empty() {
-                self.report(messages::untracked_answers(span, &wanted));
+                self.report_of(origin, messages::untracked_answers(origin.span, &wanted));
             }
         }
     }

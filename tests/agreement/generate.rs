@@ -327,7 +327,7 @@ const UNTRACKED: &[&str] =
 
 fn notrack(random: &mut Random) -> String {
     let subject =
-        random.pick(&["dns", "ftp", "ping", "any", "udp any", "tcp 80", "shop", "proto gre"]);
+        random.pick(&["dns", "ftp", "ping", "any", "udp any", "tcp 80", "shop", "proto gre", "mdns"]);
     let family = random.pick(&["", "", "", " ipv4", " ipv6"]);
     match random.below(4) {
         0 => format!("notrack {subject} from self{family}"),

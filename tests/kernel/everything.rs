@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use palisade::net::{
-    Account, CtState, CtStates, Dscp, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch,
-    Prefix, Protocol, Rate, TcpFlags,
+    Account, CtState, CtStates, Dscp, Family, FlagMatch, Helper, IcmpType, Interface, Mac,
+    MarkMatch, PortProtocol, Prefix, Protocol, Rate, TcpFlags,
 };
 use palisade::ruleset::{
     Chain, ChainPolicy, Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, RejectType, Rule,
@@ -430,6 +430,27 @@ fn mangle() -> Table {
     table(TableName::Mangle, &chains, Vec::new())
 }
 
+/// What conntrack is told, with every helper that the family has.
+fn raw(family: Family) -> Table {
+    let helpers = Helper::ALL.into_iter().filter(|helper| helper.families().contains(family));
+    let rules = helpers.flat_map(|helper| {
+        let each = move |protocol: &PortProtocol| {
+            let protocol = yes(MatchKind::Protocol(protocol.protocol()));
+            let port = yes(MatchKind::DestinationPort(1000, 1000));
+            rule(vec![protocol, port], Target::Helper(helper))
+        };
+        helper.protocols().iter().map(each)
+    });
+    let rules: Vec<Rule> = rules.collect();
+    let told = vec![
+        rule(vec![yes(MatchKind::Ttl(9))], Target::Accept),
+        rule(vec![yes(MatchKind::Ttl(10))], Target::Notrack),
+        rule(vec![yes(MatchKind::Ttl(11))], Target::Jump("helped".into())),
+    ];
+    let own = vec![chain("helped", None, rules.clone())];
+    table(TableName::Raw, &[("PREROUTING", told), ("OUTPUT", rules)], own)
+}
+
 /// All four tables with every kind of match and target, negated where that can be said.
 pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
     let places = places(family);
@@ -440,9 +461,7 @@ pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
         &[("INPUT", input(&places)), ("FORWARD", logs(log_prefixes)), ("OUTPUT", owners())],
         own,
     );
-    let raw = vec![rule(vec![yes(MatchKind::Ttl(9))], Target::Accept)];
-    let raw = table(TableName::Raw, &[("PREROUTING", raw)], Vec::new());
-    Ruleset { family, tables: vec![filter, nat(&places), mangle(), raw] }
+    Ruleset { family, tables: vec![filter, nat(&places), mangle(), raw(family)] }
 }
 
 pub fn yes(kind: MatchKind) -> Match {

@@ -166,7 +166,7 @@ impl Control {
 
 /// Serves one client, until it goes or is silent for too long.
 fn serve(listener: &TcpListener, patience: Duration) {
-    let served = accept(listener, patience).and_then(|stream| {
+    let served: io::Result<()> = accept(listener, patience).and_then(|stream| {
         let (own, mut data) = (stream.local_addr()?.ip().to_canonical(), None);
         let mut control = Control::over(stream, patience)?;
         control.say("220 ready")?;
@@ -197,8 +197,8 @@ fn serve(listener: &TcpListener, patience: Duration) {
             }
         }
     });
-    // It ends with an error: the client hangs up, or what a rule stops never comes.
-    let _ended: io::Result<()> = served;
+    // The client hangs up, or what a rule stops never comes.
+    assert!(served.is_err(), "a server has no end of its own");
 }
 
 /// How the data connection comes about, for the server.

@@ -146,5 +146,7 @@ fn target(target: &Target) -> String {
         Target::SetDscp(dscp) => format!("DSCP {dscp}"),
         Target::Tcpmss(None) => "TCPMSS pmtu".to_owned(),
         Target::Tcpmss(Some(size)) => format!("TCPMSS {size}"),
+        Target::Notrack => "NOTRACK".to_owned(),
+        Target::Helper(helper) => format!("HELPER {helper}"),
     }
 }
