@@ -18,6 +18,7 @@ mod load;
 mod messages;
 mod names;
 mod nat;
+mod order;
 pub mod policy;
 mod remarks;
 mod rules;
@@ -197,6 +198,7 @@ impl<'a> Resolver<'a> {
             calls: std::mem::take(&mut self.calls),
             promises: std::mem::take(&mut self.promises),
         };
+        self.check_order(&policy.items);
         self.mention_forwarding(&policy);
         policy
     }
@@ -348,7 +350,7 @@ impl<'a> Resolver<'a> {
             }
             VerbKind::Mark { .. } | VerbKind::Dscp(_) | VerbKind::Clamp(_) => {
                 if self.in_chain {
-                    let word = self.text(rule.verb.span);
+                    let word = alter::change_word(&rule.verb.kind);
                     self.report(messages::change_in_chain(rule.verb.span, word));
                     return;
                 }

@@ -73,6 +73,31 @@ fn sticky_marks_keep_connections_on_their_uplink() {
     );
 }
 
+#[test]
+fn the_example_answers_on_both_uplinks() {
+    if !need::met() {
+        return;
+    }
+    let rules = compiled::example("uplinks");
+    for variant in Variant::ALL {
+        println!("loaded by {variant:?}:");
+        let world = Uplinks::new();
+        for family in Family::BOTH {
+            restore(&world.host, variant, family, rules.of(family)).expect("the rules load");
+        }
+        let _https = Service::tcp(&world.server, 8443);
+        let _own = Service::tcp(&world.host, 8443);
+        let _shut = Service::tcp(&world.host, 22);
+        let _web = Service::tcp(&world.client, 80);
+        for host in V4.host {
+            arrives(&world.client, Tcp(host, 443), V4.client);
+            silent(&world.client, &[Tcp(host, 22), Tcp(host, 8443)]);
+        }
+        arrives(&world.server, Tcp(V4.client, 80), V4.host[0]);
+        arrives(&world.server, Tcp(V4.host[0], 22), V4.server);
+    }
+}
+
 /// With the outgoing interface said, the mark is set where the route is chosen already; the answers
 /// find it all the same.
 #[test]
