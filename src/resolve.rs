@@ -20,6 +20,7 @@ mod messages;
 mod names;
 mod nat;
 mod notrack;
+mod order;
 pub mod policy;
 mod remarks;
 mod rules;
@@ -208,6 +209,7 @@ impl<'a> Resolver<'a> {
             calls: self.calls.clone(),
             promises: std::mem::take(&mut self.promises),
         };
+        self.check_order(&policy.items);
         self.mention_forwarding(&policy);
         self.mention_unrelated(&policy);
         self.mention_untracked_answers(&policy);
@@ -368,7 +370,7 @@ impl<'a> Resolver<'a> {
             }
             VerbKind::Mark { .. } | VerbKind::Dscp(_) | VerbKind::Clamp(_) | VerbKind::Notrack => {
                 if self.in_chain {
-                    let word = self.text(rule.verb.span);
+                    let word = alter::change_word(&rule.verb.kind);
                     self.report(messages::change_in_chain(rule.verb.span, word));
                     return;
                 }

@@ -32,6 +32,7 @@ macro_rules! catalogue {
 }
 
 catalogue! {
+    ACTS_EARLIER = "acts-earlier", Warning, "a mark that is set before a statement that stands above it acts";
     AMBIGUOUS_DESTINATION = "ambiguous-destination", Error, "an address in `to` that is placed neither on this machine nor in a zone";
     AMBIGUOUS_DIRECTION = "ambiguous-direction", Error, "an outgoing interface without a word on where the packets come from";
     BAD_ADDRESS = "bad-address", Error, "a text that is not an address, network or range";

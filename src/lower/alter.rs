@@ -76,18 +76,16 @@ impl Lowering<'_> {
     pub(super) fn restore_marks(&mut self, policy: &Policy) {
         let mut masks = BTreeSet::new();
         for item in &policy.items {
-            let Item::Alter(Alteration { origin, kind: AlterationKind::StickyMark(mark), .. }) =
-                item
-            else {
-                continue;
-            };
+            let Item::Alter(said) = item else { continue };
+            let AlterationKind::StickyMark(mark) = said.kind else { continue };
             let Some(unmarked) = MarkMatch::new(0, mark.mask()) else { continue };
-            if !masks.insert(mark.mask()) {
+            let here = said.flows.iter().any(|flow| flow.families.contains(self.family));
+            if !here || !masks.insert(mark.mask()) {
                 continue;
             }
             let marked = Match { negated: true, kind: MatchKind::Connmark(unmarked) };
             let target = Target::RestoreMark(mark.mask());
-            let origin = self.origin(*origin);
+            let origin = self.origin(said.origin);
             for rules in [&mut self.mangle.prerouting, &mut self.mangle.output] {
                 let matches = vec![marked.clone()];
                 rules.push(Rule { matches, target: target.clone(), origin });

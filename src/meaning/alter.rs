@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::net::{FlagMatch, MarkMatch, TcpFlags};
+use crate::net::{Family, FlagMatch, MarkMatch, TcpFlags};
 use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
 use crate::resolve::Policy;
-use crate::resolve::policy::{Alteration, AlterationKind, Hook, Item, Scope};
+use crate::resolve::policy::{Alteration, AlterationKind, Flow, Hook, Item, Scope};
 
 use super::sets::Sets;
 use super::{BaseChain, Change, Effect, Entry, Lists, Reason};
@@ -15,7 +15,9 @@ use super::{BaseChain, Change, Effect, Entry, Lists, Reason};
 /// has one.
 pub(super) fn restored_marks(policy: &Policy, sets: &mut Sets<'_>, lists: &mut Lists) {
     let mut seen = BTreeSet::new();
-    for mask in policy.items.iter().filter_map(sticky_mask).filter(|mask| seen.insert(*mask)) {
+    let family = sets.family;
+    let masks = policy.items.iter().filter_map(|item| sticky_mask(item, family));
+    for mask in masks.filter(|mask| seen.insert(*mask)) {
         let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit| mask & bit != 0);
         let marked = bits.filter_map(|bit| {
             FieldBox::of(MarkMatch::new(bit, bit).map(Constraint::connection_mark))
@@ -28,10 +30,14 @@ pub(super) fn restored_marks(policy: &Policy, sets: &mut Sets<'_>, lists: &mut L
     }
 }
 
-fn sticky_mask(item: &Item) -> Option<u32> {
+/// The mask under which a statement makes marks stay in a family.
+fn sticky_mask(item: &Item, family: Family) -> Option<u32> {
     match item {
-        Item::Alter(alteration) => match alteration.kind {
-            AlterationKind::StickyMark(mark) => Some(mark.mask()),
+        Item::Alter(said) => match said.kind {
+            AlterationKind::StickyMark(mark) => {
+                let speaks = |flow: &Flow| flow.families.contains(family);
+                said.flows.iter().any(speaks).then_some(mark.mask())
+            }
             AlterationKind::Mark(_)
             | AlterationKind::Dscp(_)
             | AlterationKind::ClampMss(_)

@@ -3,16 +3,15 @@
 use super::context::{Context, ToIs};
 use super::direction::Route;
 use super::ends::End;
-use super::policy::{Alteration, AlterationKind, Bound, CallId, Hook, Origin, Part, Place, Scope};
+use super::policy::{
+    Alteration, AlterationKind, Bound, CallId, Condition, Hook, Origin, Part, Place, Scope,
+};
 use super::rules::{describe, is_tcp};
 use super::services::Traffic;
 use super::{Resolver, messages};
-use crate::net::{PortProtocol, Ports};
+use crate::net::{FlagMatch, PortProtocol, Ports, TcpFlags};
 use crate::source::Span;
 use crate::syntax::tree::{self, VerbKind};
-
-/// Sizes that the TCPMSS target takes: a tcp and an IPv4 header fit beside it into the longest packet.
-const MAX_MSS: u32 = 65_535 - 40;
 
 impl<'a> Resolver<'a> {
     pub(super) fn alteration(
@@ -29,6 +28,7 @@ impl<'a> Resolver<'a> {
         let (kind, mut traffic) = (kind?, traffic?);
         if let AlterationKind::ClampMss(_) = kind {
             self.only_tcp(&mut traffic, rule)?;
+            self.can_open(&context)?;
         }
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
         let routes = self.routes(&context, span)?;
@@ -58,10 +58,7 @@ impl<'a> Resolver<'a> {
             }
             VerbKind::Dscp(class) => AlterationKind::Dscp(self.read_dscp(*class, env)?),
             VerbKind::Clamp(size) => AlterationKind::ClampMss(match size {
-                Some(size) => {
-                    let read = self.read_number(size.0, "segment size", 1, MAX_MSS)?;
-                    Some(u16::try_from(read).ok()?)
-                }
+                Some(size) => Some(self.read_segment_size(*size)?),
                 None => None,
             }),
             _ => return None,
@@ -77,8 +74,8 @@ impl<'a> Resolver<'a> {
                 "as" | "at" | "on" | "hairpin" | "with" | "log" | "limit" | "connections"
             );
             if !fits {
-                let verb_text = self.text(verb.span);
-                self.report(messages::clause_of_no_change(*span, word, verb_text, verb.span));
+                let said = change_word(&verb.kind);
+                self.report(messages::clause_of_no_change(*span, word, said, verb.span));
                 whole = false;
             }
         }
@@ -103,6 +100,21 @@ impl<'a> Resolver<'a> {
         Some(())
     }
 
+    /// Only packets that open a connection say a size; `flags` may ask for more of them, but for no
+    /// others.
+    fn can_open(&mut self, context: &Context<'a>) -> Option<()> {
+        let opening = FlagMatch::new(TcpFlags::SYN, TcpFlags::SYN.union(TcpFlags::RST))?;
+        for (condition, span) in &context.conditions {
+            if let Condition::Flags(flags) = condition
+                && flags.intersection(opening).is_none()
+            {
+                self.report(messages::opens_nothing(*span));
+                return None;
+            }
+        }
+        Some(())
+    }
+
     /// Refuses what only arrives: the kernel takes the size from the route on which a packet leaves.
     fn with_a_path(&mut self, routes: Vec<Route>) -> Option<Vec<Route>> {
         let input = routes.iter().find(|route| route.scope == Scope::Hook(Hook::Input));
@@ -112,6 +124,16 @@ impl<'a> Resolver<'a> {
         let at = end.span;
         self.report(messages::clamp_on_input(at));
         None
+    }
+}
+
+/// How people call a statement that changes packets.
+pub fn change_word(verb: &VerbKind) -> &'static str {
+    match verb {
+        VerbKind::Dscp(_) => "dscp",
+        VerbKind::Clamp(_) => "clamp mss",
+        VerbKind::Notrack => "notrack",
+        _ => "mark",
     }
 }
 

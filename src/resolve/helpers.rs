@@ -97,6 +97,9 @@ impl Resolver<'_> {
             Item::Nat(_) | Item::Rule(_) | Item::Alter(_) => None,
         };
         let netmaps: Vec<_> = self.items.iter().filter_map(netmap).collect();
+        if netmaps.is_empty() {
+            return;
+        }
         for item in &mut self.items {
             if let Item::Alter(Alteration { kind: AlterationKind::Helper(_), flows, .. }) = item {
                 let each = |flow: &Flow| {
@@ -144,7 +147,9 @@ impl Resolver<'_> {
         flows_of: impl Fn(&[Traffic], Families) -> Vec<Flow>,
     ) -> Option<Vec<Alteration>> {
         let mut all = Vec::new();
-        if !opens(said.conditions) {
+        // By far the most frequent case is that there is none.
+        let none = traffic.iter().all(|one| one.helper.is_none());
+        if none || !opens(said.conditions) {
             return Some(all);
         }
         for helper in Helper::ALL {
@@ -242,7 +247,8 @@ pub fn met_early(flow: &Flow, hook: Hook) -> Option<Flow> {
         Hook::Input => {
             destination.retain(|place| place.interfaces.is_none());
             // A group is no address of this machine, whoever is in it.
-            let to_groups = destination.iter().all(|place| place.addresses.is_subset(&group_addresses()));
+            let to_groups =
+                destination.iter().all(|place| place.addresses.is_subset(&group_addresses()));
             Scope::Arrival(if to_groups { Bound::Anywhere } else { Bound::Here })
         }
         Hook::Forward => {

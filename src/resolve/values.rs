@@ -160,6 +160,12 @@ impl<'a> Resolver<'a> {
         read
     }
 
+    /// What `clamp mss` sets.
+    pub(super) fn read_segment_size(&mut self, value: Value) -> Option<u16> {
+        let read = self.read_number(value.0, "segment size", 1, MAX_SEGMENT)?;
+        u16::try_from(read).ok()
+    }
+
     /// A class by its name or number.
     pub(super) fn read_dscp(&mut self, value: DscpValue, env: Option<CallId>) -> Option<Dscp> {
         let text = self.text(value.0);
@@ -263,6 +269,10 @@ impl<'a> Resolver<'a> {
         Some(said)
     }
 }
+
+/// The largest size that the TCPMSS target takes: beside it the headers of tcp and IPv4 fit into the
+/// longest packet.
+const MAX_SEGMENT: u32 = 65_535 - 40;
 
 /// The levels of syslog by name, 0 first.
 const LOG_LEVELS: &[&str] =

@@ -326,8 +326,17 @@ const UNTRACKED: &[&str] =
     &["dmz", "admins", "staff", "any", "10.0.0.7", "sites", "lan", "any except 10.0.0.66"];
 
 fn notrack(random: &mut Random) -> String {
-    let subject =
-        random.pick(&["dns", "ftp", "ping", "any", "udp any", "tcp 80", "shop", "proto gre", "mdns"]);
+    let subject = random.pick(&[
+        "dns",
+        "ftp",
+        "ping",
+        "any",
+        "udp any",
+        "tcp 80",
+        "shop",
+        "proto gre",
+        "mdns",
+    ]);
     let family = random.pick(&["", "", "", " ipv4", " ipv6"]);
     match random.below(4) {
         0 => format!("notrack {subject} from self{family}"),

@@ -196,6 +196,22 @@ fn ftp_by_hairpin() {
     });
 }
 
+/// By an address that stands for the server's, one for one.
+#[test]
+fn ftp_by_netmap() {
+    if !need::met() {
+        return;
+    }
+    let policy = format!(
+        "{ZONES}netmap 203.0.113.0/28 to 10.0.0.0/28 on wan\nallow ftp from wan to 10.0.0.2@lan"
+    );
+    in_every_variant(&policy, |world| {
+        world.client.ip(&format!("route add 203.0.113.0/28 via {}", V4.host));
+        let outside = "203.0.113.2".parse().expect("an address");
+        fetches(&world.client, &Server::on(&world.server, 21), (outside, 21));
+    });
+}
+
 /// To a server of this machine itself on another port.
 #[test]
 fn ftp_by_redirect() {

@@ -7,7 +7,7 @@ use palisade::net::address::{from_number, to_number};
 use palisade::net::{CtState, Family, Prefix};
 use palisade::packet::{Original, Packet, Payload};
 
-use crate::ground::{Asked, LINKS, Sighting, is_local};
+use crate::ground::{Asked, Changed, LINKS, Sighting, is_local};
 
 /// How a packet ended, as it was meant to.
 #[derive(Clone, Copy)]
@@ -32,18 +32,25 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
     is_tracked_so(meaning, packet, asked.state)?;
     let mut packet = Packet { state: asked.state, ..packet.clone() };
     let sent = (packet.source, packet.destination);
+    change(meaning, BaseChain::ManglePrerouting, &mut packet);
     let Some(translation) = traced(meaning, BaseChain::NatPrerouting, &packet) else {
         return Ok(End::Limited);
     };
     translate(&mut packet, &translation, asked)?;
     packet.outgoing = asked.outgoing.as_deref().map(Into::into);
-    let chain = match packet.outgoing {
-        Some(_) => BaseChain::FilterForward,
-        None => BaseChain::FilterInput,
+    let (mangle, chain) = match packet.outgoing {
+        Some(_) => (BaseChain::MangleForward, BaseChain::FilterForward),
+        None => (BaseChain::MangleInput, BaseChain::FilterInput),
     };
     if chain == BaseChain::FilterForward {
         // The kernel counts the hop before it asks.
         packet.ttl -= 1;
+    }
+    change(meaning, mangle, &mut packet);
+    let Packet { mark, connection_mark, dscp, .. } = packet;
+    let changed = Changed { mark, connection_mark, dscp };
+    if changed != sighting.changed {
+        return Err(format!("is meant to become {changed:?}"));
     }
     let Some(decision) = traced(meaning, chain, &packet) else { return Ok(End::Limited) };
     let passes = match decision {
@@ -79,6 +86,11 @@ fn is_tracked_so(meaning: &Meaning, packet: &Packet, state: CtState) -> Result<(
         CtState::Invalid | CtState::New | CtState::Related | CtState::Established => !untracked,
     };
     fits.then_some(()).ok_or_else(|| format!("is {}, meant the opposite", state.name()))
+}
+
+/// Makes of the packet what the statements of a chain make of it.
+fn change(meaning: &Meaning, chain: BaseChain, packet: &mut Packet) {
+    *packet = meaning.trace(chain, packet, &mut |_| true).packet;
 }
 
 /// What a chain decides; `None` when that depends on a limit.

@@ -14,7 +14,8 @@
 //! To read, from the ground up: `netns` is one namespace, `load` puts rules into it and
 //! `normal` compares them with what comes out, `world` joins
 //! five of them to a small internet, `probe` asks there and `serve` answers, `expect` is what a
-//! test says about the answer. `examples` are the policies and what each must let through,
+//! test says about the answer; `eyes` see what a packet looks like on the way, and `uplinks` are a world
+//! with two ways out. `examples` are the policies and what each must let through,
 //! `policies` are the example policies of whole machines. `compiled` are the rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `ftp` is a session whose second connection only a helper lets pass, `helpers` the policies that
@@ -30,8 +31,10 @@ mod netns;
 
 mod load;
 mod normal;
+mod uplinks;
 mod world;
 
+mod eyes;
 mod probe;
 mod serve;
 
@@ -40,6 +43,7 @@ mod expect;
 mod compiled;
 mod examples;
 mod hand;
+mod marks;
 mod policies;
 
 mod ftp;

@@ -228,3 +228,18 @@ fn connections_are_asked_of_packets_that_have_one() {
     assert!(!holds(false, to("192.0.2.1", &[]), &untracked));
     assert!(holds(true, dnat, &untracked));
 }
+
+/// `xt_CT` leaves a packet alone that has a connection, or was told to have none.
+#[test]
+fn conntrack_is_told_once() {
+    use crate::net::Helper;
+
+    let ftp = || always(Target::Helper(Helper::Ftp));
+    let raw = |rules| table(vec![("INPUT", rules)]);
+    let told = ask(&raw(vec![ftp(), always(Target::Notrack)]), &packet(21));
+    assert_eq!(told.changes, [Target::Helper(Helper::Ftp)]);
+    assert_eq!((told.packet.state, told.steps.len()), (CtState::New, 2));
+    let told = ask(&raw(vec![always(Target::Notrack), ftp()]), &packet(21));
+    assert_eq!(told.changes, [Target::Notrack]);
+    assert_eq!(told.packet.state, CtState::Untracked);
+}

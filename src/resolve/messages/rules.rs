@@ -81,6 +81,23 @@ pub fn clause_of_no_change(at: Span, word: &str, verb: &str, around: Span) -> Fi
     finding.help(help)
 }
 
+pub fn opens_nothing(at: Span) -> Finding {
+    let message =
+        "no packet with these flags opens a connection, and only such a packet says a size";
+    Finding::new(&lint::NEVER_MATCHES, at, message)
+        .label("not SYN without RST")
+        .help("leave `flags` out: `clamp mss` looks for the right packets itself")
+}
+
+pub fn acts_earlier(at: Span, above: Span) -> Finding {
+    let message = "this mark is set before a statement that stands above it acts";
+    Finding::new(&lint::ACTS_EARLIER, at, message)
+        .label("where packets arrive")
+        .related(above, "the same packets meet this later")
+        .note("a mark is set where packets arrive unless an outgoing interface or `self` is said")
+        .help("write it above that statement, where it acts")
+}
+
 pub fn clamp_on_input(at: Span) -> Finding {
     let message = "packets to this machine have no path to take the size of segments from";
     Finding::new(&lint::MISPLACED_CLAUSE, at, message)

@@ -179,7 +179,7 @@ pub fn mark_not_in_mask(at: Span, value: u32, mask: u32) -> Finding {
     let message = format!("mark {value:#x} has bits outside its mask {mask:#x}, which are not set");
     Finding::new(&lint::BAD_VALUE, at, message)
         .label("outside the mask")
-        .help(format!("write `{:#x}/{mask:#x}`, or a mask with these bits", value & mask))
+        .help(format!("write a mask that has them: `mark {value:#x}/{:#x}`", value | mask))
 }
 
 pub fn empty_mask(at: Span) -> Finding {
