@@ -46,8 +46,12 @@ pub fn probes(
 /// What packets look like in a base chain.
 fn view(base: BaseChain) -> View {
     let (incoming, outgoing, translated) = match base {
-        BaseChain::NatPrerouting => (Presence::Always, Presence::Never, Presence::Never),
-        BaseChain::NatOutput => (Presence::Never, Presence::Always, Presence::Never),
+        BaseChain::NatPrerouting | BaseChain::RawPrerouting => {
+            (Presence::Always, Presence::Never, Presence::Never)
+        }
+        BaseChain::NatOutput | BaseChain::RawOutput => {
+            (Presence::Never, Presence::Always, Presence::Never)
+        }
         BaseChain::NatPostrouting => (Presence::Maybe, Presence::Always, Presence::Maybe),
         BaseChain::ManglePrerouting | BaseChain::FilterInput | BaseChain::MangleInput => {
             (Presence::Always, Presence::Never, Presence::Maybe)
@@ -58,8 +62,6 @@ fn view(base: BaseChain) -> View {
         BaseChain::FilterOutput | BaseChain::MangleOutput => {
             (Presence::Never, Presence::Always, Presence::Maybe)
         }
-        BaseChain::RawPrerouting => (Presence::Always, Presence::Never, Presence::Never),
-        BaseChain::RawOutput => (Presence::Never, Presence::Always, Presence::Never),
     };
     View { incoming, outgoing, translated, first_only: base.is_nat() }
 }
