@@ -1,5 +1,6 @@
 //! Hand-made policies, each sentence of the language with packets that tell it from its opposite.
 
+mod alter;
 mod filter;
 mod nat;
 mod probing;

@@ -53,6 +53,35 @@ fn hooks(text: &str) -> Vec<Vec<Hook>> {
 }
 
 #[test]
+fn marks_are_set_as_early_as_what_is_said_allows() {
+    const ZONES: &str = "zone wan = eth0; zone lan = eth1; zone sites = { 10.20.0.0/16 }\n";
+    let scopes = |text: &str| -> Vec<Scope> {
+        let items = policy(&format!("{ZONES}{text}")).items;
+        let Item::Alter(said) = &items[0] else { panic!("a change") };
+        said.flows.iter().map(|flow| flow.scope).collect()
+    };
+    let (input, forward) = (Scope::Hook(Hook::Input), Scope::Hook(Hook::Forward));
+    let (output, beyond) = (Scope::Hook(Hook::Output), Scope::Arrival(Bound::Elsewhere));
+    for (text, expected) in [
+        ("mark 1", vec![input]),
+        ("mark 1 from wan to self, any", vec![Scope::Arrival(Bound::Anywhere)]),
+        ("mark 1 sticky to any, self", vec![Scope::Arrival(Bound::Anywhere)]),
+        ("mark 1 from wan to 192.0.2.1@self, any", vec![input, beyond]),
+        ("mark 1 from wan to self, 192.0.2.1@lan", vec![input, forward]),
+        ("mark 1 from wan to self, sites", vec![input, beyond]),
+        ("mark 1 from wan to lan, sites", vec![beyond, forward]),
+        ("mark 1 in eth0 out eth1", vec![forward]),
+        ("forward { mark 1 }", vec![beyond]),
+        ("input { mark 1 }", vec![input]),
+        ("mark 1 from self to self, any", vec![output, output, input]),
+        ("dscp ef to any", vec![forward]),
+        ("clamp mss 1000 to self, any", vec![input, forward]),
+    ] {
+        assert_eq!(scopes(text), expected, "{text}");
+    }
+}
+
+#[test]
 fn the_first_example_is_the_same_on_one_line() {
     let two = policy(
         "# The whole policy of a web server.\nallow ssh, http, https\nmasquerade eth0 out\n",

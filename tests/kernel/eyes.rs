@@ -32,6 +32,6 @@ pub fn seen(machine: &Namespace, sight: Sight<'_>, traffic: impl FnOnce()) -> u6
     let listed = machine.output("nft", &["--json", "list", "counter", "inet", "eyes", "seen"], "");
     let listed: Value = serde_json::from_str(&listed.expect("it is there")).expect("JSON");
     let counters = listed["nftables"].as_array().into_iter().flatten();
-    let packets = counters.filter_map(|entry| entry["counter"]["packets"].as_u64());
-    packets.last().unwrap_or_else(|| panic!("no counter in {listed}"))
+    let mut packets = counters.filter_map(|entry| entry["counter"]["packets"].as_u64());
+    packets.next().unwrap_or_else(|| panic!("no counter in {listed}"))
 }

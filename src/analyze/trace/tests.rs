@@ -243,3 +243,24 @@ fn conntrack_is_told_once() {
     assert_eq!(told.changes, [Target::Notrack]);
     assert_eq!(told.packet.state, CtState::Untracked);
 }
+
+#[test]
+fn what_changes_a_packet_lets_it_go_on_as_it_is_then() {
+    let mark = |value, mask| crate::net::MarkMatch::new(value, mask).expect("within");
+    let rules = vec![
+        always(Target::RestoreMark(0xf00)),
+        always(Target::SetMark(mark(0x10, 0xf0))),
+        rule(vec![MatchKind::Mark(mark(0x10, 0xf0)).into()], Target::SetConnmark(mark(1, 0xf))),
+        rule(vec![MatchKind::Connmark(mark(1, 0xf)).into()], Target::Accept),
+    ];
+    let table = table(vec![("INPUT", rules)]);
+    let known = Packet { mark: 0xfff, connection_mark: 0x3a5, ..packet(22) };
+    let found = ask(&table, &known);
+    assert_eq!(found.outcome, Outcome::Accept);
+    assert_eq!((found.packet.mark, found.packet.connection_mark), (0x31f, 0x3a1));
+    assert_eq!(found.changes.len(), 3);
+    let unknown = Packet { state: CtState::Untracked, mark: 0xfff, ..packet(22) };
+    let found = ask(&table, &unknown);
+    assert_eq!(found.outcome, Outcome::Policy(ChainPolicy::Drop));
+    assert_eq!((found.packet.mark, found.packet.connection_mark), (0xf1f, 0));
+}
