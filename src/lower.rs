@@ -23,6 +23,7 @@ mod place;
 mod port_map;
 mod reject;
 mod set;
+mod sets;
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,8 @@ use crate::net::Family;
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Hook, Item, Remarks, Scope};
 use crate::ruleset::{
-    Chain, ChainPolicy, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, KernelSet, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName,
+    Target,
 };
 use crate::source::Sources;
 
@@ -68,6 +70,8 @@ struct Lowering<'a> {
     policy: &'a Policy,
     limits: &'a Limits,
     family: Family,
+    /// The kernel's sets of this family, by [`policy::SetId`].
+    sets: Vec<Arc<KernelSet>>,
     /// Generated chains of the filter table, then those of the nat table.
     filter: Generated,
     nat: Generated,
@@ -101,6 +105,7 @@ impl<'a> Lowering<'a> {
             policy,
             limits,
             family,
+            sets: sets::kernel_sets(policy, family),
             filter: Generated::new(taken()),
             nat: Generated::new(taken()),
             prerouting: Vec::new(),
@@ -129,7 +134,8 @@ impl<'a> Lowering<'a> {
             self.base_chain(Hook::Forward, forward),
             self.base_chain(Hook::Output, output),
         ];
-        Ruleset { family: self.family, tables: self.tables(built_in, users) }
+        let sets = std::mem::take(&mut self.sets);
+        Ruleset { family: self.family, tables: self.tables(built_in, users), sets }
     }
 
     fn user_chain(&mut self, chain: &policy::Chain) -> Chain {

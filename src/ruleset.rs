@@ -3,6 +3,8 @@
 //! It is what `lower` makes and `emit` prints, and what a dump is read into. A rule here is one rule
 //! of the kernel; nothing is a list that would have to be multiplied out.
 
+pub mod set;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +13,10 @@ use crate::net::{
     Account, CtStates, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch, Prefix, Protocol,
     Rate,
 };
+use crate::packet::opaque::SetSide;
 use crate::source::Span;
+
+pub use set::{DynamicSet, KernelSet, MAX_SET_ENTRIES, MAX_SET_NAME, SetContent};
 
 /// All tables of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +24,8 @@ pub struct Ruleset {
     pub family: Family,
     /// In the order printed: filter, nat, mangle, raw; each once.
     pub tables: Vec<Table>,
+    /// The sets that must be there before the rules, in the order defined.
+    pub sets: Vec<Arc<KernelSet>>,
 }
 
 impl Ruleset {
@@ -179,6 +186,8 @@ pub enum MatchKind {
     SourceRange(IpAddr, IpAddr),
     /// `-m iprange --dst-range`
     DestinationRange(IpAddr, IpAddr),
+    /// `-m set --match-set NAME src`: the address on this side is in the set.
+    Set { set: Arc<KernelSet>, side: SetSide },
     /// `-m addrtype --dst-type LOCAL`
     DestinationLocal,
     /// `-m conntrack`
@@ -279,6 +288,12 @@ pub enum Target {
     Redirect(u16),
     /// `--to`
     Netmap(Prefix),
+    /// `-j SET --add-set NAME src --exist`: the source is in the set from now on, for so many
+    /// seconds or as long as the set keeps what it has. Goes on.
+    AddSource {
+        set: Arc<KernelSet>,
+        timeout: Option<u32>,
+    },
 }
 
 /// How REJECT answers, in the words of the target's own family.

@@ -11,8 +11,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::Prefix;
-use crate::packet::Packet;
-use crate::ruleset::{Chain, ChainPolicy, Match, RejectType, Rule, Table, Target};
+use crate::packet::{Packet, opaque};
+use crate::ruleset::{
+    Chain, ChainPolicy, KernelSet, Match, RejectType, Rule, SetContent, Table, Target,
+};
 
 pub use matching::{matches, matches_rule};
 
@@ -24,6 +26,8 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// The lines logged on the way.
     pub logs: Vec<LogLine>,
+    /// The names of the sets that took up the source, in order.
+    pub added: Vec<Arc<str>>,
 }
 
 /// A rule that matched.
@@ -88,16 +92,27 @@ pub fn trace(
     oracle: &mut dyn FnMut(&Match) -> bool,
 ) -> Trace {
     let index = table.chains.iter().enumerate().map(|(at, chain)| (&*chain.name, at)).collect();
-    let walk = Walk { table, index, frames: Vec::new(), steps: Vec::new(), logs: Vec::new() };
-    walk.run(chain, packet, oracle)
+    let walk = Walk {
+        table,
+        index,
+        packet: packet.clone(),
+        frames: Vec::new(),
+        steps: Vec::new(),
+        logs: Vec::new(),
+        added: Vec::new(),
+    };
+    walk.run(chain, oracle)
 }
 
 struct Walk<'a> {
     table: &'a Table,
     index: HashMap<&'a str, usize>,
+    /// As the rules met so far have left it.
+    packet: Packet,
     frames: Vec<Frame>,
     steps: Vec<Step>,
     logs: Vec<LogLine>,
+    added: Vec<Arc<str>>,
 }
 
 /// A chain that is being walked; one a `jump`.
@@ -118,17 +133,12 @@ enum Next {
 }
 
 impl<'a> Walk<'a> {
-    fn run(
-        mut self,
-        chain: &str,
-        packet: &Packet,
-        oracle: &mut dyn FnMut(&Match) -> bool,
-    ) -> Trace {
+    fn run(mut self, chain: &str, oracle: &mut dyn FnMut(&Match) -> bool) -> Trace {
         let outcome = match self.start(chain) {
-            Ok(policy) => self.walk(packet, oracle).unwrap_or(Outcome::Policy(policy)),
+            Ok(policy) => self.walk(oracle).unwrap_or(Outcome::Policy(policy)),
             Err(fault) => Outcome::Broken(fault),
         };
-        Trace { outcome, steps: self.steps, logs: self.logs }
+        Trace { outcome, steps: self.steps, logs: self.logs, added: self.added }
     }
 
     fn start(&mut self, name: &str) -> Result<ChainPolicy, Fault> {
@@ -138,7 +148,7 @@ impl<'a> Walk<'a> {
     }
 
     /// `None` when the walk came to the end of the built-in chain.
-    fn walk(&mut self, packet: &Packet, oracle: &mut dyn FnMut(&Match) -> bool) -> Option<Outcome> {
+    fn walk(&mut self, oracle: &mut dyn FnMut(&Match) -> bool) -> Option<Outcome> {
         for _ in 0..MAX_RULES_MET {
             let frame = self.frames.last_mut()?;
             let chain: &'a Chain = &self.table.chains[frame.chain];
@@ -148,7 +158,7 @@ impl<'a> Walk<'a> {
             };
             let at = frame.rule;
             frame.rule += 1;
-            if !matches_rule(rule, packet, oracle) {
+            if !matches_rule(rule, &self.packet, oracle) {
                 continue;
             }
             self.steps.push(Step { chain: Arc::clone(&chain.name), rule: at });
@@ -180,6 +190,10 @@ impl<'a> Walk<'a> {
                 self.logs.push(LogLine { prefix: prefix.clone(), level: *level });
                 Next::Go
             }
+            Target::AddSource { set, .. } => {
+                self.add(set);
+                Next::Go
+            }
             Target::Masquerade => Next::End(Outcome::Masquerade),
             Target::Snat(low, high) => Next::End(Outcome::Snat(*low, *high)),
             Target::Dnat { address, ports } => {
@@ -187,6 +201,14 @@ impl<'a> Walk<'a> {
             }
             Target::Redirect(port) => Next::End(Outcome::Redirect(*port)),
             Target::Netmap(prefix) => Next::End(Outcome::Netmap(*prefix)),
+        }
+    }
+
+    /// Only what is in a dynamic set can change.
+    fn add(&mut self, set: &KernelSet) {
+        if let SetContent::Dynamic(dynamic) = &set.content {
+            opaque::enter(&mut self.packet, &set.name, dynamic.length);
+            self.added.push(Arc::clone(&set.name));
         }
     }
 

@@ -43,6 +43,7 @@ catalogue! {
     CONFLICTING_DIRECTION = "conflicting-direction", Error, "clauses that ask for two directions at once";
     DUPLICATE_CLAUSE = "duplicate-clause", Error, "a clause given twice in one statement";
     DUPLICATE_DEFINITION = "duplicate-definition", Error, "a name defined twice in its name space";
+    EMPTY_SET = "empty-set", Warning, "a set whose file has no entry";
     FAMILY_NOT_DROPPED = "family-not-dropped", Warning, "a drop or reject that loses a family because a zone has no nets in it";
     FILE_TOO_LARGE = "file-too-large", Error, "a policy of more bytes than are read";
     FORWARDING_NEEDED = "forwarding-needed", Note, "a policy that forwards needs the kernel's forwarding switched on";
@@ -67,6 +68,8 @@ catalogue! {
     RECURSIVE_DEFINITION = "recursive-definition", Error, "a definition that needs itself";
     REDEFINED_SERVICE = "redefined-service", Note, "a service of the standard library given another meaning";
     RESERVED_NAME = "reserved-name", Error, "a reserved word defined as a name";
+    SETS_FIRST = "sets-first", Note, "rules that name sets, which must be loaded before them";
+    SET_TOO_LARGE = "set-too-large", Error, "a set of more networks than the kernel is told to hold";
     SYNTAX_ERROR = "syntax-error", Error, "a text that is not of the language";
     TCP_ONLY = "tcp-only", Error, "a tcp condition or answer on another protocol";
     TEXT_TOO_LONG = "text-too-long", Error, "a comment or log prefix longer than the kernel keeps";

@@ -12,7 +12,7 @@ use super::condition::Conditions;
 use super::generated::Owner;
 use super::layout::{Caller, Ending, Layout};
 use super::part::part_set;
-use super::place::{Interfaces, place_set};
+use super::place::Interfaces;
 use super::reject::reject_ending;
 use super::set::Set;
 
@@ -21,7 +21,7 @@ use super::set::Set;
 enum After {
     /// Never: a verdict.
     Decided,
-    /// Behind the rule: a log, a user's chain.
+    /// Behind the rule: a log, an addition to a set, a user's chain.
     GoesOn,
     /// Not in this chain: `return`, `goto`.
     Leaves,
@@ -98,8 +98,8 @@ impl Lowering<'_> {
             Scope::Hook(Hook::Forward) | Scope::Chain => Interfaces::BOTH,
         };
         Set::all([
-            place_set(Side::Source, self.family, has, &flow.source),
-            place_set(Side::Destination, self.family, has, &flow.destination),
+            self.places(Side::Source, has, &flow.source),
+            self.places(Side::Destination, has, &flow.destination),
             part_set(self.family, parts, conditions.flags),
         ])
     }
@@ -114,6 +114,7 @@ impl Lowering<'_> {
             Action::Drop => (Some(Target::Drop.into()), After::Decided),
             Action::Reject(with) => (Some(reject_ending(with, self.family)), After::Decided),
             Action::Log => (None, After::GoesOn),
+            Action::Add(addition) => (Some(self.addition(addition).into()), After::GoesOn),
             Action::Return => (Some(Target::Return.into()), After::Leaves),
             Action::Jump(id) => (Some(Target::Jump(chain(id)?).into()), After::GoesOn),
             Action::Goto(id) => (Some(Target::Goto(chain(id)?).into()), After::Leaves),

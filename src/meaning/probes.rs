@@ -78,7 +78,7 @@ fn routes(meaning: &Meaning, family: Family, base: BaseChain) -> Vec<Vec<&Packet
 fn target(entry: &Entry) -> Option<ChainId> {
     match entry.effect {
         Effect::Call(chain) | Effect::Goto(chain) => Some(chain),
-        Effect::Decide(_) | Effect::Continue | Effect::Return => None,
+        Effect::Decide(_) | Effect::Continue | Effect::Return | Effect::Add { .. } => None,
     }
 }
 

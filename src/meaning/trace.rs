@@ -1,7 +1,7 @@
 //! The way of one packet through one base chain.
 
 use crate::net::CtState;
-use crate::packet::Packet;
+use crate::packet::{Packet, opaque};
 use crate::resolve::policy::{ChainId, LimitId, Log};
 
 use super::{BaseChain, Decision, Effect, Entry, List, Meaning};
@@ -35,6 +35,18 @@ pub struct Step<'m> {
 }
 
 impl<'m> Trace<'m> {
+    /// The kernel's names of the sets that took up the source, in order.
+    pub fn added(&self) -> impl Iterator<Item = &'m str> {
+        self.steps.iter().filter_map(|step| match &step.entry.effect {
+            Effect::Add { set, .. } => Some(&**set),
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Return
+            | Effect::Call(_)
+            | Effect::Goto(_) => None,
+        })
+    }
+
     /// What was logged, in order.
     pub fn logs(&self) -> impl Iterator<Item = &'m Log> {
         self.steps.iter().filter(|step| step.logged).filter_map(|step| step.entry.log.as_deref())
@@ -65,8 +77,13 @@ impl Meaning {
         oracle: &mut dyn FnMut(Question<'m>) -> bool,
     ) -> Trace<'m> {
         let family = packet.family();
-        let mut walk =
-            Walk { meaning: self, packet, oracle, steps: Vec::new(), callers: Vec::new() };
+        let mut walk = Walk {
+            meaning: self,
+            packet: packet.clone(),
+            oracle,
+            steps: Vec::new(),
+            callers: Vec::new(),
+        };
         let untouched = Decision::Translate(super::Translation::Exempt.into());
         if base.is_nat() && !traverses_nat(packet) {
             return Trace { decision: untouched, steps: walk.steps };
@@ -81,9 +98,14 @@ impl Meaning {
         let decision = match decided {
             Some(Effect::Decide(decision)) => decision.clone(),
             // A base chain's default always decides.
-            Some(Effect::Continue | Effect::Return | Effect::Call(_) | Effect::Goto(_)) | None => {
-                untouched
-            }
+            Some(
+                Effect::Continue
+                | Effect::Return
+                | Effect::Call(_)
+                | Effect::Goto(_)
+                | Effect::Add { .. },
+            )
+            | None => untouched,
         };
         Trace { decision, steps: walk.steps }
     }
@@ -91,7 +113,8 @@ impl Meaning {
 
 struct Walk<'m, 'w> {
     meaning: &'m Meaning,
-    packet: &'w Packet,
+    /// As the entries met so far have left it.
+    packet: Packet,
     oracle: &'w mut dyn FnMut(Question<'m>) -> bool,
     steps: Vec<Step<'m>>,
     callers: Vec<Place<'m>>,
@@ -117,12 +140,13 @@ impl<'m> Walk<'m, '_> {
                 continue;
             };
             at.next += 1;
-            if !entry.set.contains(self.packet) || !self.take(entry, at.chain) {
+            if !entry.set.contains(&self.packet) || !self.take(entry, at.chain) {
                 continue;
             }
             match &entry.effect {
                 Effect::Decide(_) => return Some(&entry.effect),
                 Effect::Continue => {}
+                Effect::Add { set, length } => opaque::enter(&mut self.packet, set, *length),
                 Effect::Return => at = self.callers.pop()?,
                 Effect::Call(chain) => {
                     self.callers.push(at);

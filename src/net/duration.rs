@@ -106,9 +106,13 @@ mod tests {
     #[test]
     fn lengths_are_said_in_one_way() {
         let say = |text: &str| Duration::parse(text).map(|duration| duration.to_string());
-        for (text, said) in
-            [("3600s", "1h"), ("90m", "1h30m"), ("1h30m", "1h30m"), ("0s", "0s"), ("10days", "1w3d")]
-        {
+        for (text, said) in [
+            ("3600s", "1h"),
+            ("90m", "1h30m"),
+            ("1h30m", "1h30m"),
+            ("0s", "0s"),
+            ("10days", "1w3d"),
+        ] {
             assert_eq!(say(text).as_deref(), Ok(said), "{text}");
         }
         assert_eq!(say(""), Err(DurationError::NotADuration));

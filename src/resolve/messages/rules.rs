@@ -76,10 +76,6 @@ pub fn not_supported(at: Span, word: &str) -> Finding {
         .help("take it out; nothing is written as long as it is there")
 }
 
-pub fn sets_not_yet(at: Span) -> Finding {
-    not_supported(at, "set")
-}
-
 pub fn helper_not_assigned(at: Span, helper: &str) -> Finding {
     let message = format!("the connection helper `{helper}` is not assigned by this version");
     let mut finding = Finding::new(&lint::NOT_SUPPORTED_YET, at, message)
