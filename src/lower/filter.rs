@@ -77,7 +77,8 @@ impl Lowering<'_> {
         if flows.is_empty() {
             return None;
         }
-        let conditions = Conditions::of(&rule.conditions)?;
+        let leaves = scope == Scope::Hook(Hook::Output);
+        let conditions = Conditions::of(&rule.conditions, leaves)?;
         let meant = match &flows[..] {
             [(flow, parts)] => self.flow_set(flow, parts, &conditions),
             flows => {
@@ -140,6 +141,10 @@ impl Lowering<'_> {
             }
         };
         match act.after {
+            // Who is in a set is in it no more for being added again.
+            After::GoesOn if matches!(ending.target, Target::AddSource { .. }) => {
+                layout.terminal(&mut body.rules, set, &ending, Caller::Any);
+            }
             After::Decided => layout.terminal(&mut body.rules, set, &ending, Caller::Any),
             After::GoesOn | After::Leaves => layout.once(&mut body.rules, set, &ending),
         }

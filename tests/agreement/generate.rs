@@ -47,6 +47,9 @@ let web = 192.0.2.10@dmz
 let both = 10.0.0.2@lan, fd00:1::2@lan
 let three = 10.1.0.0/16, 10.3.0.0/16, 10.5.0.0/16
 let four = 10.2.0.0/16, 10.4.0.0/16, 10.6.0.0/16, 10.8.0.1
+set banned dynamic timeout 1h
+set nets dynamic size 1000
+set few = 10.1.0.0/16, 2001:db8:b::/48
 service shop = tcp 8080, 8443-8449, udp 9000
 service many = tcp 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29-31, 33-35, 37, 39-50
 def open(what, whence) { allow what from whence; from whence to dmz { allow what } }
@@ -99,6 +102,13 @@ const SOURCES: &[&str] = &[
     "sites",
     "198.51.100.5-198.51.100.9",
     "lan except 10.0.0.5",
+    "crowd",
+    "crowd except 10.0.0.66",
+    "any except crowd",
+    "banned",
+    "lan except banned",
+    "nets, few",
+    "any except (crowd, nets, 10.2.0.0/16)",
 ];
 
 const DESTINATIONS: &[&str] = &[
@@ -114,6 +124,10 @@ const DESTINATIONS: &[&str] = &[
     "vpn",
     "any except 10.0.0.0/8",
     "both",
+    "crowd@dmz",
+    "banned@wan",
+    "any except crowd",
+    "any except nets",
 ];
 
 const CONDITIONS: &[&str] = &[
@@ -124,6 +138,12 @@ const CONDITIONS: &[&str] = &[
     "mark 7",
     "length 100-200",
     "ttl 64",
+    "dscp ef",
+    "dscp 4",
+    "via ipsec",
+    "during 09:00-17:30 mon-fri",
+    "during sat, sun local",
+    "during 22:00-06:00",
     "sport 1024-65535",
     "ipv4",
     "ipv6",
@@ -140,10 +160,14 @@ const CONDITIONS: &[&str] = &[
     "in wan",
 ];
 
+/// What fills sets.
+const ADDS: [&str; 2] = ["add source to banned", "add source/24,/56 to nets for 10m"];
+
 /// A policy. Most are valid; those that are not are for the compiler to refuse.
 pub fn policy(seed: u64) -> String {
     let mut random = Random::new(seed);
     let mut text = String::from(DEFINITIONS);
+    let _ = writeln!(text, "set crowd = {}", crowd());
     if random.once_in(3) {
         let verdict = random.pick(&["allow", "drop", "reject"]);
         let direction = random.pick(&["input", "forward", "output", "input, forward"]);
@@ -159,7 +183,7 @@ pub fn policy(seed: u64) -> String {
     }
     text += "chain guard {\n";
     for _ in 0..random.below(4) {
-        let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \""]);
+        let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \"", ADDS[0]]);
         let _ = writeln!(text, "    {rule}");
     }
     text += "}\nchain gate {\n";
@@ -172,6 +196,14 @@ pub fn policy(seed: u64) -> String {
         statement(&mut random, &mut text, "");
     }
     text
+}
+
+/// More networks than are written into the rules, so that the kernel keeps them as a set.
+fn crowd() -> String {
+    let v4 = (0..40).map(|number| format!("10.0.0.{}", 2 * number));
+    let v6 = (0..3).map(|number| format!("fd00:1::{number}:0/112"));
+    let range = ["198.51.100.5-198.51.100.77".to_owned()];
+    v4.chain(v6).chain(range).collect::<Vec<_>>().join(", ")
 }
 
 fn statement(random: &mut Random, text: &mut String, indent: &str) {
@@ -237,6 +269,8 @@ fn rule(random: &mut Random) -> String {
         "jump guard",
         "jump gate",
         "goto guard",
+        ADDS[0],
+        ADDS[1],
     ]);
     let mut rule = match random.below(8) {
         0 => {

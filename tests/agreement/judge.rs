@@ -42,6 +42,8 @@ impl Answers {
 struct Fate {
     verdict: String,
     logs: Vec<(Option<String>, u8)>,
+    /// The sets that took up the source; to be added twice on end is to be added.
+    added: Vec<String>,
     /// Which limits were asked, when all have room: each takes from an allowance.
     asked: Vec<String>,
 }
@@ -77,7 +79,9 @@ fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) 
     });
     let logs = found.logs().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level.0));
     let logs = logs.collect();
-    Fate { verdict: decision(&found.decision, packet.family()), logs, asked: tidy(asked, answers) }
+    let added = without_repeats(found.added().map(str::to_owned));
+    let verdict = decision(&found.decision, packet.family());
+    Fate { verdict, logs, added, asked: tidy(asked, answers) }
 }
 
 fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -> Fate {
@@ -103,7 +107,14 @@ fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -
     });
     let logs = found.logs.iter().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level));
     let logs = logs.collect();
-    Fate { verdict: outcome(&found.outcome, base), logs, asked: tidy(asked, answers) }
+    let added = without_repeats(found.added.iter().map(ToString::to_string));
+    Fate { verdict: outcome(&found.outcome, base), logs, added, asked: tidy(asked, answers) }
+}
+
+fn without_repeats(added: impl Iterator<Item = String>) -> Vec<String> {
+    let mut added: Vec<String> = added.collect();
+    added.dedup();
+    added
 }
 
 /// Connection limits may be asked before or after rates, so what is asked is compared only where

@@ -17,7 +17,7 @@
 //! test says about the answer. `examples` are the policies and what each must let through,
 //! `compiled` their rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
-//! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
+//! `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
@@ -42,6 +42,7 @@ mod hand;
 mod everything;
 mod taken;
 mod walk;
+mod windows;
 
 mod craft;
 mod ground;

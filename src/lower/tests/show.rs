@@ -72,6 +72,7 @@ fn kind(kind: &MatchKind) -> String {
         MatchKind::Icmp(icmp) => format!("--icmp-type {icmp}"),
         MatchKind::SourceRange(low, high) => format!("--src-range {low}-{high}"),
         MatchKind::DestinationRange(low, high) => format!("--dst-range {low}-{high}"),
+        MatchKind::Set { set, side } => format!("{side:?} in {}", set.name),
         MatchKind::DestinationLocal => "--dst-type LOCAL".to_owned(),
         MatchKind::Conntrack(asked) => conntrack(asked),
         MatchKind::Mac(mac) => format!("--mac-source {mac}"),
@@ -80,6 +81,9 @@ fn kind(kind: &MatchKind) -> String {
         MatchKind::Group(account) => format!("--gid-owner {account:?}"),
         MatchKind::Length(low, high) => format!("--length {}", range(low, high)),
         MatchKind::Ttl(ttl) => format!("--ttl-eq {ttl}"),
+        MatchKind::Dscp(dscp) => format!("--dscp {dscp}"),
+        MatchKind::Time(window) => format!("--time {window}"),
+        MatchKind::Ipsec { outgoing } => format!("--ipsec {outgoing}"),
         MatchKind::Comment(text) => format!("--comment {text:?}"),
         MatchKind::Limit { rate, burst } => format!("--limit {rate} burst {burst}"),
         MatchKind::Hashlimit(table) => {
@@ -135,6 +139,7 @@ fn target(target: &Target) -> String {
         Target::Dnat { address, ports: None } => format!("DNAT {address}"),
         Target::Dnat { address, ports: Some((port, _)) } => format!("DNAT {address} {port}"),
         Target::Redirect(port) => format!("REDIRECT {port}"),
+        Target::AddSource { set, timeout } => format!("ADD {} {timeout:?}", set.name),
         Target::Netmap(prefix) => format!("NETMAP {prefix}"),
     }
 }
