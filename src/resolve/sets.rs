@@ -219,7 +219,7 @@ impl<'a> Resolver<'a> {
             None => None,
         };
         let size = match size {
-            Some(value) => Some(self.read_number(value.0, "size of a set", 1, MAX_SET_ENTRIES)?),
+            Some(value) => Some(self.read_number(value.0, "set size", 1, MAX_SET_ENTRIES)?),
             None => None,
         };
         Some(Dynamic { timeout, size: size.unwrap_or(DEFAULT_SET_SIZE), lengths: WHOLE })

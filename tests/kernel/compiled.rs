@@ -27,7 +27,7 @@ pub fn compile(policy: &Path) -> Option<Compiled> {
         _ => panic!("{}: {output:?}", policy.display()),
     }
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("was written");
-    let rules = Rules { v4: read("rules.v4"), v6: read("rules.v6") };
+    let rules = Rules { sets: read("ipsets"), v4: read("rules.v4"), v6: read("rules.v6") };
     Some(Compiled { rules, nft: native(policy) })
 }
 

@@ -19,7 +19,8 @@
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
-//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
+//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares, `members` knows
+//! what is in sets by then. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
 //! rules everything arrives, and with a wrong rule an example fails.
 
@@ -47,6 +48,7 @@ mod windows;
 mod craft;
 mod ground;
 mod judge;
+mod members;
 
 mod conform;
 
