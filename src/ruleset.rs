@@ -13,9 +13,9 @@ use crate::net::{
     Account, CtStates, Dscp, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch, Prefix,
     Protocol, Rate, TimeWindow,
 };
-use crate::packet::opaque::SetSide;
 use crate::source::Span;
 
+pub use crate::packet::opaque::SetSide;
 pub use set::{DynamicSet, KernelSet, MAX_SET_ENTRIES, MAX_SET_NAME, SetContent};
 
 /// All tables of one family.

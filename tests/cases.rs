@@ -21,6 +21,7 @@ const TODAY: &str = "2026-07-01";
 /// Codes that no checked policy can have, and the test that sees them instead.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("ipv6-not-written", "of `build` alone: standard_output_gets_one_text_and_the_rest_a_note"),
+    ("set-too-large", "too large to store: a_set_of_too_many_networks_is_one_finding"),
     ("file-too-large", "too large to store: a_huge_policy_is_one_finding"),
     ("too-many-findings", "too long to store: many_warnings_do_not_fail"),
     ("too-much-expansion", "too long to store: calls_that_unfold_without_end_are_one_finding"),

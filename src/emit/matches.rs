@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use crate::net::{
     Account, CtState, Family, FlagMatch, IcmpType, MarkMatch, Prefix, TcpFlags, TimeWindow,
 };
-use crate::packet::opaque::SetSide;
-use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind};
+use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, SetSide};
 
 use super::address::{address_text, prefix_text, short_prefix_text};
 use super::quote::quoted;

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::packet::opaque::SetSide;
-use crate::ruleset::Target;
+use crate::ruleset::{SetSide, Target};
 
 use super::address::{address_text, endpoint_text, prefix_text};
 use super::matches::side_name;

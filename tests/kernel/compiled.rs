@@ -39,9 +39,16 @@ pub fn example(name: &str) -> Rules {
 
 /// A policy that a test writes.
 pub fn policy(text: &str) -> Compiled {
+    policy_with(text, &[])
+}
+
+/// The same, with files beside it.
+pub fn policy_with(text: &str, files: &[(&str, &str)]) -> Compiled {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("policy.fw");
-    fs::write(&path, text).expect("a temporary file can be written");
+    for (name, text) in files.iter().chain(&[("policy.fw", text)]) {
+        fs::write(folder.path().join(name), text).expect("a temporary file can be written");
+    }
     compile(&path).unwrap_or_else(|| panic!("refused:\n{text}"))
 }
 

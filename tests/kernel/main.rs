@@ -17,7 +17,7 @@
 //! test says about the answer. `examples` are the policies and what each must let through,
 //! `compiled` their rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
-//! `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
+//! `sets` loads and fills sets. `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares, `members` knows
 //! what is in sets by then. `walk`
@@ -41,6 +41,7 @@ mod examples;
 mod hand;
 
 mod everything;
+mod sets;
 mod taken;
 mod walk;
 mod windows;

@@ -9,9 +9,8 @@ use crate::net::{
     Account, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, Prefix, Protocol, Rate,
     TimeWindow, Weekdays,
 };
-use crate::packet::opaque::SetSide;
 use crate::ruleset::{
-    Conntrack, HashKey, Hashlimit, KernelSet, Match, MatchKind, Rule, SetContent,
+    Conntrack, HashKey, Hashlimit, KernelSet, Match, MatchKind, Rule, SetContent, SetSide,
 };
 
 use super::Writer;

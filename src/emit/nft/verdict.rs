@@ -4,8 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::emit::address::{address_text, endpoint_text, prefix_text};
-use crate::packet::opaque::SetSide;
-use crate::ruleset::{RejectType, TableName, Target};
+use crate::ruleset::{RejectType, SetSide, TableName, Target};
 
 use super::{Side, Writer};
 
