@@ -15,7 +15,7 @@
 //! `normal` compares them with what comes out, `world` joins
 //! five of them to a small internet, `probe` asks there and `serve` answers, `expect` is what a
 //! test says about the answer. `examples` are the policies and what each must let through,
-//! `compiled` their rules as the compiler makes them, `hand` as a person writes them. An example
+//! `policies` are the example policies of whole machines. `compiled` are the rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `sets` loads and fills sets. `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
@@ -39,6 +39,7 @@ mod expect;
 mod compiled;
 mod examples;
 mod hand;
+mod policies;
 
 mod everything;
 mod sets;
