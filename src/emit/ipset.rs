@@ -14,9 +14,6 @@ use super::address::short_prefix_text;
 use super::iptables::Header;
 use super::origin::origin_text;
 
-/// Buckets of a set that does not say how many.
-const DEFAULT_BUCKETS: usize = 1024;
-
 /// Bytes that a line about one network has, about.
 const LINE: usize = 40;
 
@@ -38,16 +35,10 @@ pub fn ipsets(v4: &Ruleset, v6: &Ruleset, header: &Header, sources: &Sources) ->
 
 fn filled_anew(out: &mut String, set: &KernelSet) {
     let (name, family) = (&set.name, family_name(set.family));
-    let count = set.networks().count();
-    // As many as there will be: the kernel need not move what it has to more of them. A set's buckets
-    // may differ from load to load, its family and size may not.
-    let buckets = count.next_power_of_two().max(DEFAULT_BUCKETS);
-    out.reserve(count.saturating_mul(LINE + name.len()));
-    let _ = writeln!(out, "create {name} hash:net family {family} maxelem {MAX_SET_ENTRIES}");
-    let _ = writeln!(
-        out,
-        "create {name}.n hash:net family {family} hashsize {buckets} maxelem {MAX_SET_ENTRIES}"
-    );
+    out.reserve(set.networks().count().saturating_mul(LINE + name.len()));
+    for name in [&**name, &format!("{name}.n")] {
+        let _ = writeln!(out, "create {name} hash:net family {family} maxelem {MAX_SET_ENTRIES}");
+    }
     // It is there when a load before this one was cut short.
     let _ = writeln!(out, "flush {name}.n");
     for network in set.networks() {

@@ -3,6 +3,7 @@
 mod filter;
 mod nat;
 mod probing;
+mod sets;
 mod walking;
 
 use std::sync::Arc;

@@ -438,15 +438,6 @@ impl<'a> Resolver<'a> {
         self.addresses_of(&ends, "the nets of a zone")
     }
 
-    /// The addresses of ends where they must be known here: in no set that the kernel keeps.
-    pub(super) fn addresses_of(&mut self, ends: &[End], what: &str) -> Option<Addresses> {
-        if let Some(end) = ends.iter().find(|end| !end.place.sets.is_empty()) {
-            self.report(messages::set_where_addresses_expected(end.span, what));
-            return None;
-        }
-        Some(Addresses::union_all(ends.iter().map(|end| &end.place.addresses)))
-    }
-
     /// Everything but what is excluded.
     fn all_but(&mut self, items: &'a [Endpoint], env: Option<CallId>) -> Option<Place> {
         let ends = self.ends_of(items, env)?;

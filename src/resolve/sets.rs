@@ -39,7 +39,7 @@ pub enum Meant {
 #[derive(Default)]
 pub struct Sets {
     /// By [`SetId`]. Those that are dynamic have their names at the end.
-    sets: Vec<Set>,
+    kept: Vec<Set>,
     /// By the index of the definition; `None` for one at fault.
     meant: HashMap<usize, Option<Meant>>,
     /// The definitions that are being read.
@@ -61,7 +61,7 @@ impl<'a> Resolver<'a> {
 
     /// All sets that the kernel keeps, with their names.
     pub(super) fn finish_sets(&mut self) -> Vec<Set> {
-        let mut sets = std::mem::take(&mut self.sets.sets);
+        let mut sets = std::mem::take(&mut self.sets.kept);
         let mut taken: HashMap<String, Span> = HashMap::new();
         for (index, set) in sets.iter_mut().enumerate() {
             let id = SetId(u32::try_from(index).unwrap_or(u32::MAX));
@@ -104,6 +104,15 @@ impl<'a> Resolver<'a> {
         Some(vec![end])
     }
 
+    /// The addresses of ends where they must be known here: in no set that the kernel keeps.
+    pub(super) fn addresses_of(&mut self, ends: &[End], what: &str) -> Option<Addresses> {
+        if let Some(end) = ends.iter().find(|end| !end.place.sets.is_empty()) {
+            self.report(messages::set_where_addresses_expected(end.span, what));
+            return None;
+        }
+        Some(Addresses::union_all(ends.iter().map(|end| &end.place.addresses)))
+    }
+
     /// A set, read once.
     fn set(&mut self, index: usize, definition: &'a SetDefinition) -> Option<Meant> {
         if let Some(known) = self.sets.meant.get(&index) {
@@ -139,8 +148,8 @@ impl<'a> Resolver<'a> {
         if let SetContent::Static(addresses) = &content {
             self.check_size(span, addresses)?;
         }
-        let id = SetId(u32::try_from(self.sets.sets.len()).ok()?);
-        self.sets.sets.push(Set { name: self.text(span).into(), span, content });
+        let id = SetId(u32::try_from(self.sets.kept.len()).ok()?);
+        self.sets.kept.push(Set { name: self.text(span).into(), span, content });
         Some(Meant::Kept(id))
     }
 
@@ -191,12 +200,13 @@ impl<'a> Resolver<'a> {
     fn known_addresses(&self, end: &End) -> Option<Addresses> {
         let mut addresses = end.place.addresses.clone();
         for member in &end.place.sets {
-            let SetContent::Static(content) = &self.sets.sets[member.set.0 as usize].content else {
+            let SetContent::Static(content) = &self.sets.kept[member.set.0 as usize].content else {
                 return None;
             };
-            addresses = match member.inside {
-                true => addresses.intersection(content),
-                false => addresses.difference(content),
+            addresses = if member.inside {
+                addresses.intersection(content)
+            } else {
+                addresses.difference(content)
             };
         }
         Some(addresses)
@@ -300,7 +310,7 @@ impl<'a> Resolver<'a> {
             return None;
         };
         match self.set(index, definition)? {
-            Meant::Kept(id) if self.sets.sets[id.0 as usize].is_dynamic() => Some(id),
+            Meant::Kept(id) if self.sets.kept[id.0 as usize].is_dynamic() => Some(id),
             Meant::Kept(_) | Meant::Listed(_) => {
                 self.report(messages::not_a_dynamic_set(name.0, word, "a set of fixed addresses"));
                 None

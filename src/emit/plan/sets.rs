@@ -11,7 +11,7 @@ use crate::ruleset::{DynamicSet, KernelSet, Ruleset, SetContent};
 use crate::source::Sources;
 
 /// The sets of both families, those of one definition together.
-fn all<'a>([v4, v6]: [&'a Ruleset; 2]) -> impl Iterator<Item = &'a KernelSet> {
+fn all([v4, v6]: [&Ruleset; 2]) -> impl Iterator<Item = &KernelSet> {
     v4.sets.iter().zip(&v6.sets).flat_map(|(v4, v6)| [&**v4, &**v6])
 }
 
