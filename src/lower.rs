@@ -25,6 +25,7 @@ mod place;
 mod port_map;
 mod reject;
 mod set;
+mod sets;
 mod tracking;
 
 #[cfg(test)]
@@ -36,7 +37,8 @@ use crate::net::Family;
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Hook, Item, Remarks, Scope};
 use crate::ruleset::{
-    Chain, ChainPolicy, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, KernelSet, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName,
+    Target,
 };
 use crate::source::Sources;
 
@@ -72,6 +74,8 @@ struct Lowering<'a> {
     policy: &'a Policy,
     limits: &'a Limits,
     family: Family,
+    /// The kernel's sets of this family, by [`policy::SetId`].
+    sets: Vec<Arc<KernelSet>>,
     /// Generated chains of the filter table, then those of the nat table.
     filter: Generated,
     nat: Generated,
@@ -108,6 +112,7 @@ impl<'a> Lowering<'a> {
             policy,
             limits,
             family,
+            sets: sets::kernel_sets(policy, family),
             filter: Generated::new(taken()),
             nat: Generated::new(taken()),
             prerouting: Vec::new(),
@@ -141,7 +146,8 @@ impl<'a> Lowering<'a> {
             self.base_chain(Hook::Forward, forward),
             self.base_chain(Hook::Output, output),
         ];
-        Ruleset { family: self.family, tables: self.tables(built_in, users) }
+        let sets = std::mem::take(&mut self.sets);
+        Ruleset { family: self.family, tables: self.tables(built_in, users), sets }
     }
 
     fn user_chain(&mut self, chain: &policy::Chain) -> Chain {

@@ -158,6 +158,9 @@ pub enum Effect {
     Call(ChainId),
     /// Through a chain; its end is the end of this one.
     Goto(ChainId),
+    /// The source's network of this length is in a dynamic set from now on (the set by the kernel's
+    /// name); then the next entry is asked.
+    Add { set: Arc<str>, length: u8 },
 }
 
 /// What an entry makes of a packet.
@@ -301,7 +304,7 @@ pub fn meaning(policy: &Policy) -> Meaning {
 }
 
 fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {
-    let mut sets = sets::Sets::new(family);
+    let mut sets = sets::Sets::new(policy, family);
     let mut lists = Lists::default();
     for hook in Hook::ALL {
         filter::implicit(policy, hook, &mut sets, lists.of(hook.into()));

@@ -11,6 +11,7 @@ mod context;
 mod defaults;
 mod direction;
 mod ends;
+mod entries;
 mod helpers;
 mod interfaces;
 mod limits;
@@ -25,6 +26,7 @@ pub mod policy;
 mod remarks;
 mod rules;
 mod services;
+mod sets;
 mod spelling;
 pub mod stdlib;
 mod uncalled;
@@ -48,6 +50,7 @@ use names::Names;
 use notrack::Answers;
 use policy::{Alteration, Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
 use services::Traffic;
+use sets::Sets;
 use spelling::Spellings;
 
 /// Definitions rest on each other at most this deep, and calls nest so.
@@ -64,7 +67,8 @@ const MAX_FINDINGS: usize = 1_000;
 pub struct Resolved {
     pub policy: Policy,
     pub findings: Vec<Finding>,
-    /// The policy's own files in the order in which they were first named, the root first.
+    /// The policy's own files in the order in which they were first named, the root first; those of
+    /// sets among them.
     pub files: Vec<FileId>,
 }
 
@@ -76,17 +80,17 @@ pub fn resolve(root: FileId, sources: &mut Sources, loader: &mut dyn Loader) -> 
     let statements = loaded.statements();
     let library = standard.iter().flat_map(|(_, tree)| &tree.statements);
     let names = names::gather(&statements, library, sources, &mut findings);
-    let mut resolver = Resolver::new(sources, names, findings);
+    let mut resolver = Resolver::new(sources, names, &loaded.set_files, findings);
     let policy = resolver.policy(&statements);
-    let files = loaded.units.iter().map(|unit| unit.file);
-    let files = files.filter(|file| !sources.file(*file).is_built_in()).collect();
-    Resolved { policy, findings: resolver.finish(), files }
+    Resolved { policy, findings: resolver.finish(), files: loaded.files.clone() }
 }
 
 /// The state of resolving one policy.
 struct Resolver<'a> {
     sources: &'a Sources,
     names: Names<'a>,
+    /// For the name of each set's file, the file.
+    set_files: &'a HashMap<Span, FileId>,
     findings: Vec<Finding>,
     /// What was reported, so that a `def` called twice does not say the same twice.
     reported: HashSet<(&'static str, Option<Span>, String)>,
@@ -128,6 +132,7 @@ struct Resolver<'a> {
     slips: HashMap<&'a str, Option<&'a str>>,
     zones: HashMap<usize, Option<Rc<Zone>>>,
     lets: HashMap<usize, Option<Rc<[End]>>>,
+    sets: Sets,
     /// The zones that are being read.
     zone_path: Vec<usize>,
     let_path: Vec<(usize, Span)>,
@@ -144,12 +149,18 @@ struct Frame<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn new(sources: &'a Sources, names: Names<'a>, findings: Vec<Finding>) -> Self {
+    fn new(
+        sources: &'a Sources,
+        names: Names<'a>,
+        set_files: &'a HashMap<Span, FileId>,
+        findings: Vec<Finding>,
+    ) -> Self {
         let refused = findings.iter().filter(|finding| finding.level == Level::Error);
         let refused = refused.filter_map(|finding| finding.span).collect();
         Resolver {
             sources,
             names,
+            set_files,
             findings,
             reported: HashSet::new(),
             refused,
@@ -176,6 +187,7 @@ impl<'a> Resolver<'a> {
             slips: HashMap::new(),
             zones: HashMap::new(),
             lets: HashMap::new(),
+            sets: Sets::default(),
             zone_path: Vec::new(),
             let_path: Vec::new(),
             services: HashMap::new(),
@@ -185,6 +197,7 @@ impl<'a> Resolver<'a> {
 
     fn policy(&mut self, statements: &[&'a Statement]) -> Policy {
         self.gather_known_interfaces();
+        self.gather_sets();
         self.check_zones();
         let chains = self.chains();
         let top = Context::top();
@@ -196,6 +209,7 @@ impl<'a> Resolver<'a> {
         self.check_chains(&chains);
         self.check_definitions();
         self.helpers_behind_netmaps();
+        let sets = self.finish_sets();
         // A definition may be used in what could not be read.
         if !has_errors(&self.findings) {
             self.check_unused();
@@ -203,6 +217,7 @@ impl<'a> Resolver<'a> {
         let policy = Policy {
             defaults,
             implicit,
+            sets,
             chains,
             items: std::mem::take(&mut self.items),
             // What is said of the whole policy still points at them.
@@ -297,7 +312,6 @@ impl<'a> Resolver<'a> {
             StatementKind::Assert(_) => self.promise(PromiseKind::Assert, span),
             StatementKind::Protect { .. } => self.promise(PromiseKind::Protect, span),
             StatementKind::Test { .. } => self.promise(PromiseKind::Test, span),
-            StatementKind::Set(_) => self.report(messages::not_supported(span, "set")),
             StatementKind::Preserve(_) => self.report(messages::not_supported(span, "preserve")),
             StatementKind::Docker { .. } => self.report(messages::not_supported(span, "docker")),
             StatementKind::Raw { .. } => self.report(messages::not_supported(span, "raw")),
@@ -306,6 +320,7 @@ impl<'a> Resolver<'a> {
             | StatementKind::Use(_)
             | StatementKind::Zone { .. }
             | StatementKind::Let { .. }
+            | StatementKind::Set(_)
             | StatementKind::Service { .. }
             | StatementKind::Def(_)
             | StatementKind::Chain { .. }
@@ -346,7 +361,8 @@ impl<'a> Resolver<'a> {
             | VerbKind::Log(_)
             | VerbKind::Return
             | VerbKind::Jump(_)
-            | VerbKind::Goto(_) => {
+            | VerbKind::Goto(_)
+            | VerbKind::Add { .. } => {
                 let Some(rule) = self.filter_rule(rule, span, outer, env) else { return };
                 if self.in_chain {
                     self.chain_rules.push(rule);
@@ -379,10 +395,6 @@ impl<'a> Resolver<'a> {
                     _ => self.alteration(rule, span, outer, env),
                 };
                 self.items.extend(alteration.map(Item::Alter));
-            }
-            VerbKind::Add { .. } => {
-                let word = self.text(rule.verb.span);
-                self.report(messages::not_supported(rule.verb.span, word));
             }
         }
     }

@@ -3,6 +3,8 @@
 //! It is what `lower` makes and `emit` prints, and what a dump is read into. A rule here is one rule
 //! of the kernel; nothing is a list that would have to be multiplied out.
 
+pub mod set;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,12 +15,17 @@ use crate::net::{
 };
 use crate::source::Span;
 
+pub use crate::packet::opaque::SetSide;
+pub use set::{DynamicSet, KernelSet, MAX_SET_ENTRIES, MAX_SET_NAME, SetContent};
+
 /// All tables of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruleset {
     pub family: Family,
     /// In the order printed: filter, nat, mangle, raw; each once.
     pub tables: Vec<Table>,
+    /// The sets that must be there before the rules, in the order defined.
+    pub sets: Vec<Arc<KernelSet>>,
 }
 
 impl Ruleset {
@@ -179,6 +186,8 @@ pub enum MatchKind {
     SourceRange(IpAddr, IpAddr),
     /// `-m iprange --dst-range`
     DestinationRange(IpAddr, IpAddr),
+    /// `-m set --match-set NAME src`: the address on this side is in the set.
+    Set { set: Arc<KernelSet>, side: SetSide },
     /// `-m addrtype --dst-type LOCAL`
     DestinationLocal,
     /// `-m conntrack`
@@ -303,6 +312,12 @@ pub enum Target {
     /// `CT --helper`: of the connection that the packet opens, unless conntrack was told something
     /// else of it; the rule has `-p` of a protocol that the helper reads.
     Helper(Helper),
+    /// `-j SET --add-set NAME src --exist`: the source is in the set from now on, for so many
+    /// seconds or as long as the set keeps what it has. Goes on.
+    AddSource {
+        set: Arc<KernelSet>,
+        timeout: Option<u32>,
+    },
 }
 
 impl Target {
@@ -328,7 +343,8 @@ impl Target {
             | Target::Snat(..)
             | Target::Dnat { .. }
             | Target::Redirect(_)
-            | Target::Netmap(_) => false,
+            | Target::Netmap(_)
+            | Target::AddSource { .. } => false,
         }
     }
 }

@@ -11,8 +11,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{CtState, Prefix};
-use crate::packet::Packet;
-use crate::ruleset::{Chain, ChainPolicy, Match, RejectType, Rule, Table, Target};
+use crate::packet::{Packet, opaque};
+use crate::ruleset::{
+    Chain, ChainPolicy, KernelSet, Match, RejectType, Rule, SetContent, Table, Target,
+};
 
 pub use matching::{matches, matches_rule};
 
@@ -28,6 +30,8 @@ pub struct Trace {
     pub changes: Vec<Target>,
     /// The packet as the chain leaves it.
     pub packet: Packet,
+    /// The names of the sets that took up the source, in order.
+    pub added: Vec<Arc<str>>,
 }
 
 /// A rule that matched.
@@ -101,6 +105,7 @@ pub fn trace(
         logs: Vec::new(),
         changes: Vec::new(),
         told: false,
+        added: Vec::new(),
     };
     walk.run(chain, oracle)
 }
@@ -116,6 +121,7 @@ struct Walk<'a> {
     changes: Vec<Target>,
     /// Whether a target told conntrack what to do with the packet.
     told: bool,
+    added: Vec<Arc<str>>,
 }
 
 /// A chain that is being walked; one a `jump`.
@@ -141,8 +147,8 @@ impl<'a> Walk<'a> {
             Ok(policy) => self.walk(oracle).unwrap_or(Outcome::Policy(policy)),
             Err(fault) => Outcome::Broken(fault),
         };
-        let Walk { steps, logs, changes, packet, .. } = self;
-        Trace { outcome, steps, logs, changes, packet }
+        let Walk { steps, logs, changes, added, packet, .. } = self;
+        Trace { outcome, steps, logs, changes, added, packet }
     }
 
     fn start(&mut self, name: &str) -> Result<ChainPolicy, Fault> {
@@ -194,6 +200,10 @@ impl<'a> Walk<'a> {
                 self.logs.push(LogLine { prefix: prefix.clone(), level: *level });
                 Next::Go
             }
+            Target::AddSource { set, .. } => {
+                self.add(set);
+                Next::Go
+            }
             Target::Masquerade => Next::End(Outcome::Masquerade),
             Target::Snat(low, high) => Next::End(Outcome::Snat(*low, *high)),
             Target::Dnat { address, ports } => {
@@ -215,6 +225,14 @@ impl<'a> Walk<'a> {
                 self.changes.push(rule.target.clone());
                 Next::Go
             }
+        }
+    }
+
+    /// Only what is in a dynamic set can change.
+    fn add(&mut self, set: &KernelSet) {
+        if let SetContent::Dynamic(dynamic) = &set.content {
+            opaque::enter(&mut self.packet, &set.name, dynamic.length);
+            self.added.push(Arc::clone(&set.name));
         }
     }
 
@@ -271,7 +289,8 @@ fn change(packet: &mut Packet, target: &Target) {
         | Target::Snat(..)
         | Target::Dnat { .. }
         | Target::Redirect(_)
-        | Target::Netmap(_) => {}
+        | Target::Netmap(_)
+        | Target::AddSource { .. } => {}
     }
 }
 

@@ -44,6 +44,7 @@ catalogue! {
     CONFLICTING_DIRECTION = "conflicting-direction", Error, "clauses that ask for two directions at once";
     DUPLICATE_CLAUSE = "duplicate-clause", Error, "a clause given twice in one statement";
     DUPLICATE_DEFINITION = "duplicate-definition", Error, "a name defined twice in its name space";
+    EMPTY_SET = "empty-set", Warning, "a set whose file has no entry";
     EXPIRED_RULE = "expired-rule", Warning, "a rule past its `until`";
     FAMILY_NOT_DROPPED = "family-not-dropped", Warning, "a drop or reject that loses a family because a zone has no nets in it";
     FILE_TOO_LARGE = "file-too-large", Error, "a policy of more bytes than are read";
@@ -71,6 +72,8 @@ catalogue! {
     REDEFINED_SERVICE = "redefined-service", Note, "a service of the standard library given another meaning";
     RELATED_NOT_ACCEPTED = "related-not-accepted", Warning, "a connection helper whose further connections are dropped";
     RESERVED_NAME = "reserved-name", Error, "a reserved word defined as a name";
+    SET_TOO_LARGE = "set-too-large", Error, "a set of more networks than the kernel is told to hold";
+    SETS_FIRST = "sets-first", Note, "rules that name sets, which must be loaded before them";
     SYNTAX_ERROR = "syntax-error", Error, "a text that is not of the language";
     TCP_ONLY = "tcp-only", Error, "a tcp condition or answer on another protocol";
     TEXT_TOO_LONG = "text-too-long", Error, "a comment or log prefix longer than the kernel keeps";

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::net::{
     Account, CtState, Family, FlagMatch, IcmpType, MarkMatch, Prefix, TcpFlags, TimeWindow,
 };
-use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind};
+use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, SetSide};
 
 use super::address::{address_text, prefix_text, short_prefix_text};
 use super::quote::quoted;
@@ -63,6 +63,7 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
         MatchKind::DestinationRange(low, high) => {
             of("iprange", 1, format!("--dst-range {}", range(*low, *high)))
         }
+        MatchKind::Set { set, side } => Some(member(&set.name, *side, no)),
         MatchKind::DestinationLocal => of("addrtype", 0, "--dst-type LOCAL".to_owned()),
         MatchKind::Conntrack(conntrack) => conntrack_words(conntrack, no),
         MatchKind::Mac(mac) => of("mac", 0, format!("--mac-source {mac}")),
@@ -139,6 +140,19 @@ fn slots(list: &[(u16, u16)]) -> String {
 
 fn range(low: IpAddr, high: IpAddr) -> String {
     format!("{}-{}", address_text(low), address_text(high))
+}
+
+/// `-m set ! --match-set NAME src`: each has an `-m` of its own.
+fn member(set: &str, side: SetSide, negated: bool) -> Words {
+    Words::of("set", 0, negated, format!("--match-set {set} {}", side_name(side)))
+}
+
+/// An end of the packet, as sets are asked about it.
+pub(super) fn side_name(side: SetSide) -> &'static str {
+    match side {
+        SetSide::Source => "src",
+        SetSide::Destination => "dst",
+    }
 }
 
 fn tcp_flags(flags: FlagMatch, negated: bool) -> Words {

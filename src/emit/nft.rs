@@ -6,14 +6,16 @@
 
 mod condition;
 mod names;
+mod sets;
 mod verdict;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
+use std::sync::Arc;
 
 use crate::net::Family;
 use crate::ruleset::{
-    Chain, ChainPolicy, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, KernelSet, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
 };
 use crate::source::Sources;
 
@@ -47,6 +49,9 @@ pub fn nft(
     sources: &Sources,
 ) -> Result<String, Vec<Untranslatable>> {
     let mut out = header.lines("nft rules");
+    if v4.sets.iter().chain(&v6.sets).any(|set| set.is_dynamic()) {
+        out.push_str(sets::EMPTIED);
+    }
     let mut problems = Vec::new();
     for ruleset in [v4, v6] {
         let mut writer = Writer::new(ruleset, sources);
@@ -62,6 +67,7 @@ pub fn nft(
 struct Writer<'a> {
     sources: &'a Sources,
     family: Family,
+    sets: &'a [Arc<KernelSet>],
     names: Names<'a>,
     /// Sets and limits by their names, with their declarations.
     objects: BTreeMap<String, String>,
@@ -87,6 +93,7 @@ impl<'a> Writer<'a> {
         Writer {
             sources,
             family: ruleset.family,
+            sets: &ruleset.sets,
             names: Names::new(ruleset),
             objects: BTreeMap::new(),
             chains: Vec::new(),
@@ -205,6 +212,9 @@ impl<'a> Writer<'a> {
         };
         // Created, so that it can be deleted whether it was there or not.
         let _ = writeln!(out, "{table}\ndelete {table}\n{table} {{");
+        for set in self.sets {
+            sets::print(out, set, &self.names.set(&set.name));
+        }
         for (name, declaration) in &self.objects {
             let _ = writeln!(out, "\t{declaration}", declaration = declaration.replace('@', name));
         }
@@ -289,7 +299,8 @@ impl<'a> Helping<'a> {
             | Target::RestoreMark(_)
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
-            | Target::Notrack => false,
+            | Target::Notrack
+            | Target::AddSource { .. } => false,
         }
     }
 }

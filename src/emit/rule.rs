@@ -83,6 +83,7 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
         | MatchKind::Icmp(_)
         | MatchKind::SourceRange(..)
         | MatchKind::DestinationRange(..)
+        | MatchKind::Set { .. }
         | MatchKind::DestinationLocal
         | MatchKind::Conntrack(_)
         | MatchKind::Mac(_)

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use crate::net::MarkMatch;
-use crate::ruleset::Target;
+use crate::ruleset::{SetSide, Target};
 
 use super::address::{address_text, endpoint_text, prefix_text};
+use super::matches::side_name;
 use super::quote::quoted;
 
 /// The level that LOG has when none is said, which the tools leave out.
@@ -32,6 +33,11 @@ pub(super) fn target_text(target: &Target) -> String {
             format!("-j DNAT --to-destination {}", endpoint_text(*address, *ports))
         }
         Target::Redirect(port) => format!("-j REDIRECT --to-ports {port}"),
+        Target::AddSource { set, timeout } => {
+            let time = timeout.map(|seconds| format!(" --timeout {seconds}"));
+            let side = side_name(SetSide::Source);
+            format!("-j SET --add-set {} {side} --exist{}", set.name, time.unwrap_or_default())
+        }
         Target::Netmap(prefix) => format!("-j NETMAP --to {}", prefix_text(*prefix)),
         Target::SetMark(mark) => format!("-j MARK --set-xmark {}", set_mark(*mark)),
         Target::SetConnmark(mark) => format!("-j CONNMARK --set-xmark {}", set_mark(*mark)),

@@ -16,7 +16,7 @@ use super::set::Set;
 enum After {
     /// Never: a verdict.
     Decided,
-    /// Behind the rule: a log, a user's chain.
+    /// Behind the rule: a log, an addition to a set, a user's chain.
     GoesOn,
     /// Not in this chain: `return`, `goto`.
     Leaves,
@@ -68,6 +68,7 @@ impl Lowering<'_> {
             Action::Drop => (Some(Target::Drop.into()), After::Decided),
             Action::Reject(with) => (Some(reject_ending(with, self.family)), After::Decided),
             Action::Log => (None, After::GoesOn),
+            Action::Add(addition) => (Some(self.addition(addition).into()), After::GoesOn),
             Action::Return => (Some(Target::Return.into()), After::Leaves),
             Action::Jump(id) => (Some(Target::Jump(chain(id)?).into()), After::GoesOn),
             Action::Goto(id) => (Some(Target::Goto(chain(id)?).into()), After::Leaves),
@@ -93,6 +94,10 @@ impl Lowering<'_> {
             }
         };
         match act.after {
+            // Who is in a set is in it no more for being added again.
+            After::GoesOn if matches!(ending.target, Target::AddSource { .. }) => {
+                layout.terminal(&mut body.rules, set, &ending, Caller::Any);
+            }
             After::Decided => layout.terminal(&mut body.rules, set, &ending, Caller::Any),
             After::GoesOn | After::Leaves => layout.once(&mut body.rules, set, &ending),
         }

@@ -9,7 +9,7 @@ use super::Lowering;
 use super::address::Side;
 use super::condition::Conditions;
 use super::part::part_set;
-use super::place::{Interfaces, place_set};
+use super::place::Interfaces;
 use super::set::Set;
 
 impl Lowering<'_> {
@@ -56,8 +56,8 @@ impl Lowering<'_> {
             Scope::Hook(Hook::Forward) | Scope::Chain => Interfaces::BOTH,
         };
         Set::all([
-            place_set(Side::Source, self.family, has, &flow.source),
-            place_set(Side::Destination, self.family, has, &flow.destination),
+            self.places(Side::Source, has, &flow.source),
+            self.places(Side::Destination, has, &flow.destination),
             part_set(self.family, parts, conditions.flags),
         ])
     }

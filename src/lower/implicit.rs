@@ -136,7 +136,7 @@ fn filters_output(policy: &Policy) -> bool {
                     waiting.extend(&chain.rules);
                 }
             }
-            Action::Allow | Action::Log | Action::Return => {}
+            Action::Allow | Action::Log | Action::Return | Action::Add(_) => {}
         }
     }
     false

@@ -15,6 +15,7 @@
 use std::sync::Arc;
 
 use crate::net::{Interface, Prefix};
+use crate::packet::opaque::SetSide;
 use crate::ruleset::{Match, MatchKind, Origin, Rule, Target};
 
 use super::generated::{Generated, Owner};
@@ -242,7 +243,8 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::SetDscp(_)
         | Target::Tcpmss(_)
         | Target::Notrack
-        | Target::Helper(_) => ending.clone(),
+        | Target::Helper(_)
+        | Target::AddSource { .. } => ending.clone(),
     }
 }
 
@@ -262,10 +264,16 @@ fn word(set: &Set) -> &'static str {
         Set::Union(members) => return members.first().map_or("any", word),
     };
     match first.map(|m| &m.kind) {
-        Some(MatchKind::Source(_) | MatchKind::SourceRange(..) | MatchKind::In(_)) => "from",
+        Some(
+            MatchKind::Source(_)
+            | MatchKind::SourceRange(..)
+            | MatchKind::Set { side: SetSide::Source, .. }
+            | MatchKind::In(_),
+        ) => "from",
         Some(
             MatchKind::Destination(_)
             | MatchKind::DestinationRange(..)
+            | MatchKind::Set { side: SetSide::Destination, .. }
             | MatchKind::DestinationLocal
             | MatchKind::Out(_),
         ) => "to",

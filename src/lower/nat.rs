@@ -9,7 +9,7 @@ use super::condition::Conditions;
 use super::generated::Owner;
 use super::layout::{Caller, Ending, Layout};
 use super::part::part_set;
-use super::place::{Interfaces, any_interface, place_set};
+use super::place::{Interfaces, any_interface};
 use super::port_map::PortMap;
 use super::set::{Alternative, Set};
 use super::{Hooks, Lowering};
@@ -46,8 +46,8 @@ impl Lowering<'_> {
     ) {
         let set = Set::all([
             conditions.set(),
-            place_set(Side::Source, self.family, Interfaces::BOTH, source),
-            place_set(Side::Destination, self.family, Interfaces::BOTH, destination),
+            self.places(Side::Source, Interfaces::BOTH, source),
+            self.places(Side::Destination, Interfaces::BOTH, destination),
             part_set(self.family, parts, conditions.flags),
         ]);
         self.postrouting_rule(nat, set, target);
@@ -101,7 +101,7 @@ impl Lowering<'_> {
     ) {
         let map = PortMap::new(self.family, &redirect.parts, Some(redirect.port), conditions.flags);
         let has = Interfaces { incoming: true, outgoing: false };
-        let source = place_set(Side::Source, self.family, has, &redirect.source);
+        let source = self.places(Side::Source, has, &redirect.source);
         let head = Set::all([
             conditions.set(),
             source.clone(),

@@ -300,7 +300,7 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::DestinationPorts(_) => 9,
         MatchKind::Icmp(_) => RANK_OF_ICMP,
         MatchKind::SourceRange(..) => 11,
-        MatchKind::DestinationRange(..) => 12,
+        MatchKind::DestinationRange(..) | MatchKind::Set { .. } => 12,
         MatchKind::DestinationLocal => 13,
         MatchKind::Conntrack(_) => 14,
         MatchKind::Mac(_) => 15,

@@ -14,7 +14,7 @@ use super::flow::bound_set;
 use super::layout::{Caller, Ending, Layout};
 use super::nat::by_port;
 use super::part::part_set;
-use super::place::{Interfaces, place_set};
+use super::place::Interfaces;
 use super::set::Set;
 
 /// Where conntrack is told, in the order of the built-in chains.
@@ -85,8 +85,8 @@ impl Lowering<'_> {
         let outgoing = flow.scope == Scope::Hook(Hook::Output);
         let has = Interfaces { incoming: !outgoing, outgoing };
         Set::all([
-            place_set(Side::Source, self.family, has, &flow.source),
-            place_set(Side::Destination, self.family, has, &flow.destination),
+            self.places(Side::Source, has, &flow.source),
+            self.places(Side::Destination, has, &flow.destination),
         ])
     }
 }

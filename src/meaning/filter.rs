@@ -118,6 +118,7 @@ fn rule_in<'p>(rule: &'p Rule, scope: Scope, sets: &mut Sets<'p>) -> Option<Entr
         Action::Return => Effect::Return,
         Action::Jump(chain) => Effect::Call(chain),
         Action::Goto(chain) => Effect::Goto(chain),
+        Action::Add(addition) => sets.addition(addition),
     };
     Some(Entry {
         set,

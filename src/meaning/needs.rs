@@ -51,7 +51,7 @@ fn can_refuse_output(policy: &Policy) -> bool {
                     waiting.extend(rules);
                 }
             }
-            Action::Allow | Action::Log | Action::Return => {}
+            Action::Allow | Action::Log | Action::Return | Action::Add(_) => {}
         }
     }
     false

@@ -88,7 +88,11 @@ fn routes(meaning: &Meaning, family: Family, base: BaseChain) -> Vec<Vec<&Packet
 fn target(entry: &Entry) -> Option<ChainId> {
     match entry.effect {
         Effect::Call(chain) | Effect::Goto(chain) => Some(chain),
-        Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Return => None,
+        Effect::Decide(_)
+        | Effect::Continue
+        | Effect::Change(_)
+        | Effect::Return
+        | Effect::Add { .. } => None,
     }
 }
 

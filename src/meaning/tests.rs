@@ -4,6 +4,7 @@ mod alter;
 mod filter;
 mod nat;
 mod probing;
+mod sets;
 mod tracking;
 mod walking;
 
@@ -43,6 +44,7 @@ fn policy(items: Vec<Item>) -> Policy {
             neighbour_discovery: true,
             dhcpv6_client: true,
         },
+        sets: Vec::new(),
         chains: Vec::new(),
         items,
         calls: Vec::new(),
@@ -81,7 +83,7 @@ fn interfaces(text: &str) -> Vec<Interface> {
 /// Addresses behind interfaces; `-` is any interface.
 fn place(names: &str, addresses: &str) -> Place {
     let interfaces = (names != "-").then(|| interfaces(names));
-    Place { interfaces, addresses: set(addresses) }
+    Place { interfaces, ..Place::of(set(addresses)) }
 }
 
 fn anywhere() -> Vec<Place> {

@@ -1,7 +1,7 @@
 //! The way of one packet through one base chain.
 
 use crate::net::CtState;
-use crate::packet::Packet;
+use crate::packet::{Packet, opaque};
 use crate::resolve::policy::{ChainId, LimitId, Log};
 
 use super::{BaseChain, Change, Decision, Effect, Entry, List, Meaning};
@@ -37,6 +37,19 @@ pub struct Step<'m> {
 }
 
 impl<'m> Trace<'m> {
+    /// The kernel's names of the sets that took up the source, in order.
+    pub fn added(&self) -> impl Iterator<Item = &'m str> {
+        self.steps.iter().filter_map(|step| match &step.entry.effect {
+            Effect::Add { set, .. } => Some(&**set),
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Change(_)
+            | Effect::Return
+            | Effect::Call(_)
+            | Effect::Goto(_) => None,
+        })
+    }
+
     /// What was logged, in order.
     pub fn logs(&self) -> impl Iterator<Item = &'m Log> {
         self.steps.iter().filter(|step| step.logged).filter_map(|step| step.entry.log.as_deref())
@@ -48,6 +61,7 @@ impl<'m> Trace<'m> {
             Effect::Change(change) => Some(change),
             Effect::Decide(_)
             | Effect::Continue
+            | Effect::Add { .. }
             | Effect::Return
             | Effect::Call(_)
             | Effect::Goto(_) => None,
@@ -106,7 +120,8 @@ impl Meaning {
                 | Effect::Change(_)
                 | Effect::Return
                 | Effect::Call(_)
-                | Effect::Goto(_),
+                | Effect::Goto(_)
+                | Effect::Add { .. },
             )
             | None => untouched,
         };
@@ -157,6 +172,7 @@ impl<'m> Walk<'m, '_> {
                 Effect::Decide(_) => return Some(&entry.effect),
                 Effect::Continue => {}
                 Effect::Change(change) => change.apply(&mut self.packet),
+                Effect::Add { set, length } => opaque::enter(&mut self.packet, set, *length),
                 Effect::Return => at = self.callers.pop()?,
                 Effect::Call(chain) => {
                     self.callers.push(at);

@@ -187,7 +187,12 @@ fn node(chain: ChainId) -> NodeIndex {
 fn jump_target(rule: &Rule) -> Option<ChainId> {
     match rule.action {
         Action::Jump(chain) | Action::Goto(chain) => Some(chain),
-        Action::Allow | Action::Drop | Action::Reject(_) | Action::Log | Action::Return => None,
+        Action::Allow
+        | Action::Drop
+        | Action::Reject(_)
+        | Action::Log
+        | Action::Return
+        | Action::Add(_) => None,
     }
 }
 

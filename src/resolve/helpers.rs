@@ -307,7 +307,7 @@ fn somewhere(place: Place) -> Place {
 }
 
 fn at_addresses(addresses: Addresses) -> Place {
-    Place { interfaces: None, addresses }
+    Place { interfaces: None, addresses, sets: Vec::new() }
 }
 
 /// Who is translated by a `forward`, or may go to its target untranslated.
@@ -385,6 +385,7 @@ fn own(forward: &Forward) -> Ends {
             Place {
                 interfaces: Some(vec![Interface::loopback()]),
                 addresses: Addresses::full().difference(&meant),
+                sets: Vec::new(),
             }
         }
     };

@@ -12,7 +12,7 @@ use super::policy::{
 };
 use super::services::merge_parts;
 use super::{Resolver, messages};
-use crate::net::{Addresses, Families, Family, Interface, Prefix};
+use crate::net::{Families, Family, Interface, Prefix};
 use crate::source::Span;
 use crate::syntax::tree::{self, ClauseKind, InterfaceName, List, SubjectKind, VerbKind};
 
@@ -206,7 +206,7 @@ impl<'a> Resolver<'a> {
             return None;
         };
         let ends = self.ends(list, env)?;
-        let all = Addresses::union_all(ends.iter().map(|end| &end.place.addresses));
+        let all = self.addresses_of(&ends, "a new source")?;
         let mut ranges = [None, None];
         for (slot, family) in ranges.iter_mut().zip(Family::BOTH) {
             *slot = match all.intervals(family)[..] {
@@ -307,7 +307,7 @@ impl<'a> Resolver<'a> {
             self.report(messages::zone_where_address_expected(end.span, "at"));
             return None;
         }
-        let all = Addresses::union_all(ends.iter().map(|end| &end.place.addresses));
+        let all = self.addresses_of(&ends, "`at`")?;
         let is_whole = Family::BOTH.into_iter().any(|family| all.is_full_in(family));
         if is_whole && whole == Whole::Refused {
             self.report(messages::zone_where_address_expected(list.span, "at"));
@@ -353,6 +353,7 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let ends = self.ends(list, env)?;
+        self.addresses_of(&ends, "a hairpin")?;
         let mut zones = Vec::new();
         let mut own = false;
         for end in ends {
@@ -433,7 +434,7 @@ impl<'a> Resolver<'a> {
     /// A list that is exactly one network.
     fn network(&mut self, list: &'a List, env: Option<CallId>) -> Option<Prefix> {
         let ends = self.ends(list, env)?;
-        let all = Addresses::union_all(ends.iter().map(|end| &end.place.addresses));
+        let all = self.addresses_of(&ends, "a network")?;
         let networks: Vec<Option<Prefix>> = Family::BOTH
             .into_iter()
             .flat_map(|family| {

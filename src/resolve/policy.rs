@@ -4,6 +4,8 @@
 //! Names, lists, `def`s and blocks are gone; what is left are sets of addresses, ports and
 //! interfaces. Every item keeps the place it came from.
 
+mod set;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,11 +17,15 @@ use crate::net::{
 };
 use crate::source::Span;
 
+pub use set::{Addition, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId};
+
 /// A whole policy. It is complete: defaults and implicit rules are said, not assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     pub defaults: Defaults,
     pub implicit: Implicit,
+    /// The sets that the kernel keeps, by [`SetId`], in the order defined.
+    pub sets: Vec<Set>,
     /// The user's chains, by [`ChainId`], in the order defined.
     pub chains: Vec<Chain>,
     /// The statements of the top level, in the order in which they decide.
@@ -187,6 +193,8 @@ pub enum Action {
     Jump(ChainId),
     /// Go through a chain; its end is the end of this one.
     Goto(ChainId),
+    /// Take the source up into a set, and go on.
+    Add(Addition),
 }
 
 /// How a rejected packet is answered; the same word for both families.
@@ -246,26 +254,35 @@ pub struct Flow {
     pub parts: Vec<Part>,
 }
 
-/// A part of the network: addresses behind interfaces.
+/// A part of the network: addresses behind interfaces, in sets or not in them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Any of these; `None` puts no condition on the interface.
     // INVARIANT: Some is never empty.
     pub interfaces: Option<Vec<Interface>>,
     pub addresses: Addresses,
+    /// All must hold. A set is never taken for empty: it may be filled anew without the rules.
+    // INVARIANT: sorted, each set once.
+    pub sets: Vec<Member>,
 }
 
 impl Place {
     /// Everywhere.
     #[must_use]
     pub fn anywhere() -> Self {
-        Place { interfaces: None, addresses: Addresses::full() }
+        Place::of(Addresses::full())
+    }
+
+    /// These addresses, behind any interface.
+    #[must_use]
+    pub fn of(addresses: Addresses) -> Self {
+        Place { interfaces: None, addresses, sets: Vec::new() }
     }
 
     /// Whether it puts no condition on packets of this family.
     #[must_use]
     pub fn is_anywhere_in(&self, family: Family) -> bool {
-        self.interfaces.is_none() && self.addresses.is_full_in(family)
+        self.interfaces.is_none() && self.addresses.is_full_in(family) && self.sets.is_empty()
     }
 }
 
@@ -430,6 +447,16 @@ pub struct SourceLengths {
     pub v4: u8,
     /// 0 to 128; 64 unless said.
     pub v6: u8,
+}
+
+impl SourceLengths {
+    #[must_use]
+    pub fn of(self, family: Family) -> u8 {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
 }
 
 /// A log line for packets, never more than its own rate.

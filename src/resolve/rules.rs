@@ -77,6 +77,9 @@ impl<'a> Resolver<'a> {
             VerbKind::Return => Action::Return,
             VerbKind::Jump(name) => Action::Jump(self.chain(*name, env)?),
             VerbKind::Goto(name) => Action::Goto(self.chain(*name, env)?),
+            VerbKind::Add { key, set, duration } => {
+                Action::Add(self.addition(key, *set, *duration, env)?)
+            }
             _ => return None,
         })
     }

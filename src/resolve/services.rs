@@ -386,7 +386,7 @@ impl<'a> Resolver<'a> {
             ClauseKind::Ipv6 => binding.families.v4 = false,
             ClauseKind::To(list) => {
                 let ends = self.ends(list, None)?;
-                let all = Addresses::union_all(ends.iter().map(|end| &end.place.addresses));
+                let all = self.addresses_of(&ends, "the destination of a service")?;
                 binding.destination = Some(all);
             }
             ClauseKind::Alias(_) | ClauseKind::Tags(_) | ClauseKind::Comment(_) => {}

@@ -47,6 +47,9 @@ let web = 192.0.2.10@dmz
 let both = 10.0.0.2@lan, fd00:1::2@lan
 let three = 10.1.0.0/16, 10.3.0.0/16, 10.5.0.0/16
 let four = 10.2.0.0/16, 10.4.0.0/16, 10.6.0.0/16, 10.8.0.1
+set banned dynamic timeout 1h
+set nets dynamic size 1000
+set few = 10.1.0.0/16, 2001:db8:b::/48
 service shop = tcp 8080, 8443-8449, udp 9000
 service phone = tcp 5060-5062, udp 5060 helper sip
 service chat = tcp 6667 helper irc
@@ -105,6 +108,13 @@ const SOURCES: &[&str] = &[
     "sites",
     "198.51.100.5-198.51.100.9",
     "lan except 10.0.0.5",
+    "crowd",
+    "crowd except 10.0.0.66",
+    "any except crowd",
+    "banned",
+    "lan except banned",
+    "nets, few",
+    "any except (crowd, nets, 10.2.0.0/16)",
 ];
 
 const DESTINATIONS: &[&str] = &[
@@ -120,6 +130,10 @@ const DESTINATIONS: &[&str] = &[
     "vpn",
     "any except 10.0.0.0/8",
     "both",
+    "crowd@dmz",
+    "banned@wan",
+    "any except crowd",
+    "any except nets",
 ];
 
 const CONDITIONS: &[&str] = &[
@@ -179,10 +193,14 @@ const MARKS: &[&str] = &[
     "mark 0x10/0xff sticky",
 ];
 
+/// What fills sets.
+const ADDS: [&str; 2] = ["add source to banned", "add source/24,/56 to nets for 10m"];
+
 /// A policy. Most are valid; those that are not are for the compiler to refuse.
 pub fn policy(seed: u64) -> String {
     let mut random = Random::new(seed);
     let mut text = String::from(DEFINITIONS);
+    let _ = writeln!(text, "set crowd = {}", crowd());
     if random.once_in(3) {
         let verdict = random.pick(&["allow", "drop", "reject"]);
         let direction = random.pick(&["input", "forward", "output", "input, forward"]);
@@ -198,7 +216,7 @@ pub fn policy(seed: u64) -> String {
     }
     text += "chain guard {\n";
     for _ in 0..random.below(4) {
-        let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \""]);
+        let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \"", ADDS[0]]);
         let _ = writeln!(text, "    {rule}");
     }
     text += "}\nchain gate {\n";
@@ -211,6 +229,14 @@ pub fn policy(seed: u64) -> String {
         statement(&mut random, &mut text, "");
     }
     text
+}
+
+/// More networks than are written into the rules, so that the kernel keeps them as a set.
+fn crowd() -> String {
+    let v4 = (0..40).map(|number| format!("10.0.0.{}", 2 * number));
+    let v6 = (0..3).map(|number| format!("fd00:1::{number}:0/112"));
+    let range = ["198.51.100.5-198.51.100.77".to_owned()];
+    v4.chain(v6).chain(range).collect::<Vec<_>>().join(", ")
 }
 
 fn statement(random: &mut Random, text: &mut String, indent: &str) {
@@ -284,6 +310,8 @@ fn rule(random: &mut Random) -> String {
         "jump guard",
         "jump gate",
         "goto guard",
+        ADDS[0],
+        ADDS[1],
     ]);
     let mut rule = match random.below(8) {
         0 => {

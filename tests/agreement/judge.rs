@@ -48,6 +48,8 @@ struct Fate {
     changes: Vec<String>,
     /// The mark, that of the connection and the class with which it goes on.
     left: (u32, u32, u8),
+    /// The sets that took up the source; to be added twice on end is to be added.
+    added: Vec<String>,
     /// Which limits were asked, when all have room: each takes from an allowance.
     asked: Vec<String>,
 }
@@ -87,6 +89,7 @@ fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) 
         logs: logs.collect(),
         changes: once(found.changes().flat_map(meant_change).collect()),
         left: left(&found.packet),
+        added: once(found.added().map(str::to_owned).collect()),
         asked: tidy(asked, answers),
     }
 }
@@ -124,14 +127,15 @@ fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -
         logs: logs.collect(),
         changes: once(found.changes.iter().map(done_change).collect()),
         left: left(&found.packet),
+        added: once(found.added.iter().map(ToString::to_string).collect()),
         asked: tidy(asked, answers),
     }
 }
 
-/// Rules may change a packet again to what it is already.
-fn once(mut changes: Vec<String>) -> Vec<String> {
-    changes.dedup();
-    changes
+/// Rules may do again what they did just before.
+fn once(mut done: Vec<String>) -> Vec<String> {
+    done.dedup();
+    done
 }
 
 fn left(packet: &Packet) -> (u32, u32, u8) {

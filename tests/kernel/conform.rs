@@ -2,7 +2,7 @@
 //!
 //! `PALISADE_SEEDS=1000 cargo test --test kernel conform` tries more policies than the default.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use palisade::diagnostic::has_errors;
@@ -11,13 +11,16 @@ use palisade::lower::lower;
 use palisade::meaning::{BaseChain, Meaning, meaning, probes};
 use palisade::net::{CtState, Family, TcpFlags};
 use palisade::packet::{Packet, Payload, Random};
+use palisade::resolve::policy::Set;
 use palisade::resolve::resolve;
 use palisade::source::{MemoryLoader, Sources};
 
 use crate::craft::{self, Marks};
 use crate::ground::{Changed, Ground, LINKS, MAC, class, is_local};
 use crate::judge::{End, judge, set_port};
-use crate::load::{Rules, Variant, nft, restore};
+use crate::load::{Rules, Variant, nft, restore, restore_sets};
+use crate::members::Members;
+use crate::netns::Namespace;
 use crate::{generate, need};
 
 /// Generated policies that are not refused, if nobody asks for more seeds.
@@ -46,6 +49,7 @@ enum Loader {
 /// A policy, by its meaning and by its rules.
 struct Policy {
     text: String,
+    sets: Vec<Set>,
     meaning: Meaning,
     rules: Rules,
     /// `None` when nft has no words for a part of it.
@@ -64,19 +68,19 @@ impl Policy {
         let lowered = lower(&resolved.policy, &sources);
         let header = Header::default();
         let rules = Rules {
+            sets: emit::ipsets(&lowered.v4, &lowered.v6, &header, &sources),
             v4: emit::iptables(&lowered.v4, &header, &sources),
             v6: emit::iptables(&lowered.v6, &header, &sources),
         };
         let native = emit::nft(&lowered.v4, &lowered.v6, &header, &sources).ok();
-        Some(Self { meaning: meaning(&resolved.policy), text, rules, native })
+        let meaning = meaning(&resolved.policy);
+        Some(Self { text, sets: resolved.policy.sets, meaning, rules, native })
     }
 
     /// Whether there are rules for this loader, which are then loaded.
     fn load(&self, ground: &Ground, loader: Loader) -> bool {
         let result = match loader {
-            Loader::Iptables(variant) => Family::BOTH.into_iter().try_for_each(|family| {
-                restore(&ground.router, variant, family, self.rules.of(family))
-            }),
+            Loader::Iptables(variant) => self.restore(&ground.router, variant),
             Loader::Native => match &self.native {
                 Some(native) => nft(&ground.router, native),
                 None => return false,
@@ -84,6 +88,14 @@ impl Policy {
         };
         result.unwrap_or_else(|error| panic!("{loader:?}: {error}\n{}", self.text));
         true
+    }
+
+    fn restore(&self, router: &Namespace, variant: Variant) -> Result<(), String> {
+        // What another policy's rules have added is not of this one.
+        router.output("ipset", &["flush"], "")?;
+        restore_sets(router, &self.rules.sets)?;
+        let mut families = Family::BOTH.into_iter();
+        families.try_for_each(|family| restore(router, variant, family, self.rules.of(family)))
     }
 
     /// Packets at the borders of what it says, as they can come from a wire.
@@ -157,9 +169,11 @@ fn faults(
     }
     let seen = ground.seen();
     let mut faults = Vec::new();
+    let mut members: BTreeMap<u64, Members> = BTreeMap::new();
     for (seed, policy, packet, cookie) in sent {
+        let members = members.entry(seed).or_insert_with(|| Members::of(&policy.sets));
         let sighting = seen.get(&(packet.family(), cookie)).cloned().unwrap_or_default();
-        match judge(&policy.meaning, &packet, &sighting) {
+        match judge(&policy.meaning, members, &packet, &sighting) {
             Ok(end) => {
                 let Changed { mark, dscp, .. } = sighting.changed;
                 let was_asked = sighting.asked.is_some();
@@ -278,7 +292,7 @@ fn native_nft_does_as_meant() {
 }
 
 /// A policy, and another that says nearly the same.
-const NEARLY: [(&str, &str); 16] = [
+const NEARLY: [(&str, &str); 18] = [
     ("allow tcp 22; notrack tcp 22", "allow tcp 22; notrack tcp 22 from 10.0.0.0/8"),
     ("allow tcp 22", "allow tcp 23"),
     ("allow tcp 22", "allow udp 22"),
@@ -298,6 +312,14 @@ const NEARLY: [(&str, &str); 16] = [
     ("allow any; mark 7 sticky; mark 9 sticky", "allow any; mark 9 sticky; mark 7 sticky"),
     ("forward { allow any; dscp ef }", "forward { allow any; dscp cs6 }"),
     ("forward { allow any; mark 7 }", "forward { allow any; mark 7 in eth1 out eth0 }"),
+    (
+        "set seen dynamic; add source/24 to seen tcp any; drop any from seen; allow any",
+        "set seen dynamic; add source/24 to seen tcp 1-9; drop any from seen; allow any",
+    ),
+    (
+        "set seen dynamic; add source to seen tcp any; drop any from seen; allow any",
+        "set seen dynamic; add source to seen tcp any; allow any",
+    ),
 ];
 
 #[test]

@@ -1,14 +1,17 @@
 //! A ruleset with every match and target of the model.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use palisade::net::address::to_number;
 use palisade::net::{
-    Account, CtState, CtStates, Dscp, Family, FlagMatch, Helper, IcmpType, Interface, Mac,
-    MarkMatch, PortProtocol, Prefix, Protocol, Rate, TcpFlags,
+    Account, Addresses, CtState, CtStates, Dscp, Family, FlagMatch, Helper, IcmpType, Interface,
+    Mac, MarkMatch, PortProtocol, Prefix, Protocol, Rate, TcpFlags,
 };
+use palisade::packet::opaque::SetSide;
 use palisade::ruleset::{
-    Chain, ChainPolicy, Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, RejectType, Rule,
-    Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, Conntrack, DynamicSet, HashKey, Hashlimit, KernelSet, Match, MatchKind,
+    Origin, RejectType, Rule, Ruleset, SetContent, Table, TableName, Target,
 };
 
 pub const HOSTILE: &[&str] = &[
@@ -71,6 +74,26 @@ pub fn places(family: Family) -> Places {
     Places { family, net: prefix(net), host: prefix(host), low, high }
 }
 
+fn set(places: &Places, name: &str, content: SetContent) -> Arc<KernelSet> {
+    let family = places.family;
+    let ending = if family == Family::V4 { "v4" } else { "v6" };
+    let name = format!("{name}.{ending}").into();
+    Arc::new(KernelSet { name, family, content, origin: Origin::Default(None) })
+}
+
+/// A set with a network and a range.
+fn addresses(places: &Places) -> Arc<KernelSet> {
+    let [low, high] = [places.low, places.high].map(to_number);
+    let range = Addresses::range(places.family, low, high);
+    set(places, "Fixed-1_", SetContent::Static(range.union(&places.host.into())))
+}
+
+/// A set that rules fill with networks of this length.
+fn filled(places: &Places, name: &str, length: u8) -> Arc<KernelSet> {
+    let dynamic = DynamicSet { timeout: 60, size: 100, length };
+    set(places, name, SetContent::Dynamic(dynamic))
+}
+
 /// Conditions that can be negated, each in the place of a filter INPUT or OUTPUT rule.
 fn plain(places: &Places) -> Vec<MatchKind> {
     let mark = |value, mask| MatchKind::Mark(mark_match(value, mask));
@@ -86,6 +109,10 @@ fn plain(places: &Places) -> Vec<MatchKind> {
         MatchKind::Protocol(Protocol::new(253).expect("not zero")),
         MatchKind::SourceRange(places.low, places.high),
         MatchKind::DestinationRange(places.low, places.high),
+        MatchKind::Set { set: addresses(places), side: SetSide::Source },
+        MatchKind::Set { set: addresses(places), side: SetSide::Destination },
+        MatchKind::Set { set: filled(places, "filled", 24), side: SetSide::Source },
+        MatchKind::Set { set: filled(places, "filled", 24), side: SetSide::Destination },
         MatchKind::DestinationLocal,
         ct(of(&[CtState::New])),
         ct(of(&[CtState::Established, CtState::Related])),
@@ -333,6 +360,12 @@ fn input(places: &Places) -> Vec<Rule> {
     {
         rules.push(rule(Vec::new(), target));
     }
+    for set in [filled(places, "filled", 24), filled(places, "whole", family.bits())] {
+        for timeout in [None, Some(30)] {
+            let set = set.clone();
+            rules.push(rule(Vec::new(), Target::AddSource { set, timeout }));
+        }
+    }
     rules
 }
 
@@ -461,7 +494,12 @@ pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
         &[("INPUT", input(&places)), ("FORWARD", logs(log_prefixes)), ("OUTPUT", owners())],
         own,
     );
-    Ruleset { family, tables: vec![filter, nat(&places), mangle(), raw(family)] }
+    let sets = vec![
+        addresses(&places),
+        filled(&places, "filled", 24),
+        filled(&places, "whole", family.bits()),
+    ];
+    Ruleset { family, tables: vec![filter, nat(&places), mangle(), raw(family)], sets }
 }
 
 pub fn yes(kind: MatchKind) -> Match {

@@ -8,6 +8,7 @@ use palisade::net::{CtState, Family, Prefix};
 use palisade::packet::{Original, Packet, Payload};
 
 use crate::ground::{Asked, Changed, LINKS, Sighting, is_local};
+use crate::members::Members;
 
 /// How a packet ended, as it was meant to.
 #[derive(Clone, Copy)]
@@ -23,17 +24,28 @@ pub enum End {
     Limited,
 }
 
-/// What became of a packet, when that is what is meant.
-pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<End, String> {
+/// What became of a packet, when that is what is meant. `members` is what dynamic sets hold before it,
+/// and then after it.
+pub fn judge(
+    meaning: &Meaning,
+    members: &mut Members,
+    packet: &Packet,
+    sighting: &Sighting,
+) -> Result<End, String> {
     let Some(asked) = &sighting.asked else {
         let strange = sighting.passed.is_some();
         return if strange { Err("passed and never asked".to_owned()) } else { Ok(End::Unasked) };
     };
-    is_tracked_so(meaning, packet, asked.state)?;
-    let mut packet = Packet { state: asked.state, ..packet.clone() };
+    let Some(opaque) = members.facts(packet) else {
+        members.doubt(packet.source);
+        return Ok(End::Limited);
+    };
+    let mut packet = Packet { opaque, ..packet.clone() };
+    is_tracked_so(meaning, &packet, asked.state)?;
+    packet.state = asked.state;
     let sent = (packet.source, packet.destination);
-    change(meaning, BaseChain::ManglePrerouting, &mut packet);
-    let Some(translation) = traced(meaning, BaseChain::NatPrerouting, &packet) else {
+    packet = changed(meaning, BaseChain::ManglePrerouting, &packet);
+    let Some(translation) = traced(meaning, members, BaseChain::NatPrerouting, &packet) else {
         return Ok(End::Limited);
     };
     translate(&mut packet, &translation, asked)?;
@@ -46,13 +58,20 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
         // The kernel counts the hop before it asks.
         packet.ttl -= 1;
     }
-    change(meaning, mangle, &mut packet);
+    // In the sets as they are, and to where it goes by now.
+    let Some(opaque) = members.facts(&packet) else {
+        members.doubt(packet.source);
+        return Ok(End::Limited);
+    };
+    packet = changed(meaning, mangle, &Packet { opaque, ..packet });
     let Packet { mark, connection_mark, dscp, .. } = packet;
-    let changed = Changed { mark, connection_mark, dscp };
-    if changed != sighting.changed {
-        return Err(format!("is meant to become {changed:?}"));
+    let meant = Changed { mark, connection_mark, dscp };
+    if meant != sighting.changed {
+        return Err(format!("is meant to become {meant:?}"));
     }
-    let Some(decision) = traced(meaning, chain, &packet) else { return Ok(End::Limited) };
+    let Some(decision) = traced(meaning, members, chain, &packet) else {
+        return Ok(End::Limited);
+    };
     let passes = match decision {
         Decision::Accept => true,
         Decision::Drop | Decision::Reject(_) => false,
@@ -63,7 +82,7 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
         return if same { Ok(End::Stopped) } else { Err(format!("meant {decision:?}")) };
     };
     if chain == BaseChain::FilterForward {
-        let Some(decision) = traced(meaning, BaseChain::NatPostrouting, &packet) else {
+        let Some(decision) = traced(meaning, members, BaseChain::NatPostrouting, &packet) else {
             return Ok(End::Limited);
         };
         if !is_source(source, &packet, &decision) {
@@ -88,19 +107,34 @@ fn is_tracked_so(meaning: &Meaning, packet: &Packet, state: CtState) -> Result<(
     fits.then_some(()).ok_or_else(|| format!("is {}, meant the opposite", state.name()))
 }
 
-/// Makes of the packet what the statements of a chain make of it.
-fn change(meaning: &Meaning, chain: BaseChain, packet: &mut Packet) {
-    *packet = meaning.trace(chain, packet, &mut |_| true).packet;
+/// What the statements of a chain make of a packet.
+fn changed(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Packet {
+    meaning.trace(chain, packet, &mut |_| true).packet
 }
 
-/// What a chain decides; `None` when that depends on a limit.
-fn traced(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Option<Decision> {
-    let mut limited = false;
-    let found = meaning.trace(chain, packet, &mut |question| {
+/// What a chain decides; `None` when that depends on a limit, now or before. What it adds to sets is
+/// in `members` then.
+fn traced(
+    meaning: &Meaning,
+    members: &mut Members,
+    chain: BaseChain,
+    packet: &Packet,
+) -> Option<Decision> {
+    let facts = members.facts(packet);
+    let mut limited = facts.is_none();
+    let packet = Packet { opaque: facts.unwrap_or_default(), ..packet.clone() };
+    let found = meaning.trace(chain, &packet, &mut |question| {
         limited |= matches!(question, Question::Limit(_));
         true
     });
-    (!limited).then_some(found.decision)
+    if limited {
+        members.doubt(packet.source);
+        return None;
+    }
+    for set in found.added() {
+        members.add(set, packet.source);
+    }
+    Some(found.decision)
 }
 
 /// Makes of the packet what prerouting is meant to make of it, if that is what the kernel made.

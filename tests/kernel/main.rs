@@ -21,8 +21,10 @@
 //! `ftp` is a session whose second connection only a helper lets pass, `helpers` the policies that
 //! name one; `untracked` are those that keep packets from conntrack.
 //! `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
+//! `sets` loads and fills sets. `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
-//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
+//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares, `members` knows
+//! what is in sets by then. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
 //! rules everything arrives, and with a wrong rule an example fails.
 
@@ -51,6 +53,7 @@ mod helpers;
 mod untracked;
 
 mod everything;
+mod sets;
 mod taken;
 mod walk;
 mod windows;
@@ -58,6 +61,7 @@ mod windows;
 mod craft;
 mod ground;
 mod judge;
+mod members;
 
 mod conform;
 

@@ -4,8 +4,9 @@
 //! exceptions that the kernel makes: interfaces, the sender's account, and connections of packets
 //! that have none.
 
-use crate::packet::{Packet, Payload, opaque};
-use crate::ruleset::{Conntrack, Match, MatchKind, Rule};
+use crate::packet::opaque::{self, SetSide};
+use crate::packet::{Packet, Payload};
+use crate::ruleset::{Conntrack, KernelSet, Match, MatchKind, Rule, SetContent};
 
 /// Whether all matches hold, asked in order until one does not.
 pub fn matches_rule(rule: &Rule, packet: &Packet, oracle: &mut dyn FnMut(&Match) -> bool) -> bool {
@@ -64,6 +65,7 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
         },
         MatchKind::SourceRange(low, high) => (low..=high).contains(&&packet.source),
         MatchKind::DestinationRange(low, high) => (low..=high).contains(&&packet.destination),
+        MatchKind::Set { set, side } => in_set(set, *side, packet),
         MatchKind::DestinationLocal => packet.to_local,
         MatchKind::Mac(mac) => packet.mac? == *mac,
         MatchKind::Mark(mark) => mark.matches(packet.mark),
@@ -84,6 +86,19 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
         | MatchKind::Hashlimit(_)
         | MatchKind::Connlimit { .. } => return None,
     })
+}
+
+/// A set of the other family has no address of the packet's.
+fn in_set(set: &KernelSet, side: SetSide, packet: &Packet) -> bool {
+    let address = match side {
+        SetSide::Source => packet.source,
+        SetSide::Destination => packet.destination,
+    };
+    set.family == packet.family()
+        && match &set.content {
+            SetContent::Static(addresses) => addresses.contains(address),
+            SetContent::Dynamic(_) => packet.opaque.contains(&opaque::member(side, &set.name)),
+        }
 }
 
 /// As `xt_conntrack.c`: a packet without a connection (invalid, untracked) is judged by its state

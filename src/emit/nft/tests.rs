@@ -5,7 +5,11 @@ use crate::ruleset::{Conntrack, Match, Target};
 fn ruleset(family: Family, rules: Vec<Rule>) -> Ruleset {
     let policy = Some(ChainPolicy::Drop);
     let chain = Chain { name: "INPUT".into(), policy, rules };
-    Ruleset { family, tables: vec![Table { name: TableName::Filter, chains: vec![chain] }] }
+    Ruleset {
+        family,
+        tables: vec![Table { name: TableName::Filter, chains: vec![chain] }],
+        sets: Vec::new(),
+    }
 }
 
 fn rule(matches: Vec<Match>, target: Target) -> Rule {
@@ -75,7 +79,7 @@ fn helpers_stand_behind_conntrack() {
         Chain { name: "own".into(), policy: None, rules: own },
     ];
     let tables = vec![Table { name: TableName::Raw, chains }];
-    let v4 = Ruleset { family: Family::V4, tables };
+    let v4 = Ruleset { family: Family::V4, tables, sets: Vec::new() };
     let v6 = ruleset(Family::V6, Vec::new());
     let text = nft(&v4, &v6, &Header::default(), &Sources::new()).expect("translated");
     let expected = "\

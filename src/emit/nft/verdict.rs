@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::emit::address::{address_text, endpoint_text, prefix_text};
 use crate::net::{Family, Helper, MarkMatch};
-use crate::ruleset::{RejectType, Rule, TableName, Target};
+use crate::ruleset::{RejectType, Rule, SetSide, TableName, Target};
 
 use super::condition::protocol;
 use super::names::letters;
@@ -35,6 +35,12 @@ impl Writer<'_> {
                 format!("dnat to {}", endpoint_text(*address, *ports))
             }
             Target::Redirect(port) => format!("redirect to :{port}"),
+            Target::AddSource { set, timeout } => {
+                let source = self.looked_for(set, SetSide::Source)?;
+                let time = timeout.map(|seconds| format!(" timeout {seconds}s"));
+                let time = time.unwrap_or_default();
+                format!("update @{} {{ {source}{time} }}", self.names.set(&set.name))
+            }
             Target::Netmap(prefix) => {
                 let prefix = prefix_text(*prefix);
                 match side {

@@ -118,10 +118,6 @@ pub fn not_supported(at: Span, word: &str) -> Finding {
         .help("take it out; nothing is written as long as it is there")
 }
 
-pub fn sets_not_yet(at: Span) -> Finding {
-    not_supported(at, "set")
-}
-
 /// A helper on traffic that it does not read.
 pub fn wrong_helper(at: Span, helper: Helper, part: &str) -> Finding {
     let protocols: Vec<String> = helper.protocols().iter().map(ToString::to_string).collect();
