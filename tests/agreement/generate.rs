@@ -212,6 +212,15 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             let rule = rule(random);
             let _ = writeln!(text, "{indent}{rule}");
         }
+        7 if random.once_in(2) => {
+            // What is added is asked for.
+            let (add, set) =
+                if random.once_in(2) { (ADDS[0], "banned") } else { (ADDS[1], "nets") };
+            let _ = writeln!(text, "{indent}{add} {}", random.pick(SUBJECTS));
+            let rule = chain_rule(random, &["drop", "allow", "reject"]);
+            let rule = rule.split(" from ").next().unwrap_or_default();
+            let _ = writeln!(text, "{indent}{rule} from {set}");
+        }
         8 => {
             let (what, whence) = (random.pick(SUBJECTS), random.pick(SOURCES));
             let _ = writeln!(text, "{indent}open(({what}), ({whence}))");
