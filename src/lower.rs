@@ -6,12 +6,14 @@
 //! none there, never as a rule without the condition.
 //!
 //! To read on: `set` is how packets are described on the way, `layout` how such a description
-//! becomes rules and chains, `filter` and `nat` what statements become.
+//! becomes rules and chains, `filter`, `nat` and `alter` what statements become.
 
 mod address;
+mod alter;
 mod body;
 mod condition;
 mod filter;
+mod flow;
 mod forward;
 mod generated;
 mod implicit;
@@ -24,6 +26,7 @@ mod port_map;
 mod reject;
 mod set;
 mod sets;
+mod tracking;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +42,7 @@ use crate::ruleset::{
 };
 use crate::source::Sources;
 
+use alter::Changing;
 use body::Body;
 use generated::Generated;
 use layout::Layout;
@@ -78,6 +82,8 @@ struct Lowering<'a> {
     prerouting: Vec<Rule>,
     nat_output: Vec<Rule>,
     postrouting: Vec<Rule>,
+    mangle: Changing,
+    raw: Changing,
 }
 
 /// The filter chains while they are written.
@@ -101,6 +107,7 @@ impl Hooks {
 impl<'a> Lowering<'a> {
     fn new(policy: &'a Policy, limits: &'a Limits, family: Family) -> Self {
         let taken = || policy.chains.iter().map(|chain| Arc::clone(&chain.name));
+        let changing = |name| Changing::new(name, Generated::new(taken()));
         Lowering {
             policy,
             limits,
@@ -111,12 +118,15 @@ impl<'a> Lowering<'a> {
             prerouting: Vec::new(),
             nat_output: Vec::new(),
             postrouting: Vec::new(),
+            mangle: changing(TableName::Mangle),
+            raw: changing(TableName::Raw),
         }
     }
 
     fn run(mut self) -> Ruleset {
         let policy = self.policy;
         let mut hooks = Hooks::default();
+        self.restore_marks(policy);
         for item in &policy.items {
             match item {
                 Item::Rule(rule) => {
@@ -125,8 +135,10 @@ impl<'a> Lowering<'a> {
                     }
                 }
                 Item::Nat(nat) => self.nat_statement(&mut hooks, nat),
+                Item::Alter(alteration) => self.alteration(alteration),
             }
         }
+        self.helpers(policy);
         let users = policy.chains.iter().map(|chain| self.user_chain(chain)).collect();
         let Hooks { input, forward, output } = hooks;
         let built_in = vec![
@@ -179,15 +191,12 @@ impl<'a> Lowering<'a> {
         ];
         let nat = nat.map(|(name, rules)| built_in(name, rules)).into_iter();
         let filter = filter.into_iter().chain(users).chain(self.filter.into_chains());
-        let mut tables = vec![
+        vec![
             Table { name: TableName::Filter, chains: filter.collect() },
             Table { name: TableName::Nat, chains: nat.chain(self.nat.into_chains()).collect() },
-        ];
-        tables.extend([TableName::Mangle, TableName::Raw].map(|name| Table {
-            name,
-            chains: name.built_in_chains().iter().map(|chain| built_in(chain, vec![])).collect(),
-        }));
-        tables
+            Table { name: TableName::Mangle, chains: self.mangle.finish() },
+            Table { name: TableName::Raw, chains: self.raw.finish() },
+        ]
     }
 
     /// Writes rules of one statement to the filter table.

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod dscp;
 pub mod duration;
+pub mod helper;
 pub mod icmp;
 pub mod interface;
 pub mod interval;
@@ -17,6 +18,7 @@ pub mod window;
 pub use address::{AddressError, Addresses, Families, Family, Prefix};
 pub use dscp::Dscp;
 pub use duration::{Duration, DurationError};
+pub use helper::Helper;
 pub use icmp::IcmpType;
 pub use interface::{Interface, InterfaceError};
 pub use interval::{Bounded, IntervalSet};

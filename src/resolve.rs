@@ -4,6 +4,7 @@
 //! never fails: a statement at fault is reported and left out, and with a finding at level error
 //! nothing may be written.
 
+mod alter;
 mod chains;
 mod conditions;
 mod context;
@@ -11,6 +12,7 @@ mod defaults;
 mod direction;
 mod ends;
 mod entries;
+mod helpers;
 mod interfaces;
 mod limits;
 mod listing;
@@ -18,6 +20,8 @@ mod load;
 mod messages;
 mod names;
 mod nat;
+mod notrack;
+mod order;
 pub mod policy;
 mod remarks;
 mod rules;
@@ -43,7 +47,8 @@ use crate::syntax::tree::{
 use context::{Context, ToIs};
 use ends::{End, Zone};
 use names::Names;
-use policy::{Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
+use notrack::Answers;
+use policy::{Alteration, Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
 use services::Traffic;
 use sets::Sets;
 use spelling::Spellings;
@@ -114,6 +119,10 @@ struct Resolver<'a> {
     limit_count: u32,
     /// The clauses of each rule of a chain, by their words.
     chain_clauses: HashMap<Origin, Vec<(&'static str, Span)>>,
+    /// The helpers of each rule of a chain: who gets them depends on what reaches the chain.
+    chain_helpers: HashMap<Origin, Vec<Alteration>>,
+    /// What answers to packets that conntrack does not see.
+    answers: Vec<Answers>,
     known_interfaces: BTreeSet<&'a str>,
     /// The patterns of zones, such as `wlan+`.
     known_patterns: Vec<&'a str>,
@@ -170,6 +179,8 @@ impl<'a> Resolver<'a> {
             chain_rules: Vec::new(),
             limit_count: 0,
             chain_clauses: HashMap::new(),
+            chain_helpers: HashMap::new(),
+            answers: Vec::new(),
             known_interfaces: BTreeSet::new(),
             known_patterns: Vec::new(),
             spellings: Spellings::default(),
@@ -198,6 +209,7 @@ impl<'a> Resolver<'a> {
         self.check_chains(&chains);
         self.check_definitions();
         let sets = self.finish_sets();
+        self.helpers_behind_netmaps();
         // A definition may be used in what could not be read.
         if !has_errors(&self.findings) {
             self.check_unused();
@@ -208,10 +220,14 @@ impl<'a> Resolver<'a> {
             sets,
             chains,
             items: std::mem::take(&mut self.items),
-            calls: std::mem::take(&mut self.calls),
+            // What is said of the whole policy still points at them.
+            calls: self.calls.clone(),
             promises: std::mem::take(&mut self.promises),
         };
+        self.check_order(&policy.items);
         self.mention_forwarding(&policy);
+        self.mention_unrelated(&policy);
+        self.mention_untracked_answers(&policy);
         policy
     }
 
@@ -246,6 +262,13 @@ impl<'a> Resolver<'a> {
             finding.span = Some(outermost(&self.calls, call));
         }
         self.findings.push(finding);
+    }
+
+    /// Takes a finding about an item, which may have come through a call.
+    fn report_of(&mut self, origin: Origin, finding: Finding) {
+        let around = std::mem::replace(&mut self.current, origin.call);
+        self.report(finding);
+        self.current = around;
     }
 
     /// Whether a place is in the body of a `def` that is being unfolded.
@@ -362,8 +385,16 @@ impl<'a> Resolver<'a> {
                 self.items.extend(nat.map(Item::Nat));
             }
             VerbKind::Mark { .. } | VerbKind::Dscp(_) | VerbKind::Clamp(_) | VerbKind::Notrack => {
-                let word = self.text(rule.verb.span);
-                self.report(messages::not_supported(rule.verb.span, word));
+                if self.in_chain {
+                    let word = alter::change_word(&rule.verb.kind);
+                    self.report(messages::change_in_chain(rule.verb.span, word));
+                    return;
+                }
+                let alteration = match rule.verb.kind {
+                    VerbKind::Notrack => self.notrack(rule, span, outer, env),
+                    _ => self.alteration(rule, span, outer, env),
+                };
+                self.items.extend(alteration.map(Item::Alter));
             }
         }
     }
@@ -471,6 +502,7 @@ impl<'a> Resolver<'a> {
     /// A note that the rules alone do not make a router.
     fn mention_forwarding(&mut self, policy: &Policy) {
         let forwards = |item: &Item| match item {
+            Item::Alter(_) => None,
             Item::Nat(nat) => match &nat.kind {
                 policy::NatKind::Source { .. }
                 | policy::NatKind::Forward(_)

@@ -156,6 +156,7 @@ const EXAMPLES: &[(&str, usize, usize)] = &[
     ("publish", 6, 25),
     ("router", 5, 12),
     ("ssh", 1, 12),
+    ("uplinks", 8, 25),
     ("web", 1, 12),
 ];
 

@@ -1,7 +1,7 @@
 //! Which rules a packet meets in one chain, and which decides: the kernel's walk, step by step.
 //!
 //! In goes one table, a built-in chain of it and a packet as that chain sees it; out comes the
-//! outcome with the rules that matched. What depends on history (limits, connection counts) is
+//! outcome with the rules that matched and what they changed. What depends on history (limits, connection counts) is
 //! asked of an oracle. The walk always ends, whatever the ruleset.
 
 mod matching;
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::Prefix;
+use crate::net::{CtState, Prefix};
 use crate::packet::{Packet, opaque};
 use crate::ruleset::{
     Chain, ChainPolicy, KernelSet, Match, RejectType, Rule, SetContent, Table, Target,
@@ -26,8 +26,10 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// The lines logged on the way.
     pub logs: Vec<LogLine>,
-    /// The names of the sets that took up the source, in order.
-    pub added: Vec<Arc<str>>,
+    /// The targets that changed the packet, in order.
+    pub changes: Vec<Target>,
+    /// The packet as the chain leaves it.
+    pub packet: Packet,
 }
 
 /// A rule that matched.
@@ -99,7 +101,8 @@ pub fn trace(
         frames: Vec::new(),
         steps: Vec::new(),
         logs: Vec::new(),
-        added: Vec::new(),
+        changes: Vec::new(),
+        told: false,
     };
     walk.run(chain, oracle)
 }
@@ -107,12 +110,14 @@ pub fn trace(
 struct Walk<'a> {
     table: &'a Table,
     index: HashMap<&'a str, usize>,
-    /// As the rules met so far have left it.
+    /// As it is by now.
     packet: Packet,
     frames: Vec<Frame>,
     steps: Vec<Step>,
     logs: Vec<LogLine>,
-    added: Vec<Arc<str>>,
+    changes: Vec<Target>,
+    /// Whether a target told conntrack what to do with the packet.
+    told: bool,
 }
 
 /// A chain that is being walked; one a `jump`.
@@ -138,7 +143,8 @@ impl<'a> Walk<'a> {
             Ok(policy) => self.walk(oracle).unwrap_or(Outcome::Policy(policy)),
             Err(fault) => Outcome::Broken(fault),
         };
-        Trace { outcome, steps: self.steps, logs: self.logs, added: self.added }
+        let Walk { steps, logs, changes, packet, .. } = self;
+        Trace { outcome, steps, logs, changes, packet }
     }
 
     fn start(&mut self, name: &str) -> Result<ChainPolicy, Fault> {
@@ -190,10 +196,6 @@ impl<'a> Walk<'a> {
                 self.logs.push(LogLine { prefix: prefix.clone(), level: *level });
                 Next::Go
             }
-            Target::AddSource { set, .. } => {
-                self.add(set);
-                Next::Go
-            }
             Target::Masquerade => Next::End(Outcome::Masquerade),
             Target::Snat(low, high) => Next::End(Outcome::Snat(*low, *high)),
             Target::Dnat { address, ports } => {
@@ -201,14 +203,21 @@ impl<'a> Walk<'a> {
             }
             Target::Redirect(port) => Next::End(Outcome::Redirect(*port)),
             Target::Netmap(prefix) => Next::End(Outcome::Netmap(*prefix)),
-        }
-    }
-
-    /// Only what is in a dynamic set can change.
-    fn add(&mut self, set: &KernelSet) {
-        if let SetContent::Dynamic(dynamic) = &set.content {
-            opaque::enter(&mut self.packet, &set.name, dynamic.length);
-            self.added.push(Arc::clone(&set.name));
+            // A packet that has its connection, or was told to have none, is left alone (`xt_CT.c`).
+            Target::Notrack | Target::Helper(_) if self.told => Next::Go,
+            Target::SetMark(_)
+            | Target::SetConnmark(_)
+            | Target::RestoreMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_)
+            | Target::Notrack
+            | Target::AddSource { .. }
+            | Target::Helper(_) => {
+                self.told |= matches!(rule.target, Target::Notrack | Target::Helper(_));
+                change(&mut self.packet, &rule.target);
+                self.changes.push(rule.target.clone());
+                Next::Go
+            }
         }
     }
 
@@ -229,6 +238,52 @@ impl<'a> Walk<'a> {
             Some(_) | None => self.frames.push(Frame { chain, rule: 0, left: Vec::new() }),
         }
         Ok(())
+    }
+}
+
+/// What a target does to a packet. Where there is no connection, CONNMARK does nothing
+/// (`xt_connmark.c`).
+fn change(packet: &mut Packet, target: &Target) {
+    match target {
+        Target::SetMark(mark) => packet.mark = mark.set_on(packet.mark),
+        Target::SetConnmark(mark) if packet.is_tracked() => {
+            packet.connection_mark = mark.set_on(packet.connection_mark);
+        }
+        Target::RestoreMark(mask) if packet.is_tracked() => {
+            packet.mark = packet.mark & !mask | packet.connection_mark & mask;
+        }
+        Target::SetDscp(dscp) => packet.dscp = dscp.code(),
+        Target::AddSource { set, .. } => add(packet, set),
+        Target::Notrack => {
+            packet.state = CtState::Untracked;
+            packet.original = None;
+            packet.connection_mark = 0;
+        }
+        // A packet of the model has no tcp options, and a connection no helper.
+        Target::Tcpmss(_)
+        | Target::Helper(_)
+        | Target::SetConnmark(_)
+        | Target::RestoreMark(_)
+        | Target::Accept
+        | Target::Drop
+        | Target::Return
+        | Target::Jump(_)
+        | Target::Goto(_)
+        | Target::Reject(_)
+        | Target::Log { .. }
+        | Target::Masquerade
+        | Target::Snat(..)
+        | Target::Dnat { .. }
+        | Target::Redirect(_)
+        | Target::Netmap(_) => {}
+    }
+}
+
+/// Only what is in a dynamic set can change.
+fn add(packet: &mut Packet, set: &KernelSet) {
+    match &set.content {
+        SetContent::Dynamic(dynamic) => opaque::enter(packet, &set.name, dynamic.length),
+        SetContent::Static(_) => {}
     }
 }
 

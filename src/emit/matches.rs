@@ -68,6 +68,7 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
         MatchKind::Conntrack(conntrack) => conntrack_words(conntrack, no),
         MatchKind::Mac(mac) => of("mac", 0, format!("--mac-source {mac}")),
         MatchKind::Mark(mark) => of("mark", 0, format!("--mark {}", mark_text(*mark))),
+        MatchKind::Connmark(mark) => of("connmark", 0, format!("--mark {}", mark_text(*mark))),
         MatchKind::User(account) => of("owner", 0, format!("--uid-owner {}", name(account))),
         MatchKind::Group(account) => of("owner", 1, format!("--gid-owner {}", name(account))),
         MatchKind::Length(low, high) => of("length", 0, format!("--length {}", span(*low, *high))),

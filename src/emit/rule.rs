@@ -88,6 +88,7 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
         | MatchKind::Conntrack(_)
         | MatchKind::Mac(_)
         | MatchKind::Mark(_)
+        | MatchKind::Connmark(_)
         | MatchKind::User(_)
         | MatchKind::Group(_)
         | MatchKind::Length(..)

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::net::MarkMatch;
 use crate::ruleset::{SetSide, Target};
 
 use super::address::{address_text, endpoint_text, prefix_text};
@@ -38,7 +39,22 @@ pub(super) fn target_text(target: &Target) -> String {
             format!("-j SET --add-set {} {side} --exist{}", set.name, time.unwrap_or_default())
         }
         Target::Netmap(prefix) => format!("-j NETMAP --to {}", prefix_text(*prefix)),
+        Target::SetMark(mark) => format!("-j MARK --set-xmark {}", set_mark(*mark)),
+        Target::SetConnmark(mark) => format!("-j CONNMARK --set-xmark {}", set_mark(*mark)),
+        Target::RestoreMark(mask) => {
+            format!("-j CONNMARK --restore-mark --nfmask {mask:#x} --ctmask {mask:#x}")
+        }
+        Target::SetDscp(dscp) => format!("-j DSCP --set-dscp {dscp}"),
+        Target::Tcpmss(None) => "-j TCPMSS --clamp-mss-to-pmtu".to_owned(),
+        Target::Tcpmss(Some(size)) => format!("-j TCPMSS --set-mss {size}"),
+        Target::Notrack => "-j CT --notrack".to_owned(),
+        Target::Helper(helper) => format!("-j CT --helper {helper}"),
     }
+}
+
+/// The tools always print the mask of what is set.
+fn set_mark(mark: MarkMatch) -> String {
+    format!("{:#x}/{:#x}", mark.value(), mark.mask())
 }
 
 fn log(prefix: Option<&str>, level: u8) -> String {

@@ -237,7 +237,14 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::Dnat { .. }
         | Target::Redirect(_)
         | Target::Netmap(_)
-        | Target::AddSource { .. } => ending.clone(),
+        | Target::AddSource { .. }
+        | Target::SetMark(_)
+        | Target::SetConnmark(_)
+        | Target::RestoreMark(_)
+        | Target::SetDscp(_)
+        | Target::Tcpmss(_)
+        | Target::Notrack
+        | Target::Helper(_) => ending.clone(),
     }
 }
 
@@ -283,6 +290,7 @@ fn word(set: &Set) -> &'static str {
             MatchKind::Conntrack(_)
             | MatchKind::Mac(_)
             | MatchKind::Mark(_)
+            | MatchKind::Connmark(_)
             | MatchKind::User(_)
             | MatchKind::Group(_)
             | MatchKind::Length(..)

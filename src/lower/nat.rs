@@ -170,6 +170,17 @@ pub(super) fn translate(
     head: Set,
     entries: Vec<(Alternative, Ending)>,
 ) {
+    by_port(layout, out, "nat", head, entries);
+}
+
+/// The same for whatever wants its protocol beside it; a chain of the entries is called by `word`.
+pub(super) fn by_port(
+    layout: &mut Layout<'_>,
+    out: &mut Vec<Rule>,
+    word: &str,
+    head: Set,
+    entries: Vec<(Alternative, Ending)>,
+) {
     if head.is_never() || entries.is_empty() {
         return;
     }
@@ -183,8 +194,8 @@ pub(super) fn translate(
         return;
     }
     let rules = entries.into_iter().map(|(ports, ending)| layout.rule(ports, &ending)).collect();
-    let chain = layout.chains.chain("nat", Owner::Nobody, rules);
-    // Who meets no translation there comes back, and nothing was done to it.
+    let chain = layout.chains.chain(word, Owner::Nobody, rules);
+    // Who meets no entry there comes back, and nothing was done to it.
     layout.terminal(out, head, &Target::Jump(chain).into(), Caller::Any);
 }
 

@@ -160,6 +160,12 @@ pub(super) fn default_of(policy: &Policy, family: Family, base: BaseChain) -> En
         BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => {
             (Decision::Translate(Arc::new(Translation::Exempt)), None)
         }
+        BaseChain::ManglePrerouting
+        | BaseChain::MangleInput
+        | BaseChain::MangleForward
+        | BaseChain::MangleOutput
+        | BaseChain::RawPrerouting
+        | BaseChain::RawOutput => (Decision::Accept, None),
     };
     Entry {
         set: PacketSet::everything(family),

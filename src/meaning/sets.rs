@@ -9,7 +9,7 @@ use crate::packet::opaque::{self, SetSide};
 use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
-    Addition, Condition, Flow, Hook, Member, Part, Place, Scope, SetContent,
+    Addition, Bound, Condition, Flow, Hook, Member, Part, Place, Scope, SetContent,
 };
 
 /// Makes factors for one family and remembers them, so that 100,000 rules `from lan` hold one list
@@ -55,6 +55,16 @@ impl<'p> Sets<'p> {
         flows: impl Iterator<Item = &'p Flow>,
         conditions: &[Condition],
     ) -> Option<PacketSet> {
+        self.flows_within(flows, conditions, &[])
+    }
+
+    /// The same, of packets that are also in all of `within`.
+    pub fn flows_within(
+        &mut self,
+        flows: impl Iterator<Item = &'p Flow>,
+        conditions: &[Condition],
+        within: &[Factor],
+    ) -> Option<PacketSet> {
         let family = self.family;
         let mut products = Vec::new();
         let mut shared = None;
@@ -67,7 +77,8 @@ impl<'p> Sets<'p> {
             let parts = self.parts(&flow.parts);
             let leaves = flow.scope == Scope::Hook(Hook::Output);
             let conditions = shared.get_or_insert_with(|| all_of(conditions, leaves)).clone();
-            products.extend(Product::of([source, destination, parts, conditions]));
+            let said = [source, destination, parts, conditions, wants(flow.scope)];
+            products.extend(Product::of(said.into_iter().chain(within.iter().cloned())));
         }
         (!products.is_empty()).then(|| PacketSet::of(family, products))
     }
@@ -173,6 +184,15 @@ fn at_side(family: Family, side: Side, addresses: &Addresses) -> Constraint {
         Side::Source => Constraint::source(family, addresses),
         Side::Destination => Constraint::destination(family, addresses),
     }
+}
+
+/// What a scope says of the destination: only where packets arrive it says anything.
+fn wants(scope: Scope) -> Factor {
+    Factor::all(match scope {
+        Scope::Arrival(Bound::Here) => Some(Constraint::to_local()),
+        Scope::Arrival(Bound::Elsewhere) => Some(Constraint::not_to_local()),
+        Scope::Arrival(Bound::Anywhere) | Scope::Hook(_) | Scope::Chain => None,
+    })
 }
 
 fn parts_factor(family: Family, parts: &[Part], of: PartsOf) -> Factor {

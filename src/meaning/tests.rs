@@ -1,9 +1,11 @@
 //! Hand-made policies, each sentence of the language with packets that tell it from its opposite.
 
+mod alter;
 mod filter;
 mod nat;
 mod probing;
 mod sets;
+mod tracking;
 mod walking;
 
 use std::sync::Arc;
@@ -160,6 +162,7 @@ fn tcp(source: (&str, u16), destination: (&str, u16)) -> Packet {
         to_local: false,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 60,

@@ -145,7 +145,8 @@ impl End {
     }
 }
 
-fn intersect_places(a: &Place, b: &Place) -> Option<Place> {
+/// What is in both places; `None` when nothing is.
+pub fn intersect_places(a: &Place, b: &Place) -> Option<Place> {
     let interfaces = match (&a.interfaces, &b.interfaces) {
         (None, other) | (other, None) => other.clone(),
         (Some(a), Some(b)) => Some(intersect_interfaces(a, b)?),

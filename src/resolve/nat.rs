@@ -5,8 +5,10 @@ mod target;
 
 use super::context::{Context, ToIs};
 use super::ends::{End, EndKind, simplify_places};
+use super::helpers::Said;
 use super::policy::{
-    At, CallId, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation, Target,
+    At, CallId, Condition, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation,
+    Target,
 };
 use super::services::merge_parts;
 use super::{Resolver, messages};
@@ -55,13 +57,19 @@ impl<'a> Resolver<'a> {
             VerbKind::Netmap(outside) => self.netmap(outside, span, &context, env)?,
             _ => return None,
         };
-        Some(Nat {
-            origin: Origin { span, call: env },
-            families,
-            kind,
-            conditions: context.conditions.into_iter().map(|(condition, _)| condition).collect(),
-            remarks: context.remarks,
-        })
+        let origin = Origin { span, call: env };
+        let conditions: Vec<Condition> =
+            context.conditions.iter().map(|(condition, _)| condition.clone()).collect();
+        if let NatKind::Forward(_) | NatKind::Redirect(_) = &kind {
+            let mut traffic = self.traffic(&rule.subjects, env)?;
+            self.narrow_ports(&mut traffic, &context, rule.subject())?;
+            let subject = rule.subject();
+            let (conditions, remarks) = (&conditions[..], &context.remarks);
+            let said = Said { origin, subject, families, conditions, remarks };
+            let helpers = self.helpers_of_nat(&said, &kind, &traffic)?;
+            self.assign(helpers);
+        }
+        Some(Nat { origin, families, kind, conditions, remarks: context.remarks })
     }
 
     fn check_nat_clauses(&mut self, verb: &tree::Verb, context: &Context<'a>) -> Option<()> {

@@ -16,7 +16,7 @@ use palisade::resolve::resolve;
 use palisade::source::{MemoryLoader, Sources};
 
 use crate::craft::{self, Marks};
-use crate::ground::{Ground, LINKS, MAC, class, is_local};
+use crate::ground::{Changed, Ground, LINKS, MAC, class, is_local};
 use crate::judge::{End, judge, set_port};
 use crate::load::{Rules, Variant, nft, restore, restore_sets};
 use crate::members::Members;
@@ -27,10 +27,17 @@ use crate::{generate, need};
 const POLICIES: usize = 24;
 
 /// Packets for each policy, family and chain that meets packets from outside.
-const PROBES: usize = 60;
+const PROBES: usize = 40;
 
-const CHAINS: [BaseChain; 3] =
-    [BaseChain::NatPrerouting, BaseChain::FilterInput, BaseChain::FilterForward];
+const CHAINS: [BaseChain; 7] = [
+    BaseChain::RawPrerouting,
+    BaseChain::NatPrerouting,
+    BaseChain::FilterInput,
+    BaseChain::FilterForward,
+    BaseChain::ManglePrerouting,
+    BaseChain::MangleInput,
+    BaseChain::MangleForward,
+];
 
 /// What brings rules into the kernel.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +121,8 @@ struct Tally {
     stopped: usize,
     /// Of those that were judged: with another destination or source than they were sent with.
     translated: usize,
+    /// With another mark or class than they were sent with.
+    changed: usize,
     /// The kernel itself refused them before any rule.
     unasked: usize,
     /// Their way depends on a limit.
@@ -165,7 +174,12 @@ fn faults(
         let members = members.entry(seed).or_insert_with(|| Members::of(&policy.sets));
         let sighting = seen.get(&(packet.family(), cookie)).cloned().unwrap_or_default();
         match judge(&policy.meaning, members, &packet, &sighting) {
-            Ok(end) => tally.add(end),
+            Ok(end) => {
+                let Changed { mark, dscp, .. } = sighting.changed;
+                let was_asked = sighting.asked.is_some();
+                tally.changed += usize::from(was_asked && (mark, dscp) != (0, packet.dscp));
+                tally.add(end);
+            }
             Err(fault) => {
                 let where_to = format!("{packet:#?}\n{sighting:#?}\n{}", policy.text);
                 faults.push((seed, format!("{loader:?}, seed {seed}: {fault}\n{where_to}")));
@@ -192,7 +206,8 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
         packet.incoming = Some(any().0.into());
     }
     packet.outgoing = packet.outgoing.filter(|name| is_wire(name));
-    let mut local = packet.to_local || chain == BaseChain::FilterInput;
+    let arrives = matches!(chain, BaseChain::FilterInput | BaseChain::MangleInput);
+    let mut local = packet.to_local || arrives;
     if let Some(original) = packet.original.take() {
         packet.destination = original.destination;
         set_port(&mut packet, original.port.unwrap_or_default());
@@ -218,7 +233,9 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
     let (user, group) = (None, None);
     let (dscp, opaque) = (class(packet.outgoing.as_deref()) >> 2, BTreeSet::new());
     let state = CtState::New;
-    let mut packet = Packet { state, mac: Some(MAC), mark: 0, dscp, opaque, user, group, ..packet };
+    let (mark, connection_mark, mac) = (0, 0, Some(MAC));
+    let mut packet =
+        Packet { state, mac, mark, connection_mark, dscp, opaque, user, group, ..packet };
     let bytes = craft::bytes(&packet, Marks { cookie: 0, class: 0 });
     packet.length = u16::try_from(bytes.len()).expect("a packet fits a wire");
     Some(packet)
@@ -256,6 +273,7 @@ fn generated_conform(loader: Loader) {
         assert!(count * 40 > tally.judged(), "too few packets {what}: {tally:?}");
     }
     assert!(tally.translated * 200 > tally.judged(), "too few were translated: {tally:?}");
+    assert!(tally.changed * 200 > tally.judged(), "too few were changed: {tally:?}");
 }
 
 #[test]
@@ -274,7 +292,8 @@ fn native_nft_does_as_meant() {
 }
 
 /// A policy, and another that says nearly the same.
-const NEARLY: [(&str, &str); 11] = [
+const NEARLY: [(&str, &str); 18] = [
+    ("allow tcp 22; notrack tcp 22", "allow tcp 22; notrack tcp 22 from 10.0.0.0/8"),
     ("allow tcp 22", "allow tcp 23"),
     ("allow tcp 22", "allow udp 22"),
     ("allow any in eth1", "allow any in eth2"),
@@ -295,6 +314,12 @@ const NEARLY: [(&str, &str); 11] = [
         "set seen dynamic; add source to seen tcp any; drop any from seen; allow any",
         "set seen dynamic; add source to seen tcp any; allow any",
     ),
+    ("allow any; mark 7", "allow any; mark 7 to any"),
+    ("mark 0x10; mark 7/0xf", "mark 0x10; mark 7"),
+    ("allow any; mark 7 sticky", "allow any; mark 7"),
+    ("allow any; mark 7 sticky; mark 9 sticky", "allow any; mark 9 sticky; mark 7 sticky"),
+    ("forward { allow any; dscp ef }", "forward { allow any; dscp cs6 }"),
+    ("forward { allow any; mark 7 }", "forward { allow any; mark 7 in eth1 out eth0 }"),
 ];
 
 #[test]

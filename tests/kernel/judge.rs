@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use palisade::meaning::{BaseChain, Decision, Meaning, Question, Translation};
+use palisade::meaning::{BaseChain, Change, Decision, Meaning, Question, Translation};
 use palisade::net::address::{from_number, to_number};
-use palisade::net::{Family, Prefix};
+use palisade::net::{CtState, Family, Prefix};
 use palisade::packet::{Original, Packet, Payload};
 
-use crate::ground::{Asked, LINKS, Sighting, is_local};
+use crate::ground::{Asked, Changed, LINKS, Sighting, is_local};
 use crate::members::Members;
 
 /// How a packet ended, as it was meant to.
@@ -36,20 +36,35 @@ pub fn judge(
         let strange = sighting.passed.is_some();
         return if strange { Err("passed and never asked".to_owned()) } else { Ok(End::Unasked) };
     };
-    let mut packet = Packet { state: asked.state, ..packet.clone() };
+    let mut packet = packet.clone();
+    if !members.tell(&mut packet) {
+        return Ok(End::Limited);
+    }
+    is_tracked_so(meaning, &packet, asked.state)?;
+    packet.state = asked.state;
     let sent = (packet.source, packet.destination);
+    change(meaning, BaseChain::ManglePrerouting, &mut packet);
     let Some(translation) = traced(meaning, members, BaseChain::NatPrerouting, &packet) else {
         return Ok(End::Limited);
     };
     translate(&mut packet, &translation, asked)?;
+    if !members.tell(&mut packet) {
+        return Ok(End::Limited);
+    }
     packet.outgoing = asked.outgoing.as_deref().map(Into::into);
-    let chain = match packet.outgoing {
-        Some(_) => BaseChain::FilterForward,
-        None => BaseChain::FilterInput,
+    let (mangle, chain) = match packet.outgoing {
+        Some(_) => (BaseChain::MangleForward, BaseChain::FilterForward),
+        None => (BaseChain::MangleInput, BaseChain::FilterInput),
     };
     if chain == BaseChain::FilterForward {
         // The kernel counts the hop before it asks.
         packet.ttl -= 1;
+    }
+    change(meaning, mangle, &mut packet);
+    let Packet { mark, connection_mark, dscp, .. } = packet;
+    let changed = Changed { mark, connection_mark, dscp };
+    if changed != sighting.changed {
+        return Err(format!("is meant to become {changed:?}"));
     }
     let Some(decision) = traced(meaning, members, chain, &packet) else {
         return Ok(End::Limited);
@@ -64,6 +79,9 @@ pub fn judge(
         return if same { Ok(End::Stopped) } else { Err(format!("meant {decision:?}")) };
     };
     if chain == BaseChain::FilterForward {
+        if !members.tell(&mut packet) {
+            return Ok(End::Limited);
+        }
         let Some(decision) = traced(meaning, members, BaseChain::NatPostrouting, &packet) else {
             return Ok(End::Limited);
         };
@@ -76,18 +94,34 @@ pub fn judge(
     Ok(End::Passed { translated: sent != (source, packet.destination) })
 }
 
-/// What a chain decides; `None` when that depends on a limit, now or before. What it adds to sets is
-/// in `members` then.
+/// Whether conntrack sees what it is meant to see of what comes in. Which helper it gives to a new
+/// connection shows in those alone that the helper expects, and `helpers` is about them.
+fn is_tracked_so(meaning: &Meaning, packet: &Packet, state: CtState) -> Result<(), String> {
+    let found = meaning.trace(BaseChain::RawPrerouting, packet, &mut |_| true);
+    let untracked = found.changes().any(|change| change == Change::Untracked);
+    let fits = match state {
+        // Messages of neighbour discovery are never tracked.
+        CtState::Untracked => untracked || matches!(packet.payload, Payload::Icmp { .. }),
+        CtState::Invalid | CtState::New | CtState::Related | CtState::Established => !untracked,
+    };
+    fits.then_some(()).ok_or_else(|| format!("is {}, meant the opposite", state.name()))
+}
+
+/// Makes of the packet what the statements of a chain make of it.
+fn change(meaning: &Meaning, chain: BaseChain, packet: &mut Packet) {
+    *packet = meaning.trace(chain, packet, &mut |_| true).packet;
+}
+
+/// What a chain decides; `None` when that depends on a limit. What it adds to sets is in `members`
+/// then.
 fn traced(
     meaning: &Meaning,
     members: &mut Members,
     chain: BaseChain,
     packet: &Packet,
 ) -> Option<Decision> {
-    let facts = members.facts(packet);
-    let mut limited = facts.is_none();
-    let packet = Packet { opaque: facts.unwrap_or_default(), ..packet.clone() };
-    let found = meaning.trace(chain, &packet, &mut |question| {
+    let mut limited = false;
+    let found = meaning.trace(chain, packet, &mut |question| {
         limited |= matches!(question, Question::Limit(_));
         true
     });

@@ -33,6 +33,7 @@ fn ping(state: CtState) -> Packet {
         to_local: true,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 28,

@@ -4,7 +4,6 @@
 //! exceptions that the kernel makes: interfaces, the sender's account, and connections of packets
 //! that have none.
 
-use crate::net::CtState;
 use crate::packet::opaque::{self, SetSide};
 use crate::packet::{Packet, Payload};
 use crate::ruleset::{Conntrack, KernelSet, Match, MatchKind, Rule, SetContent};
@@ -70,6 +69,8 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
         MatchKind::DestinationLocal => packet.to_local,
         MatchKind::Mac(mac) => packet.mac? == *mac,
         MatchKind::Mark(mark) => mark.matches(packet.mark),
+        MatchKind::Connmark(_) if !packet.is_tracked() => return None,
+        MatchKind::Connmark(mark) => mark.matches(packet.connection_mark),
         // A packet that no process sent is not of any account, so of every other one (`xt_owner.c`).
         MatchKind::User(account) => packet.user.as_ref() == Some(account),
         MatchKind::Group(account) => packet.group.as_ref() == Some(account),
@@ -104,10 +105,7 @@ fn in_set(set: &KernelSet, side: SetSide, packet: &Packet) -> bool {
 /// alone when the state is asked for, whatever else is; when it is not asked for, the packet
 /// fulfils neither the match nor its opposite.
 fn conntrack(asked: &Conntrack, negated: bool, packet: &Packet) -> bool {
-    let tracked = match packet.state {
-        CtState::New | CtState::Related | CtState::Established => true,
-        CtState::Invalid | CtState::Untracked => false,
-    };
+    let tracked = packet.is_tracked();
     let in_state =
         asked.states.contains(packet.state) || asked.dnat && tracked && packet.original.is_some();
     let asks_state = !asked.states.is_empty() || asked.dnat;

@@ -22,6 +22,7 @@ fn packet(port: u16) -> Packet {
         to_local: true,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 60,
@@ -257,7 +258,43 @@ fn sets_are_asked_by_what_is_in_them_and_filled_on_the_way() {
     }
 
     let add = Target::AddSource { set: Arc::clone(&filled), timeout: None };
-    let rules = vec![always(add), rule(vec![is_in(&filled, false)], Target::Accept)];
+    let rules = vec![always(add.clone()), rule(vec![is_in(&filled, false)], Target::Accept)];
     let found = ask(&table(vec![("INPUT", rules)]), &packet(22));
-    assert_eq!((found.outcome, found.added), (Outcome::Accept, vec!["filled.v4".into()]));
+    assert_eq!((found.outcome, found.changes), (Outcome::Accept, vec![add]));
+}
+
+/// `xt_CT` leaves a packet alone that has a connection, or was told to have none.
+#[test]
+fn conntrack_is_told_once() {
+    use crate::net::Helper;
+
+    let ftp = || always(Target::Helper(Helper::Ftp));
+    let raw = |rules| table(vec![("INPUT", rules)]);
+    let told = ask(&raw(vec![ftp(), always(Target::Notrack)]), &packet(21));
+    assert_eq!(told.changes, [Target::Helper(Helper::Ftp)]);
+    assert_eq!((told.packet.state, told.steps.len()), (CtState::New, 2));
+    let told = ask(&raw(vec![always(Target::Notrack), ftp()]), &packet(21));
+    assert_eq!(told.changes, [Target::Notrack]);
+    assert_eq!(told.packet.state, CtState::Untracked);
+}
+
+#[test]
+fn what_changes_a_packet_lets_it_go_on_as_it_is_then() {
+    let mark = |value, mask| crate::net::MarkMatch::new(value, mask).expect("within");
+    let rules = vec![
+        always(Target::RestoreMark(0xf00)),
+        always(Target::SetMark(mark(0x10, 0xf0))),
+        rule(vec![MatchKind::Mark(mark(0x10, 0xf0)).into()], Target::SetConnmark(mark(1, 0xf))),
+        rule(vec![MatchKind::Connmark(mark(1, 0xf)).into()], Target::Accept),
+    ];
+    let table = table(vec![("INPUT", rules)]);
+    let known = Packet { mark: 0xfff, connection_mark: 0x3a5, ..packet(22) };
+    let found = ask(&table, &known);
+    assert_eq!(found.outcome, Outcome::Accept);
+    assert_eq!((found.packet.mark, found.packet.connection_mark), (0x31f, 0x3a1));
+    assert_eq!(found.changes.len(), 3);
+    let unknown = Packet { state: CtState::Untracked, mark: 0xfff, ..packet(22) };
+    let found = ask(&table, &unknown);
+    assert_eq!(found.outcome, Outcome::Policy(ChainPolicy::Drop));
+    assert_eq!((found.packet.mark, found.packet.connection_mark), (0xf1f, 0));
 }

@@ -74,6 +74,11 @@ impl Writer<'_> {
                 let equal = if found.negated { "!=" } else { "==" };
                 format!("meta mark & {:#x} {equal} {:#x}", mark.mask(), mark.value())
             }
+            // Of no connection there is no mark, and neither this nor its opposite holds.
+            MatchKind::Connmark(mark) => {
+                let equal = if found.negated { "!=" } else { "==" };
+                format!("ct mark & {:#x} {equal} {:#x}", mark.mask(), mark.value())
+            }
             MatchKind::User(account) => return owner("skuid", account, found.negated),
             MatchKind::Group(account) => return owner("skgid", account, found.negated),
             MatchKind::Length(low, high) => format!("meta length {no}{}", span(*low, *high)),
@@ -252,7 +257,7 @@ fn ports(list: &[(u16, u16)], rule: &Rule) -> Result<String, String> {
     }
 }
 
-fn protocol(rule: &Rule) -> Option<Protocol> {
+pub(super) fn protocol(rule: &Rule) -> Option<Protocol> {
     rule.matches.iter().find_map(|found| {
         let MatchKind::Protocol(protocol) = found.kind else { return None };
         (!found.negated).then_some(protocol)

@@ -77,6 +77,7 @@ fn kind(kind: &MatchKind) -> String {
         MatchKind::Conntrack(asked) => conntrack(asked),
         MatchKind::Mac(mac) => format!("--mac-source {mac}"),
         MatchKind::Mark(mark) => format!("--mark {:#x}/{:#x}", mark.value(), mark.mask()),
+        MatchKind::Connmark(mark) => format!("--connmark {:#x}/{:#x}", mark.value(), mark.mask()),
         MatchKind::User(account) => format!("--uid-owner {account:?}"),
         MatchKind::Group(account) => format!("--gid-owner {account:?}"),
         MatchKind::Length(low, high) => format!("--length {}", range(low, high)),
@@ -141,5 +142,13 @@ fn target(target: &Target) -> String {
         Target::Redirect(port) => format!("REDIRECT {port}"),
         Target::AddSource { set, timeout } => format!("ADD {} {timeout:?}", set.name),
         Target::Netmap(prefix) => format!("NETMAP {prefix}"),
+        Target::SetMark(mark) => format!("MARK {:#x}/{:#x}", mark.value(), mark.mask()),
+        Target::SetConnmark(mark) => format!("CONNMARK {:#x}/{:#x}", mark.value(), mark.mask()),
+        Target::RestoreMark(mask) => format!("RESTORE {mask:#x}"),
+        Target::SetDscp(dscp) => format!("DSCP {dscp}"),
+        Target::Tcpmss(None) => "TCPMSS pmtu".to_owned(),
+        Target::Tcpmss(Some(size)) => format!("TCPMSS {size}"),
+        Target::Notrack => "NOTRACK".to_owned(),
+        Target::Helper(helper) => format!("HELPER {helper}"),
     }
 }
