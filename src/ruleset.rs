@@ -296,6 +296,12 @@ pub enum Target {
     Redirect(u16),
     /// `--to`
     Netmap(Prefix),
+    /// `-j SET --add-set NAME src --exist`: the source is in the set from now on, for so many
+    /// seconds or as long as the set keeps what it has. Goes on.
+    AddSource {
+        set: Arc<KernelSet>,
+        timeout: Option<u32>,
+    },
     /// `MARK --set-xmark`: the packet's bits under the mask become the value's.
     SetMark(MarkMatch),
     /// `CONNMARK --set-xmark`: the same of its connection, when it has one.
@@ -331,7 +337,8 @@ impl Target {
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack
-            | Target::Helper(_) => true,
+            | Target::Helper(_)
+            | Target::AddSource { .. } => true,
             Target::Accept
             | Target::Drop
             | Target::Return

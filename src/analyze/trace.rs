@@ -30,8 +30,6 @@ pub struct Trace {
     pub changes: Vec<Target>,
     /// The packet as the chain leaves it.
     pub packet: Packet,
-    /// The names of the sets that took up the source, in order.
-    pub added: Vec<Arc<str>>,
 }
 
 /// A rule that matched.
@@ -105,7 +103,6 @@ pub fn trace(
         logs: Vec::new(),
         changes: Vec::new(),
         told: false,
-        added: Vec::new(),
     };
     walk.run(chain, oracle)
 }
@@ -121,7 +118,6 @@ struct Walk<'a> {
     changes: Vec<Target>,
     /// Whether a target told conntrack what to do with the packet.
     told: bool,
-    added: Vec<Arc<str>>,
 }
 
 /// A chain that is being walked; one a `jump`.
@@ -147,8 +143,8 @@ impl<'a> Walk<'a> {
             Ok(policy) => self.walk(oracle).unwrap_or(Outcome::Policy(policy)),
             Err(fault) => Outcome::Broken(fault),
         };
-        let Walk { steps, logs, changes, added, packet, .. } = self;
-        Trace { outcome, steps, logs, changes, added, packet }
+        let Walk { steps, logs, changes, packet, .. } = self;
+        Trace { outcome, steps, logs, changes, packet }
     }
 
     fn start(&mut self, name: &str) -> Result<ChainPolicy, Fault> {
@@ -200,10 +196,6 @@ impl<'a> Walk<'a> {
                 self.logs.push(LogLine { prefix: prefix.clone(), level: *level });
                 Next::Go
             }
-            Target::AddSource { set, .. } => {
-                self.add(set);
-                Next::Go
-            }
             Target::Masquerade => Next::End(Outcome::Masquerade),
             Target::Snat(low, high) => Next::End(Outcome::Snat(*low, *high)),
             Target::Dnat { address, ports } => {
@@ -219,20 +211,13 @@ impl<'a> Walk<'a> {
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack
+            | Target::AddSource { .. }
             | Target::Helper(_) => {
                 self.told |= matches!(rule.target, Target::Notrack | Target::Helper(_));
                 change(&mut self.packet, &rule.target);
                 self.changes.push(rule.target.clone());
                 Next::Go
             }
-        }
-    }
-
-    /// Only what is in a dynamic set can change.
-    fn add(&mut self, set: &KernelSet) {
-        if let SetContent::Dynamic(dynamic) = &set.content {
-            opaque::enter(&mut self.packet, &set.name, dynamic.length);
-            self.added.push(Arc::clone(&set.name));
         }
     }
 
@@ -268,6 +253,7 @@ fn change(packet: &mut Packet, target: &Target) {
             packet.mark = packet.mark & !mask | packet.connection_mark & mask;
         }
         Target::SetDscp(dscp) => packet.dscp = dscp.code(),
+        Target::AddSource { set, .. } => add(packet, set),
         Target::Notrack => {
             packet.state = CtState::Untracked;
             packet.original = None;
@@ -291,6 +277,14 @@ fn change(packet: &mut Packet, target: &Target) {
         | Target::Redirect(_)
         | Target::Netmap(_)
         | Target::AddSource { .. } => {}
+    }
+}
+
+/// Only what is in a dynamic set can change.
+fn add(packet: &mut Packet, set: &KernelSet) {
+    match &set.content {
+        SetContent::Dynamic(dynamic) => opaque::enter(packet, &set.name, dynamic.length),
+        SetContent::Static(_) => {}
     }
 }
 

@@ -237,14 +237,14 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::Dnat { .. }
         | Target::Redirect(_)
         | Target::Netmap(_)
+        | Target::AddSource { .. }
         | Target::SetMark(_)
         | Target::SetConnmark(_)
         | Target::RestoreMark(_)
         | Target::SetDscp(_)
         | Target::Tcpmss(_)
         | Target::Notrack
-        | Target::Helper(_)
-        | Target::AddSource { .. } => ending.clone(),
+        | Target::Helper(_) => ending.clone(),
     }
 }
 

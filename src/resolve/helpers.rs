@@ -307,7 +307,7 @@ fn somewhere(place: Place) -> Place {
 }
 
 fn at_addresses(addresses: Addresses) -> Place {
-    Place { interfaces: None, addresses, sets: Vec::new() }
+    Place::of(addresses)
 }
 
 /// Who is translated by a `forward`, or may go to its target untranslated.
@@ -384,8 +384,7 @@ fn own(forward: &Forward) -> Ends {
             let meant = Addresses::union_all(places.chain([&loopback]));
             Place {
                 interfaces: Some(vec![Interface::loopback()]),
-                addresses: Addresses::full().difference(&meant),
-                sets: Vec::new(),
+                ..Place::of(Addresses::full().difference(&meant))
             }
         }
     };

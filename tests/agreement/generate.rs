@@ -166,6 +166,9 @@ const CONDITIONS: &[&str] = &[
     "in wan",
 ];
 
+/// What fills sets.
+const ADDS: [&str; 2] = ["add source to banned", "add source/24,/56 to nets for 10m"];
+
 /// What a statement that changes packets may ask for: it goes on, so it neither counts nor logs.
 const SIMPLE_CONDITIONS: &[&str] = &[
     "state new",
@@ -192,9 +195,6 @@ const MARKS: &[&str] = &[
     "mark 0x20/0xf0 sticky",
     "mark 0x10/0xff sticky",
 ];
-
-/// What fills sets.
-const ADDS: [&str; 2] = ["add source to banned", "add source/24,/56 to nets for 10m"];
 
 /// A policy. Most are valid; those that are not are for the compiler to refuse.
 pub fn policy(seed: u64) -> String {
@@ -244,6 +244,15 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
         0..=6 => {
             let rule = rule(random);
             let _ = writeln!(text, "{indent}{rule}");
+        }
+        7 if random.once_in(2) => {
+            // What is added is asked for.
+            let (add, set) =
+                if random.once_in(2) { (ADDS[0], "banned") } else { (ADDS[1], "nets") };
+            let _ = writeln!(text, "{indent}{add} {}", random.pick(SUBJECTS));
+            let rule = chain_rule(random, &["drop", "allow", "reject"]);
+            let rule = rule.split(" from ").next().unwrap_or_default();
+            let _ = writeln!(text, "{indent}{rule} from {set}");
         }
         8 => {
             let (what, whence) = (random.pick(SUBJECTS), random.pick(SOURCES));

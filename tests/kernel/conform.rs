@@ -306,12 +306,6 @@ const NEARLY: [(&str, &str); 18] = [
         "zone wan = eth0; zone lan = eth1; forward tcp 80 from wan to 10.0.0.3@lan",
     ),
     ("default allow input; drop tcp any", "default allow input; drop tcp any flags syn / syn"),
-    ("allow any; mark 7", "allow any; mark 7 to any"),
-    ("mark 0x10; mark 7/0xf", "mark 0x10; mark 7"),
-    ("allow any; mark 7 sticky", "allow any; mark 7"),
-    ("allow any; mark 7 sticky; mark 9 sticky", "allow any; mark 9 sticky; mark 7 sticky"),
-    ("forward { allow any; dscp ef }", "forward { allow any; dscp cs6 }"),
-    ("forward { allow any; mark 7 }", "forward { allow any; mark 7 in eth1 out eth0 }"),
     (
         "set seen dynamic; add source/24 to seen tcp any; drop any from seen; allow any",
         "set seen dynamic; add source/24 to seen tcp 1-9; drop any from seen; allow any",
@@ -320,6 +314,12 @@ const NEARLY: [(&str, &str); 18] = [
         "set seen dynamic; add source to seen tcp any; drop any from seen; allow any",
         "set seen dynamic; add source to seen tcp any; allow any",
     ),
+    ("allow any; mark 7", "allow any; mark 7 to any"),
+    ("mark 0x10; mark 7/0xf", "mark 0x10; mark 7"),
+    ("allow any; mark 7 sticky", "allow any; mark 7"),
+    ("allow any; mark 7 sticky; mark 9 sticky", "allow any; mark 9 sticky; mark 7 sticky"),
+    ("forward { allow any; dscp ef }", "forward { allow any; dscp cs6 }"),
+    ("forward { allow any; mark 7 }", "forward { allow any; mark 7 in eth1 out eth0 }"),
 ];
 
 #[test]

@@ -20,8 +20,8 @@
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `ftp` is a session whose second connection only a helper lets pass, `helpers` the policies that
 //! name one; `untracked` are those that keep packets from conntrack.
+//! `sets` loads and fills sets.
 //! `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
-//! `sets` loads and fills sets. `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares, `members` knows
 //! what is in sets by then. `walk`
