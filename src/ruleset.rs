@@ -318,12 +318,6 @@ pub enum Target {
     /// `CT --helper`: of the connection that the packet opens, unless conntrack was told something
     /// else of it; the rule has `-p` of a protocol that the helper reads.
     Helper(Helper),
-    /// `-j SET --add-set NAME src --exist`: the source is in the set from now on, for so many
-    /// seconds or as long as the set keeps what it has. Goes on.
-    AddSource {
-        set: Arc<KernelSet>,
-        timeout: Option<u32>,
-    },
 }
 
 impl Target {
@@ -350,8 +344,7 @@ impl Target {
             | Target::Snat(..)
             | Target::Dnat { .. }
             | Target::Redirect(_)
-            | Target::Netmap(_)
-            | Target::AddSource { .. } => false,
+            | Target::Netmap(_) => false,
         }
     }
 }

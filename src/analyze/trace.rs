@@ -275,8 +275,7 @@ fn change(packet: &mut Packet, target: &Target) {
         | Target::Snat(..)
         | Target::Dnat { .. }
         | Target::Redirect(_)
-        | Target::Netmap(_)
-        | Target::AddSource { .. } => {}
+        | Target::Netmap(_) => {}
     }
 }
 

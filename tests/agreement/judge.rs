@@ -89,7 +89,6 @@ fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) 
         // Sets are filled in the filter, and all else is changed elsewhere.
         changes: once(found.changes().flat_map(meant_change).chain(added).collect()),
         left: left(&found.packet),
-        added: once(found.added().map(str::to_owned).collect()),
         asked: tidy(asked, answers),
     }
 }
@@ -127,15 +126,14 @@ fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -
         logs: logs.collect(),
         changes: once(found.changes.iter().map(done_change).collect()),
         left: left(&found.packet),
-        added: once(found.added.iter().map(ToString::to_string).collect()),
         asked: tidy(asked, answers),
     }
 }
 
-/// Rules may do again what they did just before.
-fn once(mut done: Vec<String>) -> Vec<String> {
-    done.dedup();
-    done
+/// Rules may change a packet again to what it is already.
+fn once(mut changes: Vec<String>) -> Vec<String> {
+    changes.dedup();
+    changes
 }
 
 fn left(packet: &Packet) -> (u32, u32, u8) {

@@ -107,9 +107,9 @@ fn is_tracked_so(meaning: &Meaning, packet: &Packet, state: CtState) -> Result<(
     fits.then_some(()).ok_or_else(|| format!("is {}, meant the opposite", state.name()))
 }
 
-/// What the statements of a chain make of a packet.
-fn changed(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Packet {
-    meaning.trace(chain, packet, &mut |_| true).packet
+/// Makes of the packet what the statements of a chain make of it.
+fn change(meaning: &Meaning, chain: BaseChain, packet: &mut Packet) {
+    *packet = meaning.trace(chain, packet, &mut |_| true).packet;
 }
 
 /// What a chain decides; `None` when that depends on a limit. What it adds to sets is in `members`
