@@ -4,6 +4,10 @@ mod run;
 
 mod policies;
 
+mod findings;
+
+mod settings;
+
 use std::fs;
 
 use run::{Scene, palisade};
