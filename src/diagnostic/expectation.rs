@@ -57,8 +57,11 @@ impl Expectations {
 
     /// No longer asks those within `scope` to meet something: nothing there is looked at.
     pub fn excuse(&mut self, scope: Span) {
-        for one in self.list.iter_mut().filter(|one| contains(scope, one.scope)) {
-            one.must_meet = false;
+        let start = |one: &Expectation| (one.scope.file(), one.scope.start());
+        let first = self.list.partition_point(|one| start(one) < (scope.file(), scope.start()));
+        let inside = self.list[first..].iter_mut();
+        for one in inside.take_while(|one| start(one) < (scope.file(), scope.end())) {
+            one.must_meet = !contains(scope, one.scope);
         }
     }
 
@@ -232,8 +235,10 @@ mod tests {
         let mut expectations = Expectations::new(vec![expect(&HOST_BITS, 0, 9)]);
         let hidden = settle(Vec::new(), &expectations, |lint| lint != &HOST_BITS);
         assert_eq!(hidden.findings, []);
-        expectations.excuse(at(5, 20));
-        assert_eq!(settle(Vec::new(), &expectations, |_| true).findings.len(), 1);
+        for elsewhere in [at(5, 20), at(0, 8), at(9, 20)] {
+            expectations.excuse(elsewhere);
+            assert_eq!(settle(Vec::new(), &expectations, |_| true).findings.len(), 1);
+        }
         expectations.excuse(at(0, 20));
         assert_eq!(settle(Vec::new(), &expectations, |_| true).findings, []);
     }

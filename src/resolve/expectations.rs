@@ -21,6 +21,10 @@ impl<'a> Resolver<'a> {
     // Depth is bounded by the nesting that `syntax` reads.
     fn expectations_of(&mut self, statement: &'a Statement, found: &mut Vec<Expectation>) {
         let (clauses, body): (&[Clause], &[Statement]) = match &statement.kind {
+            StatementKind::Assert(rule) => return self.refuse_expect(&rule.clauses, "assert"),
+            StatementKind::Protect { clauses, .. } => {
+                return self.refuse_expect(clauses, "protect");
+            }
             StatementKind::Rule(rule) => (&rule.clauses, &[]),
             StatementKind::Block(block) => (&block.clauses, &block.body),
             StatementKind::Def(def) => (&[], &def.body),
@@ -34,8 +38,6 @@ impl<'a> Resolver<'a> {
             | StatementKind::Default(_)
             | StatementKind::Implicit(_)
             | StatementKind::Call { .. }
-            | StatementKind::Assert(_)
-            | StatementKind::Protect { .. }
             | StatementKind::Test { .. }
             | StatementKind::Preserve(_)
             | StatementKind::Raw { .. }
@@ -49,6 +51,15 @@ impl<'a> Resolver<'a> {
         }
         for inner in body {
             self.expectations_of(inner, found);
+        }
+    }
+
+    /// A promise is kept or broken; there is nothing to accept.
+    fn refuse_expect(&mut self, clauses: &[Clause], word: &str) {
+        for clause in clauses {
+            if let ClauseKind::Expect { .. } = &clause.kind {
+                self.report(messages::misplaced_clause(clause.span, "expect", word, clause.span));
+            }
         }
     }
 

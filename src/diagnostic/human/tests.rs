@@ -3,6 +3,7 @@
 use super::*;
 use crate::diagnostic::catalogue;
 use crate::diagnostic::report::Names;
+use crate::diagnostic::witness::{Payload, Witness};
 
 fn find(text: &str, needle: &str) -> std::ops::Range<usize> {
     let start = text.find(needle).expect("the needle is in the text");
@@ -67,6 +68,34 @@ fn a_finding_reads_as_the_house_style_says() {
               of two lines
       = help: an act
     ");
+}
+
+#[test]
+fn a_packet_stands_before_the_notes_and_an_edit_after_the_help() {
+    let mut sources = Sources::new();
+    let file = sources.add("web.fw", "allow tcp 70000\n");
+    let span = Span::new(file, 10..15);
+    let payload = Payload::Ports { source: 40_000, destination: 22 };
+    let mut packet =
+        Witness::new("INPUT", [10, 0, 0, 1].into(), [10, 0, 0, 2].into(), "tcp", payload);
+    packet.incoming = Some("eth\x1b0".to_owned());
+    packet.fate = Some("dropped at line 1".to_owned());
+    let finding = Finding::new(&catalogue::BAD_PORT, span, "wrong")
+        .fix("take the last port", span, "65535")
+        .help("an act")
+        .note("a fact")
+        .witness(packet);
+    let out = rendered(&sources, &Names::default(), &[finding]);
+    let remarks: Vec<&str> = out.lines().filter(|line| line.starts_with("  = ")).collect();
+    assert_eq!(
+        remarks,
+        [
+            "  = packet: in eth\\u{1b}0, tcp 10.0.0.1:40000 → 10.0.0.2:22: dropped at line 1",
+            "  = note: a fact",
+            "  = help: an act",
+            "  = fix: take the last port: `70000` → `65535`",
+        ]
+    );
 }
 
 #[test]
