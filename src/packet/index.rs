@@ -172,49 +172,70 @@ impl Index {
     /// The first owner that has an entry around all of a box.
     pub(super) fn first_around(&self, one: &[u64], among: Among) -> Option<Owner> {
         let mut least = among.below();
-        let mut waiting = Vec::with_capacity(64);
-        waiting.extend((!self.nodes.is_empty()).then_some(0u32));
-        while let Some(at) = waiting.pop() {
-            let node = self.nodes[at as usize];
-            if node.least >= least || !self.layout.contains(self.hull(at), one) {
-                continue;
-            }
-            if node.count == 0 {
-                waiting.extend([node.at, at + 1]);
-                continue;
-            }
-            for entry in node.at..node.at + node.count {
-                let owner = self.owner(entry);
-                if owner < least && among.has(owner) && self.layout.contains(self.entry(entry), one)
-                {
-                    least = owner;
-                }
-            }
+        if !self.nodes.is_empty() {
+            self.find_around(0, one, among, &mut least);
         }
         (least < among.below()).then_some(least)
     }
 
-    /// Shows the entries that overlap a box and whose owner is below a number, until one is enough.
-    fn search(&self, one: &[u64], below: Owner, mut is_enough: impl FnMut(u32) -> bool) {
-        let mut waiting = Vec::with_capacity(64);
-        waiting.extend((!self.nodes.is_empty()).then_some(0u32));
-        while let Some(at) = waiting.pop() {
+    /// Lowers `least` to the first owner below a node that has an entry around all of a box.
+    fn find_around(&self, mut at: u32, one: &[u64], among: Among, least: &mut Owner) {
+        loop {
             let node = self.nodes[at as usize];
-            if node.least >= below || !self.layout.overlap(self.hull(at), one) {
-                continue;
+            if node.least >= *least || !self.layout.contains(self.hull(at), one) {
+                return;
             }
             if node.count == 0 {
-                waiting.extend([node.at, at + 1]);
+                // The side that starts earlier first: what it has may spare the other.
+                let (near, far) = (at + 1, node.at);
+                let in_order = self.nodes[near as usize].least <= self.nodes[far as usize].least;
+                let (first, second) = if in_order { (near, far) } else { (far, near) };
+                self.find_around(first, one, among, least);
+                at = second;
                 continue;
             }
             for entry in node.at..node.at + node.count {
-                if self.owner(entry) < below
-                    && self.layout.overlap(self.entry(entry), one)
-                    && is_enough(entry)
-                {
-                    return;
+                let owner = self.owner(entry);
+                let is_earlier = owner < *least && among.has(owner);
+                if is_earlier && self.layout.contains(self.entry(entry), one) {
+                    *least = owner;
                 }
             }
+            return;
+        }
+    }
+
+    /// Shows the entries that overlap a box and whose owner is below a number, until one is enough.
+    fn search(&self, one: &[u64], below: Owner, mut is_enough: impl FnMut(u32) -> bool) {
+        if !self.nodes.is_empty() {
+            self.search_below(0, one, below, &mut is_enough);
+        }
+    }
+
+    /// The same below a node; whether one was enough. (No deeper than the tree: see [`build`].)
+    fn search_below(
+        &self,
+        mut at: u32,
+        one: &[u64],
+        below: Owner,
+        is_enough: &mut impl FnMut(u32) -> bool,
+    ) -> bool {
+        loop {
+            let node = self.nodes[at as usize];
+            if node.least >= below || !self.layout.overlap(self.hull(at), one) {
+                return false;
+            }
+            if node.count > 0 {
+                return (node.at..node.at + node.count).any(|entry| {
+                    self.owner(entry) < below
+                        && self.layout.overlap(self.entry(entry), one)
+                        && is_enough(entry)
+                });
+            }
+            if self.search_below(at + 1, one, below, is_enough) {
+                return true;
+            }
+            at = node.at;
         }
     }
 

@@ -165,8 +165,7 @@ impl Space {
 
     /// The axis of a field and its number.
     fn axis_of(&self, field: Field) -> Option<(usize, &Axis)> {
-        let at = |axis: &Axis| axis.subject.cmp(&Subject::Field(field));
-        let number = self.axes.binary_search_by(at).ok()?;
+        let number = self.axes.iter().position(|axis| axis.is_of(field))?;
         Some((number, &self.axes[number]))
     }
 
@@ -265,39 +264,47 @@ fn constrained(space: &Space, region: Region, one: &FieldBox) -> Region {
 }
 
 fn constrain(space: &Space, region: Region, constraint: &Constraint) -> Region {
-    let field = constraint.field();
-    let speaks_of = |axis: &Axis| match &axis.subject {
-        Subject::Field(own) => *own == field,
-        Subject::Mark { mask } => match constraint.values() {
-            Values::Mark(mark) => mark.mask() & mask != 0,
-            _ => false,
-        },
-        Subject::Fact(text) => match constraint.values() {
-            Values::Opaque(wanted) => {
-                wanted.holding().contains(text) || wanted.failing().contains(text)
+    let values = constraint.values();
+    match values {
+        Values::Numbers(_) | Values::Bits(_) | Values::Interfaces(_) | Values::Accounts(_) => {
+            match space.axis_of(constraint.field()) {
+                Some((number, axis)) => kept(space, region, number, axis, values),
+                None => region,
             }
-            _ => false,
-        },
-    };
-    let mut region = region;
-    for (number, axis) in space.axes.iter().enumerate().filter(|(_, axis)| speaks_of(axis)) {
-        let values = axis.of(constraint.values());
-        if let ([_], Held::Interval) | (_, Held::Bits) = (&values[..], axis.shape().held)
-            && region.words.len() == space.layout.words()
-        {
-            // The usual case, without a copy.
-            if !space.layout.keep(number, &mut region.words, &values) {
-                region.words.clear();
-            }
-            continue;
         }
-        let mut narrowed = Region::default();
-        for one in space.boxes(&region) {
-            space.narrow(&mut narrowed.words, one, number, &values);
+        Values::Mark(_) | Values::Opaque(_) => {
+            let axes = space.axes.iter().enumerate();
+            let speaking = axes.filter(|(_, axis)| match (&axis.subject, values) {
+                (Subject::Mark { mask }, Values::Mark(mark)) => mark.mask() & mask != 0,
+                (Subject::Fact(text), Values::Opaque(wanted)) => {
+                    wanted.holding().contains(text) || wanted.failing().contains(text)
+                }
+                (Subject::Mark { .. } | Subject::Fact(_) | Subject::Field(_), _) => false,
+            });
+            speaking.fold(region, |region, (number, axis)| {
+                kept(space, region, number, axis, values)
+            })
         }
-        region = narrowed;
     }
-    region
+}
+
+/// The points of a region that have some values on an axis.
+fn kept(space: &Space, mut region: Region, number: usize, axis: &Axis, values: &Values) -> Region {
+    if region.words.len() == space.layout.words()
+        && let Some(run) = axis.of_one(values)
+    {
+        // The usual case, without a copy.
+        if !space.layout.keep(number, &mut region.words, &[run]) {
+            region.words.clear();
+        }
+        return region;
+    }
+    let values = axis.of(values);
+    let mut kept = Region::default();
+    for one in space.boxes(&region) {
+        space.narrow(&mut kept.words, one, number, &values);
+    }
+    kept
 }
 
 /// The same points in fewer boxes: boxes that differ on one axis of bits only are one box.

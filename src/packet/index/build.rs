@@ -10,10 +10,10 @@ use super::super::space::Region;
 use super::{Index, Node, Owner};
 
 /// Boxes in a leaf. Small ones cost memory, large ones time; 4 to 16 differ little.
-const LEAF: usize = 8;
+const LEAF: usize = 12;
 
 /// Boxes of which a division is tried: enough to see a middle, few enough to be quick.
-const SAMPLE: usize = 64;
+const SAMPLE: usize = 32;
 
 /// The tree of some boxes with their owners.
 pub(super) fn build(layout: Layout, possible: Region, boxes: &[u64], owners: &[Owner]) -> Index {
@@ -121,8 +121,7 @@ impl<'b> Builder<'b> {
     fn is_near(&self, division: Division<'_>, one: &[u64]) -> bool {
         match division {
             Division::Middle { axis, twice } => {
-                let (first, last) = self.layout.ends(axis, one);
-                u64::from(first) + u64::from(last) < twice
+                self.twice_middle(axis, one) < twice
             }
             Division::Narrower { axis, size } => self.layout.size(axis, one) < size,
             Division::Within { axis, one: by } => {
@@ -139,57 +138,66 @@ impl<'b> Builder<'b> {
             entries.iter().step_by(step).map(|entry| self.entry(*entry)).collect();
         let mut best = None;
         let mut least = f64::INFINITY;
-        for division in self.divisions(&sample) {
-            let cost = self.cost(&sample, division);
+        let mut hulls = [self.layout.full().to_vec(), self.layout.full().to_vec()];
+        self.divisions(&sample, |division| {
+            let cost = self.cost(&sample, division, &mut hulls);
             if cost < least {
                 (best, least) = (Some(division), cost);
             }
-        }
+        });
         best
     }
 
     /// The divisions to try.
-    fn divisions(&self, sample: &[&'b [u64]]) -> Vec<Division<'b>> {
-        let mut divisions = Vec::new();
+    fn divisions(&self, sample: &[&'b [u64]], mut attempt: impl FnMut(Division<'b>)) {
         let half = sample.len() / 2;
+        let mut sizes: Vec<u32> = Vec::with_capacity(sample.len());
+        let mut middles: Vec<u64> = Vec::with_capacity(sample.len());
         for axis in 0..self.layout.axes() {
-            let mut sizes: Vec<u32> =
-                sample.iter().map(|one| self.layout.size(axis, one)).collect();
-            let (smallest, largest) =
-                (sizes.iter().min().copied().unwrap_or(0), sizes.iter().max().copied().unwrap_or(0));
             if self.layout.shape(axis).held == Held::Bits {
-                divisions.extend([0, half].map(|at| Division::Within { axis, one: sample[at] }));
+                let mut tried: [&[u64]; 2] = [&[], &[]];
+                for (at, tried_at) in [0, half].into_iter().zip(0..) {
+                    let one = sample[at];
+                    if tried[0] != self.layout.of(axis, one) {
+                        tried[tried_at] = self.layout.of(axis, one);
+                        attempt(Division::Within { axis, one });
+                    }
+                }
             } else {
-                let twice = |one: &&[u64]| {
-                    let (first, last) = self.layout.ends(axis, one);
-                    u64::from(first) + u64::from(last)
-                };
-                let mut middles: Vec<u64> = sample.iter().map(twice).collect();
+                middles.clear();
+                middles.extend(sample.iter().map(|one| self.twice_middle(axis, one)));
                 let (_, middle, _) = middles.select_nth_unstable(half);
-                divisions.push(Division::Middle { axis, twice: *middle });
+                attempt(Division::Middle { axis, twice: *middle });
             }
-            if smallest < largest / 4 {
-                divisions.push(Division::Narrower { axis, size: largest / 4 + 1 });
-                let (_, median, _) = sizes.select_nth_unstable(half);
-                divisions.push(Division::Narrower { axis, size: *median });
+            sizes.clear();
+            sizes.extend(sample.iter().map(|one| self.layout.size(axis, one)));
+            sizes.sort_unstable();
+            if let (Some(smallest), Some(largest)) = (sizes.first(), sizes.last())
+                && *smallest < largest / 4
+            {
+                attempt(Division::Narrower { axis, size: largest / 4 + 1 });
+                attempt(Division::Narrower { axis, size: sizes[half] });
             }
         }
-        divisions
+    }
+
+    fn twice_middle(&self, axis: usize, one: &[u64]) -> u64 {
+        let (first, last) = self.layout.ends(axis, one);
+        u64::from(first) + u64::from(last)
     }
 
     /// What a search has to look at after a division: the boxes of each side, as often as a point is
-    /// in the box around that side.
-    fn cost(&self, sample: &[&[u64]], division: Division<'_>) -> f64 {
-        let mut hulls = [const { Vec::new() }; 2];
+    /// in the box around that side. The hulls are room to work in.
+    fn cost(&self, sample: &[&[u64]], division: Division<'_>, hulls: &mut [Vec<u64>; 2]) -> f64 {
         let mut counts = [0.0; 2];
         for one in sample {
             let side = usize::from(self.is_near(division, one));
-            counts[side] += 1.0;
-            if hulls[side].is_empty() {
-                hulls[side] = one.to_vec();
+            if counts[side] == 0.0 {
+                hulls[side].copy_from_slice(one);
             } else {
                 self.layout.widen(&mut hulls[side], one);
             }
+            counts[side] += 1.0;
         }
         if counts.contains(&0.0) {
             return f64::INFINITY;

@@ -93,6 +93,11 @@ impl Axis {
     }
 
     #[must_use]
+    pub fn is_of(&self, field: Field) -> bool {
+        matches!(self.subject, Subject::Field(own) if own == field)
+    }
+
+    #[must_use]
     pub fn domain(&self) -> &Domain {
         &self.domain
     }
@@ -135,6 +140,15 @@ impl Axis {
     pub fn of_numbers_set(&self, set: &IntervalSet<u128>) -> Vec<(u32, u32)> {
         let intervals = set.intervals().iter();
         self.values(intervals.filter_map(|(low, high)| self.domain.of_numbers(*low, *high)))
+    }
+
+    /// The values of a set of the field that is one interval of values, without further ado.
+    #[must_use]
+    pub fn of_one(&self, values: &Values) -> Option<(u32, u32)> {
+        let (Values::Numbers(set), None) = (values, &self.classes) else { return None };
+        let [(low, high)] = set.intervals() else { return None };
+        let (first, last) = self.domain.of_numbers(*low, *high)?;
+        Some((count(first), count(last)))
     }
 
     /// The values of a set of the field, as sorted disjoint intervals.

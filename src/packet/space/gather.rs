@@ -8,8 +8,9 @@ use super::axis::{Axis, Lists, Subject, numbers_of_bits};
 use super::domain::{Domain, name_key};
 use crate::net::{Account, Family, Interface, IntervalSet, MarkMatch, Protocol};
 
-/// Sets of a field are kept for comparing until there are so many different ones.
-const MOST_SETS: usize = 1_024;
+/// Things are kept until there are so many; then those that are there twice are thrown out. Half as
+/// many different sets of a field are too many to compare.
+const ROOM: usize = 4_096;
 
 /// Lists of at least so many boxes are looked at once, however many sets share them.
 pub(super) const LONG: usize = 4;
@@ -27,38 +28,55 @@ pub(super) struct Gathered {
 }
 
 /// What is known of a field of numbers.
+#[derive(Default)]
 struct Numbers {
-    starts: Vec<u128>,
-    /// The length of `starts` at which what is twice in it is thrown out.
-    full: usize,
-    distinct: Option<BTreeSet<IntervalSet<u128>>>,
+    starts: Heap<u128>,
+    /// `None` when there were too many.
+    distinct: Option<Heap<IntervalSet<u128>>>,
     sets: usize,
     intervals: usize,
 }
 
-impl Default for Numbers {
+/// Things to be sorted later, each of which may be there several times meanwhile.
+struct Heap<T> {
+    all: Vec<T>,
+    /// The length at which what is twice in it is thrown out.
+    full: usize,
+}
+
+impl<T: Ord> Heap<T> {
+    fn push(&mut self, one: T) {
+        self.all.push(one);
+        if self.all.len() >= self.full {
+            self.all.sort_unstable();
+            self.all.dedup();
+            self.full = (2 * self.all.len()).max(ROOM);
+        }
+    }
+}
+
+impl<T> Default for Heap<T> {
     fn default() -> Self {
-        let distinct = Some(BTreeSet::new());
-        Numbers { starts: Vec::new(), full: 1 << 12, distinct, sets: 0, intervals: 0 }
+        Heap { all: Vec::new(), full: ROOM }
     }
 }
 
 impl Numbers {
+    fn new() -> Self {
+        Numbers { distinct: Some(Heap::default()), ..Numbers::default() }
+    }
+
     fn add(&mut self, set: &IntervalSet<u128>) {
         self.sets += 1;
         self.intervals += set.intervals().len();
         for (low, high) in set.intervals() {
             self.starts.push(*low);
-            self.starts.extend(high.checked_add(1));
-        }
-        if self.starts.len() > self.full {
-            self.starts.sort_unstable();
-            self.starts.dedup();
-            self.full = (2 * self.starts.len()).max(1 << 12);
+            high.checked_add(1).into_iter().for_each(|next| self.starts.push(next));
         }
         if let Some(distinct) = &mut self.distinct {
-            distinct.insert(set.clone());
-            if distinct.len() > MOST_SETS {
+            distinct.push(set.clone());
+            // It was sorted just now, if it is full again at twice its length.
+            if distinct.full > ROOM {
                 self.distinct = None;
             }
         }
@@ -66,11 +84,15 @@ impl Numbers {
 
     /// Takes over what is said about another field that has the same values.
     fn add_all(&mut self, other: &Self) {
-        self.starts.extend(&other.starts);
-        self.distinct = match (self.distinct.take(), &other.distinct) {
-            (Some(ours), Some(theirs)) => Some(ours.union(theirs).cloned().collect()),
-            (Some(_) | None, _) => None,
-        };
+        self.starts.all.extend(&other.starts.all);
+        match (&mut self.distinct, &other.distinct) {
+            (Some(ours), Some(theirs)) => ours.all.extend(theirs.all.iter().cloned()),
+            (Some(_) | None, _) => self.distinct = None,
+        }
+    }
+
+    fn distinct(&self) -> Option<BTreeSet<IntervalSet<u128>>> {
+        self.distinct.as_ref().map(|sets| sets.all.iter().cloned().collect())
     }
 }
 
@@ -90,9 +112,9 @@ impl Gathered {
     pub fn add_constraint(&mut self, constraint: &Constraint) {
         let field = constraint.field();
         match constraint.values() {
-            Values::Numbers(set) => self.numbers.entry(field).or_default().add(set),
+            Values::Numbers(set) => self.numbers_of(field).add(set),
             Values::Bits(bits) => {
-                self.numbers.entry(field).or_default().add(&numbers_of_bits(*bits));
+                self.numbers_of(field).add(&numbers_of_bits(*bits));
             }
             Values::Interfaces(set) => {
                 self.names.entry(field).or_default().extend(set.patterns().iter().cloned());
@@ -109,6 +131,10 @@ impl Gathered {
         }
     }
 
+    fn numbers_of(&mut self, field: Field) -> &mut Numbers {
+        self.numbers.entry(field).or_insert_with(Numbers::new)
+    }
+
     /// The axes of what was gathered, in the order of the fields.
     pub fn axes(mut self, family: Family) -> Vec<Axis> {
         self.add_what_follows(family);
@@ -116,9 +142,10 @@ impl Gathered {
         for (field, numbers) in self.numbers {
             // No packet has protocol 0 here: the tools read it as "every protocol".
             let lowest = u128::from(field == Field::Protocol);
-            let domain = Domain::numbers(lowest, field.highest(family), numbers.starts);
+            let distinct = numbers.distinct();
+            let domain = Domain::numbers(lowest, field.highest(family), numbers.starts.all);
             let lists = Lists {
-                distinct: numbers.distinct.as_ref(),
+                distinct: distinct.as_ref(),
                 sets: numbers.sets,
                 intervals: numbers.intervals,
             };
@@ -149,13 +176,13 @@ impl Gathered {
             [(Field::OriginalDestination, Field::Destination), (Field::OriginalPort, Field::DestinationPort)];
         for (original, present) in original {
             if let Some(numbers) = self.numbers.remove(&original) {
-                self.numbers.entry(present).or_default().add_all(&numbers);
+                self.numbers_of(present).add_all(&numbers);
                 self.numbers.insert(original, numbers);
-                self.numbers.entry(Field::Translated).or_default().add(&numbers_of_bits(0b10));
+                self.numbers_of(Field::Translated).add(&numbers_of_bits(0b10));
             }
         }
         if self.numbers.keys().any(|field| !protocols_with(*field, family).is_empty()) {
-            let protocol = self.numbers.entry(Field::Protocol).or_default();
+            let protocol = self.numbers_of(Field::Protocol);
             for one in [Protocol::TCP, Protocol::UDP, Protocol::SCTP, Protocol::icmp(family)] {
                 protocol.add(&IntervalSet::single(one.number().into()));
             }
