@@ -2,7 +2,7 @@
 
 use super::super::probes::{Presence, View};
 use super::super::{Constraint, Field};
-use super::axis::{Axis, Subject, numbers_of_bits};
+use super::axis::{Subject, numbers_of_bits};
 use super::gather::{Gathered, protocols_with};
 use super::{Region, Space, UNTRACKED, merged};
 use crate::net::{CtState, IntervalSet, Protocol};
@@ -100,12 +100,16 @@ fn with_interface(space: &Space, region: Region, field: Field, presence: Presenc
 /// Boxes of points that are no packets: see [`Space::impossible`].
 pub(super) fn impossible(space: &Space) -> Region {
     let mut region = Region::default();
-    let incoming = space.axis_of(Field::Incoming).map(|(number, axis)| (number, axis.present().1));
-    if let Some((number, none)) = incoming {
-        for field in [Field::User, Field::Group] {
-            add_both(space, &mut region, field, Axis::present, (number, &[(0, none - 1)]));
-        }
-        add_both(space, &mut region, Field::Mac, Axis::present, (number, &[(none, none)]));
+    // A packet has an account when it is this machine's own, and a MAC when it came in.
+    let accounts = [Field::User, Field::Group];
+    if let Some((mac, axis)) = space.axis_of(Field::Mac) {
+        accounts.iter().for_each(|field| add_both(space, &mut region, *field, (mac, axis.present())));
+    }
+    if let Some((incoming, axis)) = space.axis_of(Field::Incoming) {
+        let (first, none) = axis.present();
+        let named = (incoming, (first, none - 1));
+        accounts.iter().for_each(|field| add_both(space, &mut region, *field, named));
+        add_both(space, &mut region, Field::Mac, (incoming, (none, none)));
     }
     let translated = space.axis_of(Field::Translated);
     let state = space.axis_of(Field::State);
@@ -124,17 +128,16 @@ pub(super) fn impossible(space: &Space) -> Region {
     region
 }
 
-/// Adds the points that have some values of a field, and some on another axis.
+/// Adds the points that have a field, and some values on another axis.
 fn add_both(
     space: &Space,
     region: &mut Region,
     field: Field,
-    values: fn(&Axis) -> (u32, u32),
-    (other, others): (usize, &[(u32, u32)]),
+    (other, values): (usize, (u32, u32)),
 ) {
     if let Some((number, axis)) = space.axis_of(field) {
-        let one = space.narrowed(number, &[values(axis)]);
-        region.words.append(&mut keep(space, one, other, others).words);
+        let one = space.narrowed(number, &[axis.present()]);
+        region.words.append(&mut keep(space, one, other, &[values]).words);
     }
 }
 
