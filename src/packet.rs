@@ -13,6 +13,7 @@ pub mod random;
 pub mod set;
 
 pub mod layout;
+pub mod shares;
 pub mod space;
 
 pub mod index;

@@ -86,7 +86,12 @@ impl Numbers {
     fn add_all(&mut self, other: &Self) {
         self.starts.all.extend(&other.starts.all);
         match (&mut self.distinct, &other.distinct) {
-            (Some(ours), Some(theirs)) => ours.all.extend(theirs.all.iter().cloned()),
+            (Some(ours), Some(theirs)) => {
+                theirs.all.iter().for_each(|set| ours.push(set.clone()));
+                if ours.full > ROOM {
+                    self.distinct = None;
+                }
+            }
             (Some(_) | None, _) => self.distinct = None,
         }
     }
@@ -107,6 +112,25 @@ impl Gathered {
                 self.add_constraint(constraint);
             }
         }
+    }
+
+    /// What was gathered from two lists of sets.
+    pub fn with(mut self, other: Self) -> Self {
+        for (field, numbers) in other.numbers {
+            let ours = self.numbers_of(field);
+            ours.add_all(&numbers);
+            ours.sets += numbers.sets;
+            ours.intervals += numbers.intervals;
+        }
+        for (field, names) in other.names {
+            self.names.entry(field).or_default().extend(names);
+        }
+        for (field, accounts) in other.accounts {
+            self.accounts.entry(field).or_default().extend(accounts);
+        }
+        self.marks.extend(other.marks);
+        self.facts.extend(other.facts);
+        self
     }
 
     pub fn add_constraint(&mut self, constraint: &Constraint) {

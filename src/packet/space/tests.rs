@@ -109,7 +109,7 @@ fn points_are_packets() {
     for seed in 0..300 {
         let family = if seed % 2 == 0 { Family::V4 } else { Family::V6 };
         let sets = sets(family, seed, 4);
-        let (space, regions) = Space::of(family, None, sets.iter());
+        let (space, regions) = Space::of(family, None, &sets.iter().collect::<Vec<_>>());
         let possible = space.possible().clone();
         for one in space.boxes(&possible) {
             for _ in 0..60 {
@@ -148,7 +148,7 @@ fn packets_are_points() {
     for seed in 0..300 {
         let family = if seed % 2 == 0 { Family::V4 } else { Family::V6 };
         let sets = sets(family, seed, 4);
-        let (space, regions) = Space::of(family, None, sets.iter());
+        let (space, regions) = Space::of(family, None, &sets.iter().collect::<Vec<_>>());
         let mut random = Random::new(seed);
         let pool = Pool::of(family, &sets);
         for _ in 0..10 {
@@ -175,7 +175,7 @@ fn views_are_kept() {
             translated: presence(),
             first_only: seed % 3 == 0,
         };
-        let (space, regions) = Space::of(Family::V4, Some(view), sets.iter());
+        let (space, regions) = Space::of(Family::V4, Some(view), &sets.iter().collect::<Vec<_>>());
         let points = space.boxes(space.possible()).flat_map(|one| {
             (0..20).map(|_| Point(space.layout.anywhere(one, &mut random))).collect::<Vec<_>>()
         });
@@ -214,7 +214,7 @@ fn lists_are_not_multiplied_out() {
     // Each list is used as a whole: it is one value.
     let to = Factor::all([Constraint::destination(Family::V4, &hosts(5))]);
     let whole = PacketSet::of(Family::V4, Product::of([from(&hosts(0)), to.clone()]));
-    let (space, regions) = Space::of(Family::V4, None, [&whole].into_iter());
+    let (space, regions) = Space::of(Family::V4, None, &[&whole]);
     assert_eq!((space.count(&regions[0]), space.layout.words()), (1, 2));
     // Each host is used alone, too: there are more values, but lists are still one box.
     let alone = |host: u128| {
@@ -223,7 +223,7 @@ fn lists_are_not_multiplied_out() {
     };
     let mut all: Vec<PacketSet> = (0..100).map(alone).collect();
     all.extend(std::iter::repeat_n(whole, 5));
-    let (space, regions) = Space::of(Family::V4, None, all.iter());
+    let (space, regions) = Space::of(Family::V4, None, &all.iter().collect::<Vec<_>>());
     assert_eq!((space.count(&regions[102]), space.layout.words()), (1, 3));
 }
 
@@ -232,7 +232,7 @@ fn many_places_are_one_box() {
     let place = |host: u128| FieldBox::of([Constraint::source(Family::V4, &Addresses::range(Family::V4, host, host))]);
     let places = Factor::of((0..20).filter_map(|host| place(2 * host)));
     let set = PacketSet::of(Family::V4, Product::of([places]));
-    let (space, regions) = Space::of(Family::V4, None, [&set].into_iter());
+    let (space, regions) = Space::of(Family::V4, None, &[&set]);
     assert_eq!(space.count(&regions[0]), 1);
 }
 
@@ -251,7 +251,7 @@ fn what_contradicts_itself_is_empty() {
         of(&[Constraint::opaque("night".into(), true), Constraint::opaque("night".into(), false)]),
     ];
     let filled = [of(&[Constraint::protocol(Protocol::UDP), ports.clone()]), of(&[ports])];
-    let (space, regions) = Space::of(Family::V4, None, empty.iter().chain(&filled));
+    let (space, regions) = Space::of(Family::V4, None, &empty.iter().chain(&filled).collect::<Vec<_>>());
     let found: Vec<bool> = regions.iter().map(|region| space.is_empty(region)).collect();
     assert_eq!(found, [true, true, true, true, true, false, false]);
     assert!(InterfaceSet::of(&lo).contains(Some("lo")));
@@ -266,7 +266,7 @@ fn the_present_destination_is_the_original_one_unless_translated() {
         PacketSet::of(Family::V4, Product::of([Factor::all([constraint.clone()])]))
     };
     let sets = [set(&now), set(&Constraint::translated()), set(&before)];
-    let (space, regions) = Space::of(Family::V4, None, sets.iter());
+    let (space, regions) = Space::of(Family::V4, None, &sets.iter().collect::<Vec<_>>());
     // What went there is there now, or was translated.
     let rules = regions[..2].iter().enumerate();
     let index = Index::of(&space, rules.map(|(at, one)| (RuleNumber(at as u32), one)));

@@ -58,7 +58,7 @@ fn ask(index: &Index, region: &Region, before: u32, seed: u64) -> Answer {
 
 /// All lists of so many rules of a world, each followed by all questions.
 fn every_list(world: &World, rules: u32) {
-    let (space, regions) = Space::of(Family::V4, None, world.sets.iter().chain(&world.padding));
+    let (space, regions) = Space::of(Family::V4, None, &world.sets.iter().chain(&world.padding).collect::<Vec<_>>());
     let count = world.sets.len();
     for list in 0..count.pow(rules) {
         let list: Vec<usize> =
@@ -118,7 +118,7 @@ fn every_four_rules_of_a_smaller_world() {
 fn longer_lists_of_a_small_world() {
     for padded in [false, true] {
         let world = world(4, 4, padded);
-        let (space, regions) = Space::of(Family::V4, None, world.sets.iter().chain(&world.padding));
+        let (space, regions) = Space::of(Family::V4, None, &world.sets.iter().chain(&world.padding).collect::<Vec<_>>());
         let mut random = Random::new(3);
         let mut covers_of_many = 0;
         for round in 0..600 {
@@ -150,7 +150,7 @@ fn longer_lists_of_a_small_world() {
 #[test]
 fn searches_look_only_among_the_rules_they_may() {
     let world = world(2, 2, false);
-    let (space, regions) = Space::of(Family::V4, None, world.sets.iter());
+    let (space, regions) = Space::of(Family::V4, None, &world.sets.iter().collect::<Vec<_>>());
     let full = world.points.iter().position(|points| *points == 0b1111).expect("everything");
     let numbered = [(RuleNumber(0), &regions[full]), (RuleNumber(5), &regions[full])];
     let index = Index::of(&space, numbered);
@@ -180,7 +180,7 @@ fn too_little_work_is_said() {
             set([Constraint::flags(flags)])
         }))
         .collect();
-    let (space, regions) = Space::of(Family::V4, None, rules.iter());
+    let (space, regions) = Space::of(Family::V4, None, &rules.iter().collect::<Vec<_>>());
     let everything = space.possible().clone();
     let numbered = (0..).map(RuleNumber).zip(&regions[..64]);
     let index = Index::of(&space, numbered);
@@ -194,7 +194,7 @@ fn too_little_work_is_said() {
 #[test]
 fn nothing_is_covered_by_nothing() {
     let world = world(2, 2, false);
-    let (space, regions) = Space::of(Family::V4, None, world.sets.iter());
+    let (space, regions) = Space::of(Family::V4, None, &world.sets.iter().collect::<Vec<_>>());
     let index = Index::of(&space, []);
     assert!(matches!(ask(&index, &regions[0], 0, 0), Answer::Uncovered(_)));
     let none = ask(&index, &Region::default(), 0, 0);
