@@ -107,7 +107,8 @@ impl Draft {
             self.destination.map(|net| Constraint::destination(Family::V4, &addresses(net))),
             self.protocol.map(Constraint::protocol),
             self.source_port.map(|port| Constraint::source_port(&Ports::single(port))),
-            self.ports.map(|(low, high)| Constraint::destination_port(&IntervalSet::range(low, high))),
+            self.ports
+                .map(|(low, high)| Constraint::destination_port(&IntervalSet::range(low, high))),
         ];
         let factor = Factor::all(constraints.into_iter().flatten());
         Rule { set: PacketSet::of(Family::V4, Product::of([factor])), accept }
@@ -123,7 +124,8 @@ fn draft(kind: Kind, count: usize, random: &mut Random) -> Draft {
     let mut share = |percent: usize| random.index(100) < percent;
     let any_source = share(any_source);
     let any_destination = !any_source && share(any_destination);
-    let [source_port, any_port, port_range] = [share(source_port), share(any_port), share(port_range)];
+    let [source_port, any_port, port_range] =
+        [share(source_port), share(any_port), share(port_range)];
     // A rule that is wide in one way is narrow in the others: else it hides half of all.
     let wide = any_source || any_destination;
     let source = (!any_source).then(|| network(kind, count, any_destination, random));

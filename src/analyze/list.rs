@@ -50,9 +50,15 @@ impl RuleList {
     /// The rules of a family in their order, as a chain with this view meets them. Rules of the
     /// other family match nothing.
     #[must_use]
-    pub fn of(family: Family, view: Option<View>, rules: &[ListedRule<'_>], budget: Budget) -> Self {
+    pub fn of(
+        family: Family,
+        view: Option<View>,
+        rules: &[ListedRule<'_>],
+        budget: Budget,
+    ) -> Self {
         let own: Vec<&PacketSet> = rules.iter().filter_map(ListedRule::apart).collect();
-        let sets: Vec<&PacketSet> = rules.iter().map(|rule| rule.may).chain(own.iter().copied()).collect();
+        let sets: Vec<&PacketSet> =
+            rules.iter().map(|rule| rule.may).chain(own.iter().copied()).collect();
         let (space, mut mays) = Space::of(family, view, &sets);
         let hides = mays.split_off(rules.len());
         let mut hides = hides.iter();

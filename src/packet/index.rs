@@ -101,7 +101,8 @@ impl Index {
 
     /// The tree of some entries of this one.
     pub(super) fn only(&self, entries: &[u32]) -> Self {
-        let boxes: Vec<u64> = entries.iter().flat_map(|entry| self.entry(*entry)).copied().collect();
+        let boxes: Vec<u64> =
+            entries.iter().flat_map(|entry| self.entry(*entry)).copied().collect();
         let owners: Vec<Owner> = entries.iter().map(|entry| self.owner(*entry)).collect();
         build::build(self.layout.clone(), self.possible.clone(), &boxes, &owners)
     }

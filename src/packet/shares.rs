@@ -18,10 +18,7 @@ pub fn threads(items: usize) -> usize {
 /// What `work` makes of each share of a list; a share comes with the place of its first item.
 ///
 /// Shares are small and taken one by one: some items are more work than others.
-pub fn in_shares<T: Sync, R: Send>(
-    items: &[T],
-    work: impl Fn(usize, &[T]) -> R + Sync,
-) -> Vec<R> {
+pub fn in_shares<T: Sync, R: Send>(items: &[T], work: impl Fn(usize, &[T]) -> R + Sync) -> Vec<R> {
     let threads = threads(items.len());
     if threads == 1 {
         return vec![work(0, items)];

@@ -149,8 +149,7 @@ fn chosen_points_are_in_their_box() {
     let layout = layout();
     let mut random = Random::new(1);
     for one in &boxes(&layout) {
-        let chosen =
-            [layout.lowest(one), layout.highest(one), layout.anywhere(one, &mut random)];
+        let chosen = [layout.lowest(one), layout.highest(one), layout.anywhere(one, &mut random)];
         for point in chosen {
             assert!(layout.contains(one, &point));
             assert_eq!(layout.points(&point), 1.0);

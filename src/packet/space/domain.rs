@@ -23,7 +23,7 @@ pub enum Domain {
     /// The bits of `mask` of a mark: each value that is named, then all others, if there are any.
     Marks { mask: u32, values: Box<[u32]> },
     /// Whether a condition holds: no, yes.
-    Fact(Arc<str>),
+    Fact,
 }
 
 /// Runs of numbers: piece *i* is those from `starts[i]` to below the next start, the last one up to
@@ -103,7 +103,7 @@ impl Domain {
                 let all = 1u64.checked_shl(mask.count_ones()).unwrap_or(u64::MAX);
                 values.len() + usize::from((values.len() as u64) < all)
             }
-            Domain::Fact(_) => 2,
+            Domain::Fact => 2,
         }
     }
 

@@ -186,8 +186,7 @@ impl Gathered {
         }
         axes.extend(mark_axes(&self.marks));
         for text in self.facts {
-            let domain = Domain::Fact(Arc::clone(&text));
-            axes.push(Axis::plain(Subject::Fact(text), domain, false));
+            axes.push(Axis::plain(Subject::Fact(text), Domain::Fact, false));
         }
         axes.sort_by(|a, b| a.subject.cmp(&b.subject));
         axes
@@ -196,8 +195,10 @@ impl Gathered {
     /// Fields that others need to be understood: which protocols have ports, flags, a type; what
     /// the destination was before translation, which for untranslated packets is what it is.
     fn add_what_follows(&mut self, family: Family) {
-        let original =
-            [(Field::OriginalDestination, Field::Destination), (Field::OriginalPort, Field::DestinationPort)];
+        let original = [
+            (Field::OriginalDestination, Field::Destination),
+            (Field::OriginalPort, Field::DestinationPort),
+        ];
         for (original, present) in original {
             if let Some(numbers) = self.numbers.remove(&original) {
                 self.numbers_of(present).add_all(&numbers);

@@ -103,7 +103,9 @@ pub(super) fn impossible(space: &Space) -> Region {
     // A packet has an account when it is this machine's own, and a MAC when it came in.
     let accounts = [Field::User, Field::Group];
     if let Some((mac, axis)) = space.axis_of(Field::Mac) {
-        accounts.iter().for_each(|field| add_both(space, &mut region, *field, (mac, axis.present())));
+        accounts
+            .iter()
+            .for_each(|field| add_both(space, &mut region, *field, (mac, axis.present())));
     }
     if let Some((incoming, axis)) = space.axis_of(Field::Incoming) {
         let (first, none) = axis.present();
@@ -120,9 +122,10 @@ pub(super) fn impossible(space: &Space) -> Region {
         region.words.append(&mut keep(space, both, state, &untracked).words);
     }
     let untranslated = space.narrowed(translated, &axis.of_numbers_set(&numbers_of_bits(0b01)));
-    for pair in
-        [(Field::OriginalDestination, Field::Destination), (Field::OriginalPort, Field::DestinationPort)]
-    {
+    for pair in [
+        (Field::OriginalDestination, Field::Destination),
+        (Field::OriginalPort, Field::DestinationPort),
+    ] {
         region.words.append(&mut changed(space, &untranslated, pair).words);
     }
     region

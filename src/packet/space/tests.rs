@@ -69,11 +69,12 @@ fn constraint(family: Family, random: &mut Random) -> Constraint {
         }
         17 => Constraint::user(&Account::Number(small(random, 2))),
         18 => Constraint::group(&Account::Name(format!("g{}", small(random, 1)).into())),
-        19 => Constraint::dscp(*random.pick(&[Dscp::new(0), Dscp::new(46)]).unwrap().as_ref().unwrap()),
-        _ => Constraint::opaque(
-            Arc::from(["night", "ipsec in"][random.index(2)]),
-            random.one_in(2),
+        19 => Constraint::dscp(
+            *random.pick(&[Dscp::new(0), Dscp::new(46)]).unwrap().as_ref().unwrap(),
         ),
+        _ => {
+            Constraint::opaque(Arc::from(["night", "ipsec in"][random.index(2)]), random.one_in(2))
+        }
     }
 }
 
@@ -208,7 +209,8 @@ fn from(addresses: &Addresses) -> Factor {
 #[test]
 fn lists_are_not_multiplied_out() {
     let hosts = |low: u128| {
-        let hosts = (0..100).map(|host| Addresses::range(Family::V4, low + 7 * host, low + 7 * host));
+        let hosts =
+            (0..100).map(|host| Addresses::range(Family::V4, low + 7 * host, low + 7 * host));
         hosts.reduce(|all, one| all.union(&one)).unwrap()
     };
     // Each list is used as a whole: it is one value.
@@ -229,7 +231,9 @@ fn lists_are_not_multiplied_out() {
 
 #[test]
 fn many_places_are_one_box() {
-    let place = |host: u128| FieldBox::of([Constraint::source(Family::V4, &Addresses::range(Family::V4, host, host))]);
+    let place = |host: u128| {
+        FieldBox::of([Constraint::source(Family::V4, &Addresses::range(Family::V4, host, host))])
+    };
     let places = Factor::of((0..20).filter_map(|host| place(2 * host)));
     let set = PacketSet::of(Family::V4, Product::of([places]));
     let (space, regions) = Space::of(Family::V4, None, &[&set]);
@@ -239,7 +243,10 @@ fn many_places_are_one_box() {
 #[test]
 fn what_contradicts_itself_is_empty() {
     let of = |constraints: &[Constraint]| {
-        PacketSet::of(Family::V4, Product::of(constraints.iter().map(|one| Factor::all([one.clone()]))))
+        PacketSet::of(
+            Family::V4,
+            Product::of(constraints.iter().map(|one| Factor::all([one.clone()]))),
+        )
     };
     let ports = Constraint::destination_port(&Ports::single(53));
     let lo = [Interface::loopback()];
@@ -247,11 +254,15 @@ fn what_contradicts_itself_is_empty() {
         of(&[Constraint::protocol(Protocol::ICMP), ports.clone()]),
         of(&[Constraint::protocol(Protocol::TCP), Constraint::protocol(Protocol::UDP)]),
         of(&[Constraint::incoming(&lo), Constraint::user(&Account::Number(0))]),
-        of(&[Constraint::translated(), Constraint::state([CtState::Untracked].into_iter().collect())]),
+        of(&[
+            Constraint::translated(),
+            Constraint::state([CtState::Untracked].into_iter().collect()),
+        ]),
         of(&[Constraint::opaque("night".into(), true), Constraint::opaque("night".into(), false)]),
     ];
     let filled = [of(&[Constraint::protocol(Protocol::UDP), ports.clone()]), of(&[ports])];
-    let (space, regions) = Space::of(Family::V4, None, &empty.iter().chain(&filled).collect::<Vec<_>>());
+    let (space, regions) =
+        Space::of(Family::V4, None, &empty.iter().chain(&filled).collect::<Vec<_>>());
     let found: Vec<bool> = regions.iter().map(|region| space.is_empty(region)).collect();
     assert_eq!(found, [true, true, true, true, true, false, false]);
     assert!(InterfaceSet::of(&lo).contains(Some("lo")));

@@ -58,11 +58,11 @@ fn ask(index: &Index, region: &Region, before: u32, seed: u64) -> Answer {
 
 /// All lists of so many rules of a world, each followed by all questions.
 fn every_list(world: &World, rules: u32) {
-    let (space, regions) = Space::of(Family::V4, None, &world.sets.iter().chain(&world.padding).collect::<Vec<_>>());
+    let (space, regions) =
+        Space::of(Family::V4, None, &world.sets.iter().chain(&world.padding).collect::<Vec<_>>());
     let count = world.sets.len();
     for list in 0..count.pow(rules) {
-        let list: Vec<usize> =
-            (0..rules).map(|place| list / count.pow(place) % count).collect();
+        let list: Vec<usize> = (0..rules).map(|place| list / count.pow(place) % count).collect();
         let numbered = (0..).map(RuleNumber).zip(list.iter().map(|rule| &regions[*rule]));
         let index = Index::of(&space, numbered);
         let all = list.iter().fold(0, |all, rule| all | world.points[*rule]);
@@ -118,7 +118,11 @@ fn every_four_rules_of_a_smaller_world() {
 fn longer_lists_of_a_small_world() {
     for padded in [false, true] {
         let world = world(4, 4, padded);
-        let (space, regions) = Space::of(Family::V4, None, &world.sets.iter().chain(&world.padding).collect::<Vec<_>>());
+        let (space, regions) = Space::of(
+            Family::V4,
+            None,
+            &world.sets.iter().chain(&world.padding).collect::<Vec<_>>(),
+        );
         let mut random = Random::new(3);
         let mut covers_of_many = 0;
         for round in 0..600 {
@@ -154,7 +158,8 @@ fn searches_look_only_among_the_rules_they_may() {
     let full = world.points.iter().position(|points| *points == 0b1111).expect("everything");
     let numbered = [(RuleNumber(0), &regions[full]), (RuleNumber(5), &regions[full])];
     let index = Index::of(&space, numbered);
-    let question = |among| Question { region: &regions[0], among, seed: 0, budget: Budget::default() };
+    let question =
+        |among| Question { region: &regions[0], among, seed: 0, budget: Budget::default() };
     let is_covered = |among| index.witness(&question(among)) == Verdict::Covered;
     let before = |rule| Among::before(RuleNumber(rule));
     assert!(!is_covered(before(0)));
@@ -188,7 +193,9 @@ fn too_little_work_is_said() {
         Question { region: &everything, among: Among::ALL, seed: 0, budget: Budget(10) };
     assert_eq!(index.uncovered(&question), Answer::Incomplete);
     question.budget = Budget::default();
-    assert!(matches!(index.uncovered(&question), Answer::Covered(cover) if cover.members.len() == 64));
+    assert!(
+        matches!(index.uncovered(&question), Answer::Covered(cover) if cover.members.len() == 64)
+    );
 }
 
 #[test]
