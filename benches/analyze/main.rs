@@ -149,7 +149,9 @@ fn list_cells(kind: Kind, count: usize) -> io::Result<String> {
     // Kilobytes.
     let peak = getrusage(UsageWho::RUSAGE_SELF)?.max_rss() / 1024;
     let mut cells = format!("{:<4}{count:>8}", kind.name());
-    best.iter().for_each(|time| cells += &cell(*time));
+    for time in best {
+        cells += &cell(time);
+    }
     let redundant =
         found.1.map_or(format!("{:>11}", "-"), |(time, _)| format!("{:>11}", cell(time)));
     let _ = write!(cells, "{peak:>7} MB{:>12}{redundant}", found.0);

@@ -20,10 +20,7 @@ impl RuleList {
     /// Whether packets reach a rule.
     #[must_use]
     pub fn life(&self, rule: RuleNumber) -> Life {
-        let region = match self.mays.get(rule.0 as usize) {
-            Some(region) => region,
-            None => return Life::NeverMatches,
-        };
+        let Some(region) = self.mays.get(rule.0 as usize) else { return Life::NeverMatches };
         let question = Question {
             region,
             among: Among::before(rule),

@@ -54,12 +54,14 @@ impl Among {
     }
 
     pub(super) fn has(self, owner: Owner) -> bool {
-        owner < self.below && (owner >= self.from || owner == 0) && self.except != Some(owner)
+        owner < self.below && (owner >= self.from || owner == NATURE) && self.except != Some(owner)
     }
 }
 
-/// Whose box it is: 0 of points that are no packets, else the rule's number and one.
+/// Whose box it is: [`NATURE`]'s, of points that are no packets, or the rule's number and one.
 pub(super) type Owner = u32;
+
+pub(super) const NATURE: Owner = 0;
 
 /// The tree.
 // INVARIANT: the words of entry *i* are at `i * words`, those of node *i*'s box likewise; a node's
@@ -91,7 +93,7 @@ impl Index {
         rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
     ) -> Self {
         let mut boxes = space.impossible().words().to_vec();
-        let mut owners = vec![0; space.count(space.impossible())];
+        let mut owners = vec![NATURE; space.count(space.impossible())];
         for (rule, region) in rules {
             boxes.extend_from_slice(region.words());
             owners.resize(boxes.len() / space.layout().words(), owner_of(rule));
@@ -157,8 +159,8 @@ impl Index {
                 points.push(self.layout.anywhere(&cell, &mut random));
             }
         }
-        let is_packet = |point: &Box<[u64]>| self.stab(point, 1, |_| true).is_none();
-        points.into_iter().filter(is_packet).map(Point).collect::<Vec<_>>().into_iter()
+        points.retain(|point| self.is_packet(point));
+        points.into_iter().map(Point)
     }
 
     pub(super) fn layout(&self) -> &Layout {
@@ -177,6 +179,11 @@ impl Index {
 
     pub(super) fn owner(&self, entry: u32) -> Owner {
         self.owners[entry as usize]
+    }
+
+    /// Whether a point is one that packets have.
+    pub(super) fn is_packet(&self, point: &[u64]) -> bool {
+        self.stab(point, NATURE + 1, |_| true).is_none()
     }
 
     /// An entry that has a point; the owner must be below a number and `fit`.

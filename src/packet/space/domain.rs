@@ -161,7 +161,7 @@ impl Domain {
     pub fn account_of(&self, piece: usize) -> Option<Account> {
         let Domain::Accounts(accounts) = self else { return None };
         // Numbers that nobody names are there: there are more numbers than rules.
-        let other = || (4_242..).map(Account::Number).find(|one| !accounts.contains(one));
+        let other = || (4_242..u32::MAX).map(Account::Number).find(|one| !accounts.contains(one));
         accounts.get(piece).cloned().or_else(other)
     }
 

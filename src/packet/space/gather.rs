@@ -28,7 +28,6 @@ pub(super) struct Gathered {
 }
 
 /// What is known of a field of numbers.
-#[derive(Default)]
 struct Numbers {
     starts: Heap<u128>,
     /// `None` when there were too many.
@@ -61,11 +60,14 @@ impl<T> Default for Heap<T> {
     }
 }
 
-impl Numbers {
-    fn new() -> Self {
-        Numbers { distinct: Some(Heap::default()), ..Numbers::default() }
+impl Default for Numbers {
+    fn default() -> Self {
+        let distinct = Some(Heap::default());
+        Numbers { starts: Heap::default(), distinct, sets: 0, intervals: 0 }
     }
+}
 
+impl Numbers {
     fn add(&mut self, set: &IntervalSet<u128>) {
         self.sets += 1;
         self.intervals += set.intervals().len();
@@ -156,7 +158,7 @@ impl Gathered {
     }
 
     fn numbers_of(&mut self, field: Field) -> &mut Numbers {
-        self.numbers.entry(field).or_insert_with(Numbers::new)
+        self.numbers.entry(field).or_default()
     }
 
     /// The axes of what was gathered, in the order of the fields.

@@ -57,7 +57,7 @@ fn by_protocol(space: &Space) -> Region {
             }
             let has = example.is_some_and(|example| having.contains(&example));
             let values = if has { Some(axis.present()) } else { axis.absent() };
-            kind = keep(space, kind, number, values.as_slice());
+            kind = keep(space, &kind, number, values.as_slice());
         }
         region.words.append(&mut kind.words);
     }
@@ -72,7 +72,7 @@ fn seen(space: &Space, mut region: Region, view: View) -> Region {
     let mut keep_numbers = |field, bits| {
         if let Some((number, axis)) = space.axis_of(field) {
             let values = axis.of_numbers_set(&numbers_of_bits(bits));
-            region = keep(space, std::mem::take(&mut region), number, &values);
+            region = keep(space, &region, number, &values);
         }
     };
     match view.translated {
@@ -91,8 +91,8 @@ fn with_interface(space: &Space, region: Region, field: Field, presence: Presenc
     let Some((number, axis)) = space.axis_of(field) else { return region };
     let (_, none) = axis.present();
     match presence {
-        Presence::Always => keep(space, region, number, &[(0, none - 1)]),
-        Presence::Never => keep(space, region, number, &[(none, none)]),
+        Presence::Always => keep(space, &region, number, &[(0, none - 1)]),
+        Presence::Never => keep(space, &region, number, &[(none, none)]),
         Presence::Maybe => region,
     }
 }
@@ -103,14 +103,16 @@ pub(super) fn impossible(space: &Space) -> Region {
     // A packet has an account when it is this machine's own, and a MAC when it came in.
     let accounts = [Field::User, Field::Group];
     if let Some((mac, axis)) = space.axis_of(Field::Mac) {
-        accounts
-            .iter()
-            .for_each(|field| add_both(space, &mut region, *field, (mac, axis.present())));
+        for field in accounts {
+            add_both(space, &mut region, field, (mac, axis.present()));
+        }
     }
     if let Some((incoming, axis)) = space.axis_of(Field::Incoming) {
         let (first, none) = axis.present();
         let named = (incoming, (first, none - 1));
-        accounts.iter().for_each(|field| add_both(space, &mut region, *field, named));
+        for field in accounts {
+            add_both(space, &mut region, field, named);
+        }
         add_both(space, &mut region, Field::Mac, (incoming, (none, none)));
     }
     let translated = space.axis_of(Field::Translated);
@@ -119,7 +121,7 @@ pub(super) fn impossible(space: &Space) -> Region {
     if let Some((state, states)) = state {
         let untracked = states.of_numbers_set(&numbers_of_bits(UNTRACKED));
         let both = space.narrowed(translated, &axis.of_numbers_set(&numbers_of_bits(0b10)));
-        region.words.append(&mut keep(space, both, state, &untracked).words);
+        region.words.append(&mut keep(space, &both, state, &untracked).words);
     }
     let untranslated = space.narrowed(translated, &axis.of_numbers_set(&numbers_of_bits(0b01)));
     for pair in [
@@ -140,7 +142,7 @@ fn add_both(
 ) {
     if let Some((number, axis)) = space.axis_of(field) {
         let one = space.narrowed(number, &[axis.present()]);
-        region.words.append(&mut keep(space, one, other, &[values]).words);
+        region.words.append(&mut keep(space, &one, other, &[values]).words);
     }
 }
 
@@ -157,16 +159,16 @@ fn changed(space: &Space, region: &Region, (original, present): (Field, Field)) 
         let present = presents.of_numbers_set(&originals.numbers_of(value));
         let mut others = vec![(first, value.wrapping_sub(1)), (value + 1, last)];
         others.retain(|(low, high)| low <= high && *high <= last);
-        let one = keep(space, region.clone(), now, &present);
-        changed.words.append(&mut keep(space, one, before, &others).words);
+        let one = keep(space, region, now, &present);
+        changed.words.append(&mut keep(space, &one, before, &others).words);
     }
     changed
 }
 
 /// The points of a region that have some of the values on an axis.
-fn keep(space: &Space, region: Region, axis: usize, values: &[(u32, u32)]) -> Region {
+fn keep(space: &Space, region: &Region, axis: usize, values: &[(u32, u32)]) -> Region {
     let mut kept = Region::default();
-    for one in space.boxes(&region) {
+    for one in space.boxes(region) {
         space.narrow(&mut kept.words, one, axis, values);
     }
     kept

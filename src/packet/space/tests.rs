@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::super::probes::{Edge, Pool, Presence, View};
 use super::super::{
-    Among, Budget, Index, InterfaceSet, Packet, Question, Random, RuleNumber, Verdict,
+    Among, Answer, Budget, Index, InterfaceSet, Packet, Question, Random, RuleNumber, Verdict,
 };
 use super::*;
 use crate::net::{
@@ -16,6 +16,10 @@ const FREE: View = View {
     translated: Presence::Maybe,
     first_only: false,
 };
+
+fn byte(random: &mut Random, most: u128) -> u8 {
+    u8::try_from(random.within(0, most)).unwrap()
+}
 
 /// A condition of any kind, of few values so that conditions meet.
 fn constraint(family: Family, random: &mut Random) -> Constraint {
@@ -49,10 +53,10 @@ fn constraint(family: Family, random: &mut Random) -> Constraint {
         7 => Constraint::source_port(&ports(random)),
         8 => Constraint::destination_port(&ports(random)),
         9 => Constraint::original_port(&ports(random)),
-        10 => Constraint::icmp(IcmpType::new(family, random.index(3) as u8)),
+        10 => Constraint::icmp(IcmpType::new(family, byte(random, 2))),
         11 => {
-            let mask = TcpFlags::from_bits(random.index(64) as u8);
-            let set = TcpFlags::from_bits(mask.bits() & random.index(64) as u8);
+            let mask = TcpFlags::from_bits(byte(random, 63));
+            let set = TcpFlags::from_bits(mask.bits() & byte(random, 63));
             Constraint::flags(FlagMatch::new(set, mask).unwrap())
         }
         12 => {
@@ -61,7 +65,7 @@ fn constraint(family: Family, random: &mut Random) -> Constraint {
         }
         13 => Constraint::translated(),
         14 => Constraint::to_local(),
-        15 => Constraint::mac(&[Mac([2, 0, 0, 0, 0, random.index(3) as u8])]),
+        15 => Constraint::mac(&[Mac([2, 0, 0, 0, 0, byte(random, 2)])]),
         16 => {
             let mask = *random.pick(&[0xff, 0x0f, u32::MAX, 0xff00]).unwrap();
             let value = small(random, 0x0303) & 0x0303 & mask;
@@ -82,14 +86,14 @@ fn constraint(family: Family, random: &mut Random) -> Constraint {
 fn set(family: Family, random: &mut Random) -> PacketSet {
     let one_box = |random: &mut Random| {
         let constraints: Vec<Constraint> =
-            (0..1 + random.index(2)).map(|_| constraint(family, random)).collect();
+            (0..=random.index(2)).map(|_| constraint(family, random)).collect();
         FieldBox::of(constraints)
     };
     let mut products = Vec::new();
-    for _ in 0..1 + random.index(2) {
+    for _ in 0..=random.index(2) {
         let mut factors = Vec::new();
-        for _ in 0..1 + random.index(2) {
-            let boxes: Vec<_> = (0..1 + random.index(5)).map(|_| one_box(random)).collect();
+        for _ in 0..=random.index(2) {
+            let boxes: Vec<_> = (0..=random.index(5)).map(|_| one_box(random)).collect();
             factors.push(Factor::of(boxes.into_iter().flatten()));
         }
         products.extend(Product::of(factors));
@@ -279,10 +283,30 @@ fn the_present_destination_is_the_original_one_unless_translated() {
     let sets = [set(&now), set(&Constraint::translated()), set(&before)];
     let (space, regions) = Space::of(Family::V4, None, &sets.iter().collect::<Vec<_>>());
     // What went there is there now, or was translated.
-    let rules = regions[..2].iter().enumerate();
-    let index = Index::of(&space, rules.map(|(at, one)| (RuleNumber(at as u32), one)));
+    let rules = (0..).zip(&regions[..2]);
+    let index = Index::of(&space, rules.map(|(at, one)| (RuleNumber(at), one)));
     let question =
         Question { region: &regions[2], among: Among::ALL, seed: 0, budget: Budget::default() };
     assert_eq!(index.witness(&question), Verdict::Covered);
     assert!(IntervalSet::single(7u8).contains(7));
+}
+
+/// What a member of a cover takes alone is a packet: not a point that has a MAC and an account.
+#[test]
+fn members_of_covers_take_packets() {
+    let mac = Constraint::mac(&[Mac([2, 0, 0, 0, 0, 0])]);
+    let user = Constraint::user(&Account::Number(0));
+    let set = |constraints: &[Constraint]| {
+        PacketSet::of(Family::V4, Product::of([Factor::all(constraints.iter().cloned())]))
+    };
+    let sets = [set(&[mac]), set(&[user])];
+    let (space, regions) = Space::of(Family::V4, None, &[&sets[0], &sets[1]]);
+    let index = Index::of(&space, [(RuleNumber(0), space.possible())]);
+    for region in &regions {
+        let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
+        let Answer::Covered(cover) = index.uncovered(&question) else { panic!("by everything") };
+        let [member] = &cover.members[..] else { panic!("one rule") };
+        let point = member.alone.as_ref().expect("a packet");
+        assert!(!space.contains(space.impossible(), point));
+    }
 }
