@@ -3,8 +3,10 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::net::{Account, CtState, Family, FlagMatch, IcmpType, MarkMatch, Prefix, TcpFlags};
-use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind};
+use crate::net::{
+    Account, CtState, Family, FlagMatch, IcmpType, MarkMatch, Prefix, TcpFlags, TimeWindow,
+};
+use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, SetSide};
 
 use super::address::{address_text, prefix_text, short_prefix_text};
 use super::quote::quoted;
@@ -61,10 +63,12 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
         MatchKind::DestinationRange(low, high) => {
             of("iprange", 1, format!("--dst-range {}", range(*low, *high)))
         }
+        MatchKind::Set { set, side } => Some(member(&set.name, *side, no)),
         MatchKind::DestinationLocal => of("addrtype", 0, "--dst-type LOCAL".to_owned()),
         MatchKind::Conntrack(conntrack) => conntrack_words(conntrack, no),
         MatchKind::Mac(mac) => of("mac", 0, format!("--mac-source {mac}")),
         MatchKind::Mark(mark) => of("mark", 0, format!("--mark {}", mark_text(*mark))),
+        MatchKind::Connmark(mark) => of("connmark", 0, format!("--mark {}", mark_text(*mark))),
         MatchKind::User(account) => of("owner", 0, format!("--uid-owner {}", name(account))),
         MatchKind::Group(account) => of("owner", 1, format!("--gid-owner {}", name(account))),
         MatchKind::Length(low, high) => of("length", 0, format!("--length {}", span(*low, *high))),
@@ -72,6 +76,14 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
             Family::V4 => of("ttl", 0, format!("--ttl-eq {ttl}")),
             Family::V6 => of("hl", 0, format!("--hl-eq {ttl}")),
         },
+        MatchKind::Dscp(dscp) => of("dscp", 0, format!("--dscp {dscp}")),
+        MatchKind::Time(window) => of("time", 0, time_window(*window)),
+        MatchKind::Ipsec { outgoing } => {
+            // As the tools print it back: the direction has no opposite.
+            let dir = if *outgoing { "out" } else { "in" };
+            let pol = if no { "none" } else { "ipsec" };
+            Some(Words::of("policy", 0, false, format!("--dir {dir} --pol {pol}")))
+        }
         MatchKind::Comment(text) => of("comment", 0, format!("--comment {}", quoted(text))),
         MatchKind::Limit { rate, burst } => {
             of("limit", 0, limit(&rate_text(counted(*rate, Counter::Limit)), *burst))
@@ -130,6 +142,19 @@ fn range(low: IpAddr, high: IpAddr) -> String {
     format!("{}-{}", address_text(low), address_text(high))
 }
 
+/// `-m set ! --match-set NAME src`: each has an `-m` of its own.
+fn member(set: &str, side: SetSide, negated: bool) -> Words {
+    Words::of("set", 0, negated, format!("--match-set {set} {}", side_name(side)))
+}
+
+/// An end of the packet, as sets are asked about it.
+pub(super) fn side_name(side: SetSide) -> &'static str {
+    match side {
+        SetSide::Source => "src",
+        SetSide::Destination => "dst",
+    }
+}
+
 fn tcp_flags(flags: FlagMatch, negated: bool) -> Words {
     // Looking at no flag is true of every tcp packet; the tools print just `-m tcp`.
     if flags.mask() == TcpFlags::NONE && !negated {
@@ -185,6 +210,27 @@ fn mark_text(mark: MarkMatch) -> String {
         u32::MAX => format!("{:#x}", mark.value()),
         bits => format!("{:#x}/{bits:#x}", mark.value()),
     }
+}
+
+/// `--timestart 22:00:00 --timestop 06:00:00 --weekdays Mon,Tue --kerneltz --contiguous`
+fn time_window(window: TimeWindow) -> String {
+    let mut options = Vec::new();
+    if let Some((start, end)) = window.hours {
+        options.push(format!("--timestart {start}:00 --timestop {end}:00"));
+    }
+    if !window.days.is_every_day() {
+        let capital = |name: &str| format!("{}{}", name[..1].to_ascii_uppercase(), &name[1..]);
+        let days: Vec<String> = window.days.iter().map(|day| capital(day.name())).collect();
+        options.push(format!("--weekdays {}", days.join(",")));
+    }
+    if window.local {
+        options.push("--kerneltz".to_owned());
+    }
+    // Without it the hours after midnight would belong to the day on which they are.
+    if window.wraps() {
+        options.push("--contiguous".to_owned());
+    }
+    options.join(" ")
 }
 
 fn name(account: &Account) -> String {

@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use palisade::net::Family;
 
-use crate::load::{Rules, Variant, restore};
+use crate::load::{Rules, Variant, restore, restore_sets};
 use crate::netns::Namespace;
 
 /// Who has which address, in one family.
@@ -98,12 +98,39 @@ impl World {
     /// A world whose host has these rules.
     pub fn with(rules: &Rules, variant: Variant) -> Self {
         let world = Self::new();
+        restore_sets(&world.host, &rules.sets)
+            .unwrap_or_else(|error| panic!("the sets are refused: {error}\n{}", rules.sets));
         for family in Family::BOTH {
             restore(&world.host, variant, family, rules.of(family)).unwrap_or_else(|error| {
                 panic!("{variant:?} refuses the {family:?} rules: {error}\n{}", rules.of(family))
             });
         }
         world
+    }
+
+    /// One more machine, on a wire of its own to `interface` of the host. `addresses` are those of
+    /// host and machine in each family; everything else is behind the host for it.
+    pub fn neighbour(&self, interface: &str, addresses: [(IpAddr, IpAddr); 2]) -> Namespace {
+        let machine = quiet_namespace();
+        wire(&self.host, interface, &machine, "eth0");
+        for (at, (host, own)) in [V4, V6].into_iter().zip(addresses) {
+            address(&self.host, interface, host, at);
+            address(&machine, "eth0", own, at);
+            machine.ip(&format!("route add {} via {host}", at.everywhere));
+        }
+        machine
+    }
+
+    /// Gives the client one more address, which it speaks with from now on.
+    pub fn client_speaks_as(&self, own: IpAddr) {
+        let at = if own.is_ipv4() { V4 } else { V6 };
+        let full = if own.is_ipv4() { "32" } else { "128" };
+        self.client.ip(&format!(
+            "address add {own}/{full} dev eth0 {}\nroute replace {host}/{full} dev eth0 src {own}",
+            if own.is_ipv4() { "" } else { "nodad" },
+            host = at.host
+        ));
+        self.host.ip(&format!("route replace {own}/{full} dev eth0"));
     }
 
     /// Makes the client send packets for private addresses to the host, as a neighbour on the
@@ -129,7 +156,7 @@ pub fn quiet_namespace() -> Namespace {
 }
 
 /// A cable between two namespaces, up on both ends.
-fn wire(one: &Namespace, interface: &str, other: &Namespace, port: &str) {
+pub fn wire(one: &Namespace, interface: &str, other: &Namespace, port: &str) {
     let (path, name) = (other.path(), interface);
     one.ip(&format!("link add {name} type veth peer name {port} netns {path}"));
     one.ip(&format!("link set {name} up"));

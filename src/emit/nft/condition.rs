@@ -7,8 +7,11 @@ use crate::emit::rate::{Counter, counted};
 use crate::emit::rule::conditions;
 use crate::net::{
     Account, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, Prefix, Protocol, Rate,
+    TimeWindow, Weekdays,
 };
-use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, Rule};
+use crate::ruleset::{
+    Conntrack, HashKey, Hashlimit, KernelSet, Match, MatchKind, Rule, SetContent, SetSide,
+};
 
 use super::Writer;
 use super::names::letters;
@@ -61,12 +64,20 @@ impl Writer<'_> {
             MatchKind::DestinationRange(low, high) => {
                 format!("{ip} daddr {no}{}", range(*low, *high)?)
             }
+            MatchKind::Set { set, side } => {
+                format!("{} {no}@{}", self.looked_for(set, *side)?, self.names.set(&set.name))
+            }
             MatchKind::DestinationLocal => format!("fib daddr type {no}local"),
             MatchKind::Conntrack(asked) => return conntrack(asked, found.negated, ip, rule),
             MatchKind::Mac(mac) => format!("ether saddr {no}{mac}"),
             MatchKind::Mark(mark) => {
                 let equal = if found.negated { "!=" } else { "==" };
                 format!("meta mark & {:#x} {equal} {:#x}", mark.mask(), mark.value())
+            }
+            // Of no connection there is no mark, and neither this nor its opposite holds.
+            MatchKind::Connmark(mark) => {
+                let equal = if found.negated { "!=" } else { "==" };
+                format!("ct mark & {:#x} {equal} {:#x}", mark.mask(), mark.value())
             }
             MatchKind::User(account) => return owner("skuid", account, found.negated),
             MatchKind::Group(account) => return owner("skgid", account, found.negated),
@@ -75,6 +86,12 @@ impl Writer<'_> {
                 Family::V4 => format!("ip ttl {no}{ttl}"),
                 Family::V6 => format!("ip6 hoplimit {no}{ttl}"),
             },
+            MatchKind::Dscp(dscp) => format!("{ip} dscp {no}{dscp}"),
+            MatchKind::Time(window) => return time_window(*window, found.negated),
+            MatchKind::Ipsec { outgoing } => {
+                let carried = if *outgoing { "rt ipsec" } else { "meta ipsec" };
+                format!("{carried} {}", if found.negated { "missing" } else { "exists" })
+            }
             MatchKind::Comment(_) => return Err("a negated comment".to_owned()),
             MatchKind::Limit { rate, burst } => {
                 limit(counted(*rate, Counter::Limit), *burst, found.negated)
@@ -124,7 +141,8 @@ impl Writer<'_> {
         };
         Some(match key {
             HashKey::SourceAddress => {
-                (self.masked_source(source_mask.unwrap_or(self.family.bits()))?, kind)
+                let length = source_mask.unwrap_or(self.family.bits());
+                (self.masked(SetSide::Source, length)?, kind)
             }
             HashKey::DestinationAddress => (format!("{ip} daddr"), kind),
             HashKey::SourcePort => ("th sport".to_owned(), "inet_service"),
@@ -132,21 +150,36 @@ impl Writer<'_> {
         })
     }
 
-    fn masked_source(&self, length: u8) -> Option<String> {
+    /// The network of this length that an address is in; `None` for that of everything.
+    fn masked(&self, side: SetSide, length: u8) -> Option<String> {
         let (ip, ones): (&str, IpAddr) = match self.family {
             Family::V4 => ("ip", [u8::MAX; 4].into()),
             Family::V6 => ("ip6", [u8::MAX; 16].into()),
         };
+        let address = match side {
+            SetSide::Source => "saddr",
+            SetSide::Destination => "daddr",
+        };
         if length >= self.family.bits() {
-            return Some(format!("{ip} saddr"));
+            return Some(format!("{ip} {address}"));
         }
         let mask = Prefix::containing(ones, length).filter(|_| length > 0)?;
-        Some(format!("{ip} saddr & {}", address_text(mask.address())))
+        Some(format!("{ip} {address} & {}", address_text(mask.address())))
+    }
+
+    /// What of a packet is an element of a set.
+    pub(super) fn looked_for(&self, set: &KernelSet, side: SetSide) -> Result<String, String> {
+        let length = match &set.content {
+            SetContent::Static(_) => self.family.bits(),
+            SetContent::Dynamic(dynamic) => dynamic.length,
+        };
+        let key = self.masked(side, length).filter(|_| set.family == self.family);
+        key.ok_or_else(|| format!("the set {:?}, which is of another family", set.name))
     }
 
     fn connlimit(&mut self, count: u32, mask: u8, negated: bool) -> String {
         let over = if negated { "over " } else { "" };
-        let Some(source) = self.masked_source(mask) else {
+        let Some(source) = self.masked(SetSide::Source, mask) else {
             return format!("ct count {over}{count}");
         };
         let kind = match self.family {
@@ -159,6 +192,39 @@ impl Writer<'_> {
         self.objects.insert(name.clone(), declaration);
         format!("add @{name} {{ {source} ct count {over}{count} }}")
     }
+}
+
+/// Hours as seconds of the day, which nft takes as UTC wherever it runs; written as times it would
+/// take them in the zone of whoever loads the file.
+fn time_window(window: TimeWindow, negated: bool) -> Result<Vec<Condition>, String> {
+    if window.local {
+        return Err("a time window by local time: nft knows UTC only".to_owned());
+    }
+    if negated {
+        return Err("a negated time window".to_owned());
+    }
+    let on = |days: Weekdays| {
+        // Sunday is 0.
+        let numbers = days.iter().map(|day| ((day.number() + 1) % 7).to_string());
+        format!("meta day {{ {} }}", numbers.collect::<Vec<_>>().join(", "))
+    };
+    let days = |days: Weekdays| (!days.is_every_day()).then(|| on(days));
+    let words = |hours: String, days: Option<String>| {
+        [Some(hours), days].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    };
+    Ok(match window.hours {
+        None => days(window.days).map(Condition::Holds).into_iter().collect(),
+        Some((start, end)) if window.wraps() => {
+            let evening = words(format!("meta hour >= {}", start.seconds()), days(window.days));
+            let after = window.days.next_days();
+            let morning = words(format!("meta hour <= {}", end.seconds()), days(after));
+            vec![Condition::Either(vec![evening, morning])]
+        }
+        Some((start, end)) => {
+            let hours = format!("meta hour {}-{}", start.seconds(), end.seconds());
+            vec![Condition::Holds(words(hours, days(window.days)))]
+        }
+    })
 }
 
 fn every(prefix: Prefix, found: &Match) -> bool {
@@ -191,7 +257,7 @@ fn ports(list: &[(u16, u16)], rule: &Rule) -> Result<String, String> {
     }
 }
 
-fn protocol(rule: &Rule) -> Option<Protocol> {
+pub(super) fn protocol(rule: &Rule) -> Option<Protocol> {
     rule.matches.iter().find_map(|found| {
         let MatchKind::Protocol(protocol) = found.kind else { return None };
         (!found.negated).then_some(protocol)

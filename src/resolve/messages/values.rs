@@ -114,6 +114,25 @@ pub fn bad_number(at: Span, text: &str, what: &str, min: u32, max: u32) -> Findi
         .help(format!("{what} is a number from {min} to {max}"))
 }
 
+pub fn bad_date(at: Span, text: &str) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a day of the calendar"))
+        .label("not a date")
+        .help("a date is written `2026-12-31`: year, month, day")
+}
+
+/// `empty` says that it was read, and has no time in it.
+pub fn bad_hours(at: Span, text: &str, empty: bool) -> Finding {
+    if empty {
+        let message = format!("`{text}` begins and ends at one time");
+        return Finding::new(&lint::BAD_VALUE, at, message)
+            .label("no time at all, or all of it?")
+            .help("leave the hours out to mean the whole day: `during mon-fri`");
+    }
+    Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a time window"))
+        .label("not a time window")
+        .help("hours are written `09:00-17:30`, 00:00 to 23:59; `22:00-06:00` goes past midnight")
+}
+
 pub fn bad_rate(at: Span, text: &str, error: &RateError) -> Finding {
     let message = match error {
         RateError::NotARate => format!("`{text}` is not a rate"),
@@ -154,6 +173,26 @@ pub fn mark_outside_mask(at: Span, value: u32, mask: u32) -> Finding {
     Finding::new(&lint::NEVER_MATCHES, at, message)
         .label("outside the mask")
         .help(format!("write `{:#x}/{mask:#x}`, or a mask with these bits", value & mask))
+}
+
+pub fn mark_not_in_mask(at: Span, value: u32, mask: u32) -> Finding {
+    let message = format!("mark {value:#x} has bits outside its mask {mask:#x}, which are not set");
+    Finding::new(&lint::BAD_VALUE, at, message)
+        .label("outside the mask")
+        .help(format!("write a mask that has them: `mark {value:#x}/{:#x}`", value | mask))
+}
+
+pub fn empty_mask(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "a mask without bits sets nothing")
+        .label("no bit")
+        .help("name the bits that are set, or leave the mask out to set all")
+}
+
+pub fn sticky_nothing(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "a mark of 0 cannot stay")
+        .label("no bit is set")
+        .note("a connection that nothing marked has 0, so it would be marked again and again")
+        .help("take another number, or leave `sticky` out")
 }
 
 pub fn bad_account(at: Span) -> Finding {
