@@ -40,7 +40,7 @@ use crate::resolve::policy::{
     ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, RejectWith,
 };
 
-pub use probes::probes;
+pub use probes::{probes, view};
 pub use trace::{Question, Step, Trace, traverses_nat};
 
 /// A policy as lists of packet sets and effects.
@@ -291,6 +291,18 @@ impl Meaning {
             Family::V6 => &self.v6,
         }
     }
+}
+
+/// The packets that an implicit rule is about in a chain that would have it, whether or not the policy
+/// leaves it out; `None` for other chains.
+#[must_use]
+pub fn implied_packets(
+    policy: &Policy,
+    implied: Implied,
+    hook: Hook,
+    family: Family,
+) -> Option<PacketSet> {
+    filter::implied_set(policy, implied, hook, family)
 }
 
 /// The meaning of a policy.

@@ -13,6 +13,7 @@ mod direction;
 mod ends;
 mod entries;
 mod expectations;
+mod guarded;
 mod helpers;
 mod interfaces;
 mod limits;
@@ -233,6 +234,7 @@ impl<'a> Resolver<'a> {
             // What is said of the whole policy still points at them.
             calls: self.calls.clone(),
             promises: std::mem::take(&mut self.promises),
+            has_zones: self.names.has_zones(),
         };
         self.check_order(&policy.items);
         self.mention_forwarding(&policy);

@@ -8,7 +8,7 @@ use crate::lower::Lowered;
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
-pub(super) use crate::analyze::expired;
+pub(super) use crate::analyze::{customs, expired};
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;

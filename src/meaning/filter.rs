@@ -44,6 +44,17 @@ pub(super) fn implicit(policy: &Policy, hook: Hook, sets: &mut Sets<'_>, entries
     }
 }
 
+/// See [`super::implied_packets`].
+pub(super) fn implied_set(
+    policy: &Policy,
+    implied: Implied,
+    hook: Hook,
+    family: Family,
+) -> Option<PacketSet> {
+    let factor = implied_packets(implied, hook, family)?;
+    needs_implicit(policy, hook).then(|| PacketSet::of(family, Product::of([factor])))
+}
+
 /// The packets of an implicit rule; `None` where the chain does not have it.
 fn implied_packets(implied: Implied, hook: Hook, family: Family) -> Option<Factor> {
     let state = |states: &[CtState]| {

@@ -43,12 +43,14 @@ fn policy(items: Vec<Item>) -> Policy {
             invalid: true,
             neighbour_discovery: true,
             dhcpv6_client: true,
+            span: None,
         },
         sets: Vec::new(),
         chains: Vec::new(),
         items,
         calls: Vec::new(),
         promises: Vec::new(),
+        has_zones: false,
     }
 }
 
@@ -59,6 +61,7 @@ fn no_implicit(mut policy: Policy) -> Policy {
         invalid: false,
         neighbour_discovery: false,
         dhcpv6_client: false,
+        span: None,
     };
     policy
 }

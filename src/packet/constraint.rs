@@ -317,6 +317,12 @@ impl Constraint {
         Self::bits(Field::Translated, 0b10)
     }
 
+    /// The destination was not translated.
+    #[must_use]
+    pub fn untranslated() -> Self {
+        Self::bits(Field::Translated, 0b01)
+    }
+
     /// The destination is an address of this machine.
     #[must_use]
     pub fn to_local() -> Self {

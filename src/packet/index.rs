@@ -43,6 +43,12 @@ impl Among {
         Among { from: owner_of(rule).saturating_add(1), ..Among::ALL }
     }
 
+    /// Those of these that stand after a rule.
+    #[must_use]
+    pub fn and_after(self, rule: RuleNumber) -> Self {
+        Among { from: self.from.max(owner_of(rule).saturating_add(1)), ..self }
+    }
+
     /// All of these but one.
     #[must_use]
     pub fn but(self, except: RuleNumber) -> Self {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::net::Family;
 
-use super::{Constraint, Packet};
+use super::{Constraint, Field, Packet};
 
 /// Packets of one family that are in at least one product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,38 @@ impl PacketSet {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.products.iter().any(|product| product.factors.is_empty())
+    }
+
+    /// The packets in both; none when they are of two families.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let both = |a: &Product, b: &Product| {
+            let factors = a.factors.iter().chain(&b.factors).cloned();
+            Product::of(factors)
+        };
+        let alike = self.family == other.family;
+        let pairs = self.products.iter().filter(|_| alike);
+        let pairs = pairs.flat_map(|a| other.products.iter().filter_map(move |b| both(a, b)));
+        Self::of(self.family, pairs)
+    }
+
+    /// The packets that meet the conditions on some fields, whatever the others say of them.
+    #[must_use]
+    pub fn widened(&self, keep: impl Fn(Field) -> bool) -> Self {
+        let one = |one: &FieldBox| {
+            FieldBox::of(one.constraints.iter().filter(|of| keep(of.field())).cloned())
+        };
+        let factor = |factor: &Factor| Factor::of(factor.boxes.iter().filter_map(one));
+        let product = |product: &Product| Product::of(product.factors.iter().map(factor));
+        Self::of(self.family, self.products.iter().filter_map(product))
+    }
+
+    /// Whether a condition on a field that fits is part of it.
+    #[must_use]
+    pub fn speaks_of(&self, fits: impl Fn(Field) -> bool) -> bool {
+        let boxes = self.products.iter().flat_map(|product| &product.factors);
+        let boxes = boxes.flat_map(|factor| factor.boxes.iter());
+        boxes.flat_map(|one| &one.constraints).any(|one| fits(one.field()))
     }
 
     #[must_use]

@@ -9,6 +9,9 @@ use crate::syntax::tree::{ClauseKind, DefaultStatement, Name, Statement, Stateme
 const IMPLICIT: [&str; 5] =
     ["loopback", "established", "invalid", "neighbour-discovery", "dhcpv6-client"];
 
+/// Those whose absence is told whatever the rules say.
+const LEFT_OUT: [&str; 2] = ["invalid", "dhcpv6-client"];
+
 impl<'a> Resolver<'a> {
     pub(super) fn defaults(&mut self, statements: &[&'a Statement]) -> Defaults {
         let built_in = |verdict| HookDefault { verdict, log: None, span: None };
@@ -114,7 +117,7 @@ impl<'a> Resolver<'a> {
             on = self.read_implicit(names, statement.span);
         }
         let [loopback, established, invalid, neighbour_discovery, dhcpv6_client] = on;
-        Implicit { loopback, established, invalid, neighbour_discovery, dhcpv6_client }
+        Implicit { loopback, established, invalid, neighbour_discovery, dhcpv6_client, span: first }
     }
 
     fn read_implicit(&mut self, names: &[Name], span: Span) -> [bool; IMPLICIT.len()] {
@@ -134,8 +137,9 @@ impl<'a> Resolver<'a> {
             }
         }
         for (name, on) in IMPLICIT.iter().zip(on) {
-            // A word that is not known may stand for any of them.
-            if !on && whole {
+            // A word that is not known may stand for any of them. Whether the policy misses the others
+            // depends on its rules, and is judged with them.
+            if !on && whole && LEFT_OUT.contains(name) {
                 self.report(messages::implicit_left_out(span, name));
             }
         }

@@ -127,6 +127,14 @@ pub struct Names<'a> {
     pub defs: Table<'a, &'a tree::Def>,
 }
 
+impl Names<'_> {
+    /// Whether the policy has a zone.
+    pub fn has_zones(&self) -> bool {
+        let mut places = self.places.entries.iter();
+        places.any(|entry| matches!(entry.node, PlaceNode::Zone { .. }))
+    }
+}
+
 /// Gathers the definitions of a policy (`own`) and of the standard library.
 pub fn gather<'a>(
     own: &[&'a tree::Statement],

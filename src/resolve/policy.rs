@@ -34,6 +34,8 @@ pub struct Policy {
     pub calls: Vec<Call>,
     /// What the policy promises of itself, in the order written.
     pub promises: Vec<Promise>,
+    /// Whether it divides the network into zones.
+    pub has_zones: bool,
 }
 
 impl Policy {
@@ -140,6 +142,8 @@ pub struct Implicit {
     pub invalid: bool,
     pub neighbour_discovery: bool,
     pub dhcpv6_client: bool,
+    /// The statement that says so; `None` when the policy has none, and all stand.
+    pub span: Option<Span>,
 }
 
 /// A chain that rules jump to. Its flows have [`Scope::Chain`].
@@ -482,6 +486,21 @@ pub struct Remarks {
     // INVARIANT: at most 255 bytes, no control characters.
     pub comment: Option<Arc<str>>,
     pub until: Option<Until>,
+    /// Of a filter rule, that it is about this machine only because nothing says where its packets go.
+    pub aims_nowhere: bool,
+    /// The services of a filter rule that are not for everybody.
+    pub guarded: Vec<Guarded>,
+}
+
+/// A service that by its tags is not for everybody, where a rule names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guarded {
+    pub name: Arc<str>,
+    /// The tag that says so: `insecure`, `database` or `admin`.
+    pub tag: Arc<str>,
+    /// Where it is named.
+    pub span: Span,
+    pub parts: Vec<Part>,
 }
 
 /// `until DATE`: the last day on which the rule is meant to hold.

@@ -6,7 +6,7 @@ use super::ends::{End, EndKind, families_of, simplify_places};
 use super::helpers::Said;
 use super::policy::{
     Action, Bound, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
-    RejectWith, Rule, Scope,
+    RejectWith, Remarks, Rule, Scope,
 };
 use super::services::{Traffic, merge_parts};
 use super::{Resolver, messages};
@@ -54,6 +54,18 @@ impl<'a> Resolver<'a> {
             let helpers = self.helpers_of_rule(&said, &routes, &traffic)?;
             self.assign(helpers);
         }
+        let aims = [context.direction.is_some(), context.out.is_some(), context.outgoing.is_some()];
+        let aims_nowhere = !self.in_chain && context.to.is_none() && !aims.contains(&true);
+        let guarded = match action {
+            Action::Allow => self.guarded(&rule.subjects, env),
+            Action::Drop
+            | Action::Reject(_)
+            | Action::Log
+            | Action::Return
+            | Action::Jump(_)
+            | Action::Goto(_)
+            | Action::Add(_) => Vec::new(),
+        };
         if self.in_chain {
             self.chain_clauses.insert(origin, context.present.clone());
         }
@@ -64,7 +76,7 @@ impl<'a> Resolver<'a> {
             conditions,
             limits: context.limits,
             log,
-            remarks: context.remarks,
+            remarks: Remarks { aims_nowhere, guarded, ..context.remarks },
         })
     }
 

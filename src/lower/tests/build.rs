@@ -31,9 +31,11 @@ pub(super) fn policy() -> Build {
         invalid: false,
         neighbour_discovery: false,
         dhcpv6_client: false,
+        span: None,
     };
     let policy = Policy {
         promises: Vec::new(),
+        has_zones: false,
         defaults: Defaults {
             input: default(Verdict::Drop),
             forward: default(Verdict::Drop),

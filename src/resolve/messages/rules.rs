@@ -321,10 +321,7 @@ pub fn implicit_twice(at: Span, first: Span) -> Finding {
 
 pub fn implicit_left_out(at: Span, name: &str) -> Finding {
     let outage = match name {
-        "loopback" => "programs of this machine cannot reach each other",
-        "established" => "answers to this machine's own connections are dropped",
         "invalid" => "packets that belong to no connection reach the rules",
-        "neighbour-discovery" => "IPv6 stops working on every link",
         _ => "this machine gets no IPv6 address by DHCP",
     };
     Finding::new(&lint::IMPLICIT_LEFT_OUT, at, format!("the implicit rule `{name}` is left out"))

@@ -1,0 +1,132 @@
+//! What translation and the filter say against each other, and translations against translations.
+//!
+//! The nat chains have no user's chains and no limits, so a list of theirs is exact. Where a question
+//! goes from the one table to the other, only what both see alike is compared (`sees_alike`).
+
+mod filter;
+mod messages;
+
+use std::collections::BTreeSet;
+
+use super::list::{EffectNumber, ListedRule, RuleList};
+use super::shown::shown;
+use crate::diagnostic::Finding;
+use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason, Translation, view};
+use crate::net::Family;
+use crate::packet::{
+    Among, Budget, Field, Index, PacketSet, Question, Region, RuleNumber, Space, Verdict,
+};
+use crate::resolve::Policy;
+use crate::resolve::policy::Origin;
+
+/// The findings about translations, in no order.
+pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut told = BTreeSet::new();
+    for family in Family::BOTH {
+        for base in BaseChain::ALL.into_iter().filter(|base| base.is_nat()) {
+            for (earlier, later, finding) in conflicts(policy, meaning, family, base) {
+                if told.insert((earlier, later)) {
+                    findings.push(finding);
+                }
+            }
+        }
+    }
+    findings.extend(filter::findings(policy, meaning));
+    findings
+}
+
+/// An entry of a nat chain that a statement brought, with what it does.
+struct Translator<'m> {
+    entry: &'m Entry,
+    origin: Origin,
+    translation: &'m Translation,
+}
+
+/// The translations of a nat chain, in order; what leaves packets as they are is among them.
+fn translators(meaning: &Meaning, family: Family, base: BaseChain) -> Vec<Translator<'_>> {
+    let entries = meaning.base(family, base).map_or(&[][..], |list| &list.entries[..]);
+    entries.iter().filter_map(translator).collect()
+}
+
+fn translator(entry: &Entry) -> Option<Translator<'_>> {
+    let Effect::Decide(Decision::Translate(translation)) = &entry.effect else { return None };
+    let Reason::Written(origin) = entry.reason else { return None };
+    Some(Translator { entry, origin, translation })
+}
+
+/// Pairs of translations of which neither is an exception to the other, each later one once.
+fn conflicts(
+    policy: &Policy,
+    meaning: &Meaning,
+    family: Family,
+    base: BaseChain,
+) -> Vec<(Origin, Origin, Finding)> {
+    let all = translators(meaning, family, base);
+    let mut found = Vec::new();
+    if all.len() < 2 {
+        return found;
+    }
+    let rules: Vec<ListedRule<'_>> = all
+        .iter()
+        .map(|one| ListedRule {
+            may: &one.entry.set,
+            hides: Some(&one.entry.set),
+            effect: EffectNumber(0),
+        })
+        .collect();
+    let list = RuleList::of(family, Some(view(base)), &rules, Budget::default());
+    let numbered = |number: RuleNumber| all.get(number.0 as usize);
+    let is_exempt = |one: &Translator<'_>| matches!(one.translation, Translation::Exempt);
+    for (number, later) in (0..).map(RuleNumber).zip(&all).filter(|(_, one)| !is_exempt(one)) {
+        let region = list.may(number);
+        for earlier_number in list.matching().meeting(&region, Among::before(number)) {
+            let Some(earlier) = numbered(earlier_number) else { continue };
+            let is_same =
+                earlier.origin == later.origin || earlier.translation == later.translation;
+            if is_same || is_exempt(earlier) {
+                continue;
+            }
+            let both = list.space.intersection(&region, &list.may(earlier_number));
+            let question = Question {
+                region: &both,
+                among: Among::before(earlier_number),
+                seed: 0,
+                budget: list.budget,
+            };
+            let Verdict::Uncovered(point) = list.hiding.witness(&question) else { continue };
+            let sets = [&earlier.entry.set, &later.entry.set];
+            if is_within(family, base, sets[0], sets[1])
+                || is_within(family, base, sets[1], sets[0])
+            {
+                continue;
+            }
+            let packet =
+                shown(&list.space.packet(&point), base, messages::becomes(earlier.translation));
+            let finding = messages::conflict(
+                policy,
+                [earlier.origin, later.origin],
+                later.translation,
+                packet,
+            );
+            found.push((earlier.origin, later.origin, finding));
+            break;
+        }
+    }
+    found
+}
+
+/// Whether all packets of a set are in another, or might be: which addresses this machine has is not
+/// known, so any may be one. What is not found out counts as within.
+fn is_within(family: Family, base: BaseChain, inner: &PacketSet, outer: &PacketSet) -> bool {
+    let outer = outer.widened(|field| field != Field::ToLocal);
+    let (space, regions) = Space::of(family, Some(view(base)), &[inner, &outer]);
+    let [inner, outer]: &[Region; 2] = match regions.first_chunk() {
+        Some(regions) => regions,
+        None => return true,
+    };
+    let index = Index::of(&space, [(RuleNumber(0), outer)]);
+    let question =
+        Question { region: inner, among: Among::ALL, seed: 0, budget: Budget::default() };
+    !matches!(index.witness(&question), Verdict::Uncovered(_))
+}

@@ -1,0 +1,293 @@
+//! Translations and the filter: what is translated and then dropped, what the filter waits for in vain,
+//! and what is never forwarded to a translation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{Translator, messages, translators};
+use crate::analyze::passing::{Found, Passing, Step};
+use crate::analyze::places::span_of;
+use crate::analyze::shown::shown;
+use crate::diagnostic::Finding;
+use crate::meaning::{BaseChain, Meaning, Reason, Translation};
+use crate::net::{Addresses, CtState, Family, Ports, Prefix};
+use crate::packet::{Among, Constraint, Factor, Field, PacketSet, Product, Verdict};
+use crate::resolve::Policy;
+use crate::resolve::policy::{Item, NatKind, Origin};
+use crate::source::Span;
+
+pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+    let mut findings: BTreeMap<(Origin, &'static str), Finding> = BTreeMap::new();
+    for family in Family::BOTH {
+        let new = targets_dropped(policy, meaning, family);
+        let new = new.into_iter().chain(seen_translated(policy, meaning, family));
+        for (origin, finding) in new {
+            findings.entry((origin, finding.lint.name)).or_insert(finding);
+        }
+    }
+    findings.into_values().chain(without_forward(policy, meaning)).collect()
+}
+
+/// The packets of any of the factors' product.
+fn product(family: Family, factors: impl IntoIterator<Item = Factor>) -> PacketSet {
+    PacketSet::of(family, Product::of(factors))
+}
+
+fn new_packets(family: Family) -> PacketSet {
+    let new = Constraint::state([CtState::New].into_iter().collect());
+    product(family, [Factor::all([new])])
+}
+
+/// Where the filter judges what a statement translated on prerouting.
+fn judged_on(translation: &Translation) -> Option<BaseChain> {
+    match translation {
+        Translation::Destination { .. } => Some(BaseChain::FilterForward),
+        Translation::Redirect { .. } => Some(BaseChain::FilterInput),
+        Translation::Exempt
+        | Translation::Masquerade
+        | Translation::Source { .. }
+        | Translation::Netmap { .. } => None,
+    }
+}
+
+/// The `forward`s and `redirect`s none of whose first packets passes the filter although they accept
+/// them: earlier rules drop them all. Of one with several kinds of packets, such as hairpins, one kind
+/// is enough.
+fn targets_dropped(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(Origin, Finding)> {
+    let nat = translators(meaning, family, BaseChain::NatPrerouting);
+    let mut found = Vec::new();
+    for base in [BaseChain::FilterForward, BaseChain::FilterInput] {
+        let judged = nat.iter().filter(|one| judged_on(one.translation) == Some(base));
+        let origins: BTreeSet<Origin> = judged.map(|one| one.origin).collect();
+        if origins.is_empty() {
+            continue;
+        }
+        let entries = meaning.base(family, base).map_or(&[][..], |list| &list.entries[..]);
+        let mut asked = Vec::new();
+        let mut owners = Vec::new();
+        for entry in entries {
+            let Reason::Written(origin) = entry.reason else { continue };
+            if !origins.contains(&origin) {
+                continue;
+            }
+            for one in entry.set.products() {
+                let kind = PacketSet::of(family, [one.clone()]);
+                asked.push(kind.intersection(&new_packets(family)));
+                owners.push(origin);
+            }
+        }
+        let Some(passing) = Passing::of(meaning, family, base, &asked) else { continue };
+        for (number, origin) in owners.into_iter().enumerate() {
+            let region = passing.asked(number);
+            if passing.decided(&region, 0, |step| step.passes()) != Found::Nothing
+                || !is_reached(meaning, family, origin)
+            {
+                continue;
+            }
+            let own = |step: &Step<'_>| step.reason == Reason::Written(origin);
+            let Some(own) = passing.steps.iter().position(own) else { continue };
+            let Some(cover) = passing.cover(&region, Among::before(passing.number(own))) else {
+                continue;
+            };
+            let by = cover.members.iter().filter_map(|member| passing.step_at(member.rule));
+            let by: BTreeSet<Span> =
+                by.filter_map(|step| span_of(policy, passing.steps[step].reason)).collect();
+            let Some(point) = cover.members.iter().find_map(|member| member.alone.as_ref()) else {
+                continue;
+            };
+            let packet = passing.list().space().packet(point);
+            let packet = shown(&packet, base, "dropped after it was translated");
+            found.push((origin, messages::target_dropped(policy, origin, &by, packet)));
+        }
+    }
+    found
+}
+
+/// Whether any packet comes to the translation of a statement. If not, that is another finding.
+fn is_reached(meaning: &Meaning, family: Family, origin: Origin) -> bool {
+    let Some(passing) = Passing::of(meaning, family, BaseChain::NatPrerouting, &[]) else {
+        return false;
+    };
+    let mut own = passing.steps.iter().enumerate();
+    own.any(|(number, step)| {
+        let among = Among::before(passing.number(number));
+        step.reason == Reason::Written(origin)
+            && matches!(passing.left(&passing.region(number), among), Verdict::Uncovered(_))
+    })
+}
+
+/// Whether a packet has the same in this field on prerouting and in the filter, when it was not
+/// translated in between.
+fn sees_alike(field: Field) -> bool {
+    match field {
+        Field::Incoming
+        | Field::Source
+        | Field::Destination
+        | Field::Protocol
+        | Field::SourcePort
+        | Field::DestinationPort
+        | Field::Icmp
+        | Field::Flags
+        | Field::State
+        | Field::ToLocal
+        | Field::Mac => true,
+        // What statements or the machine itself change on the way, and what only one of them sees.
+        Field::Outgoing
+        | Field::Translated
+        | Field::OriginalDestination
+        | Field::OriginalPort
+        | Field::Mark
+        | Field::ConnectionMark
+        | Field::User
+        | Field::Group
+        | Field::Length
+        | Field::Ttl
+        | Field::Dscp
+        | Field::Opaque => false,
+    }
+}
+
+/// Rules that name a destination and match none of the packets that still have it in the filter: nat
+/// gave all of them another, and no translation gives them this one.
+fn seen_translated(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(Origin, Finding)> {
+    let nat = translators(meaning, family, BaseChain::NatPrerouting);
+    let moving: Vec<&Translator<'_>> = nat
+        .iter()
+        .take_while(|one| !matches!(one.translation, Translation::Exempt))
+        .filter(|one| !one.entry.set.speaks_of(|field| !sees_alike(field)))
+        .collect();
+    if moving.is_empty() || is_untracked(meaning, family) {
+        return Vec::new();
+    }
+    let untranslated = product(family, [Factor::all([Constraint::untranslated()])]);
+    let first = new_packets(family).intersection(&untranslated);
+    let taken: Vec<PacketSet> =
+        moving.iter().map(|one| one.entry.set.intersection(&first)).collect();
+    let tracked = [CtState::New, CtState::Established, CtState::Related, CtState::Invalid];
+    let tracked = Factor::all([Constraint::state(tracked.into_iter().collect())]);
+    let still = product(family, [tracked]).intersection(&untranslated);
+    let mut found = Vec::new();
+    for base in [BaseChain::FilterForward, BaseChain::FilterInput] {
+        let mut asked = vec![still.clone()];
+        asked.extend(nat.iter().filter_map(|one| arriving(family, base, one.translation)));
+        let Some(passing) = Passing::without(meaning, family, base, &asked, &taken) else {
+            continue;
+        };
+        let space = passing.list().space();
+        let regions = (0..asked.len()).map(|number| passing.asked(number));
+        let arriving = regions.reduce(|all, one| space.union(&all, &one)).unwrap_or_default();
+        let mut candidates = BTreeSet::new();
+        for number in 0..taken.len() {
+            let number = passing.taken(number);
+            let region = passing.list().may(number);
+            candidates.extend(passing.list().matching().meeting(&region, Among::after(number)));
+        }
+        for number in candidates {
+            let Some(step) = passing.step_at(number) else { continue };
+            let Reason::Written(origin) = passing.steps[step].reason else { continue };
+            // Only of traffic with ports it is known that conntrack sees all of it.
+            let set = &passing.steps[step].set;
+            let names = [Field::Destination, Field::DestinationPort];
+            if !names.into_iter().all(|name| set.speaks_of(|field| field == name)) {
+                continue;
+            }
+            let own = space.intersection(&passing.region(step), &arriving);
+            let Some(cover) = passing.cover(&own, Among::before(number)) else { continue };
+            let members = cover.members.iter().filter(|_| cover.is_minimal);
+            let by: Vec<Origin> = members
+                .filter_map(|member| passing.taken_at(member.rule))
+                .map(|number| moving[number].origin)
+                .collect();
+            if !by.is_empty() && !by.contains(&origin) {
+                found.push((origin, messages::sees_translated(policy, origin, &by)));
+            }
+        }
+    }
+    found
+}
+
+/// Whether a statement keeps packets from conntrack, and so from nat.
+fn is_untracked(meaning: &Meaning, family: Family) -> bool {
+    let list = meaning.base(family, BaseChain::RawPrerouting);
+    list.is_some_and(|list| !list.entries.is_empty())
+}
+
+/// What a translation on prerouting may send to a chain.
+fn arriving(family: Family, base: BaseChain, translation: &Translation) -> Option<PacketSet> {
+    let to = |addresses: &Addresses, port: Option<u16>| {
+        let destination = Constraint::destination(family, addresses);
+        let port = port.map(|port| Constraint::destination_port(&Ports::single(port)));
+        let all = [Constraint::translated(), destination].into_iter().chain(port);
+        product(family, [Factor::all(all)])
+    };
+    let single = |address: IpAddr| Addresses::single(address);
+    let of = |prefix: Prefix| Addresses::from(prefix);
+    match (translation, base) {
+        (Translation::Destination { address, port }, _) => Some(to(&single(*address), *port)),
+        (Translation::Netmap { to: inside, .. }, _) => Some(to(&of(*inside), None)),
+        (Translation::Redirect { port }, BaseChain::FilterInput) => {
+            Some(to(&Addresses::full(), Some(*port)))
+        }
+        (
+            Translation::Redirect { .. }
+            | Translation::Exempt
+            | Translation::Masquerade
+            | Translation::Source { .. },
+            _,
+        ) => None,
+    }
+}
+
+/// Translations of sources that no new forwarded packet comes to, in a policy that is about forwarding.
+fn without_forward(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+    let sources = policy.items.iter().filter_map(|item| match item {
+        Item::Nat(nat) => match nat.kind {
+            NatKind::Source { .. } => Some(nat.origin),
+            NatKind::Forward(_) | NatKind::Redirect(_) | NatKind::Netmap { .. } => None,
+        },
+        Item::Rule(_) | Item::Alter(_) => None,
+    });
+    let mut lonely: BTreeSet<Origin> = sources.collect();
+    if lonely.is_empty() || !(policy.has_zones || forwards(meaning)) {
+        return Vec::new();
+    }
+    for family in Family::BOTH {
+        let nat = translators(meaning, family, BaseChain::NatPostrouting);
+        // Marks and their like are changed on the way there.
+        let seen = |field| sees_alike(field) || field == Field::Outgoing;
+        let own: Vec<(Origin, PacketSet)> = nat
+            .iter()
+            .filter(|one| lonely.contains(&one.origin))
+            .map(|one| (one.origin, one.entry.set.widened(seen).intersection(&new_packets(family))))
+            .collect();
+        let asked: Vec<PacketSet> = own.iter().map(|(_, set)| set.clone()).collect();
+        let passing = Passing::of(meaning, family, BaseChain::FilterForward, &asked);
+        for (number, (origin, _)) in own.iter().enumerate() {
+            let is_reached = passing.as_ref().is_none_or(|passing| {
+                passing.decided(&passing.asked(number), 0, |step| step.passes()) != Found::Nothing
+            });
+            if is_reached {
+                lonely.remove(origin);
+            }
+        }
+    }
+    // What leaves packets as they are is no translation that could be missed.
+    let exempt: BTreeSet<Origin> = Family::BOTH
+        .into_iter()
+        .flat_map(|family| translators(meaning, family, BaseChain::NatPostrouting))
+        .filter(|one| matches!(one.translation, Translation::Exempt))
+        .map(|one| one.origin)
+        .collect();
+    let told = lonely.into_iter().filter(|origin| !exempt.contains(origin));
+    told.map(|origin| messages::without_forward(policy, origin)).collect()
+}
+
+/// Whether a rule is about forwarded packets.
+fn forwards(meaning: &Meaning) -> bool {
+    Family::BOTH.into_iter().any(|family| {
+        let list = meaning.base(family, BaseChain::FilterForward);
+        list.is_some_and(|list| {
+            list.entries.iter().any(|entry| matches!(entry.reason, Reason::Written(_)))
+        })
+    })
+}

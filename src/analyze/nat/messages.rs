@@ -1,0 +1,80 @@
+//! Messages about translations.
+
+use std::collections::BTreeSet;
+
+use crate::analyze::places::about;
+use crate::diagnostic::{Finding, Witness, catalogue as lint};
+use crate::meaning::Translation;
+use crate::resolve::Policy;
+use crate::resolve::policy::Origin;
+use crate::source::Span;
+
+/// What becomes of a packet, after a colon.
+pub fn becomes(translation: &Translation) -> String {
+    match translation {
+        Translation::Exempt => "left as it is".to_owned(),
+        Translation::Masquerade => "masqueraded".to_owned(),
+        Translation::Source { low, high } if low == high => format!("its source becomes {low}"),
+        Translation::Source { low, high } => format!("its source becomes one of {low}-{high}"),
+        Translation::Destination { address, port } => {
+            let port = port.map(|port| format!(", port {port}")).unwrap_or_default();
+            format!("its destination becomes {address}{port}")
+        }
+        Translation::Redirect { port } => format!("handed to port {port} of this machine"),
+        Translation::Netmap { from, to } => format!("moved from {from} to {to}"),
+    }
+}
+
+pub fn conflict(
+    policy: &Policy,
+    [earlier, later]: [Origin; 2],
+    translation: &Translation,
+    packet: Witness,
+) -> Finding {
+    let message =
+        "two translations want the same packets, and neither is an exception to the other";
+    about(&lint::NAT_CONFLICT, policy, later, message)
+        .label("the later one")
+        .related(earlier.span, "the earlier one wins")
+        .note(format!("without the earlier one, {}", becomes(translation)))
+        .witness(packet)
+        .help("keep them apart, or make the earlier one a part of the later")
+}
+
+pub fn target_dropped(
+    policy: &Policy,
+    origin: Origin,
+    droppers: &BTreeSet<Span>,
+    packet: Witness,
+) -> Finding {
+    let message = "what is translated here, the filter drops";
+    let mut finding = about(&lint::NAT_TARGET_DROPPED, policy, origin, message)
+        .label("its packets never arrive")
+        .witness(packet);
+    for span in droppers {
+        finding = finding.related(*span, "drops them after they were translated");
+    }
+    finding
+        .note("the filter sees a packet with its new destination and port")
+        .help("move this statement above, or let the rules above spare its packets")
+}
+
+pub fn sees_translated(policy: &Policy, rule: Origin, translators: &[Origin]) -> Finding {
+    let message = "rule waits for an address that its packets no longer have";
+    let mut finding = about(&lint::FILTER_SEES_TRANSLATED, policy, rule, message)
+        .label("never matches a new connection");
+    for translator in translators {
+        finding = finding.related(translator.span, "gives them another destination first");
+    }
+    finding
+        .note("destinations are translated before the filter sees a packet")
+        .help("name the new address and port; what a `forward` translates it accepts itself")
+}
+
+pub fn without_forward(policy: &Policy, origin: Origin) -> Finding {
+    let message = "nothing that is forwarded comes to this translation";
+    about(&lint::NAT_WITHOUT_FORWARD, policy, origin, message)
+        .label("for this machine's own packets only")
+        .note("the filter lets no new connection through from there to there")
+        .help("allow what is to be translated: `allow any from lan to wan`")
+}

@@ -1,0 +1,84 @@
+//! Services in rules that by their tags are not for everybody.
+
+use super::policy::{CallId, Guarded};
+use super::services::merge_parts;
+use super::{MAX_DEPTH, Resolver};
+use crate::source::Span;
+use crate::syntax::tree::{ArgumentKind, ClauseKind, Subject, SubjectKind};
+
+/// The tags of what the world should not reach, the gravest first. What is in clear or logs people in
+/// is often meant for it: web pages, mail, ssh.
+const GUARDED: [&str; 3] = ["insecure", "database", "admin"];
+
+impl<'a> Resolver<'a> {
+    /// Those among the subjects of a rule.
+    pub(super) fn guarded(&mut self, subjects: &'a [Subject], env: Option<CallId>) -> Vec<Guarded> {
+        let mut found = Vec::new();
+        for subject in subjects {
+            if let SubjectKind::Name(name) = &subject.kind {
+                self.guarded_of_word(self.text(name.0), name.0, env, &mut found);
+            }
+        }
+        found
+    }
+
+    /// What a name brings: a service, with those it is made of, or the argument of a `def`.
+    fn guarded_of_word(
+        &mut self,
+        word: &'a str,
+        at: Span,
+        env: Option<CallId>,
+        found: &mut Vec<Guarded>,
+    ) {
+        match self.argument(word, env) {
+            Some((argument, env)) => match &argument.kind {
+                ArgumentKind::Name(name) => {
+                    self.guarded_of_word(self.text(name.0), name.0, env, found);
+                }
+                ArgumentKind::Subjects(subjects) => found.extend(self.guarded(subjects, env)),
+                ArgumentKind::Endpoints(_)
+                | ArgumentKind::Quoted(_)
+                | ArgumentKind::Pattern(_)
+                | ArgumentKind::Value(_) => {}
+            },
+            None => self.guarded_service(word, at, 0, found),
+        }
+    }
+
+    fn guarded_service(&mut self, word: &'a str, at: Span, depth: usize, found: &mut Vec<Guarded>) {
+        let own = self.names.services.find(word).map(|(_, node)| node);
+        let Some(node) = own.or_else(|| self.names.standard.find(word).map(|(_, node)| node))
+        else {
+            return;
+        };
+        let tags: Vec<&str> = node
+            .clauses
+            .iter()
+            .filter_map(|clause| match &clause.kind {
+                ClauseKind::Tags(names) => Some(names),
+                _ => None,
+            })
+            .flatten()
+            .map(|name| self.text(name.0))
+            .collect();
+        // What goes to many on one link does not come from afar.
+        if tags.contains(&"multicast") {
+            return;
+        }
+        let is_login = tags.contains(&"remote-access");
+        let tag = GUARDED.into_iter().find(|tag| tags.contains(tag));
+        if let Some(tag) = tag.filter(|tag| *tag != "admin" || !is_login) {
+            let Some(traffic) = self.service_of_word(at, word) else { return };
+            let parts = merge_parts(traffic.iter().map(|one| &one.part));
+            found.push(Guarded { name: word.into(), tag: tag.into(), span: at, parts });
+            return;
+        }
+        if depth < MAX_DEPTH {
+            for subject in node.subjects {
+                if let SubjectKind::Name(name) = &subject.kind {
+                    self.guarded_service(self.text(name.0), at, depth + 1, found);
+                }
+            }
+        }
+    }
+}
