@@ -11,5 +11,17 @@ pub mod expiry;
 pub mod redundant;
 pub mod trace;
 
+pub mod deliverable;
+pub mod witness;
+
+mod judge;
+mod shadow;
+mod spare;
+mod story;
+mod unreached;
+
+mod findings;
+
 pub use expiry::expired;
+pub use findings::findings;
 pub use trace::trace;
