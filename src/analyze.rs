@@ -3,6 +3,7 @@
 //! What goes in is read, never changed; what comes out are answers with the rules and packets that
 //! show them.
 
+pub mod flat;
 pub mod list;
 
 pub mod dead;
@@ -12,24 +13,19 @@ mod nat;
 mod passing;
 mod places;
 pub mod redundant;
-mod shown;
 pub mod trace;
 
+pub mod deliverable;
+pub mod witness;
+
+mod judge;
+mod shadow;
+mod spare;
+mod story;
+mod unreached;
+
+mod findings;
+
 pub use expiry::expired;
+pub use findings::findings;
 pub use trace::trace;
-
-use crate::diagnostic::Finding;
-use crate::meaning::meaning;
-use crate::resolve::Policy;
-
-/// What is wrong with a policy that resolved without an error, and what may be.
-#[must_use]
-pub fn customs(policy: &Policy) -> Vec<Finding> {
-    let meaning = meaning(policy);
-    let mut findings = nat::findings(policy, &meaning);
-    findings.extend(habits::findings(policy, &meaning));
-    findings.sort_by_key(|finding| {
-        (finding.span.map(|span| (span.file(), span.start())), finding.lint.name)
-    });
-    findings
-}

@@ -144,7 +144,7 @@ pub struct Entry {
 }
 
 /// What an entry does with a packet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Decides, in this table.
     Decide(Decision),
@@ -164,7 +164,7 @@ pub enum Effect {
 }
 
 /// What an entry makes of a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Its mark.
     Mark(MarkMatch),
@@ -218,7 +218,7 @@ impl Change {
 }
 
 /// What becomes of a packet in one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Decision {
     Accept,
     Drop,
@@ -228,7 +228,7 @@ pub enum Decision {
 }
 
 /// What nat does with the first packet of a flow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Translation {
     /// Left as it is.
     Exempt,

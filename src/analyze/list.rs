@@ -4,6 +4,8 @@
 //! questions of [`dead`](super::dead) and [`redundant`](super::redundant) need. What a rule does is only
 //! a number here, equal for rules that do the same.
 
+use std::collections::BTreeMap;
+
 use crate::net::Family;
 use crate::packet::probes::View;
 use crate::packet::shares::in_shares;
@@ -12,6 +14,11 @@ use crate::packet::{Budget, Index, PacketSet, Region, RuleNumber, Space};
 /// What a rule does, as far as the world can see: rules that do the same have the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EffectNumber(pub u32);
+
+impl EffectNumber {
+    /// Of what the world does not see by itself: the way through chains.
+    pub const NONE: EffectNumber = EffectNumber(0);
+}
 
 /// One rule of a list.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +50,19 @@ pub struct RuleList {
     pub(super) hiding: Index,
     /// Where rules may match; `None` when that is where they hide.
     matching: Option<Index>,
+    /// Of rules that do not get all packets that they may match, those that they get.
+    narrowed: BTreeMap<RuleNumber, Region>,
     pub(super) budget: Budget,
+}
+
+/// What of a list is not said by its sets: the ways of packets through chains.
+#[derive(Debug, Default)]
+pub struct Ways {
+    /// Of each rule the first one that it does not hide packets from: see [`Index::until`]. Empty
+    /// where there is none.
+    pub until: Vec<RuleNumber>,
+    /// Of rules that do not get all packets that they may match, those that they get for certain.
+    pub narrowed: BTreeMap<RuleNumber, Region>,
 }
 
 impl RuleList {
@@ -56,26 +75,40 @@ impl RuleList {
         rules: &[ListedRule<'_>],
         budget: Budget,
     ) -> Self {
+        Self::with_ways(family, view, rules, budget, |_, _| Ways::default())
+    }
+
+    /// The same, where packets have ways through chains: they are told of the space and of what each
+    /// rule may match there.
+    #[must_use]
+    pub fn with_ways(
+        family: Family,
+        view: Option<View>,
+        rules: &[ListedRule<'_>],
+        budget: Budget,
+        ways: impl FnOnce(&Space, &[Region]) -> Ways,
+    ) -> Self {
         let own: Vec<&PacketSet> = rules.iter().filter_map(ListedRule::apart).collect();
         let sets: Vec<&PacketSet> =
             rules.iter().map(|rule| rule.may).chain(own.iter().copied()).collect();
         let (space, mut mays) = Space::of(family, view, &sets);
         let hides = mays.split_off(rules.len());
         let mut hides = hides.iter();
+        let Ways { until, narrowed } = ways(&space, &mays);
         let mut hiding = Vec::with_capacity(rules.len());
         for ((number, rule), may) in (0..).map(RuleNumber).zip(rules).zip(&mays) {
             let region = match (rule.hides, rule.apart()) {
                 (None, _) => None,
-                (Some(_), None) => Some(may),
+                (Some(_), None) => Some(narrowed.get(&number).unwrap_or(may)),
                 (Some(_), Some(_)) => hides.next(),
             };
             hiding.extend(region.map(|region| (number, region)));
         }
-        let all_hide = own.is_empty() && hiding.len() == rules.len();
+        let all_hide = own.is_empty() && narrowed.is_empty() && hiding.len() == rules.len();
         let matching = (!all_hide).then(|| Index::of(&space, (0..).map(RuleNumber).zip(&mays)));
-        let hiding = Index::of(&space, hiding);
+        let hiding = Index::of(&space, hiding).until(until);
         let effects = rules.iter().map(|rule| rule.effect).collect();
-        RuleList { space, mays, effects, hiding, matching, budget }
+        RuleList { space, mays, effects, hiding, matching, narrowed, budget }
     }
 
     #[must_use]
@@ -98,6 +131,11 @@ impl RuleList {
     #[must_use]
     pub fn may(&self, rule: RuleNumber) -> Region {
         self.mays.get(rule.0 as usize).cloned().unwrap_or_default()
+    }
+
+    /// The packets that a rule gets, if no earlier rule takes them.
+    pub(super) fn gets(&self, rule: RuleNumber) -> Option<&Region> {
+        self.narrowed.get(&rule).or_else(|| self.mays.get(rule.0 as usize))
     }
 
     /// Where rules may match.

@@ -9,7 +9,7 @@ mod messages;
 use std::collections::BTreeSet;
 
 use super::list::{EffectNumber, ListedRule, RuleList};
-use super::shown::shown;
+use super::places::met;
 use crate::diagnostic::Finding;
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason, Translation, view};
 use crate::net::Family;
@@ -17,7 +17,7 @@ use crate::packet::{
     Among, Budget, Field, Index, PacketSet, Question, Region, RuleNumber, Space, Verdict,
 };
 use crate::resolve::Policy;
-use crate::resolve::policy::Origin;
+use crate::resolve::policy::{Item, NatKind, Origin};
 
 /// The findings about translations, in no order.
 pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
@@ -77,14 +77,19 @@ fn conflicts(
         .collect();
     let list = RuleList::of(family, Some(view(base)), &rules, Budget::default());
     let numbered = |number: RuleNumber| all.get(number.0 as usize);
-    let is_exempt = |one: &Translator<'_>| matches!(one.translation, Translation::Exempt);
+    let hairpins: BTreeSet<Origin> = forwards(policy).collect();
+    // The masquerade of a hairpin is about what its own statement translated: an exception, too.
+    let is_exempt = |one: &Translator<'_>| {
+        matches!(one.translation, Translation::Exempt)
+            || base == BaseChain::NatPostrouting && hairpins.contains(&one.origin)
+    };
     for (number, later) in (0..).map(RuleNumber).zip(&all).filter(|(_, one)| !is_exempt(one)) {
         let region = list.may(number);
         for earlier_number in list.matching().meeting(&region, Among::before(number)) {
             let Some(earlier) = numbered(earlier_number) else { continue };
             let is_same =
                 earlier.origin == later.origin || earlier.translation == later.translation;
-            if is_same || is_exempt(earlier) {
+            if is_same || is_exempt(earlier) || !may_be_compared(earlier, later) {
                 continue;
             }
             let both = list.space.intersection(&region, &list.may(earlier_number));
@@ -102,7 +107,7 @@ fn conflicts(
                 continue;
             }
             let packet =
-                shown(&list.space.packet(&point), base, messages::becomes(earlier.translation));
+                met(&list.space.packet(&point), base, messages::becomes(earlier.translation));
             let finding = messages::conflict(
                 policy,
                 [earlier.origin, later.origin],
@@ -114,6 +119,29 @@ fn conflicts(
         }
     }
     found
+}
+
+/// The statements that translate destinations.
+fn forwards(policy: &Policy) -> impl Iterator<Item = Origin> {
+    policy.items.iter().filter_map(|item| match item {
+        Item::Nat(nat) => match nat.kind {
+            NatKind::Forward(_) => Some(nat.origin),
+            NatKind::Source { .. } | NatKind::Redirect(_) | NatKind::Netmap { .. } => None,
+        },
+        Item::Rule(_) | Item::Alter(_) => None,
+    })
+}
+
+/// Whether it is known that two translations overlap where their conditions do: of one about this
+/// machine's own addresses, which are not known, and one about addresses that are named, it is not.
+fn may_be_compared(a: &Translator<'_>, b: &Translator<'_>) -> bool {
+    let speaks = |one: &Translator<'_>, of: Field| one.entry.set.speaks_of(|field| field == of);
+    let apart = |own: &Translator<'_>, named: &Translator<'_>| {
+        speaks(own, Field::ToLocal)
+            && !speaks(named, Field::ToLocal)
+            && speaks(named, Field::Destination)
+    };
+    !apart(a, b) && !apart(b, a)
 }
 
 /// Whether all packets of a set are in another, or might be: which addresses this machine has is not

@@ -1,7 +1,9 @@
 //! Where the finding about an item, and what decides packets, stand.
 
-use crate::diagnostic::{Finding, Lint};
+use super::witness::witness_of;
+use crate::diagnostic::{Finding, Lint, Witness};
 use crate::meaning::{BaseChain, Reason};
+use crate::packet::Packet;
 use crate::resolve::Policy;
 use crate::resolve::policy::Origin;
 use crate::source::Span;
@@ -30,4 +32,9 @@ pub(super) fn span_of(policy: &Policy, reason: Reason) -> Option<Span> {
         Reason::Default(BaseChain::FilterOutput) => policy.defaults.output.span,
         Reason::Default(_) | Reason::Implicit(_) | Reason::Restored => None,
     }
+}
+
+/// A packet that a chain sees, with what becomes of it.
+pub(super) fn met(packet: &Packet, base: BaseChain, fate: impl Into<String>) -> Witness {
+    Witness { fate: Some(fate.into()), ..witness_of(packet, base) }
 }

@@ -27,17 +27,27 @@ impl RuleList {
     /// and a packet of both that nothing takes before that but the rule itself.
     #[must_use]
     pub fn without(&self, rule: RuleNumber, default: EffectNumber) -> Without {
-        let (Some(own), Some(region)) =
-            (self.effects.get(rule.0 as usize), self.mays.get(rule.0 as usize))
-        else {
+        let (Some(own), Some(region)) = (self.effects.get(rule.0 as usize), self.gets(rule)) else {
             return Without::SameByRules;
         };
-        let is_other = |number: RuleNumber| self.effects.get(number.0 as usize) != Some(own);
+        if region.has_no_box()
+            && self.mays.get(rule.0 as usize).is_some_and(|may| !may.has_no_box())
+        {
+            // What it gets is in too many pieces to be said.
+            return Without::Different;
+        }
+        let is_other = |number: RuleNumber| {
+            let effect = self.effects.get(number.0 as usize);
+            effect.is_some_and(|effect| effect != own && *effect != EffectNumber::NONE)
+        };
         let points = self.hiding.sample(region, PROBES, rule.0.into());
         for point in points.filter(|point| !self.hiding.takes(point, Among::before(rule))) {
             let next = self.matching().first(&point, Among::after(rule));
             let effect_differs = match next {
-                Some(next) => is_other(next),
+                // What leaves a chain may take it on the way there, and not from what is behind.
+                Some(next) => {
+                    is_other(next) && !self.hiding.takes(&point, Among::before(next).but(rule))
+                }
                 None => *own != default,
             };
             if effect_differs {

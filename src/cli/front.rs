@@ -12,7 +12,7 @@ use super::loader::{DiskLoader, read_all, read_text};
 use super::pipeline;
 use super::terminal::Terminal;
 use crate::diagnostic::report::{Counts, Names, Report};
-use crate::diagnostic::{Finding, catalogue, has_errors};
+use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::resolve::policy::Item;
 use crate::resolve::{Policy, Resolved};
 use crate::source::{FileId, LoadError, MAX_BYTES, Sources};
@@ -98,12 +98,16 @@ impl Checked {
     /// Takes in what was resolved, with what the later stages find, and settles what is expected.
     fn take(&mut self, resolved: Resolved) {
         let Resolved { policy, mut findings, expectations, files } = resolved;
-        // What could not be read would be missing.
-        if !has_errors(&findings) {
-            findings.extend(pipeline::customs(&policy));
-        }
+        let shows = |lint: &Lint| self.levels.shows(lint);
         findings.extend(pipeline::expired(&policy, &expectations, self.levels.today));
-        let settled = pipeline::settle(findings, &expectations, |lint| self.levels.shows(lint));
+        findings.extend(pipeline::analysed(
+            &policy,
+            &self.sources,
+            &findings,
+            &expectations,
+            &shows,
+        ));
+        let settled = pipeline::settle(findings, &expectations, shows);
         self.findings = settled.findings;
         self.expected = settled.expected;
         self.files = files;

@@ -2,17 +2,39 @@
 
 use super::build::Emit;
 use super::failure::Failure;
-use crate::diagnostic::json;
+use crate::analyze;
+use crate::diagnostic::expectation::Expectations;
+use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
 use crate::emit;
 use crate::lower::Lowered;
+use crate::meaning::meaning;
+use crate::resolve::Policy;
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
-pub(super) use crate::analyze::{customs, expired};
+pub(super) use crate::analyze::expired;
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
 pub(super) use crate::resolve::{ServiceInfo, resolve, services};
+
+/// What the analysis finds. It is not asked about a policy that is not all understood: what is missing
+/// would make it say what is not so. (A rule that never matches is understood.)
+pub(super) fn analysed(
+    policy: &Policy,
+    sources: &Sources,
+    found: &[Finding],
+    expectations: &Expectations,
+    shows: &dyn Fn(&Lint) -> bool,
+) -> Vec<Finding> {
+    let is_missing = |finding: &Finding| {
+        finding.level == Level::Error && finding.lint != &catalogue::NEVER_MATCHES
+    };
+    if found.iter().any(is_missing) {
+        return Vec::new();
+    }
+    analyze::findings(policy, &meaning(policy), sources, expectations, shows)
+}
 
 /// One output as text.
 pub(super) fn emit(

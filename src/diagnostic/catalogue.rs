@@ -76,6 +76,7 @@ catalogue! {
     ACTS_EARLIER = "acts-earlier", Warning, "a mark that is set before a statement that stands above it acts";
     AMBIGUOUS_DESTINATION = "ambiguous-destination", Error, "an address in `to` that is placed neither on this machine nor in a zone";
     AMBIGUOUS_DIRECTION = "ambiguous-direction", Error, "an outgoing interface without a word on where the packets come from";
+    ANALYSIS_INCOMPLETE = "analysis-incomplete", Error expectable, "a budget was hit: something is not proved";
     BAD_ADDRESS = "bad-address", Error, "a text that is not an address, network or range";
     BAD_INTERFACE = "bad-interface", Error, "a name that no interface can have";
     BAD_LIMIT = "bad-limit", Error, "a rate or burst that the kernel refuses or counts wrongly";
@@ -86,6 +87,7 @@ catalogue! {
     DROP_INPUT_ONLY = "drop-input-only", Note, "a source that is refused to this machine and forwarded to others";
     DUPLICATE_CLAUSE = "duplicate-clause", Error, "a clause given twice in one statement";
     DUPLICATE_DEFINITION = "duplicate-definition", Error, "a name defined twice in its name space";
+    DUPLICATE_RULE = "duplicate-rule", Warning, "a rule that says again what an earlier one says";
     EMPTY_SET = "empty-set", Warning, "a set whose file has no entry";
     EXPIRED_RULE = "expired-rule", Warning, "a rule past its `until`";
     FAMILY_NOT_DROPPED = "family-not-dropped", Warning, "a drop or reject that loses a family because a zone has no nets in it";
@@ -119,13 +121,18 @@ catalogue! {
     NOT_UTF8 = "not-utf8", Error, "a file that is not UTF-8 text";
     ONE_FAMILY_ONLY = "one-family-only", Note, "a rule that loses one family although another of its lists has members in it";
     OPEN_TO_WORLD = "open-to-world", Note, "a service that is not for everybody, open to everybody";
+    OVERLAP = "overlap", Off, "two rules of different effects that share packets";
     OVERLAPPING_ZONES = "overlapping-zones", Error, "two zones on one interface whose nets overlap";
     RECURSIVE_DEFINITION = "recursive-definition", Error, "a definition that needs itself";
     REDEFINED_SERVICE = "redefined-service", Note unexpectable, "a service of the standard library given another meaning";
+    REDUNDANT_RULE = "redundant-rule", Warning, "a rule that changes nothing, because later rules do the same";
+    REDUNDANT_WITH_DEFAULT = "redundant-with-default", Off, "a rule that changes nothing, because the default does the same";
     RELATED_NOT_ACCEPTED = "related-not-accepted", Warning, "a connection helper whose further connections are dropped";
     RESERVED_NAME = "reserved-name", Error, "a reserved word defined as a name";
     SET_TOO_LARGE = "set-too-large", Error, "a set of more networks than the kernel is told to hold";
     SETS_FIRST = "sets-first", Note, "rules that name sets, which must be loaded before them";
+    SHADOWED_CONFLICT = "shadowed-conflict", Error expectable, "a rule whose packets all meet an earlier rule that does something else";
+    SHADOWED_RULE = "shadowed-rule", Warning, "a rule whose packets all meet earlier rules that do the same";
     SYNTAX_ERROR = "syntax-error", Error, "a text that is not of the language";
     TCP_ONLY = "tcp-only", Error, "a tcp condition or answer on another protocol";
     TEXT_TOO_LONG = "text-too-long", Error, "a comment or log prefix longer than the kernel keeps";
@@ -135,6 +142,8 @@ catalogue! {
     UNKNOWN_CHARACTER = "unknown-character", Error, "a character that the language does not use";
     UNKNOWN_CLAUSE = "unknown-clause", Error, "a word where a clause was expected";
     UNKNOWN_NAME = "unknown-name", Error, "a name that nothing defines";
+    UNREACHABLE_CHAIN = "unreachable-chain", Warning, "a chain that no packet is sent to";
+    UNREACHABLE_RULE = "unreachable-rule", Warning, "a rule behind a verdict on everything";
     UNREADABLE_FILE = "unreadable-file", Error, "a file that cannot be read";
     UNTERMINATED_STRING = "unterminated-string", Error, "a string without its closing quote";
     UNTRACKED_ANSWERS = "untracked-answers", Warning, "a `notrack` whose answers no rule accepts";

@@ -84,8 +84,12 @@ pub struct TcpFlags(u8);
 
 impl TcpFlags {
     pub const NONE: TcpFlags = TcpFlags(0);
+    pub const FIN: TcpFlags = TcpFlags(1);
     pub const SYN: TcpFlags = TcpFlags(2);
     pub const RST: TcpFlags = TcpFlags(4);
+    pub const PSH: TcpFlags = TcpFlags(8);
+    pub const ACK: TcpFlags = TcpFlags(16);
+    pub const URG: TcpFlags = TcpFlags(32);
     pub const ALL: TcpFlags = TcpFlags(0x3f);
 
     /// The names in the order in which `iptables-save` prints them: bit 0 first.

@@ -59,7 +59,7 @@ impl Among {
         self.below
     }
 
-    pub(super) fn has(self, owner: Owner) -> bool {
+    fn has(self, owner: Owner) -> bool {
         owner < self.below && (owner >= self.from || owner == NATURE) && self.except != Some(owner)
     }
 }
@@ -80,6 +80,8 @@ pub struct Index {
     owners: Vec<Owner>,
     hulls: Vec<u64>,
     nodes: Vec<Node>,
+    /// Of each owner, the first rule behind it that it is not looked at for; empty where none is so.
+    until: Box<[u32]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +107,19 @@ impl Index {
             owners.resize(boxes.len() / space.layout().words(), owner_of(rule));
         }
         build::build(space.layout().clone(), space.possible().clone(), &boxes, &owners)
+    }
+
+    /// The same tree, but a rule is looked at only by searches before a rule that comes earlier than a
+    /// given one: what leaves a chain takes packets from the rest of that chain only. `until` has the
+    /// number of that rule for each rule; a rule without one, or with the highest number, has no end.
+    #[must_use]
+    pub fn until(mut self, until: impl IntoIterator<Item = RuleNumber>) -> Self {
+        let nature = std::iter::once(u32::MAX);
+        self.until = nature.chain(until.into_iter().map(|rule| rule.0)).collect();
+        if self.until.iter().all(|rule| *rule == u32::MAX) {
+            self.until = [].into();
+        }
+        self
     }
 
     /// The tree of some entries of this one.
@@ -135,7 +150,7 @@ impl Index {
     /// Whether a rule takes a packet.
     #[must_use]
     pub fn takes(&self, point: &Point, among: Among) -> bool {
-        self.stab(&point.0, among.below(), |owner| among.has(owner)).is_some()
+        self.stab(&point.0, among.below(), |owner| self.has(among, owner)).is_some()
     }
 
     /// The rules that have a point in a region, in order.
@@ -143,7 +158,7 @@ impl Index {
     pub fn meeting(&self, region: &Region, among: Among) -> Vec<RuleNumber> {
         let mut entries = Vec::new();
         for one in region.words().chunks_exact(self.layout.words()) {
-            self.overlaps(one, among.below(), |owner| among.has(owner), &mut entries);
+            self.overlaps(one, among.below(), |owner| self.has(among, owner), &mut entries);
         }
         let mut rules: Vec<RuleNumber> =
             entries.into_iter().filter_map(|entry| rule_of(self.owner(entry))).collect();
@@ -167,6 +182,11 @@ impl Index {
         }
         points.retain(|point| self.is_packet(point));
         points.into_iter().map(Point)
+    }
+
+    /// Whether a search looks at an owner.
+    pub(super) fn has(&self, among: Among, owner: Owner) -> bool {
+        among.has(owner) && self.until.get(owner as usize).is_none_or(|until| among.below <= *until)
     }
 
     pub(super) fn layout(&self) -> &Layout {
@@ -250,7 +270,7 @@ impl Index {
             }
             for entry in node.at..node.at + node.count {
                 let owner = self.owner(entry);
-                let is_earlier = owner < *least && among.has(owner);
+                let is_earlier = owner < *least && self.has(among, owner);
                 if is_earlier && self.layout.contains(self.entry(entry), one) {
                     *least = owner;
                 }

@@ -157,7 +157,7 @@ impl<'i> Search<'i> {
         let index = self.index;
         let layout = index.layout();
         if let Some(point) = self.probe(cell, |point| {
-            index.stab(point, among.below(), |owner| among.has(owner)).is_none()
+            index.stab(point, among.below(), |owner| index.has(among, owner)).is_none()
         }) {
             return Verdict::Uncovered(point);
         }
@@ -166,7 +166,7 @@ impl<'i> Search<'i> {
             return Verdict::Covered;
         }
         let mut list = Vec::new();
-        index.overlaps(cell, among.below(), |owner| among.has(owner), &mut list);
+        index.overlaps(cell, among.below(), |owner| index.has(among, owner), &mut list);
         self.divide(cell.into(), list)
     }
 

@@ -1,7 +1,6 @@
 //! Messages about customs.
 
-use crate::analyze::places::about;
-use crate::analyze::shown::shown;
+use crate::analyze::places::{about, met};
 use crate::diagnostic::{Finding, Lint, catalogue as lint};
 use crate::meaning::BaseChain;
 use crate::packet::Packet;
@@ -28,7 +27,7 @@ pub fn drop_input_only(
     let message = "this source is refused to this machine only, and forwarded to others";
     let finding = about(&lint::DROP_INPUT_ONLY, policy, origin, message)
         .label("without `to`, a rule is about this machine")
-        .witness(shown(packet, BaseChain::FilterForward, "forwarded"));
+        .witness(met(packet, BaseChain::FilterForward, "forwarded"));
     match forwards {
         Some(span) => finding.related(span, "forwards packets of this source"),
         None => finding,
@@ -62,7 +61,7 @@ pub fn open_to_world(
     };
     let finding = about(&lint::OPEN_TO_WORLD, policy, origin, message)
         .label("from any source")
-        .witness(shown(packet, base, "accepted"))
+        .witness(met(packet, base, "accepted"))
         .note(format!("it is tagged {}: {why}", service.tag))
         .help("say who may: `from` a zone or some networks");
     Finding { span: Some(service.span), also_at: at(origin, finding.also_at), ..finding }
@@ -96,7 +95,7 @@ pub fn missing_implicit(
     let message = format!("no rule accepts {what} on {}", hooks.join(" and "));
     Finding::new(lint, at, message)
         .label(format!("leaves `{name}` out"))
-        .witness(shown(packet, base, "accepted by no rule"))
+        .witness(met(packet, base, "accepted by no rule"))
         .note(outage)
         .help(format!("name `{name}` here, or write a rule that does the same"))
 }

@@ -6,8 +6,7 @@ use std::net::IpAddr;
 
 use super::{Translator, messages, translators};
 use crate::analyze::passing::{Found, Passing, Step};
-use crate::analyze::places::span_of;
-use crate::analyze::shown::shown;
+use crate::analyze::places::{met, span_of};
 use crate::diagnostic::Finding;
 use crate::meaning::{BaseChain, Meaning, Reason, Translation};
 use crate::net::{Addresses, CtState, Family, Ports, Prefix};
@@ -96,7 +95,7 @@ fn targets_dropped(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(O
                 continue;
             };
             let packet = passing.list().space().packet(point);
-            let packet = shown(&packet, base, "dropped after it was translated");
+            let packet = met(&packet, base, "dropped after it was translated");
             found.push((origin, messages::target_dropped(policy, origin, &by, packet)));
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn build(layout: Layout, possible: Region, boxes: &[u64], owners: &[O
         sorted.extend_from_slice(&boxes[*entry as usize * words..][..words]);
     }
     let owners = order.iter().map(|entry| owners[*entry as usize]).collect();
-    Index { layout, possible, boxes: sorted, owners, hulls, nodes }
+    Index { layout, possible, boxes: sorted, owners, hulls, nodes, until: [].into() }
 }
 
 struct Builder<'b> {

@@ -1,0 +1,147 @@
+//! Everything that the analysis finds in a policy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dead::Life;
+use super::judge::{At, Judgement};
+use super::story::Stories;
+use super::witness::chain_name;
+use super::{habits, nat, shadow, spare, unreached};
+use crate::diagnostic::expectation::Expectations;
+use crate::diagnostic::{Finding, Level, Lint, catalogue};
+use crate::meaning::Meaning;
+use crate::packet::Budget;
+use crate::resolve::Policy;
+use crate::resolve::policy::Origin;
+use crate::source::{Sources, Span};
+
+/// Findings of one level beyond this many are counted, not kept.
+const MAX_FINDINGS: usize = 1_000;
+
+/// What is wrong with the rules of a policy, in the order of the text.
+///
+/// What is in the body of a `def` is told once, and once more for calls where it is expected. Lints that
+/// are not shown are not looked for.
+#[must_use]
+pub fn findings(
+    policy: &Policy,
+    meaning: &Meaning,
+    sources: &Sources,
+    expectations: &Expectations,
+    shows: &dyn Fn(&Lint) -> bool,
+) -> Vec<Finding> {
+    let budget = Budget::default();
+    let stories = Stories { policy, sources };
+    let judgement = Judgement::of(meaning, budget);
+    let statements = judgement.statements.iter();
+    let mut found: Vec<Finding> = statements
+        .filter_map(|(origin, places)| {
+            shadow::finding(stories, &judgement, *origin, places)
+                .or_else(|| unknown(stories, &judgement, *origin, places))
+        })
+        .collect();
+    found.extend(too_many_ways(&judgement));
+    found.extend(unreached::chains(policy, &judgement));
+    found.extend(spare::redundant(stories, &judgement, budget, shows));
+    if shows(&catalogue::OVERLAP) {
+        found.extend(spare::overlaps(stories, &judgement));
+    }
+    found.extend(nat::findings(policy, meaning));
+    found.extend(habits::findings(policy, meaning));
+    found.retain(|finding| shows(finding.lint));
+    let found = without_consequences(found);
+    let mut found = found;
+    found.sort_by_key(|finding| finding.span);
+    bounded(once(found, expectations))
+}
+
+/// One mistake, one finding: that a rule whose limit limits nothing might go needs no saying.
+fn without_consequences(found: Vec<Finding>) -> Vec<Finding> {
+    let bypassed: BTreeSet<Span> = found
+        .iter()
+        .filter(|finding| *finding.lint == catalogue::LIMIT_BYPASSED)
+        .filter_map(|finding| finding.span)
+        .collect();
+    let is_spare = |finding: &Finding| {
+        *finding.lint == catalogue::REDUNDANT_RULE
+            || *finding.lint == catalogue::REDUNDANT_WITH_DEFAULT
+    };
+    let follows = |finding: &Finding| {
+        is_spare(finding) && finding.span.is_some_and(|span| bypassed.contains(&span))
+    };
+    found.into_iter().filter(|finding| !follows(finding)).collect()
+}
+
+/// A rule of which it is not found out whether packets reach it.
+fn unknown(
+    stories: Stories<'_>,
+    judgement: &Judgement<'_>,
+    origin: Origin,
+    places: &[At],
+) -> Option<Finding> {
+    let is_unknown = |at: At| {
+        judgement.chains[at.chain].flat.is_whole && matches!(judgement.life(at), Life::Unknown)
+    };
+    let is_live = |at: At| matches!(judgement.life(at), Life::Live(_));
+    let mut judging = judgement.judging(places);
+    if judging.clone().any(is_live) || !judging.any(is_unknown) {
+        return None;
+    }
+    let message = "it is not found out whether the rule can match".to_owned();
+    let finding = stories.about(&catalogue::ANALYSIS_INCOMPLETE, origin, message);
+    Some(
+        finding
+            .label("too much work")
+            .note("many earlier rules take parts of its packets, in very many pieces")
+            .help("split the rule, or accept it by `expect analysis-incomplete`"),
+    )
+}
+
+fn too_many_ways(judgement: &Judgement<'_>) -> Vec<Finding> {
+    let mut names = BTreeSet::new();
+    let cut = judgement.chains.iter().filter(|judged| !judged.flat.is_whole);
+    let names = cut.map(|judged| chain_name(judged.flat.base)).filter(|name| names.insert(*name));
+    let finding = |name: &str| {
+        let message = format!("the rules of {name} are not analysed: too many jumps lead to them");
+        Finding::without_place(&catalogue::ANALYSIS_INCOMPLETE, message)
+            .help("jump to large chains from fewer places")
+    };
+    names.map(finding).collect()
+}
+
+/// The same thing once, and once more where it is expected.
+fn once(found: Vec<Finding>, expectations: &Expectations) -> Vec<Finding> {
+    let mut told = BTreeSet::new();
+    let new = |finding: &Finding| {
+        let accepting = expectations.accepting(finding.lint, finding.places());
+        told.insert((finding.lint.name, finding.span, finding.message.clone(), accepting))
+    };
+    found.into_iter().filter(new).collect()
+}
+
+/// The first of each level, and how many more there are.
+fn bounded(found: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: BTreeMap<Level, usize> = BTreeMap::new();
+    let (mut dropped, mut highest) = (0usize, Level::Note);
+    let mut left = Vec::new();
+    for finding in found {
+        let count = kept.entry(finding.level).or_default();
+        if *count < MAX_FINDINGS {
+            *count += 1;
+            left.push(finding);
+        } else {
+            dropped += 1;
+            highest = highest.max(finding.level);
+        }
+    }
+    if dropped > 0 {
+        let message = match dropped {
+            1 => "one more finding about rules is not shown".to_owned(),
+            _ => format!("{dropped} more findings about rules are not shown"),
+        };
+        let finding = Finding::without_place(&catalogue::TOO_MANY_FINDINGS, message)
+            .help("mend the ones above and run again");
+        left.push(Finding { level: highest, ..finding });
+    }
+    left
+}

@@ -1,0 +1,421 @@
+//! A base chain with the chains that it calls, as one ordered list of steps.
+//!
+//! In goes the [`Meaning`] of a policy; out comes, for a base chain of the filter or of nat, a step for
+//! each entry and each way of calls that leads to it, in the order in which packets meet them. A step
+//! has the packets that can come there by its way and that it speaks of, less nothing: what is taken
+//! on the way is taken by earlier steps. What leaves a chain is a step that takes packets from the
+//! rest of that chain only ([`FlatStep::until`]).
+//!
+//! Nothing is claimed that depends on history: a limit may have room or not. What a limited entry takes
+//! it takes from nobody for certain; behind a limited call, what takes packets takes them from the
+//! rest of the call only.
+//!
+//! After a source was taken up into a set, the set is another condition than before.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::list::{EffectNumber, ListedRule, RuleList, Ways};
+use crate::meaning::{BaseChain, Effect, Entry, List, Meaning, view};
+use crate::net::Family;
+use crate::packet::opaque::{SetSide, member};
+use crate::packet::{
+    Budget, Constraint, Factor, FieldBox, OpaqueMatch, PacketSet, Product, Region, RuleNumber,
+    Space, Values,
+};
+use crate::resolve::policy::{ChainId, Log};
+
+/// Products of sets that are made for the steps of called chains before it is too much: about 1 GB.
+const MOST: usize = 4_000_000;
+
+/// Boxes of what a step gets, when others left its chain before.
+const MOST_PIECES: usize = 1_000;
+
+/// A base chain of one family as a list of steps.
+#[derive(Debug)]
+pub struct Flat<'m> {
+    pub family: Family,
+    pub base: BaseChain,
+    pub steps: Vec<FlatStep<'m>>,
+    /// What becomes of packets that no step takes.
+    pub default: &'m Entry,
+    pub default_effect: EffectNumber,
+    /// False when there are more ways through the chains than are looked at: then steps are missing,
+    /// and nothing can be said for certain.
+    pub is_whole: bool,
+}
+
+/// One entry by one way.
+#[derive(Debug)]
+pub struct FlatStep<'m> {
+    pub entry: &'m Entry,
+    /// The chain it stands in; `None` for the base chain.
+    pub chain: Option<ChainId>,
+    /// The step that called this chain; `None` in the base chain.
+    pub caller: Option<RuleNumber>,
+    pub role: Role,
+    /// The packets that may come here and that the entry speaks of.
+    pub may: Cow<'m, PacketSet>,
+    /// Whether packets that match leave the chain.
+    pub leaves: bool,
+    /// Whether packets that match never come to the steps behind, whatever history says.
+    pub takes: bool,
+    /// What it takes, it takes from the steps before this one; `None` from all behind it.
+    pub until: Option<RuleNumber>,
+    /// Equal for steps of this list that do the same.
+    pub effect: EffectNumber,
+}
+
+/// What a step is of its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// What it says.
+    Said,
+    /// That a `goto` does not come back: behind the steps of its chain.
+    NoWayBack,
+}
+
+impl<'m> Flat<'m> {
+    /// The steps of a base chain of the filter or of nat; `None` when the family does not have it.
+    #[must_use]
+    pub fn of(meaning: &'m Meaning, family: Family, base: BaseChain) -> Option<Self> {
+        let list = meaning.base(family, base)?;
+        let default = list.default.as_ref()?;
+        let mut effects = Effects::default();
+        let default_effect = effects.number(default);
+        let mut flattener = Flattener {
+            meaning,
+            family,
+            steps: Vec::with_capacity(list.entries.len()),
+            frames: vec![Frame::of(list, None)],
+            effects,
+            default_effect,
+            entered: BTreeMap::new(),
+            left: MOST,
+        };
+        let is_whole = flattener.run();
+        let steps = flattener.steps;
+        Some(Flat { family, base, steps, default, default_effect, is_whole })
+    }
+
+    /// The steps as a list to be asked about: the number of a rule is that of its step.
+    #[must_use]
+    pub fn list(&self, budget: Budget) -> RuleList {
+        self.list_of(budget, |_| true)
+    }
+
+    /// The same, but only some of the steps take packets from those behind.
+    #[must_use]
+    pub fn list_of(&self, budget: Budget, takes: impl Fn(RuleNumber) -> bool) -> RuleList {
+        let listed = (0..).map(RuleNumber).zip(&self.steps).map(|(number, step)| ListedRule {
+            may: &step.may,
+            hides: (step.takes && takes(number)).then_some(&*step.may),
+            effect: step.effect,
+        });
+        let rules: Vec<ListedRule<'_>> = listed.collect();
+        let view = Some(view(self.base));
+        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| self.ways(space, mays))
+    }
+
+    /// What steps of chains that packets can leave do not get, and until where steps take.
+    fn ways(&self, space: &Space, mays: &[Region]) -> Ways {
+        if self.steps.iter().all(|step| step.caller.is_none()) {
+            return Ways::default();
+        }
+        let never = RuleNumber(u32::MAX);
+        let until = self.steps.iter().map(|step| step.until.unwrap_or(never)).collect();
+        let mut narrowed = BTreeMap::new();
+        // The steps so far that leave a chain, by the step that called it.
+        let mut leaving: BTreeMap<RuleNumber, Vec<&Region>> = BTreeMap::new();
+        for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(mays) {
+            if step.leaves {
+                leaving.entry(step.caller.unwrap_or(never)).or_default().extend([may]);
+            } else if step.takes {
+                let callers = std::iter::successors(step.caller, |caller| {
+                    self.step(*caller).and_then(|step| step.caller)
+                });
+                let left = callers.filter_map(|caller| leaving.get(&caller)).flatten();
+                if let Some(rest) = rest_of(space, may, left.copied()) {
+                    narrowed.insert(number, rest);
+                }
+            }
+        }
+        Ways { until, narrowed }
+    }
+
+    /// The step of a number.
+    #[must_use]
+    pub fn step(&self, number: RuleNumber) -> Option<&FlatStep<'m>> {
+        self.steps.get(number.0 as usize)
+    }
+}
+
+/// What is left of a region; `None` when that is all of it. It may be less, where it is in many pieces:
+/// a step that takes less than it does hides less.
+fn rest_of<'r>(
+    space: &Space,
+    may: &Region,
+    left: impl Iterator<Item = &'r Region>,
+) -> Option<Region> {
+    let mut rest: Option<Region> = None;
+    for region in left {
+        if space.intersection(rest.as_ref().unwrap_or(may), region).has_no_box() {
+            continue;
+        }
+        let less = space.difference(rest.as_ref().unwrap_or(may), region);
+        if space.count(&less) > MOST_PIECES {
+            return Some(Region::default());
+        }
+        rest = Some(less);
+    }
+    rest
+}
+
+/// A chain that is being walked through.
+struct Frame<'m> {
+    list: &'m List,
+    next: usize,
+    /// The chain and the step that called it; `None` for the base chain.
+    call: Option<(ChainId, RuleNumber)>,
+    /// Whether a limit decides if packets come here at all.
+    is_limited: bool,
+    /// Whether the call was a `goto`.
+    is_goto: bool,
+    /// Steps that take packets from this chain only, by their place.
+    ending: Vec<usize>,
+}
+
+impl<'m> Frame<'m> {
+    fn of(list: &'m List, call: Option<(ChainId, RuleNumber)>) -> Self {
+        let ending = Vec::new();
+        Frame { list, next: 0, call, is_limited: false, is_goto: false, ending }
+    }
+}
+
+struct Flattener<'m> {
+    meaning: &'m Meaning,
+    family: Family,
+    steps: Vec<FlatStep<'m>>,
+    /// The chains that are open, the innermost last.
+    frames: Vec<Frame<'m>>,
+    effects: Effects<'m>,
+    default_effect: EffectNumber,
+    /// Conditions that were changed on the way, and how often.
+    entered: BTreeMap<Arc<str>, u32>,
+    left: usize,
+}
+
+impl<'m> Flattener<'m> {
+    /// Whether all steps were made.
+    fn run(&mut self) -> bool {
+        while let Some(frame) = self.frames.last_mut() {
+            match frame.list.entries.get(frame.next) {
+                Some(entry) => {
+                    frame.next += 1;
+                    if !self.entry(entry) {
+                        return false;
+                    }
+                }
+                None => self.close(),
+            }
+        }
+        true
+    }
+
+    fn entry(&mut self, entry: &'m Entry) -> bool {
+        let Some(may) = self.reached(&entry.set) else { return false };
+        let number = self.push(entry, Role::Said, may);
+        match &entry.effect {
+            Effect::Call(chain) | Effect::Goto(chain) => {
+                let is_goto = matches!(entry.effect, Effect::Goto(_));
+                // A ring, which a resolved policy never has, is not walked through twice.
+                let is_ring = self.frames.len() > self.meaning.chain_count();
+                match self.meaning.chain(self.family, *chain).filter(|_| !is_ring) {
+                    Some(list) => self.frames.push(Frame {
+                        is_limited: !entry.limits.is_empty(),
+                        is_goto,
+                        ..Frame::of(list, Some((*chain, number)))
+                    }),
+                    None => return !is_ring,
+                }
+            }
+            Effect::Add { set, .. } => {
+                for side in [SetSide::Source, SetSide::Destination] {
+                    *self.entered.entry(member(side, set)).or_default() += 1;
+                }
+            }
+            Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Return => {}
+        }
+        true
+    }
+
+    /// The end of the innermost chain.
+    fn close(&mut self) {
+        let Some(frame) = self.frames.pop() else { return };
+        let end = number_of(self.steps.len());
+        if frame.call.is_some() {
+            for step in frame.ending {
+                self.steps[step].until = Some(end);
+            }
+        }
+        if let Some((_, caller)) = frame.call.filter(|_| frame.is_goto) {
+            let call = &self.steps[caller.0 as usize];
+            let (entry, may) = (call.entry, call.may.clone());
+            self.push(entry, Role::NoWayBack, may);
+        }
+    }
+
+    /// The packets of a set that come to the innermost chain; `None` when that is too much work.
+    fn reached(&mut self, set: &'m PacketSet) -> Option<Cow<'m, PacketSet>> {
+        let own = with_entered(set, &self.entered);
+        let Some((_, caller)) = self.frames.last().and_then(|frame| frame.call) else {
+            return Some(own);
+        };
+        let way = &self.steps[caller.0 as usize].may;
+        let products = way.products().len() * own.products().len();
+        self.left = self.left.checked_sub(products)?;
+        Some(if way.is_everything() {
+            own
+        } else if own.is_everything() {
+            way.clone()
+        } else {
+            Cow::Owned(both(way, &own))
+        })
+    }
+
+    fn push(&mut self, entry: &'m Entry, role: Role, may: Cow<'m, PacketSet>) -> RuleNumber {
+        let place = self.steps.len();
+        let call = self.frames.last().and_then(|frame| frame.call);
+        let leaves = match (&entry.effect, role) {
+            (Effect::Return, Role::Said) | (_, Role::NoWayBack) => true,
+            (
+                Effect::Decide(_)
+                | Effect::Continue
+                | Effect::Change(_)
+                | Effect::Call(_)
+                | Effect::Goto(_)
+                | Effect::Add { .. },
+                Role::Said,
+            ) => false,
+        };
+        let takes =
+            (leaves || matches!(entry.effect, Effect::Decide(_))) && entry.limits.is_empty();
+        let ends_with = if leaves {
+            self.frames.last_mut()
+        } else {
+            self.frames.iter_mut().rev().find(|frame| frame.is_limited)
+        };
+        if let Some(frame) = ends_with.filter(|_| takes) {
+            frame.ending.push(place);
+        }
+        let effect = match (leaves, call) {
+            (true, None) => self.default_effect,
+            // Whether packets leave here is not known: it is like nothing else.
+            (true, Some(_)) if !entry.limits.is_empty() => self.effects.another(),
+            (true, Some(_)) if role == Role::NoWayBack => EffectNumber::NONE,
+            (true | false, _) => self.effects.number(entry),
+        };
+        let (chain, caller) = call.unzip();
+        self.steps.push(FlatStep {
+            entry,
+            chain,
+            caller,
+            role,
+            may,
+            leaves,
+            takes,
+            until: None,
+            effect,
+        });
+        number_of(place)
+    }
+}
+
+fn number_of(place: usize) -> RuleNumber {
+    RuleNumber(u32::try_from(place).unwrap_or(u32::MAX))
+}
+
+/// The packets in both.
+fn both(a: &PacketSet, b: &PacketSet) -> PacketSet {
+    let pairs = a.products().iter().flat_map(|a| b.products().iter().map(move |b| (a, b)));
+    let products =
+        pairs.filter_map(|(a, b)| Product::of(a.factors().iter().chain(b.factors()).cloned()));
+    PacketSet::of(a.family(), products)
+}
+
+/// A set with other words for the conditions that were changed on the way.
+fn with_entered<'m>(set: &'m PacketSet, entered: &BTreeMap<Arc<str>, u32>) -> Cow<'m, PacketSet> {
+    let boxes = || set.products().iter().flat_map(Product::factors).flat_map(Factor::boxes);
+    let speaks = |constraint: &Constraint| match constraint.values() {
+        Values::Opaque(facts) => entered
+            .keys()
+            .any(|text| facts.holding().contains(text) || facts.failing().contains(text)),
+        Values::Numbers(_)
+        | Values::Bits(_)
+        | Values::Interfaces(_)
+        | Values::Mark(_)
+        | Values::Accounts(_) => false,
+    };
+    if entered.is_empty() || !boxes().flat_map(FieldBox::constraints).any(speaks) {
+        return Cow::Borrowed(set);
+    }
+    let renamed = |facts: &OpaqueMatch| {
+        let text = |text: &Arc<str>| match entered.get(text) {
+            Some(times) => format!("{text} (after {times} added)").into(),
+            None => Arc::clone(text),
+        };
+        let holding = facts.holding().iter().map(|fact| Constraint::opaque(text(fact), true));
+        let failing = facts.failing().iter().map(|fact| Constraint::opaque(text(fact), false));
+        holding.chain(failing).collect::<Vec<_>>()
+    };
+    let one = |one: &FieldBox| {
+        FieldBox::of(one.constraints().iter().flat_map(|constraint| match constraint.values() {
+            Values::Opaque(facts) => renamed(facts),
+            Values::Numbers(_)
+            | Values::Bits(_)
+            | Values::Interfaces(_)
+            | Values::Mark(_)
+            | Values::Accounts(_) => vec![constraint.clone()],
+        }))
+    };
+    let factor = |factor: &Factor| Factor::of(factor.boxes().iter().filter_map(one));
+    let product = |product: &Product| Product::of(product.factors().iter().map(factor));
+    Cow::Owned(PacketSet::of(set.family(), set.products().iter().filter_map(product)))
+}
+
+/// The numbers of effects: equal for what looks equal to the world.
+#[derive(Default)]
+struct Effects<'m> {
+    // Only looked up in, never walked: its order is not seen.
+    known: HashMap<(&'m Effect, Option<&'m Log>), EffectNumber>,
+    next: u32,
+}
+
+impl<'m> Effects<'m> {
+    fn number(&mut self, entry: &'m Entry) -> EffectNumber {
+        let log = entry.log.as_deref();
+        let is_seen = match entry.effect {
+            Effect::Call(_) | Effect::Goto(_) | Effect::Return => log.is_some(),
+            Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Add { .. } => true,
+        };
+        if !is_seen {
+            return EffectNumber::NONE;
+        }
+        if let Some(known) = self.known.get(&(&entry.effect, log)) {
+            return *known;
+        }
+        let number = self.another();
+        self.known.insert((&entry.effect, log), number);
+        number
+    }
+
+    /// A number that no other effect has.
+    fn another(&mut self) -> EffectNumber {
+        self.next += 1;
+        EffectNumber(self.next)
+    }
+}
+
+#[cfg(test)]
+mod tests;

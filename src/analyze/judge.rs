@@ -1,0 +1,134 @@
+//! What the analysis knows of each statement: where it says something, and whether packets come there.
+
+use std::collections::BTreeMap;
+
+use super::dead::Life;
+use super::flat::{Flat, FlatStep, Role};
+use super::list::RuleList;
+use crate::meaning::{BaseChain, Meaning, Reason};
+use crate::net::Family;
+use crate::packet::{Budget, RuleNumber};
+use crate::resolve::policy::Origin;
+
+/// The chains whose rules are judged.
+const JUDGED: [BaseChain; 6] = [
+    BaseChain::FilterInput,
+    BaseChain::FilterForward,
+    BaseChain::FilterOutput,
+    BaseChain::NatPrerouting,
+    BaseChain::NatOutput,
+    BaseChain::NatPostrouting,
+];
+
+/// A base chain of a family, asked about every step.
+pub struct Judged<'m> {
+    pub flat: Flat<'m>,
+    pub list: RuleList,
+    /// Of each step.
+    pub lives: Vec<Life>,
+}
+
+/// Where a statement says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// Which of [`Judgement::chains`].
+    pub chain: usize,
+    pub step: RuleNumber,
+}
+
+/// All base chains, and the statements of the policy.
+pub struct Judgement<'m> {
+    pub chains: Vec<Judged<'m>>,
+    /// The places of each statement to which calls lead that packets reach.
+    pub statements: BTreeMap<Origin, Vec<At>>,
+}
+
+impl<'m> Judgement<'m> {
+    pub fn of(meaning: &'m Meaning, budget: Budget) -> Self {
+        let pairs = Family::BOTH.into_iter().flat_map(|family| JUDGED.map(|base| (family, base)));
+        let chains: Vec<Judged<'m>> =
+            pairs.filter_map(|(family, base)| Judged::of(meaning, family, base, budget)).collect();
+        let mut statements: BTreeMap<Origin, Vec<At>> = BTreeMap::new();
+        for (chain, judged) in chains.iter().enumerate() {
+            for (number, step) in (0..).map(RuleNumber).zip(&judged.flat.steps) {
+                let Reason::Written(origin) = step.entry.reason else { continue };
+                if step.role == Role::Said && judged.is_called(step) {
+                    statements.entry(origin).or_default().push(At { chain, step: number });
+                }
+            }
+        }
+        Judgement { chains, statements }
+    }
+
+    pub fn step(&self, at: At) -> &FlatStep<'m> {
+        &self.chains[at.chain].flat.steps[at.step.0 as usize]
+    }
+
+    pub fn life(&self, at: At) -> &Life {
+        &self.chains[at.chain].lives[at.step.0 as usize]
+    }
+
+    /// The places that judge a statement. One that translates on arrival is judged there: what it
+    /// accepts and sends back follows from that.
+    pub fn judging<'a>(&'a self, places: &'a [At]) -> impl Iterator<Item = At> + Clone + 'a {
+        let on_arrival = |at: &At| match self.chains[at.chain].flat.base {
+            BaseChain::NatPrerouting | BaseChain::NatOutput => true,
+            BaseChain::NatPostrouting
+            | BaseChain::FilterInput
+            | BaseChain::FilterForward
+            | BaseChain::FilterOutput
+            | BaseChain::ManglePrerouting
+            | BaseChain::MangleInput
+            | BaseChain::MangleForward
+            | BaseChain::MangleOutput
+            | BaseChain::RawPrerouting
+            | BaseChain::RawOutput => false,
+        };
+        let family = |at: &At| self.chains[at.chain].flat.family;
+        let arrives =
+            Family::BOTH.map(|one| places.iter().any(|at| family(at) == one && on_arrival(at)));
+        places.iter().copied().filter(move |at| {
+            let [v4, v6] = arrives;
+            let arrives = match family(at) {
+                Family::V4 => v4,
+                Family::V6 => v6,
+            };
+            !arrives || on_arrival(at)
+        })
+    }
+
+    /// Whether packets reach no place of a statement.
+    pub fn is_dead(&self, places: &[At]) -> bool {
+        let mut judging = self.judging(places).peekable();
+        judging.peek().is_some()
+            && judging.all(|at| match self.life(at) {
+                Life::Dead(_) | Life::NeverMatches => true,
+                Life::Live(_) | Life::Unknown => false,
+            })
+    }
+}
+
+impl<'m> Judged<'m> {
+    fn of(meaning: &'m Meaning, family: Family, base: BaseChain, budget: Budget) -> Option<Self> {
+        let flat = Flat::of(meaning, family, base)?;
+        let is_written = |step: &FlatStep<'_>| matches!(step.entry.reason, Reason::Written(_));
+        if !flat.steps.iter().any(is_written) {
+            return None;
+        }
+        let list = flat.list(budget);
+        let lives = if flat.is_whole { list.lives() } else { Vec::new() };
+        let lives = if flat.is_whole { lives } else { vec![Life::Unknown; flat.steps.len()] };
+        Some(Judged { flat, list, lives })
+    }
+
+    /// Whether packets come to the chain that a step stands in, as far as the calls say.
+    fn is_called(&self, step: &FlatStep<'_>) -> bool {
+        let callers = std::iter::successors(step.caller, |caller| {
+            self.flat.step(*caller).and_then(|step| step.caller)
+        });
+        callers.into_iter().all(|caller| match self.lives.get(caller.0 as usize) {
+            Some(Life::Dead(_) | Life::NeverMatches) => false,
+            Some(Life::Live(_) | Life::Unknown) | None => true,
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! Rules that packets reach and that might as well not be there, and rules that overlap.
+
+use super::judge::{At, Judged, Judgement};
+use super::redundant::Without;
+use super::story::{Stories, deed};
+use crate::diagnostic::{Finding, Lint, catalogue};
+use crate::meaning::{Effect, Reason};
+use crate::packet::{Among, Answer, Budget, Question, RuleNumber};
+use crate::resolve::policy::Origin;
+
+/// Later rules that a finding names.
+const MAX_TOLD: usize = 8;
+
+/// The rules that change nothing, because later rules or the default do the same.
+pub fn redundant(
+    stories: Stories<'_>,
+    judgement: &Judgement<'_>,
+    budget: Budget,
+    shows: &dyn Fn(&Lint) -> bool,
+) -> Vec<Finding> {
+    let by_default = shows(&catalogue::REDUNDANT_WITH_DEFAULT);
+    if !by_default && !shows(&catalogue::REDUNDANT_RULE) {
+        return Vec::new();
+    }
+    // A rule that no packet reaches is told already; what it would do counts for nobody.
+    let dead = per_chain(judgement, |places| judgement.is_dead(places));
+    let asked = per_chain(judgement, |places| is_asked(judgement, places));
+    let answers: Vec<Vec<Without>> = judgement
+        .chains
+        .iter()
+        .zip(dead.iter().zip(&asked))
+        .map(|(judged, (dead, asked))| answers(judged, dead, asked, budget))
+        .collect();
+    let statements = judgement.statements.iter();
+    let found = statements.filter(|(_, places)| is_asked(judgement, places));
+    found
+        .filter_map(|(origin, places)| {
+            let answers = places.iter().map(|at| answers[at.chain][at.step.0 as usize]);
+            let lint = lint_of(answers)?;
+            let is_last = is_last(judgement, places);
+            (shows(lint) && !is_last).then(|| finding(stories, judgement, *origin, places, lint))
+        })
+        .collect()
+}
+
+/// What all answers about one rule come to.
+fn lint_of(answers: impl Iterator<Item = Without>) -> Option<&'static Lint> {
+    let mut lint = &catalogue::REDUNDANT_RULE;
+    for answer in answers {
+        match answer {
+            Without::SameByRules => {}
+            Without::SameByDefault => lint = &catalogue::REDUNDANT_WITH_DEFAULT,
+            Without::Different | Without::Unknown => return None,
+        }
+    }
+    Some(lint)
+}
+
+/// For each step of each chain, whether its statement is one of some.
+fn per_chain(judgement: &Judgement<'_>, is: impl Fn(&[At]) -> bool) -> Vec<Vec<bool>> {
+    let none = |judged: &Judged<'_>| vec![false; judged.flat.steps.len()];
+    let mut marked: Vec<Vec<bool>> = judgement.chains.iter().map(none).collect();
+    for places in judgement.statements.values().filter(|places| is(places)) {
+        for at in places {
+            marked[at.chain][at.step.0 as usize] = true;
+        }
+    }
+    marked
+}
+
+/// Whether a statement can be judged: it decides, nothing of it depends on history, it is live, and
+/// without it each list has one step less.
+fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
+    let decides = |at: &At| {
+        let entry = judgement.step(*at).entry;
+        matches!(entry.effect, Effect::Decide(_)) && entry.limits.is_empty()
+    };
+    let one_each = places.windows(2).all(|pair| pair[0].chain != pair[1].chain);
+    let nat = places.iter().filter(|at| judgement.chains[at.chain].flat.base.is_nat()).count();
+    // A translation that is made at several places is more than its parts.
+    let is_simple = nat == 0 || nat == places.len();
+    let is_whole = places.iter().all(|at| judgement.chains[at.chain].flat.is_whole);
+    !places.is_empty()
+        && one_each
+        && is_simple
+        && is_whole
+        && places.iter().all(decides)
+        && !judgement.is_dead(places)
+}
+
+fn answers(judged: &Judged<'_>, dead: &[bool], asked: &[bool], budget: Budget) -> Vec<Without> {
+    if !asked.contains(&true) {
+        return vec![Without::Different; asked.len()];
+    }
+    let list = judged.flat.list_of(budget, |rule| !dead[rule.0 as usize]);
+    let default = judged.flat.default_effect;
+    list.each(
+        |rule| {
+            if asked[rule.0 as usize] { list.without(rule, default) } else { Without::Different }
+        },
+    )
+}
+
+/// Whether a statement is the last that says something in each of its chains: what drops the rest is
+/// good style.
+fn is_last(judgement: &Judgement<'_>, places: &[At]) -> bool {
+    places.iter().all(|at| {
+        let steps = &judgement.chains[at.chain].flat.steps;
+        at.step.0 as usize + 1 == steps.len() && judgement.step(*at).entry.set.is_everything()
+    })
+}
+
+fn finding(
+    stories: Stories<'_>,
+    judgement: &Judgement<'_>,
+    origin: Origin,
+    places: &[At],
+    lint: &'static Lint,
+) -> Finding {
+    let done = places.first().map_or("treated", |at| deed(judgement.step(*at)).done);
+    let message = if lint == &catalogue::REDUNDANT_RULE {
+        format!("rule changes nothing: without it, later rules have its packets {done} too")
+    } else {
+        format!("rule changes nothing: without it, the default has its packets {done} too")
+    };
+    let mut finding = stories.about(lint, origin, message).label("could be left out");
+    let mut told = Vec::new();
+    for at in places {
+        for later in doing_the_same(&judgement.chains[at.chain], at.step) {
+            let step = &judgement.chains[at.chain].flat.steps[later.0 as usize];
+            let Some(place) = stories.place_of(step.entry, origin) else { continue };
+            if told.len() < MAX_TOLD && !told.contains(&place) {
+                told.push(place);
+                finding = finding.related(place, format!("{} them too", deed(step).does));
+            }
+        }
+    }
+    finding.help("delete it, or say by `expect` why it is there")
+}
+
+/// The later rules that take the packets of one.
+fn doing_the_same(judged: &Judged<'_>, rule: RuleNumber) -> Vec<RuleNumber> {
+    let list = &judged.list;
+    let region = list.may(rule);
+    let (seed, budget) = (rule.0.into(), list.budget);
+    let question = Question { region: &region, among: Among::ALL.but(rule), seed, budget };
+    match list.hiding.uncovered(&question) {
+        Answer::Covered(cover) => {
+            let later = cover.members.into_iter().map(|member| member.rule);
+            later.filter(|member| *member > rule).collect()
+        }
+        Answer::Uncovered(_) | Answer::Incomplete => Vec::new(),
+    }
+}
+
+/// The live rules that share packets with an earlier rule of another effect: one finding each.
+pub fn overlaps(stories: Stories<'_>, judgement: &Judgement<'_>) -> Vec<Finding> {
+    let statements = judgement.statements.iter();
+    let live = statements.filter(|(_, places)| !judgement.is_dead(places));
+    live.filter_map(|(origin, places)| {
+        places.iter().find_map(|at| overlap(stories, &judgement.chains[at.chain], *origin, *at))
+    })
+    .collect()
+}
+
+fn overlap(stories: Stories<'_>, judged: &Judged<'_>, origin: Origin, at: At) -> Option<Finding> {
+    let list = &judged.list;
+    let step = judged.flat.step(at.step)?;
+    let region = list.may(at.step);
+    let earlier =
+        list.hiding.meeting(&region, Among::before(at.step)).into_iter().find(|earlier| {
+            let other = &judged.flat.steps[earlier.0 as usize];
+            let is_written = matches!(other.entry.reason, Reason::Written(_));
+            let both = || list.space().intersection(&region, &list.may(*earlier));
+            is_written && other.effect != step.effect && !list.space().is_empty(&both())
+        })?;
+    let other = judged.flat.step(earlier)?;
+    let place = stories.place_of(other.entry, origin)?;
+    let message = "rule shares packets with an earlier rule that does something else".to_owned();
+    Some(
+        stories
+            .about(&catalogue::OVERLAP, origin, message)
+            .label(format!("{} what is left", deed(step).does))
+            .related(place, format!("{} them first", deed(other).does)),
+    )
+}
