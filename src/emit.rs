@@ -11,6 +11,8 @@ pub mod plan;
 
 pub mod nft;
 
+pub mod load;
+
 pub mod rate;
 
 pub mod quote;
@@ -22,6 +24,7 @@ mod matches;
 mod target;
 
 pub use iptables::{Header, iptables};
+pub use load::load_script;
 pub use nft::{Untranslatable, nft};
 pub use plan::{plan, plan_json};
 pub use rule::{rule_text, unwritable};

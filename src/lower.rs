@@ -18,6 +18,7 @@ mod implicit;
 mod layout;
 mod limit;
 mod nat;
+mod own;
 mod part;
 mod place;
 mod port_map;
@@ -129,7 +130,14 @@ impl<'a> Lowering<'a> {
             self.base_chain(Hook::Forward, forward),
             self.base_chain(Hook::Output, output),
         ];
-        Ruleset { family: self.family, tables: self.tables(built_in, users) }
+        let family = self.family;
+        let tables = self.tables(built_in, users);
+        let mut ruleset = Ruleset { family, tables, preserve: false };
+        if let Some(preserve) = &policy.preserve {
+            let origin = Origin::Statement { span: preserve.span, call: None };
+            own::preserve_others(&mut ruleset, origin);
+        }
+        ruleset
     }
 
     fn user_chain(&mut self, chain: &policy::Chain) -> Chain {

@@ -18,6 +18,7 @@ mod messages;
 mod names;
 mod nat;
 pub mod policy;
+mod preserve;
 mod remarks;
 mod rules;
 mod services;
@@ -182,6 +183,7 @@ impl<'a> Resolver<'a> {
         }
         let defaults = self.defaults(statements);
         let implicit = self.implicit(statements);
+        let preserve = self.preserve(statements);
         self.check_chains(&chains);
         self.check_definitions();
         // A definition may be used in what could not be read.
@@ -195,6 +197,7 @@ impl<'a> Resolver<'a> {
             items: std::mem::take(&mut self.items),
             calls: std::mem::take(&mut self.calls),
             promises: std::mem::take(&mut self.promises),
+            preserve,
         };
         self.mention_forwarding(&policy);
         policy
@@ -275,7 +278,6 @@ impl<'a> Resolver<'a> {
             StatementKind::Protect { .. } => self.promise(PromiseKind::Protect, span),
             StatementKind::Test { .. } => self.promise(PromiseKind::Test, span),
             StatementKind::Set(_) => self.report(messages::not_supported(span, "set")),
-            StatementKind::Preserve(_) => self.report(messages::not_supported(span, "preserve")),
             StatementKind::Docker { .. } => self.report(messages::not_supported(span, "docker")),
             StatementKind::Raw { .. } => self.report(messages::not_supported(span, "raw")),
             // Read before, from all files; in a block they are refused by `inner`.
@@ -288,6 +290,7 @@ impl<'a> Resolver<'a> {
             | StatementKind::Chain { .. }
             | StatementKind::Default(_)
             | StatementKind::Implicit(_)
+            | StatementKind::Preserve(_)
             | StatementKind::Invalid => {}
         }
     }

@@ -19,6 +19,9 @@ pub struct Ruleset {
     pub family: Family,
     /// In the order printed: filter, nat, mangle, raw; each once.
     pub tables: Vec<Table>,
+    /// Whether the rules of others stay beside these. Then every rule stands in a chain whose name
+    /// begins with [`OWN_PREFIX`], but for a jump to it in each chain of the kernel that has some.
+    pub preserve: bool,
 }
 
 impl Ruleset {
@@ -91,6 +94,9 @@ impl Table {
 
 /// Longest chain name that iptables takes.
 pub const MAX_CHAIN_NAME: usize = 28;
+
+/// With this begin the names of a ruleset's own chains where the rules of others stay.
+pub const OWN_PREFIX: &str = "pal-";
 
 /// Longest comment that the kernel keeps; it cuts longer ones without a word.
 pub const MAX_COMMENT: usize = 255;

@@ -64,6 +64,7 @@ catalogue! {
     NOT_UTF8 = "not-utf8", Error, "a file that is not UTF-8 text";
     ONE_FAMILY_ONLY = "one-family-only", Note, "a rule that loses one family although another of its lists has members in it";
     OVERLAPPING_ZONES = "overlapping-zones", Error, "two zones on one interface whose nets overlap";
+    PRESERVED_CLASH = "preserved-clash", Error, "a chain or mark of the policy that belongs to what it preserves";
     RECURSIVE_DEFINITION = "recursive-definition", Error, "a definition that needs itself";
     REDEFINED_SERVICE = "redefined-service", Note, "a service of the standard library given another meaning";
     RESERVED_NAME = "reserved-name", Error, "a reserved word defined as a name";

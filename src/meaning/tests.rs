@@ -45,6 +45,7 @@ fn policy(items: Vec<Item>) -> Policy {
         items,
         calls: Vec::new(),
         promises: Vec::new(),
+        preserve: None,
     }
 }
 

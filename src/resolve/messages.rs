@@ -3,6 +3,7 @@
 mod direction;
 mod files;
 mod names;
+mod others;
 mod rules;
 mod translation;
 mod values;
@@ -22,6 +23,7 @@ fn with_article(noun: &str) -> String {
 pub use direction::*;
 pub use files::*;
 pub use names::*;
+pub use others::*;
 pub use rules::*;
 pub use translation::*;
 pub use values::*;

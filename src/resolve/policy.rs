@@ -26,6 +26,8 @@ pub struct Policy {
     pub calls: Vec<Call>,
     /// What the policy promises of itself, in the order written.
     pub promises: Vec<Promise>,
+    /// What other programs have and keep; `None` when the policy's rules are all there is.
+    pub preserve: Option<Preserve>,
 }
 
 impl Policy {
@@ -38,6 +40,17 @@ impl Policy {
         }
         Some(call.span)
     }
+}
+
+/// What belongs to other programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preserve {
+    /// The first statement that says so.
+    pub span: Span,
+    /// The names of their chains, where `*` and `?` stand for any letters and any letter.
+    pub chains: Vec<Arc<str>>,
+    /// The bits that they have in packet marks.
+    pub mark_bits: u32,
 }
 
 /// An `assert`, `protect` or `test` item, kept as written.

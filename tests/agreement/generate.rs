@@ -157,6 +157,9 @@ pub fn policy(seed: u64) -> String {
             "implicit loopback, established, neighbour-discovery\n",
         ]);
     }
+    if random.once_in(4) {
+        text += "preserve docker, kubernetes\n";
+    }
     text += "chain guard {\n";
     for _ in 0..random.below(4) {
         let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \""]);

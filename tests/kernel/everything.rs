@@ -413,7 +413,7 @@ pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
     let marked = vec![rule(vec![yes(MatchKind::Ttl(9))], Target::Accept)];
     let mangle = table(TableName::Mangle, &[("OUTPUT", marked.clone())], Vec::new());
     let raw = table(TableName::Raw, &[("PREROUTING", marked)], Vec::new());
-    Ruleset { family, tables: vec![filter, nat(&places), mangle, raw] }
+    Ruleset { family, tables: vec![filter, nat(&places), mangle, raw], preserve: false }
 }
 
 pub fn yes(kind: MatchKind) -> Match {

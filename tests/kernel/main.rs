@@ -8,7 +8,7 @@
 //! when it panics or is killed. The machine's own rules are never touched.
 //!
 //! Run them with `scripts/test` or `sudo cargo test --test kernel`. They need root, both variants
-//! of iptables, nft, ipset and iproute2. Where one is missing each test prints a line that
+//! of iptables, nft, ipset, iproute2 and shellcheck. Where one is missing each test prints a line that
 //! begins with `SKIPPED:` and passes; with `PALISADE_KERNEL=required` in the environment it fails.
 //!
 //! To read, from the ground up: `netns` is one namespace, `load` puts rules into it and
@@ -17,6 +17,7 @@
 //! test says about the answer. `examples` are the policies and what each must let through,
 //! `compiled` their rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
+//! `script` runs the script that is written beside the rules, among the rules of `others`.
 //! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
@@ -38,6 +39,9 @@ mod expect;
 mod compiled;
 mod examples;
 mod hand;
+
+mod others;
+mod script;
 
 mod everything;
 mod taken;

@@ -144,7 +144,11 @@ fn agree(variant: Variant, untracked: bool) {
     let filter = table();
     let tables = vec![filter.clone()];
     let header = Header::default();
-    let mut text = iptables(&Ruleset { family: Family::V4, tables }, &header, &Sources::new());
+    let mut text = iptables(
+        &Ruleset { family: Family::V4, tables, preserve: false },
+        &header,
+        &Sources::new(),
+    );
     if untracked {
         text.push_str("*raw\n-A PREROUTING -j CT --notrack\n-A OUTPUT -j CT --notrack\nCOMMIT\n");
     }

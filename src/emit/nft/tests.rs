@@ -5,7 +5,11 @@ use crate::ruleset::{Conntrack, Match, Target};
 fn ruleset(family: Family, rules: Vec<Rule>) -> Ruleset {
     let policy = Some(ChainPolicy::Drop);
     let chain = Chain { name: "INPUT".into(), policy, rules };
-    Ruleset { family, tables: vec![Table { name: TableName::Filter, chains: vec![chain] }] }
+    Ruleset {
+        family,
+        tables: vec![Table { name: TableName::Filter, chains: vec![chain] }],
+        preserve: false,
+    }
 }
 
 fn rule(matches: Vec<Match>, target: Target) -> Rule {

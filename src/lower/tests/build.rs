@@ -34,6 +34,7 @@ pub(super) fn policy() -> Build {
     };
     let policy = Policy {
         promises: Vec::new(),
+        preserve: None,
         defaults: Defaults {
             input: default(Verdict::Drop),
             forward: default(Verdict::Drop),

@@ -1,0 +1,105 @@
+//! `preserve`: what other programs have in the kernel and keep, and that the policy leaves it alone.
+
+use std::sync::Arc;
+
+use super::policy::Preserve;
+use super::{Resolver, messages};
+use crate::ruleset::{MAX_CHAIN_NAME, OWN_PREFIX};
+use crate::source::{Span, glob_matches};
+use crate::syntax::tree::{Pattern, Statement, StatementKind};
+use crate::syntax::unquote;
+
+/// A program that has chains of its own.
+struct Program {
+    name: &'static str,
+    chains: &'static [&'static str],
+    /// The bits of packet marks that it uses.
+    mark_bits: u32,
+}
+
+/// What each program puts into the kernel: Docker's `bridge` driver; kube-proxy and kubelet with the
+/// marks that they set unless told otherwise (`masqueradeBit` 14, `dropBit` 15), and the network
+/// plug-ins beside them; libvirt's networks; fail2ban's `iptables` actions.
+const PROGRAMS: [Program; 4] = [
+    Program { name: "docker", chains: &["DOCKER", "DOCKER-*"], mark_bits: 0 },
+    Program {
+        name: "kubernetes",
+        chains: &["KUBE-*", "CNI-*", "cali-*", "CILIUM_*", "FLANNEL-*", "WEAVE-*"],
+        mark_bits: 0xc000,
+    },
+    Program { name: "libvirt", chains: &["LIBVIRT_*"], mark_bits: 0 },
+    Program { name: "fail2ban", chains: &["f2b-*", "fail2ban-*"], mark_bits: 0 },
+];
+
+impl<'a> Resolver<'a> {
+    /// What all statements of the policy preserve; `None` when none does.
+    pub(super) fn preserve(&mut self, statements: &[&'a Statement]) -> Option<Preserve> {
+        let mut preserve: Option<Preserve> = None;
+        for statement in statements {
+            let StatementKind::Preserve(patterns) = &statement.kind else { continue };
+            let nothing = || Preserve { span: statement.span, chains: Vec::new(), mark_bits: 0 };
+            let preserve = preserve.get_or_insert_with(nothing);
+            for pattern in patterns {
+                let (span, found) = self.preserved(*pattern);
+                for chain in found.iter().flat_map(|found| found.0.iter()) {
+                    self.check_preserved_chain(chain, span);
+                    if !preserve.chains.contains(chain) {
+                        preserve.chains.push(Arc::clone(chain));
+                    }
+                }
+                preserve.mark_bits |= found.map_or(0, |(_, mark_bits)| mark_bits);
+            }
+        }
+        preserve
+    }
+
+    /// The chains and mark bits of one word or pattern.
+    fn preserved(&mut self, pattern: Pattern) -> (Span, Option<(Vec<Arc<str>>, u32)>) {
+        match pattern {
+            Pattern::Name(name) => {
+                let word = self.text(name.0);
+                let program = PROGRAMS.iter().find(|program| program.name == word);
+                if program.is_none() {
+                    let known = PROGRAMS.map(|program| program.name);
+                    self.report(messages::unknown_program(name.0, word, &known));
+                }
+                let chains = |program: &Program| program.chains.iter().map(|&c| c.into()).collect();
+                (name.0, program.map(|program| (chains(program), program.mark_bits)))
+            }
+            Pattern::Quoted(text) => {
+                let pattern = unquote(self.text(text.0));
+                let odd = |c: char| c.is_whitespace() || c.is_control();
+                if pattern.is_empty() || pattern.len() > MAX_CHAIN_NAME || pattern.contains(odd) {
+                    self.report(messages::no_chain_pattern(text.0));
+                    return (text.0, None);
+                }
+                if may_begin_with(&pattern, OWN_PREFIX) {
+                    self.report(messages::preserves_itself(text.0));
+                    return (text.0, None);
+                }
+                (text.0, Some((vec![pattern.as_ref().into()], 0)))
+            }
+        }
+    }
+
+    /// The policy's own chains have other names.
+    fn check_preserved_chain(&mut self, pattern: &str, preserved: Span) {
+        let mut faults = Vec::new();
+        for entry in &self.names.chains.entries {
+            let word = self.text(entry.span);
+            if glob_matches(pattern, word) {
+                faults.push(messages::preserved_chain(entry.span, word, preserved));
+            }
+        }
+        for finding in faults {
+            self.report(finding);
+        }
+    }
+}
+
+/// Whether some name that fits the pattern begins so.
+fn may_begin_with(pattern: &str, prefix: &str) -> bool {
+    let letters = pattern.split(['*', '?']).next().unwrap_or_default();
+    let open = letters.len() < pattern.len();
+    letters.starts_with(prefix) || (open && prefix.starts_with(letters))
+}
