@@ -1,8 +1,10 @@
-//! Questions about rulesets, one a file.
+//! Questions about policies and rulesets, one a file.
 //!
 //! What goes in is read, never changed; what comes out are answers with the rules and packets that
 //! show them.
 
+pub mod expiry;
 pub mod trace;
 
+pub use expiry::expired;
 pub use trace::trace;

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{
-    Account, CtStates, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch, Prefix, Protocol,
-    Rate,
+    Account, CtStates, Dscp, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch, Prefix,
+    Protocol, Rate, TimeWindow,
 };
 use crate::source::Span;
 
@@ -201,6 +201,12 @@ pub enum MatchKind {
     Length(u16, u16),
     /// `-m ttl --ttl-eq`, `-m hl --hl-eq`
     Ttl(u8),
+    /// `-m dscp --dscp`
+    Dscp(Dscp),
+    /// `-m time`
+    Time(TimeWindow),
+    /// `-m policy --pol ipsec`, `--dir out` when `outgoing`, else `--dir in`.
+    Ipsec { outgoing: bool },
     /// `-m comment --comment`: always true.
     Comment(Arc<str>),
     /// `-m limit`

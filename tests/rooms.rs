@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "lower",
         &["source", "net", "packet", "diagnostic", "syntax", "ruleset", "resolve", "meaning"],
     ),
-    ("analyze", &["net", "packet", "ruleset", "resolve", "meaning", "diagnostic"]),
+    ("analyze", &["source", "net", "packet", "ruleset", "resolve", "meaning", "diagnostic"]),
     ("emit", &["source", "net", "ruleset"]),
     (
         "cli",
@@ -117,6 +117,8 @@ fn only_cli_touches_the_world() {
         "use std::{",
         "println!",
         "print!(",
+        "jiff::Timestamp",
+        "jiff::tz",
         "tempfile",
         "anstream",
     ];

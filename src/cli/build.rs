@@ -81,7 +81,7 @@ impl Build {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
         let destination = Destination::of(self.output.as_deref(), self.emit)?;
-        let mut policy = front::check(&self.file)?;
+        let mut policy = front::check(&self.file, &levels)?;
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }

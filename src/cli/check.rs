@@ -85,7 +85,7 @@ fn check_path(path: &Path, levels: &Levels, terminal: &Terminal) -> (Vec<Checked
     let mut policies = Vec::new();
     let mut outcome = Outcome::Clean;
     for file in files {
-        match front::check(&file) {
+        match front::check(&file, levels) {
             Ok(mut policy) => {
                 policy.findings = levels.apply(policy.findings);
                 policies.push(policy);

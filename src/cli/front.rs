@@ -89,7 +89,7 @@ impl Checked {
 /// Reads and resolves the policy at `path`; `-` is standard input.
 ///
 /// What the system refuses for the root itself is a failure; a root that is no text is a finding.
-pub(super) fn check(path: &Path) -> Result<Checked, Failure> {
+pub(super) fn check(path: &Path, levels: &Levels) -> Result<Checked, Failure> {
     let root = Root::of(path);
     let mut sources = Sources::new();
     let names = Names::within(root.folder.to_string_lossy());
@@ -112,7 +112,8 @@ pub(super) fn check(path: &Path) -> Result<Checked, Failure> {
     };
     let mut loader = DiskLoader::new(&root.folder, text.len());
     let id = sources.add(root.name.clone(), text);
-    let resolved = pipeline::resolve(id, &mut sources, &mut loader);
+    let mut resolved = pipeline::resolve(id, &mut sources, &mut loader);
+    resolved.findings.extend(pipeline::expired(&resolved.policy, levels.today));
     let included = loader.read().to_vec();
     Ok(checked(sources, resolved.findings, resolved.files, included, Some(resolved.policy)))
 }

@@ -1,10 +1,13 @@
-//! Which lints fail a run: `--deny`, `--warn` and `--allow`.
+//! Which lints fail a run, and as of which day: `--deny`, `--warn`, `--allow` and `--today`.
 //!
 //! What is an error by itself cannot be lowered: the compiler could not go on from it.
 
 use std::collections::BTreeMap;
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::failure::Failure;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
@@ -26,6 +29,14 @@ pub(super) struct LevelOptions {
     /// Do not show findings of this lint
     #[arg(long, value_name = "LINT", value_delimiter = ',')]
     allow: Vec<String>,
+
+    /// The day by which `until` is judged, as in 2026-12-31 [default: today, in UTC]
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    today: Option<Date>,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "not a day such as 2026-12-31".to_owned())
 }
 
 /// What becomes of a finding.
@@ -35,9 +46,10 @@ enum Fate {
     Hidden,
 }
 
-/// The levels asked for.
-#[derive(Debug, Default)]
+/// How findings are judged.
+#[derive(Debug)]
 pub(super) struct Levels {
+    pub(super) today: Date,
     deny_warnings: bool,
     fates: BTreeMap<&'static str, Fate>,
 }
@@ -45,7 +57,9 @@ pub(super) struct Levels {
 impl LevelOptions {
     /// The levels, when every lint is known and has one of them.
     pub(super) fn levels(&self) -> Result<Levels, Failure> {
-        let mut levels = Levels::default();
+        let today =
+            self.today.unwrap_or_else(|| Timestamp::now().to_zoned_datetime(TimeZone::UTC).date());
+        let mut levels = Levels { today, deny_warnings: false, fates: BTreeMap::new() };
         for name in &self.deny {
             if name == WARNINGS {
                 levels.deny_warnings = true;
@@ -113,7 +127,8 @@ mod tests {
 
     fn options(deny: &[&str], warn: &[&str], allow: &[&str]) -> Result<Levels, Failure> {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        LevelOptions { deny: list(deny), warn: list(warn), allow: list(allow) }.levels()
+        let (deny, warn, allow) = (list(deny), list(warn), list(allow));
+        LevelOptions { deny, warn, allow, today: None }.levels()
     }
 
     fn judged(levels: &Levels, lint: &'static Lint) -> Option<Level> {

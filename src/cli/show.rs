@@ -34,7 +34,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
-        let mut policy = front::check(&self.file)?;
+        let mut policy = front::check(&self.file, &levels)?;
         if let Some(outcome) = policy.tell(&levels, terminal) {
             return Ok(outcome);
         }

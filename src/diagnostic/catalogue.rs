@@ -43,6 +43,7 @@ catalogue! {
     CONFLICTING_DIRECTION = "conflicting-direction", Error, "clauses that ask for two directions at once";
     DUPLICATE_CLAUSE = "duplicate-clause", Error, "a clause given twice in one statement";
     DUPLICATE_DEFINITION = "duplicate-definition", Error, "a name defined twice in its name space";
+    EXPIRED_RULE = "expired-rule", Warning, "a rule past its `until`";
     FAMILY_NOT_DROPPED = "family-not-dropped", Warning, "a drop or reject that loses a family because a zone has no nets in it";
     FILE_TOO_LARGE = "file-too-large", Error, "a policy of more bytes than are read";
     FORWARDING_NEEDED = "forwarding-needed", Note, "a policy that forwards needs the kernel's forwarding switched on";

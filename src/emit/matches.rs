@@ -3,7 +3,9 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::net::{Account, CtState, Family, FlagMatch, IcmpType, MarkMatch, Prefix, TcpFlags};
+use crate::net::{
+    Account, CtState, Family, FlagMatch, IcmpType, MarkMatch, Prefix, TcpFlags, TimeWindow,
+};
 use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind};
 
 use super::address::{address_text, prefix_text, short_prefix_text};
@@ -72,6 +74,14 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
             Family::V4 => of("ttl", 0, format!("--ttl-eq {ttl}")),
             Family::V6 => of("hl", 0, format!("--hl-eq {ttl}")),
         },
+        MatchKind::Dscp(dscp) => of("dscp", 0, format!("--dscp {dscp}")),
+        MatchKind::Time(window) => of("time", 0, time_window(*window)),
+        MatchKind::Ipsec { outgoing } => {
+            // As the tools print it back: the direction has no opposite.
+            let dir = if *outgoing { "out" } else { "in" };
+            let pol = if no { "none" } else { "ipsec" };
+            Some(Words::of("policy", 0, false, format!("--dir {dir} --pol {pol}")))
+        }
         MatchKind::Comment(text) => of("comment", 0, format!("--comment {}", quoted(text))),
         MatchKind::Limit { rate, burst } => {
             of("limit", 0, limit(&rate_text(counted(*rate, Counter::Limit)), *burst))
@@ -185,6 +195,27 @@ fn mark_text(mark: MarkMatch) -> String {
         u32::MAX => format!("{:#x}", mark.value()),
         bits => format!("{:#x}/{bits:#x}", mark.value()),
     }
+}
+
+/// `--timestart 22:00:00 --timestop 06:00:00 --weekdays Mon,Tue --kerneltz --contiguous`
+fn time_window(window: TimeWindow) -> String {
+    let mut options = Vec::new();
+    if let Some((start, end)) = window.hours {
+        options.push(format!("--timestart {start}:00 --timestop {end}:00"));
+    }
+    if !window.days.is_every_day() {
+        let capital = |name: &str| format!("{}{}", name[..1].to_ascii_uppercase(), &name[1..]);
+        let days: Vec<String> = window.days.iter().map(|day| capital(day.name())).collect();
+        options.push(format!("--weekdays {}", days.join(",")));
+    }
+    if window.local {
+        options.push("--kerneltz".to_owned());
+    }
+    // Without it the hours after midnight would belong to the day on which they are.
+    if window.wraps() {
+        options.push("--contiguous".to_owned());
+    }
+    options.join(" ")
 }
 
 fn name(account: &Account) -> String {

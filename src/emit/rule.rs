@@ -52,6 +52,7 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
     match &found.kind {
         MatchKind::Limit { .. } if no => Some("limit cannot be negated"),
         MatchKind::Comment(_) if no => Some("comment cannot be negated"),
+        MatchKind::Time(_) if no => Some("a time window cannot be negated"),
         MatchKind::Conntrack(asked) if no && conditions(asked) != 1 => {
             Some("several conditions of conntrack cannot be negated together")
         }
@@ -90,6 +91,9 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
         | MatchKind::Group(_)
         | MatchKind::Length(..)
         | MatchKind::Ttl(_)
+        | MatchKind::Dscp(_)
+        | MatchKind::Time(_)
+        | MatchKind::Ipsec { .. }
         | MatchKind::Comment(_)
         | MatchKind::Limit { .. }
         | MatchKind::Hashlimit(_)

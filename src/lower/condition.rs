@@ -1,6 +1,6 @@
 //! Conditions beside a flow → matches; conditions of one kind become one.
 
-use crate::net::{CtState, CtStates, FlagMatch, IntervalSet, Mac, MarkMatch};
+use crate::net::{CtState, CtStates, Dscp, FlagMatch, IntervalSet, Mac, MarkMatch};
 use crate::resolve::policy::Condition;
 use crate::ruleset::{Conntrack, MatchKind};
 
@@ -18,12 +18,14 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// `None` when no packet meets them all.
-    pub(super) fn of(conditions: &[Condition]) -> Option<Self> {
+    /// `None` when no packet meets them all. `leaves` says that ipsec is asked of the way out, which
+    /// the kernel knows behind the routing only.
+    pub(super) fn of(conditions: &[Condition], leaves: bool) -> Option<Self> {
         let mut all = Conditions::default();
         let mut states: Option<CtStates> = None;
         let mut mark: Option<MarkMatch> = None;
         let mut ttl: Option<u8> = None;
+        let mut dscp: Option<Dscp> = None;
         for condition in conditions {
             match condition {
                 Condition::State(more) => {
@@ -51,6 +53,10 @@ impl Conditions {
                 }
                 Condition::Ttl(more) if ttl.is_some_and(|known| known != *more) => return None,
                 Condition::Ttl(more) => ttl = Some(*more),
+                Condition::Dscp(more) if dscp.is_some_and(|known| known != *more) => return None,
+                Condition::Dscp(more) => dscp = Some(*more),
+                Condition::During(window) => all.common.push(MatchKind::Time(*window).into()),
+                Condition::Ipsec => all.common.push(MatchKind::Ipsec { outgoing: leaves }.into()),
             }
         }
         if let Some(states) = states.filter(|states| *states != CtState::ALL.into_iter().collect())
@@ -63,6 +69,7 @@ impl Conditions {
         }
         all.common.extend(mark.map(|mark| MatchKind::Mark(mark).into()));
         all.common.extend(ttl.map(|ttl| MatchKind::Ttl(ttl).into()));
+        all.common.extend(dscp.map(|dscp| MatchKind::Dscp(dscp).into()));
         Some(all)
     }
 

@@ -77,7 +77,8 @@ impl Lowering<'_> {
         if flows.is_empty() {
             return None;
         }
-        let conditions = Conditions::of(&rule.conditions)?;
+        let leaves = scope == Scope::Hook(Hook::Output);
+        let conditions = Conditions::of(&rule.conditions, leaves)?;
         let meant = match &flows[..] {
             [(flow, parts)] => self.flow_set(flow, parts, &conditions),
             flows => {

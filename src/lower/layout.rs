@@ -279,6 +279,9 @@ fn word(set: &Set) -> &'static str {
             | MatchKind::Group(_)
             | MatchKind::Length(..)
             | MatchKind::Ttl(_)
+            | MatchKind::Dscp(_)
+            | MatchKind::Time(_)
+            | MatchKind::Ipsec { .. }
             | MatchKind::Comment(_)
             | MatchKind::Limit { .. }
             | MatchKind::Hashlimit(_)

@@ -17,7 +17,8 @@ use super::{Hooks, Lowering};
 impl Lowering<'_> {
     /// Appends what a NAT statement says in this family.
     pub(super) fn nat_statement(&mut self, hooks: &mut Hooks, nat: &Nat) {
-        let Some(conditions) = Conditions::of(&nat.conditions) else { return };
+        let leaves = matches!(nat.kind, NatKind::Source { .. });
+        let Some(conditions) = Conditions::of(&nat.conditions, leaves) else { return };
         if !nat.families.contains(self.family) {
             return;
         }

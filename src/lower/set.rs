@@ -309,7 +309,10 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::Group(_) => 18,
         MatchKind::Length(..) => 19,
         MatchKind::Ttl(_) => 20,
-        MatchKind::Comment(_) => 21,
-        MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => 22,
+        MatchKind::Dscp(_) => 21,
+        MatchKind::Time(_) => 22,
+        MatchKind::Ipsec { .. } => 23,
+        MatchKind::Comment(_) => 24,
+        MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => 25,
     }
 }

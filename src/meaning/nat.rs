@@ -17,7 +17,9 @@ pub(super) fn statement<'p>(policy: &Policy, nat: &'p Nat, sets: &mut Sets<'p>, 
     if !nat.families.contains(sets.family) {
         return;
     }
-    let mut said = Said { nat, conditions: all_of(&nat.conditions), lists, family: sets.family };
+    let leaves = matches!(nat.kind, NatKind::Source { .. });
+    let conditions = all_of(&nat.conditions, leaves);
+    let mut said = Said { nat, conditions, lists, family: sets.family };
     match &nat.kind {
         NatKind::Source { source, destination, parts, translation } => {
             if let Some(translation) = source_translation(translation, sets.family) {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::quick::QuickBuild;
 use crate::net::{Addresses, Family, Interface, Ports, Protocol};
-use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
-use crate::resolve::policy::{Condition, Flow, Part, Place};
+use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product, opaque};
+use crate::resolve::policy::{Condition, Flow, Hook, Part, Place, Scope};
 
 /// Makes factors for one family and remembers them, so that 100,000 rules `from lan` hold one list
 /// of lan's addresses. (The maps are only looked up in, never walked: their order is not seen.)
@@ -52,7 +52,8 @@ impl<'p> Sets<'p> {
                 continue;
             }
             let parts = self.parts(&flow.parts);
-            let conditions = shared.get_or_insert_with(|| all_of(conditions)).clone();
+            let leaves = flow.scope == Scope::Hook(Hook::Output);
+            let conditions = shared.get_or_insert_with(|| all_of(conditions, leaves)).clone();
             products.extend(Product::of([source, destination, parts, conditions]));
         }
         (!products.is_empty()).then(|| PacketSet::of(family, products))
@@ -172,8 +173,8 @@ fn part_constraints(part: &Part, of: PartsOf) -> Vec<Constraint> {
     }
 }
 
-/// Packets that meet all conditions.
-pub(super) fn all_of(conditions: &[Condition]) -> Factor {
+/// Packets that meet all conditions; `leaves` is whether those of the carrier are about the way out.
+pub(super) fn all_of(conditions: &[Condition], leaves: bool) -> Factor {
     Factor::all(conditions.iter().map(|condition| match condition {
         Condition::State(states) => Constraint::state(*states),
         Condition::Flags(flags) => Constraint::flags(*flags),
@@ -183,6 +184,9 @@ pub(super) fn all_of(conditions: &[Condition]) -> Factor {
         Condition::Group(account) => Constraint::group(account),
         Condition::Length(lengths) => Constraint::length(lengths),
         Condition::Ttl(ttl) => Constraint::ttl(*ttl),
+        Condition::Dscp(dscp) => Constraint::dscp(*dscp),
+        Condition::During(window) => Constraint::opaque(opaque::now_within(window), true),
+        Condition::Ipsec => Constraint::opaque(opaque::through_ipsec(leaves), true),
     }))
 }
 

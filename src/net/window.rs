@@ -19,6 +19,12 @@ impl Weekday {
     pub fn name(self) -> &'static str {
         Self::NAMES[usize::from(self.0)]
     }
+
+    /// 0 for Monday to 6 for Sunday.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
 }
 
 /// Some days of the week.
@@ -43,6 +49,12 @@ impl Weekdays {
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Weekdays(self.0 | other.0)
+    }
+
+    /// The day after each of them.
+    #[must_use]
+    pub fn next_days(self) -> Self {
+        Weekdays((self.0 << 1 | self.0 >> 6) & Self::ALL)
     }
 
     #[must_use]
@@ -71,6 +83,14 @@ impl Minute {
             text.parse::<u16>().ok().filter(|number| plain && *number < below)
         };
         Some(Minute(number(hours, 1..=2, 24)? * 60 + number(minutes, 2..=2, 60)?))
+    }
+}
+
+impl Minute {
+    /// Of the day, at which the minute begins.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        u32::from(self.0) * 60
     }
 }
 
@@ -126,6 +146,7 @@ mod tests {
         let names = |days: Weekdays| days.iter().map(Weekday::name).collect::<Vec<_>>();
         assert_eq!(names(Weekdays::range(day("fri"), day("mon"))), ["mon", "fri", "sat", "sun"]);
         assert_eq!(names(Weekdays::range(day("tue"), day("tue"))), ["tue"]);
+        assert_eq!(names(Weekdays::range(day("sat"), day("sun")).next_days()), ["mon", "sun"]);
         assert!(Weekdays::range(day("mon"), day("sun")).is_every_day());
     }
 

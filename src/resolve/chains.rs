@@ -151,11 +151,18 @@ impl Resolver<'_> {
                         return Some(messages::mac_in_chain(clause(&["mac"]), *jump, &chain.name));
                     }
                 }
+                Condition::Ipsec => {
+                    if let Some(jump) = reach.get(&Hook::Output) {
+                        return Some(messages::ipsec_in_chain(clause(&["via"]), *jump));
+                    }
+                }
                 Condition::State(_)
                 | Condition::Flags(_)
                 | Condition::Mark(_)
                 | Condition::Length(_)
-                | Condition::Ttl(_) => {}
+                | Condition::Ttl(_)
+                | Condition::Dscp(_)
+                | Condition::During(_) => {}
             }
         }
         // Reached from one hook only, and from that without such an interface.

@@ -3,9 +3,9 @@
 use super::context::Context;
 use super::policy::{CallId, Condition};
 use super::{Resolver, messages};
-use crate::net::{Account, CtState, CtStates, FlagMatch, TcpFlags};
+use crate::net::{Account, CtState, CtStates, FlagMatch, TcpFlags, TimeWindow, Weekdays};
 use crate::source::Span;
-use crate::syntax::tree::{ArgumentKind, Clause, ClauseKind, Name, Text, Value};
+use crate::syntax::tree::{ArgumentKind, Clause, ClauseKind, DayRange, Name, Text, Value};
 
 impl<'a> Resolver<'a> {
     pub(super) fn condition(
@@ -24,6 +24,15 @@ impl<'a> Resolver<'a> {
             ClauseKind::Mark(mark) => Condition::Mark(self.read_mark(*mark)?),
             ClauseKind::Length(value) => Condition::Length(self.read_lengths(*value)?),
             ClauseKind::Ttl(value) => Condition::Ttl(self.read_byte(value.0, "ttl", u8::MAX)?),
+            ClauseKind::Dscp(value) => Condition::Dscp(self.read_dscp(*value, env)?),
+            ClauseKind::During { hours, days, local } => {
+                let local = local.is_some();
+                Condition::During(self.window(*hours, days, local, env)?)
+            }
+            ClauseKind::Via(name) => {
+                self.no_parameter(name.0, env)?;
+                self.carrier(*name)?
+            }
             _ => return None,
         })
     }
@@ -72,6 +81,35 @@ impl<'a> Resolver<'a> {
         let Some((argument, _)) = self.argument(self.text(span), env) else { return Some(()) };
         self.report(messages::parameter_cannot_stand(span, self.text(span), argument.span));
         None
+    }
+
+    /// What a packet is carried by.
+    fn carrier(&mut self, name: Name) -> Option<Condition> {
+        let word = self.text(name.0);
+        if word == "ipsec" {
+            return Some(Condition::Ipsec);
+        }
+        self.report(messages::unknown_word(name.0, word, "carrier", &["ipsec"]));
+        None
+    }
+
+    fn window(
+        &mut self,
+        hours: Option<Value>,
+        days: &[DayRange],
+        local: bool,
+        env: Option<CallId>,
+    ) -> Option<TimeWindow> {
+        let hours = match hours {
+            Some(value) => Some(self.read_hours(value)?),
+            None => None,
+        };
+        let mut all = if days.is_empty() { Weekdays::every_day() } else { Weekdays::default() };
+        for range in days {
+            self.no_parameter(range.0, env)?;
+            all = all.union(self.read_days(*range)?);
+        }
+        Some(TimeWindow { hours, days: all, local })
     }
 
     fn states(&mut self, names: &[Name], env: Option<CallId>) -> Option<CtStates> {

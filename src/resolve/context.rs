@@ -197,14 +197,13 @@ impl<'a> Resolver<'a> {
             | ClauseKind::Group(_)
             | ClauseKind::Mac(_)
             | ClauseKind::Mark(_)
+            | ClauseKind::Dscp(_)
             | ClauseKind::Length(_)
-            | ClauseKind::Ttl(_) => {
+            | ClauseKind::Ttl(_)
+            | ClauseKind::During { .. }
+            | ClauseKind::Via(_) => {
                 let condition = self.condition(clause, env)?;
                 self.add_condition(inner, condition, clause.span)?;
-            }
-            ClauseKind::During { .. } | ClauseKind::Dscp(_) | ClauseKind::Via(_) => {
-                self.report(messages::not_supported(clause.span, word(&clause.kind)));
-                return None;
             }
             ClauseKind::Within(_)
             | ClauseKind::Helper(_)

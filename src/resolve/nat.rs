@@ -65,11 +65,13 @@ impl<'a> Resolver<'a> {
     }
 
     fn check_nat_clauses(&mut self, verb: &tree::Verb, context: &Context<'a>) -> Option<()> {
-        const REMARKS: &[&str] =
-            &["ipv4", "ipv6", "mark", "comment", "owner", "ticket", "until", "expect"];
+        const REMARKS: &[&str] = &[
+            "ipv4", "ipv6", "mark", "dscp", "during", "comment", "owner", "ticket", "until",
+            "expect",
+        ];
         let own: &[&str] = match verb.kind {
-            VerbKind::Masquerade | VerbKind::Nonat => &["from", "to", "in", "out", "sport"],
-            VerbKind::Snat => &["from", "to", "in", "out", "sport", "as"],
+            VerbKind::Masquerade | VerbKind::Nonat => &["from", "to", "in", "out", "sport", "via"],
+            VerbKind::Snat => &["from", "to", "in", "out", "sport", "as", "via"],
             VerbKind::Forward => &["from", "to", "in", "at", "hairpin", "sport", "mac"],
             VerbKind::Redirect => &["from", "to", "in", "at", "sport", "mac"],
             VerbKind::Netmap(_) => &["to", "on"],

@@ -7,9 +7,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 use crate::net::{
-    Account, Addresses, CtStates, Families, Family, FlagMatch, IcmpType, Interface, IntervalSet,
-    Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate,
+    Account, Addresses, CtStates, Dscp, Families, Family, FlagMatch, IcmpType, Interface,
+    IntervalSet, Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate, TimeWindow,
 };
 use crate::source::Span;
 
@@ -311,13 +313,20 @@ pub enum Condition {
     Length(IntervalSet<u16>),
     /// Time to live, on IPv6 hop limit.
     Ttl(u8),
+    Dscp(Dscp),
+    During(TimeWindow),
+    /// The packet came in through an ipsec tunnel or transport; on output and in source NAT it will
+    /// leave through one.
+    Ipsec,
 }
 
 impl Condition {
-    /// Whether both are of one kind.
+    /// Whether both are of one kind, of which a rule needs but one. Time windows are not: what two
+    /// of them have in common need not be a window.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
+        let is_window = matches!(self, Condition::During(_));
+        !is_window && std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
     /// What holds when both of one kind do; `None` when no packet meets both, or when they are of
@@ -343,7 +352,10 @@ impl Condition {
             // knows: written once by each, they are taken for two.
             (Condition::User(_), Condition::User(_))
             | (Condition::Group(_), Condition::Group(_))
-            | (Condition::Ttl(_), Condition::Ttl(_)) => (self == other).then(|| self.clone()),
+            | (Condition::Ttl(_), Condition::Ttl(_))
+            | (Condition::Dscp(_), Condition::Dscp(_))
+            | (Condition::During(_), Condition::During(_))
+            | (Condition::Ipsec, Condition::Ipsec) => (self == other).then(|| self.clone()),
             (
                 Condition::State(_)
                 | Condition::Flags(_)
@@ -352,7 +364,10 @@ impl Condition {
                 | Condition::User(_)
                 | Condition::Group(_)
                 | Condition::Length(_)
-                | Condition::Ttl(_),
+                | Condition::Ttl(_)
+                | Condition::Dscp(_)
+                | Condition::During(_)
+                | Condition::Ipsec,
                 _,
             ) => None,
         }
@@ -419,10 +434,17 @@ pub struct Remarks {
     /// The comment that goes with the rule into the kernel: what `comment`, `owner` and `ticket` say.
     // INVARIANT: at most 255 bytes, no control characters.
     pub comment: Option<Arc<str>>,
-    /// `until DATE`: the clause.
-    pub until: Option<Span>,
+    pub until: Option<Until>,
     /// `expect LINT "reason"`: the clause.
     pub expect: Option<Span>,
+}
+
+/// `until DATE`: the last day on which the rule is meant to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Until {
+    pub date: Date,
+    /// The clause.
+    pub span: Span,
 }
 
 /// A NAT statement. Like filter rules they are first match in the order written.

@@ -1,7 +1,7 @@
 //! What a rule says to people: log lines, comments, owners and tickets.
 
 use super::context::Context;
-use super::policy::{CallId, Log, LogLevel, Remarks};
+use super::policy::{CallId, Log, LogLevel, Remarks, Until};
 use super::{Resolver, messages};
 use crate::net::{Rate, Unit};
 use crate::ruleset::{MAX_COMMENT, MAX_LOG_PREFIX};
@@ -45,9 +45,9 @@ impl Resolver<'_> {
             ClauseKind::Comment(text) => remarks.comment = Some(*text),
             ClauseKind::Owner(text) => remarks.owner = Some(*text),
             ClauseKind::Ticket(text) => remarks.ticket = Some(*text),
-            ClauseKind::Until(_) => {
-                self.report(messages::not_checked(clause.span, "`until`"));
-                inner.remarks.until = Some(clause.span);
+            ClauseKind::Until(value) => {
+                let date = self.read_date(*value);
+                inner.remarks.until = date.map(|date| Until { date, span: clause.span });
             }
             ClauseKind::Expect { .. } => {
                 self.report(messages::not_checked(clause.span, "`expect`"));

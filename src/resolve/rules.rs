@@ -162,7 +162,10 @@ impl<'a> Resolver<'a> {
                 Condition::State(_)
                 | Condition::Mark(_)
                 | Condition::Length(_)
-                | Condition::Ttl(_) => None,
+                | Condition::Ttl(_)
+                | Condition::Dscp(_)
+                | Condition::During(_)
+                | Condition::Ipsec => None,
             };
             if let Some(finding) = finding {
                 self.report(finding);

@@ -1,12 +1,17 @@
 //! Reads values as written: each fault is one finding at the value itself.
 
-use super::policy::LogLevel;
+use jiff::civil::Date;
+
+use super::policy::{CallId, LogLevel};
 use super::{Resolver, messages};
 use crate::net::address::{ParsedAddress, parse_addresses};
+use crate::net::dscp::DSCP_NAMES;
 use crate::net::port::{parse_port, parse_ports};
-use crate::net::{Account, Interface, Mac, MarkMatch, Ports, Rate};
+use crate::net::{
+    Account, Dscp, Interface, Mac, MarkMatch, Minute, Ports, Rate, Weekday, Weekdays,
+};
 use crate::source::Span;
-use crate::syntax::tree::{LogLevel as LevelWord, MarkValue, Text, Value};
+use crate::syntax::tree::{DayRange, DscpValue, LogLevel as LevelWord, MarkValue, Text, Value};
 use crate::syntax::unquote;
 
 impl<'a> Resolver<'a> {
@@ -134,6 +139,61 @@ impl<'a> Resolver<'a> {
             self.report(messages::mark_outside_mask(mark.value.0, value, mask));
         }
         read
+    }
+
+    /// A class by its name or number.
+    pub(super) fn read_dscp(&mut self, value: DscpValue, env: Option<CallId>) -> Option<Dscp> {
+        let text = self.text(value.0);
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            return self.read_byte(value.0, "dscp class", Dscp::MAX).and_then(Dscp::new);
+        }
+        self.no_parameter(value.0, env)?;
+        let read = Dscp::from_name(text);
+        if read.is_none() {
+            let known = DSCP_NAMES.map(|(name, _)| name);
+            self.report(messages::unknown_word(value.0, text, "dscp class", &known));
+        }
+        read
+    }
+
+    /// `09:00-17:30`
+    pub(super) fn read_hours(&mut self, value: Value) -> Option<(Minute, Minute)> {
+        let text = self.text(value.0);
+        let (start, end) = text.split_once('-').unwrap_or((text, ""));
+        let hours = Minute::parse(start).zip(Minute::parse(end));
+        if hours.is_none_or(|(start, end)| start == end) {
+            self.report(messages::bad_hours(value.0, text, hours.is_some()));
+            return None;
+        }
+        hours
+    }
+
+    /// `2026-12-31`
+    pub(super) fn read_date(&mut self, value: Value) -> Option<Date> {
+        let text = self.text(value.0);
+        // The parser of dates takes other forms too.
+        let plain = text.len() == "2026-12-31".len() && text.split('-').count() == 3;
+        let read = text.parse().ok().filter(|_| plain);
+        if read.is_none() {
+            self.report(messages::bad_date(value.0, text));
+        }
+        read
+    }
+
+    /// `mon` or `mon-fri`
+    pub(super) fn read_days(&mut self, range: DayRange) -> Option<Weekdays> {
+        let text = self.text(range.0);
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let mut read = [None; 2];
+        for (day, word) in read.iter_mut().zip([first, last]) {
+            *day = Weekday::from_name(word);
+            if day.is_none() {
+                self.report(messages::unknown_word(range.0, word, "day", &Weekday::NAMES));
+                return None;
+            }
+        }
+        let [first, last] = read;
+        Some(Weekdays::range(first?, last?))
     }
 
     /// A user or group.

@@ -53,6 +53,14 @@ pub fn example(name: &str) -> Rules {
     compile(&path).unwrap_or_else(|| panic!("{} is refused", path.display())).rules
 }
 
+/// A policy that a test writes.
+pub fn policy(text: &str) -> Compiled {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("policy.fw");
+    fs::write(&path, text).expect("a temporary file can be written");
+    compile(&path).unwrap_or_else(|| panic!("refused:\n{text}"))
+}
+
 fn native(policy: &Path) -> Option<String> {
     let output = build(policy, &["--emit", "nft"]);
     if output.status.success() {

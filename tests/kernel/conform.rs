@@ -2,6 +2,7 @@
 //!
 //! `PALISADE_SEEDS=1000 cargo test --test kernel conform` tries more policies than the default.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use palisade::diagnostic::has_errors;
@@ -14,7 +15,7 @@ use palisade::resolve::resolve;
 use palisade::source::{MemoryLoader, Sources};
 
 use crate::craft::{self, Marks};
-use crate::ground::{Ground, LINKS, MAC, is_local};
+use crate::ground::{Ground, LINKS, MAC, class, is_local};
 use crate::judge::{End, judge, set_port};
 use crate::load::{Rules, Variant, nft, restore};
 use crate::{generate, need};
@@ -201,7 +202,9 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
         return None;
     }
     let (user, group) = (None, None);
-    let mut packet = Packet { state: CtState::New, mac: Some(MAC), mark: 0, user, group, ..packet };
+    let (dscp, opaque) = (class(packet.outgoing.as_deref()) >> 2, BTreeSet::new());
+    let state = CtState::New;
+    let mut packet = Packet { state, mac: Some(MAC), mark: 0, dscp, opaque, user, group, ..packet };
     let bytes = craft::bytes(&packet, Marks { cookie: 0, class: 0 });
     packet.length = u16::try_from(bytes.len()).expect("a packet fits a wire");
     Some(packet)
@@ -210,7 +213,10 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
 /// The generated policies that are not refused, each with its seed.
 static GENERATED: LazyLock<Vec<(u64, Policy)>> = LazyLock::new(|| {
     let seeds = std::env::var("PALISADE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    let of = |seed: u64| Some((seed, Policy::of(generate::policy(seed))?));
+    // What the clock decides is judged by `windows`.
+    let timeless = |text: &String| !text.contains(" during ");
+    let text = |seed: u64| Some(generate::policy(seed)).filter(timeless);
+    let of = |seed: u64| Some((seed, Policy::of(text(seed)?)?));
     match seeds {
         Some(seeds) => (0..seeds).filter_map(of).collect(),
         None => (0..1000).filter_map(of).take(POLICIES).collect(),

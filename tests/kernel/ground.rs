@@ -78,7 +78,7 @@ impl Ground {
             router.ip(&addresses.map(|address| address_of_router(name, address)).concat());
             // Class 0 is that of every packet which no rule speaks of.
             let table = if index == 0 { 254 } else { 100 + index };
-            let class = class(index);
+            let class = class(Some(name));
             let ways = format!(
                 "route add default dev {name} table {table}\n\
                  rule add tos {class:#x} lookup {table}\n"
@@ -98,9 +98,8 @@ impl Ground {
     /// Sends a packet to its incoming interface, marked with a cookie. Some cannot be sent at all,
     /// and are then never asked about.
     pub fn send(&self, packet: &Packet, cookie: u16) {
-        let wire = |name: Option<&str>| LINKS.iter().position(|(link, _)| Some(*link) == name);
         let from = wire(packet.incoming.as_deref()).expect("a packet comes from a wire");
-        let class = class(wire(packet.outgoing.as_deref()).unwrap_or(0));
+        let class = class(packet.outgoing.as_deref());
         let bytes = craft::bytes(packet, Marks { cookie, class });
         let socket = &self.sockets[from][usize::from(packet.destination.is_ipv6())];
         let _ = socket.send_to(&bytes, SocketAddr::new(packet.destination, 0));
@@ -141,10 +140,14 @@ pub fn is_local(address: IpAddr) -> bool {
     LINKS.iter().any(|(_, addresses)| addresses.iter().any(|text| own(text)))
 }
 
-/// The type of service that chooses a wire: bits that IPv4 looks at for a route, none of which
-/// says that a queue was full.
-fn class(wire: usize) -> u8 {
-    u8::try_from(wire * 4).expect("few wires")
+fn wire(name: Option<&str>) -> Option<usize> {
+    LINKS.iter().position(|(link, _)| Some(*link) == name)
+}
+
+/// The type of service that chooses the wire on which a packet leaves: bits that IPv4 looks at for a
+/// route, none of which says that a queue was full.
+pub fn class(outgoing: Option<&str>) -> u8 {
+    u8::try_from(wire(outgoing).unwrap_or(0) * 4).expect("few wires")
 }
 
 /// An interface of the router that needs to ask nobody for the address of the other end.

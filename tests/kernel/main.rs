@@ -15,9 +15,10 @@
 //! `normal` compares them with what comes out, `world` joins
 //! five of them to a small internet, `probe` asks there and `serve` answers, `expect` is what a
 //! test says about the answer. `examples` are the policies and what each must let through,
-//! `compiled` their rules as the compiler makes them, `hand` as a person writes them. An example
+//! `policies` are the example policies of whole machines. `compiled` are the rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
-//! `script` runs the script that is written beside the rules, among the rules of `others`.
+//! `windows` sends packets at the right and at the wrong time. `script` runs the script that is written
+//! beside the rules, among the rules of `others`.
 //! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
@@ -39,6 +40,7 @@ mod expect;
 mod compiled;
 mod examples;
 mod hand;
+mod policies;
 
 mod others;
 mod script;
@@ -46,6 +48,7 @@ mod script;
 mod everything;
 mod taken;
 mod walk;
+mod windows;
 
 mod craft;
 mod ground;

@@ -16,6 +16,7 @@ use nix::unistd::{Group, User};
 ///   user chains by name. The order of the rules of one chain is kept; that of rules of different
 ///   chains means nothing.
 ///
+/// - The end of the kernel's time goes: `save` adds it to every time window without a last day.
 /// - Accounts are numbers: a file may name them, `save` never does.
 /// - Protocols are numbers: `save` names those that stand in `/etc/protocols`, on machines that
 ///   have it.
@@ -25,7 +26,7 @@ use nix::unistd::{Group, User};
 pub fn normalise(rules: &str) -> String {
     let mut tables: BTreeMap<&str, Table> = BTreeMap::new();
     let mut table = "";
-    let rules = by_number(rules);
+    let rules = by_number(&rules.replace(" --datestop 2038-01-19T03:14:07", ""));
     for line in rules.lines() {
         if let Some(name) = line.strip_prefix('*') {
             table = name;

@@ -106,6 +106,31 @@ impl World {
         world
     }
 
+    /// One more machine, on a wire of its own to `interface` of the host. `addresses` are those of
+    /// host and machine in each family; everything else is behind the host for it.
+    pub fn neighbour(&self, interface: &str, addresses: [(IpAddr, IpAddr); 2]) -> Namespace {
+        let machine = quiet_namespace();
+        wire(&self.host, interface, &machine, "eth0");
+        for (at, (host, own)) in [V4, V6].into_iter().zip(addresses) {
+            address(&self.host, interface, host, at);
+            address(&machine, "eth0", own, at);
+            machine.ip(&format!("route add {} via {host}", at.everywhere));
+        }
+        machine
+    }
+
+    /// Gives the client one more address, which it speaks with from now on.
+    pub fn client_speaks_as(&self, own: IpAddr) {
+        let at = if own.is_ipv4() { V4 } else { V6 };
+        let full = if own.is_ipv4() { "32" } else { "128" };
+        self.client.ip(&format!(
+            "address add {own}/{full} dev eth0 {}\nroute replace {host}/{full} dev eth0 src {own}",
+            if own.is_ipv4() { "" } else { "nodad" },
+            host = at.host
+        ));
+        self.host.ip(&format!("route replace {own}/{full} dev eth0"));
+    }
+
     /// Makes the client send packets for private addresses to the host, as a neighbour on the
     /// provider's wire can: that they are not routed outside protects nobody.
     pub fn client_turns_hostile(&self) {

@@ -5,7 +5,7 @@
 //! that have none.
 
 use crate::net::CtState;
-use crate::packet::{Packet, Payload};
+use crate::packet::{Packet, Payload, opaque};
 use crate::ruleset::{Conntrack, Match, MatchKind, Rule};
 
 /// Whether all matches hold, asked in order until one does not.
@@ -73,6 +73,9 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
         MatchKind::Group(account) => packet.group.as_ref() == Some(account),
         MatchKind::Length(low, high) => within(*low, *high, packet.length),
         MatchKind::Ttl(ttl) => packet.ttl == *ttl,
+        MatchKind::Dscp(dscp) => packet.dscp == dscp.code(),
+        MatchKind::Time(window) => packet.opaque.contains(&opaque::now_within(window)),
+        MatchKind::Ipsec { outgoing } => packet.opaque.contains(&opaque::through_ipsec(*outgoing)),
         MatchKind::Comment(_) => true,
         // Decided by the caller.
         MatchKind::Conntrack(_)

@@ -7,6 +7,7 @@ use crate::emit::rate::{Counter, counted};
 use crate::emit::rule::conditions;
 use crate::net::{
     Account, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, Prefix, Protocol, Rate,
+    TimeWindow, Weekdays,
 };
 use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, Rule};
 
@@ -75,6 +76,12 @@ impl Writer<'_> {
                 Family::V4 => format!("ip ttl {no}{ttl}"),
                 Family::V6 => format!("ip6 hoplimit {no}{ttl}"),
             },
+            MatchKind::Dscp(dscp) => format!("{ip} dscp {no}{dscp}"),
+            MatchKind::Time(window) => return time_window(*window, found.negated),
+            MatchKind::Ipsec { outgoing } => {
+                let carried = if *outgoing { "rt ipsec" } else { "meta ipsec" };
+                format!("{carried} {}", if found.negated { "missing" } else { "exists" })
+            }
             MatchKind::Comment(_) => return Err("a negated comment".to_owned()),
             MatchKind::Limit { rate, burst } => {
                 limit(counted(*rate, Counter::Limit), *burst, found.negated)
@@ -159,6 +166,39 @@ impl Writer<'_> {
         self.objects.insert(name.clone(), declaration);
         format!("add @{name} {{ {source} ct count {over}{count} }}")
     }
+}
+
+/// Hours as seconds of the day, which nft takes as UTC wherever it runs; written as times it would
+/// take them in the zone of whoever loads the file.
+fn time_window(window: TimeWindow, negated: bool) -> Result<Vec<Condition>, String> {
+    if window.local {
+        return Err("a time window by local time: nft knows UTC only".to_owned());
+    }
+    if negated {
+        return Err("a negated time window".to_owned());
+    }
+    let on = |days: Weekdays| {
+        // Sunday is 0.
+        let numbers = days.iter().map(|day| ((day.number() + 1) % 7).to_string());
+        format!("meta day {{ {} }}", numbers.collect::<Vec<_>>().join(", "))
+    };
+    let days = |days: Weekdays| (!days.is_every_day()).then(|| on(days));
+    let words = |hours: String, days: Option<String>| {
+        [Some(hours), days].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    };
+    Ok(match window.hours {
+        None => days(window.days).map(Condition::Holds).into_iter().collect(),
+        Some((start, end)) if window.wraps() => {
+            let evening = words(format!("meta hour >= {}", start.seconds()), days(window.days));
+            let after = window.days.next_days();
+            let morning = words(format!("meta hour <= {}", end.seconds()), days(after));
+            vec![Condition::Either(vec![evening, morning])]
+        }
+        Some((start, end)) => {
+            let hours = format!("meta hour {}-{}", start.seconds(), end.seconds());
+            vec![Condition::Holds(words(hours, days(window.days)))]
+        }
+    })
 }
 
 fn every(prefix: Prefix, found: &Match) -> bool {

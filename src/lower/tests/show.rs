@@ -80,6 +80,9 @@ fn kind(kind: &MatchKind) -> String {
         MatchKind::Group(account) => format!("--gid-owner {account:?}"),
         MatchKind::Length(low, high) => format!("--length {}", range(low, high)),
         MatchKind::Ttl(ttl) => format!("--ttl-eq {ttl}"),
+        MatchKind::Dscp(dscp) => format!("--dscp {dscp}"),
+        MatchKind::Time(window) => format!("--time {window}"),
+        MatchKind::Ipsec { outgoing } => format!("--ipsec {outgoing}"),
         MatchKind::Comment(text) => format!("--comment {text:?}"),
         MatchKind::Limit { rate, burst } => format!("--limit {rate} burst {burst}"),
         MatchKind::Hashlimit(table) => {

@@ -148,6 +148,14 @@ pub fn mac_in_chain(at: Span, jump: Span, chain: &str) -> Finding {
         .help(format!("jump from input or forward only: `jump {chain} from any`"))
 }
 
+pub fn ipsec_in_chain(at: Span, jump: Span) -> Finding {
+    let message = "`via ipsec` in a chain is about packets that came in";
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("not in output")
+        .related(jump, "reached from here")
+        .help("give the `jump` the clause: `jump … out via ipsec`")
+}
+
 pub fn no_interface_in_chain(at: Span, jump: Span, hook: Hook) -> Finding {
     let (label, what) = match hook {
         Hook::Input => ("an outgoing interface", "packets to this machine leave on none"),

@@ -114,6 +114,25 @@ pub fn bad_number(at: Span, text: &str, what: &str, min: u32, max: u32) -> Findi
         .help(format!("{what} is a number from {min} to {max}"))
 }
 
+pub fn bad_date(at: Span, text: &str) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a day of the calendar"))
+        .label("not a date")
+        .help("a date is written `2026-12-31`: year, month, day")
+}
+
+/// `empty` says that it was read, and has no time in it.
+pub fn bad_hours(at: Span, text: &str, empty: bool) -> Finding {
+    if empty {
+        let message = format!("`{text}` begins and ends at one time");
+        return Finding::new(&lint::BAD_VALUE, at, message)
+            .label("no time at all, or all of it?")
+            .help("leave the hours out to mean the whole day: `during mon-fri`");
+    }
+    Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a time window"))
+        .label("not a time window")
+        .help("hours are written `09:00-17:30`, 00:00 to 23:59; `22:00-06:00` goes past midnight")
+}
+
 pub fn bad_rate(at: Span, text: &str, error: &RateError) -> Finding {
     let message = match error {
         RateError::NotARate => format!("`{text}` is not a rate"),
