@@ -11,6 +11,7 @@
 mod address;
 mod body;
 mod condition;
+mod docker;
 mod filter;
 mod forward;
 mod generated;
@@ -123,7 +124,9 @@ impl<'a> Lowering<'a> {
                 Item::Nat(nat) => self.nat_statement(&mut hooks, nat),
             }
         }
-        let users = policy.chains.iter().map(|chain| self.user_chain(chain)).collect();
+        let docker = policy.docker.as_ref().map(|docker| self.docker_user(docker));
+        let users = policy.chains.iter().map(|chain| self.user_chain(chain));
+        let users = docker.into_iter().chain(users).collect();
         let Hooks { input, forward, output } = hooks;
         let built_in = vec![
             self.base_chain(Hook::Input, input),

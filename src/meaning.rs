@@ -16,6 +16,7 @@
 //!   address and port. A port that was kept must be original and present port.
 //! * Nat lists hold for packets that traverse nat at all: the first of a flow ([`traverses_nat`]).
 
+mod docker;
 mod filter;
 mod nat;
 mod needs;
@@ -63,16 +64,20 @@ pub enum BaseChain {
     FilterInput,
     FilterForward,
     FilterOutput,
+    /// What `docker` says; only a policy that has such a block has this chain. Forwarded packets
+    /// meet it before all else, and what it leaves to Docker goes on to Docker's own rules.
+    DockerUser,
 }
 
 impl BaseChain {
-    pub const ALL: [BaseChain; 6] = [
+    pub const ALL: [BaseChain; 7] = [
         BaseChain::NatPrerouting,
         BaseChain::NatOutput,
         BaseChain::NatPostrouting,
         BaseChain::FilterInput,
         BaseChain::FilterForward,
         BaseChain::FilterOutput,
+        BaseChain::DockerUser,
     ];
 
     /// Whether it translates; the others filter.
@@ -80,7 +85,10 @@ impl BaseChain {
     pub fn is_nat(self) -> bool {
         match self {
             BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => true,
-            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => false,
+            BaseChain::FilterInput
+            | BaseChain::FilterForward
+            | BaseChain::FilterOutput
+            | BaseChain::DockerUser => false,
         }
     }
 }
@@ -141,6 +149,8 @@ pub enum Decision {
     /// In the words of the family: on IPv6 all prohibitions are [`RejectWith::AdminProhibited`].
     Reject(RejectWith),
     Translate(Arc<Translation>),
+    /// Docker's own rules decide, as if the policy said nothing.
+    LeaveToDocker,
 }
 
 /// What nat does with the first packet of a flow.
@@ -233,6 +243,9 @@ fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {
             Item::Nat(nat) => nat::statement(policy, nat, &mut sets, &mut lists),
         }
     }
+    if let Some(docker) = &policy.docker {
+        lists.entries.insert(BaseChain::DockerUser, docker::entries(docker, &mut sets));
+    }
     let chains = policy.chains.iter().map(|chain| {
         let rules = chain.rules.iter();
         let entries = rules.filter_map(|rule| filter::rule_in_chain(rule, &mut sets)).collect();
@@ -253,11 +266,12 @@ impl Lists {
     }
 
     fn finish(mut self, policy: &Policy, family: Family) -> BTreeMap<BaseChain, List> {
-        let lists = BaseChain::ALL.map(|base| {
+        let is_there = |base: &BaseChain| *base != BaseChain::DockerUser || policy.docker.is_some();
+        let lists = BaseChain::ALL.into_iter().filter(is_there).map(|base| {
             let entries = self.entries.remove(&base).unwrap_or_default();
             (base, List { entries, default: Some(filter::default_of(policy, family, base)) })
         });
-        lists.into()
+        lists.collect()
     }
 }
 
@@ -268,6 +282,7 @@ fn limits(policy: &Policy) -> BTreeMap<LimitId, LimitKind> {
         Item::Nat(_) => None,
     });
     let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
+    let rules = rules.chain(policy.docker.iter().flat_map(|docker| &docker.rules));
     let kind = |limit: &Limit| (limit.id, limit.kind.clone());
     rules.flat_map(|rule| rule.limits.iter().map(kind)).collect()
 }

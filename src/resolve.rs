@@ -9,6 +9,7 @@ mod conditions;
 mod context;
 mod defaults;
 mod direction;
+mod docker;
 mod ends;
 mod interfaces;
 mod limits;
@@ -42,7 +43,7 @@ use crate::syntax::tree::{
 use context::{Context, ToIs};
 use ends::{End, Zone};
 use names::Names;
-use policy::{Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
+use policy::{Call, CallId, Docker, Hook, Item, Origin, Promise, PromiseKind, Rule};
 use services::Traffic;
 use spelling::Spellings;
 
@@ -108,6 +109,9 @@ struct Resolver<'a> {
     /// Whether a chain's body is being resolved, and the rules of it so far.
     in_chain: bool,
     chain_rules: Vec<Rule>,
+    /// Whether that body is the one of `docker`.
+    in_docker: bool,
+    docker: Option<Docker>,
     limit_count: u32,
     /// The clauses of each rule of a chain, by their words.
     chain_clauses: HashMap<Origin, Vec<(&'static str, Span)>>,
@@ -158,6 +162,8 @@ impl<'a> Resolver<'a> {
             unclosed: false,
             in_chain: false,
             chain_rules: Vec::new(),
+            in_docker: false,
+            docker: None,
             limit_count: 0,
             chain_clauses: HashMap::new(),
             known_interfaces: BTreeSet::new(),
@@ -198,6 +204,7 @@ impl<'a> Resolver<'a> {
             calls: std::mem::take(&mut self.calls),
             promises: std::mem::take(&mut self.promises),
             preserve,
+            docker: self.docker.take(),
         };
         self.mention_forwarding(&policy);
         policy
@@ -278,7 +285,7 @@ impl<'a> Resolver<'a> {
             StatementKind::Protect { .. } => self.promise(PromiseKind::Protect, span),
             StatementKind::Test { .. } => self.promise(PromiseKind::Test, span),
             StatementKind::Set(_) => self.report(messages::not_supported(span, "set")),
-            StatementKind::Docker { .. } => self.report(messages::not_supported(span, "docker")),
+            StatementKind::Docker { bridges, body } => self.docker(bridges, body, span),
             StatementKind::Raw { .. } => self.report(messages::not_supported(span, "raw")),
             // Read before, from all files; in a block they are refused by `inner`.
             StatementKind::Include(_)
@@ -342,7 +349,11 @@ impl<'a> Resolver<'a> {
             | VerbKind::Nonat => {
                 if self.in_chain {
                     let word = self.text(rule.verb.span);
-                    self.report(messages::nat_in_chain(rule.verb.span, word));
+                    self.report(if self.in_docker {
+                        messages::verb_in_docker(rule.verb.span, word)
+                    } else {
+                        messages::nat_in_chain(rule.verb.span, word)
+                    });
                     return;
                 }
                 let nat = self.nat_rule(rule, span, outer, env);

@@ -20,7 +20,8 @@ pub struct Ruleset {
     /// In the order printed: filter, nat, mangle, raw; each once.
     pub tables: Vec<Table>,
     /// Whether the rules of others stay beside these. Then every rule stands in a chain whose name
-    /// begins with [`OWN_PREFIX`], but for a jump to it in each chain of the kernel that has some.
+    /// begins with [`OWN_PREFIX`], but for a jump to it in each chain of the kernel, and in
+    /// [`DOCKER_USER`], that has some.
     pub preserve: bool,
 }
 
@@ -97,6 +98,9 @@ pub const MAX_CHAIN_NAME: usize = 28;
 
 /// With this begin the names of a ruleset's own chains where the rules of others stay.
 pub const OWN_PREFIX: &str = "pal-";
+
+/// The chain of the filter table that Docker leaves to the administrator and asks before its own.
+pub const DOCKER_USER: &str = "DOCKER-USER";
 
 /// Longest comment that the kernel keeps; it cuts longer ones without a word.
 pub const MAX_COMMENT: usize = 255;

@@ -56,6 +56,8 @@ pub enum Outcome {
     Netmap(Prefix),
     /// No rule decided.
     Policy(ChainPolicy),
+    /// The same in a chain that is not the kernel's own: whoever jumped there goes on.
+    Returned,
     /// There is no such walk: the kernel would refuse this table.
     Broken(Fault),
 }
@@ -65,8 +67,6 @@ pub enum Outcome {
 pub enum Fault {
     /// The chain that a rule, or the caller, names does not exist.
     NoChain(Arc<str>),
-    /// The walk started in a chain without a policy.
-    NotBuiltIn(Arc<str>),
     /// Jumps and gotos come back to this chain.
     Ring(Arc<str>),
     /// More rules were met than [`MAX_RULES_MET`].
@@ -77,7 +77,7 @@ pub enum Fault {
 /// without a ring.
 pub const MAX_RULES_MET: usize = 50_000_000;
 
-/// Walks `packet` through `chain`, a built-in chain of `table`.
+/// Walks `packet` through `chain` of `table`: one of the kernel's, or one that others jump to.
 ///
 /// `oracle` is asked whether a match that depends on history (limit, hashlimit, connlimit) holds,
 /// negation included. It is asked only when the matches before it hold, as the kernel does.
@@ -125,16 +125,17 @@ impl<'a> Walk<'a> {
         oracle: &mut dyn FnMut(&Match) -> bool,
     ) -> Trace {
         let outcome = match self.start(chain) {
-            Ok(policy) => self.walk(packet, oracle).unwrap_or(Outcome::Policy(policy)),
+            Ok(end) => self.walk(packet, oracle).unwrap_or(end),
             Err(fault) => Outcome::Broken(fault),
         };
         Trace { outcome, steps: self.steps, logs: self.logs }
     }
 
-    fn start(&mut self, name: &str) -> Result<ChainPolicy, Fault> {
+    /// What becomes of a packet that no rule decides.
+    fn start(&mut self, name: &str) -> Result<Outcome, Fault> {
         let chain = *self.index.get(name).ok_or_else(|| Fault::NoChain(name.into()))?;
         self.frames.push(Frame { chain, rule: 0, left: Vec::new() });
-        self.table.chains[chain].policy.ok_or_else(|| Fault::NotBuiltIn(name.into()))
+        Ok(self.table.chains[chain].policy.map_or(Outcome::Returned, Outcome::Policy))
     }
 
     /// `None` when the walk came to the end of the built-in chain.

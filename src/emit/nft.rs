@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::net::Family;
-use crate::ruleset::{Chain, ChainPolicy, MatchKind, Origin, Rule, Ruleset, Table, TableName};
+use crate::ruleset::{
+    Chain, ChainPolicy, DOCKER_USER, MatchKind, Origin, Rule, Ruleset, Table, TableName,
+};
 use crate::source::Sources;
 
 use super::iptables::Header;
@@ -45,6 +47,11 @@ pub fn nft(
     sources: &Sources,
 ) -> Result<String, Vec<Untranslatable>> {
     let mut out = header.lines("nft rules");
+    if v4.preserve || v6.preserve {
+        out.push_str(
+            "# Rules of others in other tables stay. A packet must be accepted by them and by these.\n",
+        );
+    }
     let mut problems = Vec::new();
     for ruleset in [v4, v6] {
         let mut writer = Writer::new(ruleset, sources);
@@ -94,6 +101,10 @@ impl<'a> Writer<'a> {
 
     fn table(&mut self, table: &'a Table) {
         for chain in &table.chains {
+            if &*chain.name == DOCKER_USER {
+                self.problems.extend(docker_user(self.family, table.name, chain));
+                continue;
+            }
             let name = self.names.chain(table.name, &chain.name);
             let mut lines = Vec::new();
             if let Some(policy) = chain.policy {
@@ -194,6 +205,18 @@ impl<'a> Writer<'a> {
         }
         out.push_str("}\n");
     }
+}
+
+/// No rule of ours can stand between those of another table.
+fn docker_user(family: Family, table: TableName, chain: &Chain) -> Option<Untranslatable> {
+    chain.rules.first().map(|rule| Untranslatable {
+        family,
+        table,
+        chain: chain.name.to_string(),
+        rule: 0,
+        origin: rule.origin,
+        reason: "`docker` is a part of Docker's own rules, which are those of iptables".to_owned(),
+    })
 }
 
 fn join<'a>(parts: impl Iterator<Item = &'a String>) -> String {

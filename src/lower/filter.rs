@@ -13,6 +13,7 @@ use super::generated::Owner;
 use super::layout::{Caller, Ending, Layout};
 use super::part::part_set;
 use super::place::{Interfaces, place_set};
+use super::port_map::original_part_set;
 use super::reject::reject_ending;
 use super::set::Set;
 
@@ -51,7 +52,7 @@ impl Lowering<'_> {
             !rule.limits.is_empty() && rule.limits.iter().all(|limit| self.limits.is_shared(limit));
         let (entry, inside) = if at_entry { (comment, None) } else { (None, comment) };
         let set = Set::all(entry.map(|comment| Set::one(vec![comment])).into_iter().chain([set]));
-        let Some(act) = self.act(rule, inside) else { return };
+        let Some(act) = self.act(rule, scope, inside) else { return };
         match act.after {
             After::Leaves => self.leave(body, rule, set, &act),
             After::Decided | After::GoesOn if rule.limits.is_empty() => {
@@ -96,21 +97,27 @@ impl Lowering<'_> {
         let has = match flow.scope {
             Scope::Hook(Hook::Input) => Interfaces { incoming: true, outgoing: false },
             Scope::Hook(Hook::Output) => Interfaces { incoming: false, outgoing: true },
-            Scope::Hook(Hook::Forward) | Scope::Chain => Interfaces::BOTH,
+            Scope::Hook(Hook::Forward) | Scope::Chain | Scope::Docker => Interfaces::BOTH,
+        };
+        let parts = match flow.scope {
+            Scope::Hook(_) | Scope::Chain => part_set(self.family, parts, conditions.flags),
+            Scope::Docker => original_part_set(self.family, parts, conditions.flags),
         };
         Set::all([
             place_set(Side::Source, self.family, has, &flow.source),
             place_set(Side::Destination, self.family, has, &flow.destination),
-            part_set(self.family, parts, conditions.flags),
+            parts,
         ])
     }
 
     /// `None` when nothing is to be done (a jump to a chain that is not there, a log without one).
-    fn act(&self, rule: &policy::Rule, comment: Option<Match>) -> Option<Act> {
+    fn act(&self, rule: &policy::Rule, scope: Scope, comment: Option<Match>) -> Option<Act> {
         let chain = |id: policy::ChainId| {
             self.policy.chains.get(id.0 as usize).map(|chain| chain.name.clone())
         };
         let (target, after): (Option<Ending>, After) = match rule.action {
+            // Docker's own rules follow.
+            Action::Allow if scope == Scope::Docker => (Some(Target::Return.into()), After::Leaves),
             Action::Allow => (Some(Target::Accept.into()), After::Decided),
             Action::Drop => (Some(Target::Drop.into()), After::Decided),
             Action::Reject(with) => (Some(reject_ending(with, self.family)), After::Decided),

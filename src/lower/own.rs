@@ -1,14 +1,17 @@
 //! Rulesets that share their tables with others: every rule stands in a chain of our own.
 //!
-//! A chain of the kernel keeps its policy and one rule, a jump to the chain with its rules. So a
-//! loader can tell our rules from those of others, and put new ones in their place.
+//! A chain of the kernel keeps its policy and one rule, a jump to the chain with its rules; so does
+//! DOCKER-USER, which Docker knows by its name. So a loader can tell our rules from those of others,
+//! and put new ones in their place.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::ruleset::{Chain, MAX_CHAIN_NAME, OWN_PREFIX, Origin, Rule, Ruleset, Table, Target};
+use crate::ruleset::{
+    Chain, DOCKER_USER, MAX_CHAIN_NAME, OWN_PREFIX, Origin, Rule, Ruleset, Table, Target,
+};
 
 use super::generated::hex;
 
@@ -48,9 +51,9 @@ fn own_chains(table: &mut Table, origin: Origin) {
     table.chains.splice(own..own, jumped_to);
 }
 
-/// Whether others have rules in the chain too.
+/// Whether the chain keeps its name, for others know it by that.
 fn is_shared(chain: &Chain) -> bool {
-    chain.policy.is_some()
+    chain.policy.is_some() || &*chain.name == DOCKER_USER
 }
 
 /// The own name of each chain.

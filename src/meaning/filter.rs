@@ -107,7 +107,7 @@ pub(super) fn rule_in_chain<'p>(rule: &'p Rule, sets: &mut Sets<'p>) -> Option<E
     rule_in(rule, Scope::Chain, sets)
 }
 
-fn rule_in<'p>(rule: &'p Rule, scope: Scope, sets: &mut Sets<'p>) -> Option<Entry> {
+pub(super) fn rule_in<'p>(rule: &'p Rule, scope: Scope, sets: &mut Sets<'p>) -> Option<Entry> {
     let flows = rule.flows.iter().filter(|flow| flow.scope == scope);
     let set = sets.flows(flows, &rule.conditions)?;
     let effect = match rule.action {
@@ -159,6 +159,7 @@ pub(super) fn default_of(policy: &Policy, family: Family, base: BaseChain) -> En
         BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => {
             (Decision::Translate(Arc::new(Translation::Exempt)), None)
         }
+        BaseChain::DockerUser => (Decision::LeaveToDocker, None),
     };
     Entry {
         set: PacketSet::everything(family),

@@ -50,7 +50,9 @@ fn view(base: BaseChain) -> View {
         BaseChain::NatOutput => (Presence::Never, Presence::Always, Presence::Never),
         BaseChain::NatPostrouting => (Presence::Maybe, Presence::Always, Presence::Maybe),
         BaseChain::FilterInput => (Presence::Always, Presence::Never, Presence::Maybe),
-        BaseChain::FilterForward => (Presence::Always, Presence::Always, Presence::Maybe),
+        BaseChain::FilterForward | BaseChain::DockerUser => {
+            (Presence::Always, Presence::Always, Presence::Maybe)
+        }
         BaseChain::FilterOutput => (Presence::Never, Presence::Always, Presence::Maybe),
     };
     View { incoming, outgoing, translated, first_only: base.is_nat() }

@@ -46,6 +46,7 @@ fn policy(items: Vec<Item>) -> Policy {
         calls: Vec::new(),
         promises: Vec::new(),
         preserve: None,
+        docker: None,
     }
 }
 
@@ -225,7 +226,7 @@ fn accepts(policy: &Policy, hook: Hook, packet: &Packet) -> bool {
     match decide(policy, hook.into(), packet) {
         Decision::Accept => true,
         Decision::Drop | Decision::Reject(_) => false,
-        Decision::Translate(_) => panic!("the filter does not translate"),
+        Decision::Translate(_) | Decision::LeaveToDocker => panic!("no chain of the filter's own"),
     }
 }
 

@@ -21,7 +21,9 @@ impl<'a> Resolver<'a> {
         if self.headless {
             return None;
         }
-        let routes = if self.in_chain {
+        let routes = if self.in_docker {
+            vec![self.docker_route(context, span)?]
+        } else if self.in_chain {
             self.chain_route(context, span)?
         } else {
             match self.fixed_direction(context)? {

@@ -30,6 +30,8 @@ pub struct Policy {
     pub promises: Vec<Promise>,
     /// What other programs have and keep; `None` when the policy's rules are all there is.
     pub preserve: Option<Preserve>,
+    /// Who may reach what Docker publishes; `None` leaves that to Docker. Then it is preserved.
+    pub docker: Option<Docker>,
 }
 
 impl Policy {
@@ -53,6 +55,21 @@ pub struct Preserve {
     pub chains: Vec<Arc<str>>,
     /// The bits that they have in packet marks.
     pub mark_bits: u32,
+}
+
+/// `docker { … }`: which packets may go on to Docker's own rules.
+///
+/// It is about new connections that come from elsewhere than the bridges, leave on one of them, and
+/// were sent to a port that Docker publishes (their destination was translated). The first rule that
+/// matches decides: `allow` leaves them to Docker, and what no rule allows is dropped. All other
+/// packets are left to Docker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Docker {
+    pub span: Span,
+    /// Never empty.
+    pub bridges: Vec<Interface>,
+    /// Allow, Drop, Reject and Log. Their flows have [`Scope::Docker`].
+    pub rules: Vec<Rule>,
 }
 
 /// An `assert`, `protect` or `test` item, kept as written.
@@ -230,6 +247,8 @@ pub enum Scope {
     Hook(Hook),
     /// In a user's chain: the direction is that of whoever jumps there.
     Chain,
+    /// In `docker`: the destination ports are those before Docker translated them.
+    Docker,
 }
 
 /// A set of packets in one chain: those from any of the sources, to any of the destinations, of any

@@ -31,30 +31,46 @@ const PROGRAMS: [Program; 4] = [
     Program { name: "fail2ban", chains: &["f2b-*", "fail2ban-*"], mark_bits: 0 },
 ];
 
+/// Chains and mark bits.
+type Belongings = (Vec<Arc<str>>, u32);
+
+impl Program {
+    fn all(&self) -> Belongings {
+        (self.chains.iter().map(|&chain| chain.into()).collect(), self.mark_bits)
+    }
+}
+
 impl<'a> Resolver<'a> {
     /// What all statements of the policy preserve; `None` when none does.
     pub(super) fn preserve(&mut self, statements: &[&'a Statement]) -> Option<Preserve> {
         let mut preserve: Option<Preserve> = None;
         for statement in statements {
-            let StatementKind::Preserve(patterns) = &statement.kind else { continue };
+            let (patterns, docker) = match &statement.kind {
+                StatementKind::Preserve(patterns) => (patterns.as_slice(), None),
+                // Its rules are for whoever has Docker.
+                StatementKind::Docker { .. } => (&[][..], Some(&PROGRAMS[0])),
+                _ => continue,
+            };
             let nothing = || Preserve { span: statement.span, chains: Vec::new(), mark_bits: 0 };
             let preserve = preserve.get_or_insert_with(nothing);
-            for pattern in patterns {
-                let (span, found) = self.preserved(*pattern);
-                for chain in found.iter().flat_map(|found| found.0.iter()) {
-                    self.check_preserved_chain(chain, span);
-                    if !preserve.chains.contains(chain) {
-                        preserve.chains.push(Arc::clone(chain));
+            let implied = docker.map(|program| (statement.span, Some(program.all())));
+            let named = patterns.iter().map(|pattern| self.preserved(*pattern));
+            for (span, found) in named.chain(implied).collect::<Vec<_>>() {
+                let (chains, mark_bits) = found.unwrap_or_default();
+                for chain in chains {
+                    self.check_preserved_chain(&chain, span);
+                    if !preserve.chains.contains(&chain) {
+                        preserve.chains.push(chain);
                     }
                 }
-                preserve.mark_bits |= found.map_or(0, |(_, mark_bits)| mark_bits);
+                preserve.mark_bits |= mark_bits;
             }
         }
         preserve
     }
 
     /// The chains and mark bits of one word or pattern.
-    fn preserved(&mut self, pattern: Pattern) -> (Span, Option<(Vec<Arc<str>>, u32)>) {
+    fn preserved(&mut self, pattern: Pattern) -> (Span, Option<Belongings>) {
         match pattern {
             Pattern::Name(name) => {
                 let word = self.text(name.0);
@@ -63,8 +79,7 @@ impl<'a> Resolver<'a> {
                     let known = PROGRAMS.map(|program| program.name);
                     self.report(messages::unknown_program(name.0, word, &known));
                 }
-                let chains = |program: &Program| program.chains.iter().map(|&c| c.into()).collect();
-                (name.0, program.map(|program| (chains(program), program.mark_bits)))
+                (name.0, program.map(Program::all))
             }
             Pattern::Quoted(text) => {
                 let pattern = unquote(self.text(text.0));

@@ -27,6 +27,9 @@ impl<'a> Resolver<'a> {
         self.check_filter_clauses(&rule.verb, &context)?;
         let (mut action, mut traffic) = (action?, traffic?);
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
+        if self.in_docker {
+            self.check_docker_rule(&rule.verb, &context, &traffic, rule.subject())?;
+        }
         self.check_keys(&context, &traffic, rule.subject())?;
         let routes = self.routes(&context, span)?;
         self.check_conditions(&context, &traffic, &routes)?;

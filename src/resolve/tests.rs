@@ -42,7 +42,7 @@ fn hooks(text: &str) -> Vec<Vec<Hook>> {
             .iter()
             .filter_map(|flow| match flow.scope {
                 Scope::Hook(hook) => Some(hook),
-                Scope::Chain => None,
+                Scope::Chain | Scope::Docker => None,
             })
             .collect(),
         Item::Nat(_) => Vec::new(),

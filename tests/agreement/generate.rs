@@ -80,6 +80,18 @@ const SUBJECTS: &[&str] = &[
     "any",
 ];
 
+const PUBLISHED: &[&str] = &[
+    "http",
+    "dns",
+    "shop",
+    "many",
+    "tcp 80, 443, 8000-8100",
+    "tcp any",
+    "udp 53, tcp any",
+    "sctp 5060",
+    "any",
+];
+
 const TCP_SUBJECTS: &[&str] = &["ssh", "tcp 80, 443", "tcp any", "tcp 1000-2000", "smtp, imaps"];
 
 const SOURCES: &[&str] = &[
@@ -177,6 +189,9 @@ pub fn policy(seed: u64) -> String {
         let _ = writeln!(text, "    {rule}");
     }
     text += "}\n";
+    if random.once_in(4) {
+        docker(&mut random, &mut text);
+    }
     for _ in 0..=random.below(8) {
         statement(&mut random, &mut text, "");
     }
@@ -211,6 +226,22 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             let _ = writeln!(text, "{indent}{nat}");
         }
     }
+}
+
+fn docker(random: &mut Random, text: &mut String) {
+    let bridges = random.pick(&["", "", " on eth1", " on dmz, br0"]);
+    let _ = writeln!(text, "docker{bridges} {{");
+    for _ in 0..random.below(5) {
+        let verb = random.pick(&["allow", "allow", "drop", "reject", "log \"d \""]);
+        let subject = random.pick(PUBLISHED);
+        let mut rule = format!("{verb} {subject}");
+        if random.once_in(2) {
+            let _ = write!(rule, " from {}", random.list(SOURCES));
+        }
+        conditions(random, &mut rule, 3);
+        let _ = writeln!(text, "    {rule}");
+    }
+    *text += "}\n";
 }
 
 fn chain_rule(random: &mut Random, verbs: &[&str]) -> String {

@@ -48,7 +48,7 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
     let passes = match decision {
         Decision::Accept => true,
         Decision::Drop | Decision::Reject(_) => false,
-        Decision::Translate(_) => panic!("a filter translates"),
+        Decision::Translate(_) | Decision::LeaveToDocker => panic!("not a filter's to decide"),
     };
     let Some(source) = sighting.passed.filter(|_| passes) else {
         let same = passes == sighting.passed.is_some();

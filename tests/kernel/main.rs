@@ -18,7 +18,8 @@
 //! `policies` are the example policies of whole machines. `compiled` are the rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `windows` sends packets at the right and at the wrong time. `script` runs the script that is written
-//! beside the rules, among the rules of `others`.
+//! beside the rules, among the rules of `others`, and
+//! `docker` asks a container behind them.
 //! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
@@ -42,6 +43,7 @@ mod examples;
 mod hand;
 mod policies;
 
+mod docker;
 mod others;
 mod script;
 

@@ -32,12 +32,12 @@ fn run(namespace: &Namespace, variant: Variant, command: &[&str]) -> Result<(), 
     namespace.output("env", &[&tools[..], command].concat(), "").map(drop)
 }
 
-fn loaded(namespace: &Namespace, variant: Variant, folder: &Path) {
+pub fn loaded(namespace: &Namespace, variant: Variant, folder: &Path) {
     load(namespace, variant, folder).unwrap_or_else(|error| panic!("{variant:?}: {error}"));
 }
 
 /// The outputs of a policy, in a folder that is gone after the test.
-fn built(policy: &str) -> TempDir {
+pub fn built(policy: &str) -> TempDir {
     compiled::folder(policy).unwrap_or_else(|| panic!("{policy} is refused"))
 }
 

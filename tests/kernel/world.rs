@@ -154,7 +154,7 @@ pub fn quiet_namespace() -> Namespace {
 }
 
 /// A cable between two namespaces, up on both ends.
-fn wire(one: &Namespace, interface: &str, other: &Namespace, port: &str) {
+pub fn wire(one: &Namespace, interface: &str, other: &Namespace, port: &str) {
     let (path, name) = (other.path(), interface);
     one.ip(&format!("link add {name} type veth peer name {port} netns {path}"));
     one.ip(&format!("link set {name} up"));

@@ -35,6 +35,7 @@ pub(super) fn policy() -> Build {
     let policy = Policy {
         promises: Vec::new(),
         preserve: None,
+        docker: None,
         defaults: Defaults {
             input: default(Verdict::Drop),
             forward: default(Verdict::Drop),

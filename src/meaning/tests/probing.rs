@@ -74,7 +74,7 @@ fn probes_are_packets_that_the_chain_can_see() {
                 BaseChain::FilterInput => ((true, false), true),
                 BaseChain::NatOutput => ((false, true), false),
                 BaseChain::FilterOutput => ((false, true), true),
-                BaseChain::FilterForward => ((true, true), true),
+                BaseChain::FilterForward | BaseChain::DockerUser => ((true, true), true),
                 BaseChain::NatPostrouting => ((incoming, true), true),
             };
             assert_eq!((incoming, outgoing), expected, "{base:?}");

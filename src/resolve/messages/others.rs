@@ -38,3 +38,56 @@ pub fn preserved_chain(at: Span, word: &str, preserved: Span) -> Finding {
         _ => finding.help("choose another name; lower case is rarely taken"),
     }
 }
+
+pub fn docker_twice(at: Span, first: Span) -> Finding {
+    Finding::new(&lint::DUPLICATE_DEFINITION, at, "what Docker publishes is ruled twice")
+        .label("again here")
+        .related(first, "first ruled here")
+        .help("join the two blocks: the first rule that matches decides")
+}
+
+pub fn verb_in_docker(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::MISPLACED_STATEMENT, at, format!("`{word}` may not stand in `docker`"))
+        .label("not here")
+        .note("what `docker` allows goes on to Docker's own rules, what it does not is dropped")
+        .help("`docker` has rules that allow, drop, reject and log")
+}
+
+pub fn destination_in_docker(at: Span) -> Finding {
+    let message = "which container a published port leads to is Docker's to say";
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("not in `docker`")
+        .note("containers get other addresses as they come and go; published ports stay")
+        .help(
+            "name the port as it is published: `allow tcp 8080`; `docker on br0 { ... }` is for \
+             one bridge",
+        )
+}
+
+pub fn direction_in_docker(at: Span) -> Finding {
+    let message = "`docker` is about packets through this machine to published ports";
+    Finding::new(&lint::CONFLICTING_DIRECTION, at, message)
+        .label("a direction")
+        .help("take it out, or move the rule out of `docker`")
+}
+
+pub fn self_in_docker(at: Span) -> Finding {
+    let message = "what this machine itself sends to a published port does not pass `docker`";
+    Finding::new(&lint::CONFLICTING_DIRECTION, at, message)
+        .label("not here")
+        .help("say it on output: `drop tcp 8080 from self to any`")
+}
+
+pub fn owner_in_docker(at: Span) -> Finding {
+    let message = "only packets that this machine sends have a user";
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("not in `docker`")
+        .help("say who comes by `from`, `in` or `mac`")
+}
+
+pub fn docker_without_ports(at: Span, part: &str) -> Finding {
+    let message = format!("`docker` is about published ports, and {part} has none");
+    Finding::new(&lint::NO_PORTS, at, message)
+        .label("never published")
+        .help("name ports, or `any` for all that is published")
+}
