@@ -23,12 +23,14 @@ mod own;
 mod part;
 mod place;
 mod port_map;
+mod raw;
 mod reject;
 mod set;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::net::Family;
@@ -76,6 +78,8 @@ struct Lowering<'a> {
     prerouting: Vec<Rule>,
     nat_output: Vec<Rule>,
     postrouting: Vec<Rule>,
+    /// Raw rules in chains that nothing else is said of.
+    raws: BTreeMap<(TableName, &'static str), Vec<Rule>>,
 }
 
 /// The filter chains while they are written.
@@ -108,6 +112,7 @@ impl<'a> Lowering<'a> {
             prerouting: Vec::new(),
             nat_output: Vec::new(),
             postrouting: Vec::new(),
+            raws: BTreeMap::new(),
         }
     }
 
@@ -122,6 +127,7 @@ impl<'a> Lowering<'a> {
                     }
                 }
                 Item::Nat(nat) => self.nat_statement(&mut hooks, nat),
+                Item::Raw(raw) => self.raw(&mut hooks, raw),
             }
         }
         let docker = policy.docker.as_ref().map(|docker| self.docker_user(docker));
@@ -148,6 +154,7 @@ impl<'a> Lowering<'a> {
         for rule in &chain.rules {
             self.filter_rule(&mut body, rule, Scope::Chain);
         }
+        self.raws_of_chain(&mut body, chain);
         let rules = body.finish(&mut self.filter);
         Chain { name: Arc::clone(&chain.name), policy: None, rules }
     }
@@ -175,10 +182,10 @@ impl<'a> Lowering<'a> {
         Chain { name: name.into(), policy: Some(implicit::chain_policy(default)), rules }
     }
 
-    fn tables(self, filter: Vec<Chain>, users: Vec<Chain>) -> Vec<Table> {
+    fn tables(mut self, filter: Vec<Chain>, users: Vec<Chain>) -> Vec<Table> {
         let nat = [
             ("PREROUTING", self.prerouting),
-            ("INPUT", Vec::new()),
+            ("INPUT", self.raws.remove(&(TableName::Nat, "INPUT")).unwrap_or_default()),
             ("OUTPUT", self.nat_output),
             ("POSTROUTING", self.postrouting),
         ];
@@ -188,9 +195,10 @@ impl<'a> Lowering<'a> {
             Table { name: TableName::Filter, chains: filter.collect() },
             Table { name: TableName::Nat, chains: nat.chain(self.nat.into_chains()).collect() },
         ];
-        tables.extend([TableName::Mangle, TableName::Raw].map(|name| Table {
-            name,
-            chains: name.built_in_chains().iter().map(|chain| built_in(chain, vec![])).collect(),
+        tables.extend([TableName::Mangle, TableName::Raw].map(|name| {
+            let mut rules = |chain| self.raws.remove(&(name, chain)).unwrap_or_default();
+            let chains = name.built_in_chains().iter();
+            Table { name, chains: chains.map(|chain| built_in(chain, rules(*chain))).collect() }
         }));
         tables
     }

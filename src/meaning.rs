@@ -14,6 +14,8 @@
 //! * The accept of a `forward` or `redirect` names every part of the translation that conntrack
 //!   remembers: where it came from, the protocol, its source ports, the original port, the new
 //!   address and port. A port that was kept must be original and present port.
+//! * Of a raw rule the condition is a fact about the packet that only its text names. In nat INPUT, in
+//!   mangle and in the table raw such rules have no meaning here: nothing else is said of packets there.
 //! * Nat lists hold for packets that traverse nat at all: the first of a flow ([`traverses_nat`]).
 
 mod docker;
@@ -22,6 +24,7 @@ mod nat;
 mod needs;
 mod probes;
 mod quick;
+mod raw;
 mod sets;
 mod trace;
 
@@ -131,7 +134,7 @@ pub struct Entry {
 pub enum Effect {
     /// Decides, in this table.
     Decide(Decision),
-    /// Nothing: the next entry is asked. Only entries that log have it.
+    /// Nothing: the next entry is asked. Only entries that log and raw rules have it.
     Continue,
     /// Leaves the chain; in a base chain takes the default.
     Return,
@@ -149,6 +152,8 @@ pub enum Decision {
     /// In the words of the family: on IPv6 all prohibitions are [`RejectWith::AdminProhibited`].
     Reject(RejectWith),
     Translate(Arc<Translation>),
+    /// What a raw rule decides in these words.
+    Unknown(Arc<str>),
     /// Docker's own rules decide, as if the policy said nothing.
     LeaveToDocker,
 }
@@ -241,6 +246,11 @@ fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {
                 }
             }
             Item::Nat(nat) => nat::statement(policy, nat, &mut sets, &mut lists),
+            Item::Raw(raw) => {
+                if let Some(base) = raw::base(raw) {
+                    lists.of(base).extend(raw::entry(raw, &sets));
+                }
+            }
         }
     }
     if let Some(docker) = &policy.docker {
@@ -248,7 +258,9 @@ fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {
     }
     let chains = policy.chains.iter().map(|chain| {
         let rules = chain.rules.iter();
-        let entries = rules.filter_map(|rule| filter::rule_in_chain(rule, &mut sets)).collect();
+        let mut entries: Vec<Entry> =
+            rules.filter_map(|rule| filter::rule_in_chain(rule, &mut sets)).collect();
+        entries.extend(chain.raws.iter().filter_map(|raw| raw::entry(raw, &sets)));
         List { entries, default: None }
     });
     FamilyMeaning { chains: chains.collect(), bases: lists.finish(policy, family) }
@@ -279,7 +291,7 @@ impl Lists {
 fn limits(policy: &Policy) -> BTreeMap<LimitId, LimitKind> {
     let rules = policy.items.iter().filter_map(|item| match item {
         Item::Rule(rule) => Some(rule),
-        Item::Nat(_) => None,
+        Item::Nat(_) | Item::Raw(_) => None,
     });
     let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
     let rules = rules.chain(policy.docker.iter().flat_map(|docker| &docker.rules));

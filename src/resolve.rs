@@ -20,6 +20,7 @@ mod names;
 mod nat;
 pub mod policy;
 mod preserve;
+mod raw;
 mod remarks;
 mod rules;
 mod services;
@@ -43,7 +44,7 @@ use crate::syntax::tree::{
 use context::{Context, ToIs};
 use ends::{End, Zone};
 use names::Names;
-use policy::{Call, CallId, Docker, Hook, Item, Origin, Promise, PromiseKind, Rule};
+use policy::{Call, CallId, ChainId, Docker, Hook, Item, Origin, Promise, PromiseKind, Raw, Rule};
 use services::Traffic;
 use spelling::Spellings;
 
@@ -112,6 +113,8 @@ struct Resolver<'a> {
     /// Whether that body is the one of `docker`.
     in_docker: bool,
     docker: Option<Docker>,
+    /// Raw rules of chains, in the order written.
+    chain_raws: Vec<(ChainId, Raw)>,
     limit_count: u32,
     /// The clauses of each rule of a chain, by their words.
     chain_clauses: HashMap<Origin, Vec<(&'static str, Span)>>,
@@ -164,6 +167,7 @@ impl<'a> Resolver<'a> {
             chain_rules: Vec::new(),
             in_docker: false,
             docker: None,
+            chain_raws: Vec::new(),
             limit_count: 0,
             chain_clauses: HashMap::new(),
             known_interfaces: BTreeSet::new(),
@@ -182,7 +186,7 @@ impl<'a> Resolver<'a> {
     fn policy(&mut self, statements: &[&'a Statement]) -> Policy {
         self.gather_known_interfaces();
         self.check_zones();
-        let chains = self.chains();
+        let mut chains = self.chains();
         let top = Context::top();
         for statement in statements {
             self.statement(statement, &top, None);
@@ -190,6 +194,9 @@ impl<'a> Resolver<'a> {
         let defaults = self.defaults(statements);
         let implicit = self.implicit(statements);
         let preserve = self.preserve(statements);
+        for (id, raw) in std::mem::take(&mut self.chain_raws) {
+            chains[id.0 as usize].raws.push(raw);
+        }
         self.check_chains(&chains);
         self.check_definitions();
         // A definition may be used in what could not be read.
@@ -286,7 +293,9 @@ impl<'a> Resolver<'a> {
             StatementKind::Test { .. } => self.promise(PromiseKind::Test, span),
             StatementKind::Set(_) => self.report(messages::not_supported(span, "set")),
             StatementKind::Docker { bridges, body } => self.docker(bridges, body, span),
-            StatementKind::Raw { .. } => self.report(messages::not_supported(span, "raw")),
+            StatementKind::Raw { family, table, chain, text } => {
+                self.raw([*family, *table, *chain], *text, span, env);
+            }
             // Read before, from all files; in a block they are refused by `inner`.
             StatementKind::Include(_)
             | StatementKind::Use(_)
@@ -473,6 +482,7 @@ impl<'a> Resolver<'a> {
     /// A note that the rules alone do not make a router.
     fn mention_forwarding(&mut self, policy: &Policy) {
         let forwards = |item: &Item| match item {
+            Item::Raw(_) => None,
             Item::Nat(nat) => match &nat.kind {
                 policy::NatKind::Source { .. }
                 | policy::NatKind::Forward(_)

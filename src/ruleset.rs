@@ -211,6 +211,8 @@ pub enum MatchKind {
     Time(TimeWindow),
     /// `-m policy --pol ipsec`, `--dir out` when `outgoing`, else `--dir in`.
     Ipsec { outgoing: bool },
+    /// Words of a raw rule, as written; whether they hold is known by them alone.
+    Opaque(Arc<str>),
     /// `-m comment --comment`: always true.
     Comment(Arc<str>),
     /// `-m limit`
@@ -295,6 +297,12 @@ pub enum Target {
     Redirect(u16),
     /// `--to`
     Netmap(Prefix),
+    /// The target of a raw rule with its options, as written; empty for none.
+    Opaque {
+        text: Arc<str>,
+        /// Whether it ends the packet's way through the table; else the next rule is met.
+        decides: bool,
+    },
 }
 
 /// How REJECT answers, in the words of the target's own family.

@@ -12,11 +12,14 @@ use crate::resolve::policy::{Item, Origin, Remarks};
 /// holds for many rules, of a block or a `def`, is told once.
 #[must_use]
 pub fn expired(policy: &Policy, today: Date) -> Vec<Finding> {
-    let items = policy.items.iter().map(|item| match item {
-        Item::Rule(rule) => (rule.origin, &rule.remarks),
-        Item::Nat(nat) => (nat.origin, &nat.remarks),
+    let items = policy.items.iter().filter_map(|item| match item {
+        Item::Rule(rule) => Some((rule.origin, &rule.remarks)),
+        Item::Nat(nat) => Some((nat.origin, &nat.remarks)),
+        Item::Raw(_) => None,
     });
     let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
+    let in_docker = policy.docker.iter().flat_map(|docker| &docker.rules);
+    let in_chains = in_chains.chain(in_docker);
     let all = items.chain(in_chains.map(|rule| (rule.origin, &rule.remarks)));
     let mut told = BTreeSet::new();
     all.filter_map(|(origin, remarks)| expiry(policy, origin, remarks, today, &mut told)).collect()

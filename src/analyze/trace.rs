@@ -54,6 +54,8 @@ pub enum Outcome {
     },
     Redirect(u16),
     Netmap(Prefix),
+    /// What a raw rule decides in these words.
+    Unknown(Arc<str>),
     /// No rule decided.
     Policy(ChainPolicy),
     /// The same in a chain that is not the kernel's own: whoever jumped there goes on.
@@ -188,6 +190,8 @@ impl<'a> Walk<'a> {
             }
             Target::Redirect(port) => Next::End(Outcome::Redirect(*port)),
             Target::Netmap(prefix) => Next::End(Outcome::Netmap(*prefix)),
+            Target::Opaque { text, decides: true } => Next::End(Outcome::Unknown(text.clone())),
+            Target::Opaque { decides: false, .. } => Next::Go,
         }
     }
 

@@ -38,6 +38,7 @@ catalogue! {
     BAD_INTERFACE = "bad-interface", Error, "a name that no interface can have";
     BAD_LIMIT = "bad-limit", Error, "a rate or burst that the kernel refuses or counts wrongly";
     BAD_PORT = "bad-port", Error, "a port that does not exist or a range that is reversed";
+    BAD_RAW = "bad-raw", Error, "a raw rule that the tools refuse or take for something else";
     BAD_VALUE = "bad-value", Error, "a value of another kind or outside its range";
     CHAIN_CYCLE = "chain-cycle", Error, "chains that jump to each other in a ring";
     CONFLICTING_DIRECTION = "conflicting-direction", Error, "clauses that ask for two directions at once";

@@ -31,6 +31,7 @@ pub(super) fn target_text(target: &Target) -> String {
             format!("-j DNAT --to-destination {}", endpoint_text(*address, *ports))
         }
         Target::Redirect(port) => format!("-j REDIRECT --to-ports {port}"),
+        Target::Opaque { text, .. } => text.to_string(),
         Target::Netmap(prefix) => format!("-j NETMAP --to {}", prefix_text(*prefix)),
     }
 }

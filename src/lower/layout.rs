@@ -235,7 +235,8 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::Snat(..)
         | Target::Dnat { .. }
         | Target::Redirect(_)
-        | Target::Netmap(_) => ending.clone(),
+        | Target::Netmap(_)
+        | Target::Opaque { .. } => ending.clone(),
     }
 }
 
@@ -282,6 +283,7 @@ fn word(set: &Set) -> &'static str {
             | MatchKind::Dscp(_)
             | MatchKind::Time(_)
             | MatchKind::Ipsec { .. }
+            | MatchKind::Opaque(_)
             | MatchKind::Comment(_)
             | MatchKind::Limit { .. }
             | MatchKind::Hashlimit(_)

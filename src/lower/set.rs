@@ -312,7 +312,7 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::Dscp(_) => 21,
         MatchKind::Time(_) => 22,
         MatchKind::Ipsec { .. } => 23,
-        MatchKind::Comment(_) => 24,
+        MatchKind::Opaque(_) | MatchKind::Comment(_) => 24,
         MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => 25,
     }
 }

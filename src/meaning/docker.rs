@@ -29,6 +29,7 @@ pub(super) fn entries<'p>(docker: &'p Docker, sets: &mut Sets<'p>) -> Vec<Entry>
                 Decision::Drop
                 | Decision::Reject(_)
                 | Decision::Translate(_)
+                | Decision::Unknown(_)
                 | Decision::LeaveToDocker,
             )
             | Effect::Continue

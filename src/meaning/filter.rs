@@ -129,7 +129,7 @@ pub(super) fn rule_in<'p>(rule: &'p Rule, scope: Scope, sets: &mut Sets<'p>) -> 
 }
 
 /// The answer that is sent in a family: IPv6 has one word for all prohibitions.
-fn answer_in(family: Family, with: RejectWith) -> RejectWith {
+pub(super) fn answer_in(family: Family, with: RejectWith) -> RejectWith {
     match (with, family) {
         (RejectWith::NetProhibited | RejectWith::HostProhibited, Family::V6) => {
             RejectWith::AdminProhibited

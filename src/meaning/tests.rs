@@ -62,7 +62,7 @@ fn no_implicit(mut policy: Policy) -> Policy {
 }
 
 fn chain(name: &str, rules: Vec<Rule>) -> Chain {
-    Chain { name: name.into(), span: origin(0).span, rules }
+    Chain { name: name.into(), span: origin(0).span, rules, raws: Vec::new() }
 }
 
 fn set(text: &str) -> Addresses {
@@ -226,7 +226,9 @@ fn accepts(policy: &Policy, hook: Hook, packet: &Packet) -> bool {
     match decide(policy, hook.into(), packet) {
         Decision::Accept => true,
         Decision::Drop | Decision::Reject(_) => false,
-        Decision::Translate(_) | Decision::LeaveToDocker => panic!("no chain of the filter's own"),
+        other @ (Decision::Translate(_) | Decision::Unknown(_) | Decision::LeaveToDocker) => {
+            panic!("no rule here does {other:?}")
+        }
     }
 }
 

@@ -45,7 +45,7 @@ fn hooks(text: &str) -> Vec<Vec<Hook>> {
                 Scope::Chain | Scope::Docker => None,
             })
             .collect(),
-        Item::Nat(_) => Vec::new(),
+        Item::Nat(_) | Item::Raw(_) => Vec::new(),
     };
     policy(text).items.iter().map(of).collect()
 }

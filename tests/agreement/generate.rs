@@ -80,6 +80,13 @@ const SUBJECTS: &[&str] = &[
     "any",
 ];
 
+/// Words of iptables that hold of every packet, and of none.
+pub const ALWAYS: &str = "-m statistic --mode random --probability 1.00000000000";
+const NEVER: &str = "-m statistic --mode random --probability 0.00000000000";
+
+const RAW_TARGETS: &[&str] =
+    &["-j ACCEPT", "-j DROP", "-j RETURN", "-j REJECT", "-j LOG --log-prefix \\\"x \\\"", ""];
+
 const PUBLISHED: &[&str] = &[
     "http",
     "dns",
@@ -189,7 +196,7 @@ pub fn policy(seed: u64) -> String {
         let _ = writeln!(text, "    {rule}");
     }
     text += "}\n";
-    if random.once_in(4) {
+    if random.once_in(6) {
         docker(&mut random, &mut text);
     }
     for _ in 0..=random.below(8) {
@@ -221,11 +228,38 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             }
             let _ = writeln!(text, "{indent}}}");
         }
+        10 if indent.is_empty() => {
+            let raw = raw(random);
+            let _ = writeln!(text, "{raw}");
+        }
         _ => {
             let nat = nat(random);
             let _ = writeln!(text, "{indent}{nat}");
         }
     }
+}
+
+fn raw(random: &mut Random) -> String {
+    let family = random.pick(&["v4", "v6"]);
+    let condition = random.pick(&[ALWAYS, NEVER, ALWAYS, NEVER, ""]);
+    let (place, target) = match random.below(3) {
+        0 => {
+            let place = random.pick(&["nat PREROUTING", "nat OUTPUT", "nat POSTROUTING"]);
+            let destination = match (family, place) {
+                (_, "nat POSTROUTING") => "-j MASQUERADE",
+                ("v4", _) => "-j DNAT --to-destination 10.0.0.9",
+                (_, _) => "-j DNAT --to-destination fd00:1::9",
+            };
+            (place, random.pick(&["-j ACCEPT", "-j RETURN", destination, ""]))
+        }
+        1 => (random.pick(&["filter guard", "filter gate"]), random.pick(RAW_TARGETS)),
+        _ => {
+            let places = ["filter INPUT", "filter FORWARD", "filter OUTPUT"];
+            let to_chain = ["-j guard", "-g gate"];
+            (random.pick(&places), random.pick(&[RAW_TARGETS, &to_chain].concat()))
+        }
+    };
+    format!("raw {family} {place} \"{condition} {target}\"")
 }
 
 fn docker(random: &mut Random, text: &mut String) {

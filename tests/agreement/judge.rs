@@ -123,6 +123,7 @@ fn decision(decision: &Decision, family: Family) -> String {
         Decision::Accept => "accept".to_owned(),
         Decision::Drop => "drop".to_owned(),
         Decision::Reject(with) => reject_name(*with, family).to_owned(),
+        Decision::Unknown(text) => format!("does {text}"),
         Decision::LeaveToDocker => "goes on".to_owned(),
         Decision::Translate(translation) => match &**translation {
             Translation::Exempt => "untouched".to_owned(),
@@ -145,6 +146,7 @@ fn outcome(outcome: &Outcome, base: BaseChain) -> String {
         Outcome::Accept | Outcome::Policy(ChainPolicy::Accept) => "accept".to_owned(),
         Outcome::Drop | Outcome::Policy(ChainPolicy::Drop) => "drop".to_owned(),
         Outcome::Returned => "goes on".to_owned(),
+        Outcome::Unknown(text) => format!("does {text}"),
         Outcome::Reject(with) => with.name().to_owned(),
         Outcome::Masquerade => "masquerade".to_owned(),
         Outcome::Snat(low, high) => format!("source {low}-{high}"),

@@ -202,7 +202,8 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
         return None;
     }
     let (user, group) = (None, None);
-    let (dscp, opaque) = (class(packet.outgoing.as_deref()) >> 2, BTreeSet::new());
+    let (dscp, opaque) =
+        (class(packet.outgoing.as_deref()) >> 2, BTreeSet::from([generate::ALWAYS.into()]));
     let state = CtState::New;
     let mut packet = Packet { state, mac: Some(MAC), mark: 0, dscp, opaque, user, group, ..packet };
     let bytes = craft::bytes(&packet, Marks { cookie: 0, class: 0 });

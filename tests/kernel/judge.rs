@@ -48,7 +48,9 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
     let passes = match decision {
         Decision::Accept => true,
         Decision::Drop | Decision::Reject(_) => false,
-        Decision::Translate(_) | Decision::LeaveToDocker => panic!("not a filter's to decide"),
+        Decision::Translate(_) | Decision::Unknown(_) | Decision::LeaveToDocker => {
+            panic!("not a filter's to decide")
+        }
     };
     let Some(source) = sighting.passed.filter(|_| passes) else {
         let same = passes == sighting.passed.is_some();
@@ -67,14 +69,16 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
     Ok(End::Passed { translated: sent != (source, packet.destination) })
 }
 
-/// What a chain decides; `None` when that depends on a limit.
+/// What a chain decides; `None` when that depends on a limit or cannot be known.
 fn traced(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Option<Decision> {
     let mut limited = false;
     let found = meaning.trace(chain, packet, &mut |question| {
         limited |= matches!(question, Question::Limit(_));
         true
     });
-    (!limited).then_some(found.decision)
+    // Of what raw rules decide only the words are known.
+    let unknown = matches!(found.decision, Decision::Unknown(_));
+    (!limited && !unknown).then_some(found.decision)
 }
 
 /// Makes of the packet what prerouting is meant to make of it, if that is what the kernel made.

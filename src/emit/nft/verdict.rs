@@ -32,6 +32,10 @@ impl Writer<'_> {
                 format!("dnat to {}", endpoint_text(*address, *ports))
             }
             Target::Redirect(port) => format!("redirect to :{port}"),
+            Target::Opaque { text, .. } if text.is_empty() => String::new(),
+            Target::Opaque { text, .. } => {
+                return Err(format!("`{text}` is in the words of iptables"));
+            }
             Target::Netmap(prefix) => {
                 let prefix = prefix_text(*prefix);
                 match side {

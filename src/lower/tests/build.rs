@@ -79,7 +79,7 @@ impl Build {
         for rule in &mut rules {
             rule.origin = self.origin();
         }
-        self.policy.chains.push(Chain { name: name.into(), span, rules });
+        self.policy.chains.push(Chain { name: name.into(), span, rules, raws: Vec::new() });
         self
     }
 
