@@ -107,11 +107,9 @@ struct Resolver<'a> {
     headless: bool,
     /// Whether the block around was never closed, and so has swallowed what follows it.
     unclosed: bool,
-    /// Whether a chain's body is being resolved, and the rules of it so far.
-    in_chain: bool,
+    /// Whose body is being resolved, and the rules of it so far, when they are kept apart.
+    body: Body,
     chain_rules: Vec<Rule>,
-    /// Whether that body is the one of `docker`.
-    in_docker: bool,
     docker: Option<Docker>,
     /// Raw rules of chains, in the order written.
     chain_raws: Vec<(ChainId, Raw)>,
@@ -132,6 +130,14 @@ struct Resolver<'a> {
     let_path: Vec<(usize, Span)>,
     services: HashMap<(bool, usize), Option<Rc<[Traffic]>>>,
     service_path: Vec<((bool, usize), Span)>,
+}
+
+/// Whose statements are being resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    Policy,
+    Chain,
+    Docker,
 }
 
 /// The bindings of one call.
@@ -163,9 +169,8 @@ impl<'a> Resolver<'a> {
             expanded: 0,
             headless: false,
             unclosed: false,
-            in_chain: false,
+            body: Body::Policy,
             chain_rules: Vec::new(),
-            in_docker: false,
             docker: None,
             chain_raws: Vec::new(),
             limit_count: 0,
@@ -344,10 +349,9 @@ impl<'a> Resolver<'a> {
             | VerbKind::Jump(_)
             | VerbKind::Goto(_) => {
                 let Some(rule) = self.filter_rule(rule, span, outer, env) else { return };
-                if self.in_chain {
-                    self.chain_rules.push(rule);
-                } else {
-                    self.items.push(Item::Rule(rule));
+                match self.body {
+                    Body::Policy => self.items.push(Item::Rule(rule)),
+                    Body::Chain | Body::Docker => self.chain_rules.push(rule),
                 }
             }
             VerbKind::Masquerade
@@ -356,9 +360,9 @@ impl<'a> Resolver<'a> {
             | VerbKind::Redirect
             | VerbKind::Netmap(_)
             | VerbKind::Nonat => {
-                if self.in_chain {
+                if self.body != Body::Policy {
                     let word = self.text(rule.verb.span);
-                    self.report(if self.in_docker {
+                    self.report(if self.body == Body::Docker {
                         messages::verb_in_docker(rule.verb.span, word)
                     } else {
                         messages::nat_in_chain(rule.verb.span, word)

@@ -11,7 +11,7 @@ use super::policy::{
     Action, CallId, Chain, ChainId, Condition, Flow, Hook, Item, Place, Raw, RawTarget, Rule, Scope,
 };
 use super::raw::filter_hook;
-use super::{Resolver, messages};
+use super::{Body, Resolver, messages};
 use crate::diagnostic::Finding;
 use crate::source::Span;
 use crate::syntax::tree::{ArgumentKind, Name};
@@ -44,11 +44,11 @@ impl Resolver<'_> {
             self.names.chains.entries.iter().map(|entry| (entry.node, entry.span)).collect();
         let mut chains = Vec::with_capacity(nodes.len());
         for (node, span) in nodes {
-            self.in_chain = true;
+            self.body = Body::Chain;
             for statement in node.body {
                 self.inner(statement, &Context::top(), None);
             }
-            self.in_chain = false;
+            self.body = Body::Policy;
             let rules = std::mem::take(&mut self.chain_rules);
             chains.push(Chain {
                 name: self.text(node.name.0).into(),

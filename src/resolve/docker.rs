@@ -6,7 +6,7 @@ use super::ends::{End, EndKind};
 use super::policy::{Condition, Docker, Part, Scope};
 use super::rules::describe;
 use super::services::Traffic;
-use super::{Resolver, messages};
+use super::{Body, Resolver, messages};
 use crate::net::Interface;
 use crate::source::Span;
 use crate::syntax::tree::{InterfaceName, Statement, Verb, VerbKind};
@@ -25,11 +25,11 @@ impl<'a> Resolver<'a> {
         let usual = || BRIDGES.iter().filter_map(|name| Interface::new(name).ok()).collect();
         let bridges =
             if bridges.is_empty() { Some(usual()) } else { self.interfaces(bridges, None) };
-        (self.in_chain, self.in_docker) = (true, true);
+        self.body = Body::Docker;
         for statement in body {
             self.inner(statement, &Context::top(), None);
         }
-        (self.in_chain, self.in_docker) = (false, false);
+        self.body = Body::Policy;
         let rules = std::mem::take(&mut self.chain_rules);
         if let Some(first) = &self.docker {
             let first = first.span;

@@ -39,7 +39,7 @@ struct Place<'a> {
     name: &'a str,
 }
 
-impl<'a> Resolver<'a> {
+impl Resolver<'_> {
     pub(super) fn raw(
         &mut self,
         [family, table, chain]: [Name; 3],

@@ -8,7 +8,7 @@ use super::policy::{
     RejectWith, Rule, Scope,
 };
 use super::services::{Traffic, merge_parts};
-use super::{Resolver, messages};
+use super::{Body, Resolver, messages};
 use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
 use crate::syntax::tree::{self, Name, SubjectKind, VerbKind};
@@ -27,7 +27,7 @@ impl<'a> Resolver<'a> {
         self.check_filter_clauses(&rule.verb, &context)?;
         let (mut action, mut traffic) = (action?, traffic?);
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
-        if self.in_docker {
+        if self.body == Body::Docker {
             self.check_docker_rule(&rule.verb, &context, &traffic, rule.subject())?;
         }
         self.check_keys(&context, &traffic, rule.subject())?;
@@ -44,7 +44,7 @@ impl<'a> Resolver<'a> {
         };
         self.mention_helpers(&traffic, rule);
         let origin = Origin { span, call: env };
-        if self.in_chain {
+        if self.body != Body::Policy {
             self.chain_clauses.insert(origin, context.present.clone());
         }
         Some(Rule {
@@ -158,7 +158,7 @@ impl<'a> Resolver<'a> {
                     other.map(|other| messages::tcp_only(*span, "`flags`", &describe(&other.part)))
                 }
                 Condition::User(_) | Condition::Group(_) => {
-                    let elsewhere = !self.in_chain && !only(Hook::Output);
+                    let elsewhere = self.body == Body::Policy && !only(Hook::Output);
                     elsewhere.then(|| messages::owner_outside_output(*span))
                 }
                 Condition::Mac(_) => some(Hook::Output).then(|| messages::mac_on_output(*span)),
