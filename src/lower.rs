@@ -6,13 +6,15 @@
 //! none there, never as a rule without the condition.
 //!
 //! To read on: `set` is how packets are described on the way, `layout` how such a description
-//! becomes rules and chains, `filter` and `nat` what statements become.
+//! becomes rules and chains, `filter`, `nat` and `alter` what statements become.
 
 mod address;
+mod alter;
 mod body;
 mod condition;
 mod docker;
 mod filter;
+mod flow;
 mod forward;
 mod generated;
 mod implicit;
@@ -26,21 +28,24 @@ mod port_map;
 mod raw;
 mod reject;
 mod set;
+mod sets;
+mod tracking;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::net::Family;
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Hook, Item, Remarks, Scope};
 use crate::ruleset::{
-    Chain, ChainPolicy, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, KernelSet, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName,
+    Target,
 };
 use crate::source::Sources;
 
+use alter::Changing;
 use body::Body;
 use generated::Generated;
 use layout::Layout;
@@ -72,14 +77,17 @@ struct Lowering<'a> {
     policy: &'a Policy,
     limits: &'a Limits,
     family: Family,
+    /// The kernel's sets of this family, by [`policy::SetId`].
+    sets: Vec<Arc<KernelSet>>,
     /// Generated chains of the filter table, then those of the nat table.
     filter: Generated,
     nat: Generated,
     prerouting: Vec<Rule>,
     nat_output: Vec<Rule>,
     postrouting: Vec<Rule>,
-    /// Raw rules in chains that nothing else is said of.
-    raws: BTreeMap<(TableName, &'static str), Vec<Rule>>,
+    nat_input: Vec<Rule>,
+    mangle: Changing,
+    raw: Changing,
 }
 
 /// The filter chains while they are written.
@@ -103,22 +111,27 @@ impl Hooks {
 impl<'a> Lowering<'a> {
     fn new(policy: &'a Policy, limits: &'a Limits, family: Family) -> Self {
         let taken = || policy.chains.iter().map(|chain| Arc::clone(&chain.name));
+        let changing = |name| Changing::new(name, Generated::new(taken()));
         Lowering {
             policy,
             limits,
             family,
+            sets: sets::kernel_sets(policy, family),
             filter: Generated::new(taken()),
             nat: Generated::new(taken()),
             prerouting: Vec::new(),
             nat_output: Vec::new(),
             postrouting: Vec::new(),
-            raws: BTreeMap::new(),
+            nat_input: Vec::new(),
+            mangle: changing(TableName::Mangle),
+            raw: changing(TableName::Raw),
         }
     }
 
     fn run(mut self) -> Ruleset {
         let policy = self.policy;
         let mut hooks = Hooks::default();
+        self.restore_marks(policy);
         for item in &policy.items {
             match item {
                 Item::Rule(rule) => {
@@ -127,9 +140,11 @@ impl<'a> Lowering<'a> {
                     }
                 }
                 Item::Nat(nat) => self.nat_statement(&mut hooks, nat),
+                Item::Alter(alteration) => self.alteration(alteration),
                 Item::Raw(raw) => self.raw(&mut hooks, raw),
             }
         }
+        self.helpers(policy);
         let docker = policy.docker.as_ref().map(|docker| self.docker_user(docker));
         let users = policy.chains.iter().map(|chain| self.user_chain(chain));
         let users = docker.into_iter().chain(users).collect();
@@ -140,8 +155,9 @@ impl<'a> Lowering<'a> {
             self.base_chain(Hook::Output, output),
         ];
         let family = self.family;
+        let sets = std::mem::take(&mut self.sets);
         let tables = self.tables(built_in, users);
-        let mut ruleset = Ruleset { family, tables, preserve: false };
+        let mut ruleset = Ruleset { family, tables, sets, preserve: false };
         if let Some(preserve) = &policy.preserve {
             let origin = Origin::Statement { span: preserve.span, call: None };
             own::preserve_others(&mut ruleset, origin);
@@ -182,25 +198,21 @@ impl<'a> Lowering<'a> {
         Chain { name: name.into(), policy: Some(implicit::chain_policy(default)), rules }
     }
 
-    fn tables(mut self, filter: Vec<Chain>, users: Vec<Chain>) -> Vec<Table> {
+    fn tables(self, filter: Vec<Chain>, users: Vec<Chain>) -> Vec<Table> {
         let nat = [
             ("PREROUTING", self.prerouting),
-            ("INPUT", self.raws.remove(&(TableName::Nat, "INPUT")).unwrap_or_default()),
+            ("INPUT", self.nat_input),
             ("OUTPUT", self.nat_output),
             ("POSTROUTING", self.postrouting),
         ];
         let nat = nat.map(|(name, rules)| built_in(name, rules)).into_iter();
         let filter = filter.into_iter().chain(users).chain(self.filter.into_chains());
-        let mut tables = vec![
+        vec![
             Table { name: TableName::Filter, chains: filter.collect() },
             Table { name: TableName::Nat, chains: nat.chain(self.nat.into_chains()).collect() },
-        ];
-        tables.extend([TableName::Mangle, TableName::Raw].map(|name| {
-            let mut rules = |chain| self.raws.remove(&(name, chain)).unwrap_or_default();
-            let chains = name.built_in_chains().iter();
-            Table { name, chains: chains.map(|chain| built_in(chain, rules(*chain))).collect() }
-        }));
-        tables
+            Table { name: TableName::Mangle, chains: self.mangle.finish() },
+            Table { name: TableName::Raw, chains: self.raw.finish() },
+        ]
     }
 
     /// Writes rules of one statement to the filter table.

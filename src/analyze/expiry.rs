@@ -15,6 +15,7 @@ pub fn expired(policy: &Policy, today: Date) -> Vec<Finding> {
     let items = policy.items.iter().filter_map(|item| match item {
         Item::Rule(rule) => Some((rule.origin, &rule.remarks)),
         Item::Nat(nat) => Some((nat.origin, &nat.remarks)),
+        Item::Alter(alteration) => Some((alteration.origin, &alteration.remarks)),
         Item::Raw(_) => None,
     });
     let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);

@@ -1,7 +1,7 @@
 //! Which rules a packet meets in one chain, and which decides: the kernel's walk, step by step.
 //!
 //! In goes one table, a built-in chain of it and a packet as that chain sees it; out comes the
-//! outcome with the rules that matched. What depends on history (limits, connection counts) is
+//! outcome with the rules that matched and what they changed. What depends on history (limits, connection counts) is
 //! asked of an oracle. The walk always ends, whatever the ruleset.
 
 mod matching;
@@ -10,9 +10,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::Prefix;
-use crate::packet::Packet;
-use crate::ruleset::{Chain, ChainPolicy, Match, RejectType, Rule, Table, Target};
+use crate::net::{CtState, Prefix};
+use crate::packet::{Packet, opaque};
+use crate::ruleset::{
+    Chain, ChainPolicy, KernelSet, Match, RejectType, Rule, SetContent, Table, Target,
+};
 
 pub use matching::{matches, matches_rule};
 
@@ -24,6 +26,12 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// The lines logged on the way.
     pub logs: Vec<LogLine>,
+    /// The targets that changed the packet, in order.
+    pub changes: Vec<Target>,
+    /// The packet as the chain leaves it.
+    pub packet: Packet,
+    /// The names of the sets that took up the source, in order.
+    pub added: Vec<Arc<str>>,
 }
 
 /// A rule that matched.
@@ -90,16 +98,32 @@ pub fn trace(
     oracle: &mut dyn FnMut(&Match) -> bool,
 ) -> Trace {
     let index = table.chains.iter().enumerate().map(|(at, chain)| (&*chain.name, at)).collect();
-    let walk = Walk { table, index, frames: Vec::new(), steps: Vec::new(), logs: Vec::new() };
-    walk.run(chain, packet, oracle)
+    let walk = Walk {
+        table,
+        index,
+        packet: packet.clone(),
+        frames: Vec::new(),
+        steps: Vec::new(),
+        logs: Vec::new(),
+        changes: Vec::new(),
+        told: false,
+        added: Vec::new(),
+    };
+    walk.run(chain, oracle)
 }
 
 struct Walk<'a> {
     table: &'a Table,
     index: HashMap<&'a str, usize>,
+    /// As it is by now.
+    packet: Packet,
     frames: Vec<Frame>,
     steps: Vec<Step>,
     logs: Vec<LogLine>,
+    changes: Vec<Target>,
+    /// Whether a target told conntrack what to do with the packet.
+    told: bool,
+    added: Vec<Arc<str>>,
 }
 
 /// A chain that is being walked; one a `jump`.
@@ -120,17 +144,13 @@ enum Next {
 }
 
 impl<'a> Walk<'a> {
-    fn run(
-        mut self,
-        chain: &str,
-        packet: &Packet,
-        oracle: &mut dyn FnMut(&Match) -> bool,
-    ) -> Trace {
+    fn run(mut self, chain: &str, oracle: &mut dyn FnMut(&Match) -> bool) -> Trace {
         let outcome = match self.start(chain) {
-            Ok(end) => self.walk(packet, oracle).unwrap_or(end),
+            Ok(end) => self.walk(oracle).unwrap_or(end),
             Err(fault) => Outcome::Broken(fault),
         };
-        Trace { outcome, steps: self.steps, logs: self.logs }
+        let Walk { steps, logs, changes, added, packet, .. } = self;
+        Trace { outcome, steps, logs, changes, added, packet }
     }
 
     /// What becomes of a packet that no rule decides.
@@ -141,7 +161,7 @@ impl<'a> Walk<'a> {
     }
 
     /// `None` when the walk came to the end of the built-in chain.
-    fn walk(&mut self, packet: &Packet, oracle: &mut dyn FnMut(&Match) -> bool) -> Option<Outcome> {
+    fn walk(&mut self, oracle: &mut dyn FnMut(&Match) -> bool) -> Option<Outcome> {
         for _ in 0..MAX_RULES_MET {
             let frame = self.frames.last_mut()?;
             let chain: &'a Chain = &self.table.chains[frame.chain];
@@ -151,7 +171,7 @@ impl<'a> Walk<'a> {
             };
             let at = frame.rule;
             frame.rule += 1;
-            if !matches_rule(rule, packet, oracle) {
+            if !matches_rule(rule, &self.packet, oracle) {
                 continue;
             }
             self.steps.push(Step { chain: Arc::clone(&chain.name), rule: at });
@@ -183,6 +203,10 @@ impl<'a> Walk<'a> {
                 self.logs.push(LogLine { prefix: prefix.clone(), level: *level });
                 Next::Go
             }
+            Target::AddSource { set, .. } => {
+                self.add(set);
+                Next::Go
+            }
             Target::Masquerade => Next::End(Outcome::Masquerade),
             Target::Snat(low, high) => Next::End(Outcome::Snat(*low, *high)),
             Target::Dnat { address, ports } => {
@@ -192,6 +216,28 @@ impl<'a> Walk<'a> {
             Target::Netmap(prefix) => Next::End(Outcome::Netmap(*prefix)),
             Target::Opaque { text, decides: true } => Next::End(Outcome::Unknown(text.clone())),
             Target::Opaque { decides: false, .. } => Next::Go,
+            // A packet that has its connection, or was told to have none, is left alone (`xt_CT.c`).
+            Target::Notrack | Target::Helper(_) if self.told => Next::Go,
+            Target::SetMark(_)
+            | Target::SetConnmark(_)
+            | Target::RestoreMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_)
+            | Target::Notrack
+            | Target::Helper(_) => {
+                self.told |= matches!(rule.target, Target::Notrack | Target::Helper(_));
+                change(&mut self.packet, &rule.target);
+                self.changes.push(rule.target.clone());
+                Next::Go
+            }
+        }
+    }
+
+    /// Only what is in a dynamic set can change.
+    fn add(&mut self, set: &KernelSet) {
+        if let SetContent::Dynamic(dynamic) = &set.content {
+            opaque::enter(&mut self.packet, &set.name, dynamic.length);
+            self.added.push(Arc::clone(&set.name));
         }
     }
 
@@ -212,6 +258,45 @@ impl<'a> Walk<'a> {
             Some(_) | None => self.frames.push(Frame { chain, rule: 0, left: Vec::new() }),
         }
         Ok(())
+    }
+}
+
+/// What a target does to a packet. Where there is no connection, CONNMARK does nothing
+/// (`xt_connmark.c`).
+fn change(packet: &mut Packet, target: &Target) {
+    match target {
+        Target::SetMark(mark) => packet.mark = mark.set_on(packet.mark),
+        Target::SetConnmark(mark) if packet.is_tracked() => {
+            packet.connection_mark = mark.set_on(packet.connection_mark);
+        }
+        Target::RestoreMark(mask) if packet.is_tracked() => {
+            packet.mark = packet.mark & !mask | packet.connection_mark & mask;
+        }
+        Target::SetDscp(dscp) => packet.dscp = dscp.code(),
+        Target::Notrack => {
+            packet.state = CtState::Untracked;
+            packet.original = None;
+            packet.connection_mark = 0;
+        }
+        // A packet of the model has no tcp options, and a connection no helper.
+        Target::Tcpmss(_)
+        | Target::Helper(_)
+        | Target::SetConnmark(_)
+        | Target::RestoreMark(_)
+        | Target::Accept
+        | Target::Drop
+        | Target::Return
+        | Target::Jump(_)
+        | Target::Goto(_)
+        | Target::Reject(_)
+        | Target::Log { .. }
+        | Target::Masquerade
+        | Target::Snat(..)
+        | Target::Dnat { .. }
+        | Target::Redirect(_)
+        | Target::Netmap(_)
+        | Target::AddSource { .. }
+        | Target::Opaque { .. } => {}
     }
 }
 

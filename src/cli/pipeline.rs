@@ -24,7 +24,7 @@ pub(super) fn emit(
     Ok(match what {
         Emit::V4 => iptables(v4, header, sources)?,
         Emit::V6 => iptables(v6, header, sources)?,
-        Emit::Ipsets => ipsets(header),
+        Emit::Ipsets => emit::ipsets(v4, v6, header, sources),
         Emit::Load => emit::load_script(v4, v6, header),
         Emit::Plan => emit::plan(v4, v6, sources),
         Emit::Json => json::pretty(&emit::plan_json(v4, v6, sources)),
@@ -43,11 +43,6 @@ fn iptables(ruleset: &Ruleset, header: &Header, sources: &Sources) -> Result<Str
                 .help("this is a fault of palisade, not of the policy: please report it"))
         }
     }
-}
-
-/// No set is made yet; the file is there so that nothing stale stays.
-fn ipsets(header: &Header) -> String {
-    header.lines("sets")
 }
 
 fn untranslatable(rules: &[emit::Untranslatable]) -> Failure {

@@ -46,6 +46,9 @@ pub fn iptables(ruleset: &Ruleset, header: &Header, sources: &Sources) -> String
              # `load` beside it leaves them as they are.\n",
         );
     }
+    if !ruleset.sets.is_empty() {
+        out.push_str("# load the sets first: ipset restore -exist < ipsets\n");
+    }
     for table in &ruleset.tables {
         print_table(&mut out, table, ruleset.family, sources);
     }

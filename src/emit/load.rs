@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn what_others_have_is_replaced_or_preserved() {
-        let ruleset = |family, preserve| Ruleset { family, tables: Vec::new(), preserve };
+        let ruleset =
+            |family, preserve| Ruleset { family, tables: Vec::new(), sets: Vec::new(), preserve };
         let script = |preserve| {
             let [v4, v6] = Family::BOTH.map(|family| ruleset(family, preserve));
             load_script(&v4, &v6, &Header::default())

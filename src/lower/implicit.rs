@@ -110,6 +110,7 @@ fn forwards(policy: &Policy) -> bool {
             NatKind::Forward(_) => true,
             NatKind::Source { .. } | NatKind::Redirect(_) | NatKind::Netmap { .. } => false,
         },
+        Item::Alter(_) => false,
     };
     policy.defaults.forward.verdict == Verdict::Allow || policy.items.iter().any(says_so)
 }
@@ -123,7 +124,7 @@ fn filters_output(policy: &Policy) -> bool {
         .filter_map(|item| match item {
             Item::Rule(rule) if is_on(rule, Hook::Output) => Some(Way::of(rule)),
             Item::Raw(raw) if stands_in(raw, KernelChain::Output) => Some(Way::of_raw(raw)),
-            Item::Rule(_) | Item::Raw(_) | Item::Nat(_) => None,
+            Item::Rule(_) | Item::Raw(_) | Item::Nat(_) | Item::Alter(_) => None,
         })
         .collect();
     if policy.defaults.output.verdict != Verdict::Allow {
@@ -159,7 +160,7 @@ impl Way {
         match rule.action {
             Action::Drop | Action::Reject(_) => Way::Refused,
             Action::Jump(chain) | Action::Goto(chain) => Way::Through(chain),
-            Action::Allow | Action::Log | Action::Return => Way::On,
+            Action::Allow | Action::Log | Action::Return | Action::Add(_) => Way::On,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::resolve::policy::{self, Hook, KernelChain, RawTable, RawTarget};
-use crate::ruleset::{Match, MatchKind, Rule, TableName, Target};
+use crate::ruleset::{Match, MatchKind, Rule, Target};
 
 use super::body::Body;
 use super::reject::reject;
@@ -20,10 +20,11 @@ impl Lowering<'_> {
             (RawTable::Nat, KernelChain::Prerouting) => &mut self.prerouting,
             (RawTable::Nat, KernelChain::Output) => &mut self.nat_output,
             (RawTable::Nat, KernelChain::Postrouting) => &mut self.postrouting,
-            (RawTable::Nat, KernelChain::Input | KernelChain::Forward)
-            | (RawTable::Mangle | RawTable::Raw | RawTable::Filter, _) => {
-                self.raws.entry((table_name(raw.table), chain.name())).or_default()
-            }
+            (RawTable::Nat, KernelChain::Input) => &mut self.nat_input,
+            (RawTable::Mangle, chain) => self.mangle.kernel_chain(chain),
+            (RawTable::Raw, chain) => self.raw.kernel_chain(chain),
+            (RawTable::Filter, KernelChain::Prerouting | KernelChain::Postrouting)
+            | (RawTable::Nat, KernelChain::Forward) => return, // There are no such chains.
         };
         rules.push(rule);
     }
@@ -66,13 +67,4 @@ impl Lowering<'_> {
 fn push(body: &mut Body, rule: Rule) {
     body.leaves |= matches!(rule.target, Target::Return | Target::Goto(_));
     body.rules.push(rule);
-}
-
-fn table_name(table: RawTable) -> TableName {
-    match table {
-        RawTable::Filter => TableName::Filter,
-        RawTable::Nat => TableName::Nat,
-        RawTable::Mangle => TableName::Mangle,
-        RawTable::Raw => TableName::Raw,
-    }
 }

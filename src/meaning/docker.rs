@@ -33,6 +33,8 @@ pub(super) fn entries<'p>(docker: &'p Docker, sets: &mut Sets<'p>) -> Vec<Entry>
                 | Decision::LeaveToDocker,
             )
             | Effect::Continue
+            | Effect::Change(_)
+            | Effect::Add { .. }
             | Effect::Return
             | Effect::Call(_)
             | Effect::Goto(_) => said.effect,

@@ -118,6 +118,7 @@ pub(super) fn rule_in<'p>(rule: &'p Rule, scope: Scope, sets: &mut Sets<'p>) -> 
         Action::Return => Effect::Return,
         Action::Jump(chain) => Effect::Call(chain),
         Action::Goto(chain) => Effect::Goto(chain),
+        Action::Add(addition) => sets.addition(addition),
     };
     Some(Entry {
         set,
@@ -160,6 +161,12 @@ pub(super) fn default_of(policy: &Policy, family: Family, base: BaseChain) -> En
             (Decision::Translate(Arc::new(Translation::Exempt)), None)
         }
         BaseChain::DockerUser => (Decision::LeaveToDocker, None),
+        BaseChain::ManglePrerouting
+        | BaseChain::MangleInput
+        | BaseChain::MangleForward
+        | BaseChain::MangleOutput
+        | BaseChain::RawPrerouting
+        | BaseChain::RawOutput => (Decision::Accept, None),
     };
     Entry {
         set: PacketSet::everything(family),

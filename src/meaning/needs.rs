@@ -28,6 +28,7 @@ fn forwards(item: &Item) -> bool {
             NatKind::Forward(_) => true,
             NatKind::Source { .. } | NatKind::Redirect(_) | NatKind::Netmap { .. } => false,
         },
+        Item::Alter(_) => false,
     }
 }
 
@@ -47,7 +48,7 @@ fn can_refuse_output(policy: &Policy) -> bool {
             {
                 raw_refuses(raw, &mut waiting)
             }
-            Item::Rule(_) | Item::Raw(_) | Item::Nat(_) => false,
+            Item::Rule(_) | Item::Raw(_) | Item::Nat(_) | Item::Alter(_) => false,
         };
         if refuses {
             return true;
@@ -71,7 +72,7 @@ fn refuses(rule: &Rule, chains: &mut Vec<ChainId>) -> bool {
             chains.push(chain);
             false
         }
-        Action::Allow | Action::Log | Action::Return => false,
+        Action::Allow | Action::Log | Action::Return | Action::Add(_) => false,
     }
 }
 

@@ -34,9 +34,18 @@ pub(super) fn base(raw: &Raw) -> Option<BaseChain> {
         (RawTable::Nat, KernelChain::Prerouting) => Some(BaseChain::NatPrerouting),
         (RawTable::Nat, KernelChain::Output) => Some(BaseChain::NatOutput),
         (RawTable::Nat, KernelChain::Postrouting) => Some(BaseChain::NatPostrouting),
+        (RawTable::Mangle, KernelChain::Prerouting) => Some(BaseChain::ManglePrerouting),
+        (RawTable::Mangle, KernelChain::Input) => Some(BaseChain::MangleInput),
+        (RawTable::Mangle, KernelChain::Forward) => Some(BaseChain::MangleForward),
+        (RawTable::Mangle, KernelChain::Output) => Some(BaseChain::MangleOutput),
+        (RawTable::Raw, KernelChain::Prerouting) => Some(BaseChain::RawPrerouting),
+        (RawTable::Raw, KernelChain::Output) => Some(BaseChain::RawOutput),
         (RawTable::Filter, KernelChain::Prerouting | KernelChain::Postrouting)
         | (RawTable::Nat, KernelChain::Input | KernelChain::Forward)
-        | (RawTable::Mangle | RawTable::Raw, _) => None,
+        | (RawTable::Mangle, KernelChain::Postrouting)
+        | (RawTable::Raw, KernelChain::Input | KernelChain::Forward | KernelChain::Postrouting) => {
+            None
+        }
     }
 }
 

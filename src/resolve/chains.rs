@@ -103,6 +103,7 @@ impl Resolver<'_> {
     /// there, and packets of input and output have one interface.
     fn check_reach(&mut self, graph: &DiGraph<(), Span>, chains: &[Chain]) {
         let reached = self.reached(graph, chains.len());
+        self.helpers_in_chains(chains, &reached);
         let mut faults = Vec::new();
         for (chain, reach) in chains.iter().zip(&reached) {
             for rule in &chain.rules {
@@ -195,7 +196,7 @@ fn entrance(item: &Item) -> Option<(ChainId, Vec<Hook>, Span)> {
         Item::Rule(rule) => {
             let hook = |flow: &Flow| match flow.scope {
                 Scope::Hook(hook) => Some(hook),
-                Scope::Chain | Scope::Docker => None,
+                Scope::Arrival(_) | Scope::Chain | Scope::Docker => None,
             };
             let hooks = rule.flows.iter().filter_map(hook).collect();
             Some((jump_target(rule)?, hooks, rule.origin.span))
@@ -204,7 +205,7 @@ fn entrance(item: &Item) -> Option<(ChainId, Vec<Hook>, Span)> {
             let hooks = filter_hook(raw).into_iter().collect();
             Some((raw_jump_target(raw)?, hooks, raw.origin.span))
         }
-        Item::Nat(_) => None,
+        Item::Nat(_) | Item::Alter(_) => None,
     }
 }
 
@@ -223,7 +224,12 @@ fn raw_jump_target(raw: &Raw) -> Option<ChainId> {
 fn jump_target(rule: &Rule) -> Option<ChainId> {
     match rule.action {
         Action::Jump(chain) | Action::Goto(chain) => Some(chain),
-        Action::Allow | Action::Drop | Action::Reject(_) | Action::Log | Action::Return => None,
+        Action::Allow
+        | Action::Drop
+        | Action::Reject(_)
+        | Action::Log
+        | Action::Return
+        | Action::Add(_) => None,
     }
 }
 

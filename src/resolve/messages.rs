@@ -6,6 +6,7 @@ mod names;
 mod others;
 mod raw;
 mod rules;
+mod sets;
 mod translation;
 mod values;
 
@@ -27,5 +28,6 @@ pub use names::*;
 pub use others::*;
 pub use raw::*;
 pub use rules::*;
+pub use sets::*;
 pub use translation::*;
 pub use values::*;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::policy::Preserve;
+use super::policy::{AlterationKind, Item, Policy, Preserve};
 use super::{Resolver, messages};
 use crate::ruleset::{MAX_CHAIN_NAME, OWN_PREFIX};
 use crate::source::{Span, glob_matches};
@@ -51,7 +51,7 @@ impl<'a> Resolver<'a> {
                 StatementKind::Docker { .. } => (&[][..], Some(&PROGRAMS[0])),
                 _ => continue,
             };
-            let nothing = || Preserve { span: statement.span, chains: Vec::new(), mark_bits: 0 };
+            let nothing = || Preserve { span: statement.span, chains: Vec::new(), marks: None };
             let preserve = preserve.get_or_insert_with(nothing);
             let implied = docker.map(|program| (statement.span, Some(program.all())));
             let named = patterns.iter().map(|pattern| self.preserved(*pattern));
@@ -63,10 +63,30 @@ impl<'a> Resolver<'a> {
                         preserve.chains.push(chain);
                     }
                 }
-                preserve.mark_bits |= mark_bits;
+                if mark_bits != 0 {
+                    // No two programs here have marks.
+                    preserve.marks.get_or_insert((mark_bits, span));
+                }
             }
         }
         preserve
+    }
+
+    /// Marks of the policy have other bits.
+    pub(super) fn check_preserved_marks(&mut self, policy: &Policy) {
+        let marks = policy.preserve.as_ref().and_then(|preserve| preserve.marks);
+        let Some((bits, preserved)) = marks else { return };
+        for item in &policy.items {
+            let Item::Alter(said) = item else { continue };
+            let (AlterationKind::Mark(mark) | AlterationKind::StickyMark(mark)) = said.kind else {
+                continue;
+            };
+            let both = mark.mask() & bits;
+            if both != 0 {
+                let finding = messages::preserved_mark(said.origin.span, both, preserved);
+                self.report_of(said.origin, finding);
+            }
+        }
     }
 
     /// The chains and mark bits of one word or pattern.

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use palisade::meaning::{BaseChain, Decision, Meaning, Question, Translation};
+use palisade::meaning::{BaseChain, Change, Decision, Meaning, Question, Translation};
 use palisade::net::address::{from_number, to_number};
-use palisade::net::{Family, Prefix};
+use palisade::net::{CtState, Family, Prefix};
 use palisade::packet::{Original, Packet, Payload};
 
-use crate::ground::{Asked, LINKS, Sighting, is_local};
+use crate::ground::{Asked, Changed, LINKS, Sighting, is_local};
+use crate::members::Members;
 
 /// How a packet ended, as it was meant to.
 #[derive(Clone, Copy)]
@@ -23,28 +24,54 @@ pub enum End {
     Limited,
 }
 
-/// What became of a packet, when that is what is meant.
-pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<End, String> {
+/// What became of a packet, when that is what is meant. `members` is what dynamic sets hold before it,
+/// and then after it.
+pub fn judge(
+    meaning: &Meaning,
+    members: &mut Members,
+    packet: &Packet,
+    sighting: &Sighting,
+) -> Result<End, String> {
     let Some(asked) = &sighting.asked else {
         let strange = sighting.passed.is_some();
         return if strange { Err("passed and never asked".to_owned()) } else { Ok(End::Unasked) };
     };
-    let mut packet = Packet { state: asked.state, ..packet.clone() };
+    let Some(opaque) = members.facts(packet) else {
+        members.doubt(packet.source);
+        return Ok(End::Limited);
+    };
+    let mut packet = Packet { opaque, ..packet.clone() };
+    is_tracked_so(meaning, &packet, asked.state)?;
+    packet.state = asked.state;
     let sent = (packet.source, packet.destination);
-    let Some(translation) = traced(meaning, BaseChain::NatPrerouting, &packet) else {
+    packet = changed(meaning, BaseChain::ManglePrerouting, &packet);
+    let Some(translation) = traced(meaning, members, BaseChain::NatPrerouting, &packet) else {
         return Ok(End::Limited);
     };
     translate(&mut packet, &translation, asked)?;
     packet.outgoing = asked.outgoing.as_deref().map(Into::into);
-    let chain = match packet.outgoing {
-        Some(_) => BaseChain::FilterForward,
-        None => BaseChain::FilterInput,
+    let (mangle, chain) = match packet.outgoing {
+        Some(_) => (BaseChain::MangleForward, BaseChain::FilterForward),
+        None => (BaseChain::MangleInput, BaseChain::FilterInput),
     };
     if chain == BaseChain::FilterForward {
         // The kernel counts the hop before it asks.
         packet.ttl -= 1;
     }
-    let Some(decision) = traced(meaning, chain, &packet) else { return Ok(End::Limited) };
+    // In the sets as they are, and to where it goes by now.
+    let Some(opaque) = members.facts(&packet) else {
+        members.doubt(packet.source);
+        return Ok(End::Limited);
+    };
+    packet = changed(meaning, mangle, &Packet { opaque, ..packet });
+    let Packet { mark, connection_mark, dscp, .. } = packet;
+    let meant = Changed { mark, connection_mark, dscp };
+    if meant != sighting.changed {
+        return Err(format!("is meant to become {meant:?}"));
+    }
+    let Some(decision) = traced(meaning, members, chain, &packet) else {
+        return Ok(End::Limited);
+    };
     let passes = match decision {
         Decision::Accept => true,
         Decision::Drop | Decision::Reject(_) => false,
@@ -57,7 +84,7 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
         return if same { Ok(End::Stopped) } else { Err(format!("meant {decision:?}")) };
     };
     if chain == BaseChain::FilterForward {
-        let Some(decision) = traced(meaning, BaseChain::NatPostrouting, &packet) else {
+        let Some(decision) = traced(meaning, members, BaseChain::NatPostrouting, &packet) else {
             return Ok(End::Limited);
         };
         if !is_source(source, &packet, &decision) {
@@ -69,16 +96,48 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
     Ok(End::Passed { translated: sent != (source, packet.destination) })
 }
 
-/// What a chain decides; `None` when that depends on a limit or cannot be known.
-fn traced(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Option<Decision> {
-    let mut limited = false;
-    let found = meaning.trace(chain, packet, &mut |question| {
+/// Whether conntrack sees what it is meant to see of what comes in. Which helper it gives to a new
+/// connection shows in those alone that the helper expects, and `helpers` is about them.
+fn is_tracked_so(meaning: &Meaning, packet: &Packet, state: CtState) -> Result<(), String> {
+    let found = meaning.trace(BaseChain::RawPrerouting, packet, &mut |_| true);
+    let untracked = found.changes().any(|change| change == Change::Untracked);
+    let fits = match state {
+        // Messages of neighbour discovery are never tracked.
+        CtState::Untracked => untracked || matches!(packet.payload, Payload::Icmp { .. }),
+        CtState::Invalid | CtState::New | CtState::Related | CtState::Established => !untracked,
+    };
+    fits.then_some(()).ok_or_else(|| format!("is {}, meant the opposite", state.name()))
+}
+
+/// What the statements of a chain make of a packet.
+fn changed(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Packet {
+    meaning.trace(chain, packet, &mut |_| true).packet
+}
+
+/// What a chain decides; `None` when that depends on a limit, now or before, or is not known. What it adds to sets is
+/// in `members` then.
+fn traced(
+    meaning: &Meaning,
+    members: &mut Members,
+    chain: BaseChain,
+    packet: &Packet,
+) -> Option<Decision> {
+    let facts = members.facts(packet);
+    let mut limited = facts.is_none();
+    let packet = Packet { opaque: facts.unwrap_or_default(), ..packet.clone() };
+    let found = meaning.trace(chain, &packet, &mut |question| {
         limited |= matches!(question, Question::Limit(_));
         true
     });
     // Of what raw rules decide only the words are known.
-    let unknown = matches!(found.decision, Decision::Unknown(_));
-    (!limited && !unknown).then_some(found.decision)
+    if limited || matches!(found.decision, Decision::Unknown(_)) {
+        members.doubt(packet.source);
+        return None;
+    }
+    for set in found.added() {
+        members.add(set, packet.source);
+    }
+    Some(found.decision)
 }
 
 /// Makes of the packet what prerouting is meant to make of it, if that is what the kernel made.

@@ -11,6 +11,7 @@ use crate::netns::Namespace;
 macro_rules! rules {
     ($name:literal) => {
         Rules {
+            sets: String::new(),
             v4: include_str!(concat!("others/", $name, ".v4")).to_owned(),
             v6: include_str!(concat!("others/", $name, ".v6")).to_owned(),
         }

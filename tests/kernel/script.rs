@@ -43,7 +43,7 @@ pub fn built(policy: &str) -> TempDir {
 
 fn rules(folder: &Path) -> Rules {
     let read = |name: &str| fs::read_to_string(folder.join(name)).expect("was written");
-    Rules { v4: read("rules.v4"), v6: read("rules.v6") }
+    Rules { sets: read("ipsets"), v4: read("rules.v4"), v6: read("rules.v6") }
 }
 
 /// Puts a text in the place of another in a file of the outputs.

@@ -33,6 +33,7 @@ fn ping(state: CtState) -> Packet {
         to_local: true,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 28,
@@ -145,7 +146,7 @@ fn agree(variant: Variant, untracked: bool) {
     let tables = vec![filter.clone()];
     let header = Header::default();
     let mut text = iptables(
-        &Ruleset { family: Family::V4, tables, preserve: false },
+        &Ruleset { family: Family::V4, tables, sets: Vec::new(), preserve: false },
         &header,
         &Sources::new(),
     );

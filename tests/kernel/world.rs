@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use palisade::net::Family;
 
-use crate::load::{Rules, Variant, restore};
+use crate::load::{Rules, Variant, restore, restore_sets};
 use crate::netns::Namespace;
 
 /// Who has which address, in one family.
@@ -98,6 +98,8 @@ impl World {
     /// A world whose host has these rules.
     pub fn with(rules: &Rules, variant: Variant) -> Self {
         let world = Self::new();
+        restore_sets(&world.host, &rules.sets)
+            .unwrap_or_else(|error| panic!("the sets are refused: {error}\n{}", rules.sets));
         for family in Family::BOTH {
             restore(&world.host, variant, family, rules.of(family)).unwrap_or_else(|error| {
                 panic!("{variant:?} refuses the {family:?} rules: {error}\n{}", rules.of(family))

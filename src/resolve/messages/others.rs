@@ -91,3 +91,12 @@ pub fn docker_without_ports(at: Span, part: &str) -> Finding {
         .label("never published")
         .help("name ports, or `any` for all that is published")
 }
+
+pub fn preserved_mark(at: Span, bits: u32, preserved: Span) -> Finding {
+    let message =
+        format!("the bits {bits:#x} of marks belong to a program whose rules are preserved");
+    Finding::new(&lint::PRESERVED_CLASH, at, message)
+        .label("sets them too")
+        .related(preserved, "preserved here")
+        .help("say which bits are the policy's: `mark 0x10/0xff`")
+}
