@@ -230,8 +230,8 @@ impl<'a> Resolver<'a> {
         }
         self.check_chains(&chains);
         self.check_definitions();
-        self.helpers_behind_netmaps();
         let sets = self.finish_sets();
+        self.helpers_behind_netmaps();
         // A definition may be used in what could not be read.
         if !has_errors(&self.findings) {
             self.check_unused();

@@ -308,6 +308,12 @@ pub enum Target {
     Redirect(u16),
     /// `--to`
     Netmap(Prefix),
+    /// `-j SET --add-set NAME src --exist`: the source is in the set from now on, for so many
+    /// seconds or as long as the set keeps what it has. Goes on.
+    AddSource {
+        set: Arc<KernelSet>,
+        timeout: Option<u32>,
+    },
     /// `MARK --set-xmark`: the packet's bits under the mask become the value's.
     SetMark(MarkMatch),
     /// `CONNMARK --set-xmark`: the same of its connection, when it has one.
@@ -324,12 +330,6 @@ pub enum Target {
     /// `CT --helper`: of the connection that the packet opens, unless conntrack was told something
     /// else of it; the rule has `-p` of a protocol that the helper reads.
     Helper(Helper),
-    /// `-j SET --add-set NAME src --exist`: the source is in the set from now on, for so many
-    /// seconds or as long as the set keeps what it has. Goes on.
-    AddSource {
-        set: Arc<KernelSet>,
-        timeout: Option<u32>,
-    },
     /// The target of a raw rule with its options, as written; empty for none.
     Opaque {
         text: Arc<str>,
@@ -349,7 +349,8 @@ impl Target {
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack
-            | Target::Helper(_) => true,
+            | Target::Helper(_)
+            | Target::AddSource { .. } => true,
             Target::Accept
             | Target::Drop
             | Target::Return
@@ -362,7 +363,6 @@ impl Target {
             | Target::Dnat { .. }
             | Target::Redirect(_)
             | Target::Netmap(_)
-            | Target::AddSource { .. }
             | Target::Opaque { .. } => false,
         }
     }

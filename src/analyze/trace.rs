@@ -30,8 +30,6 @@ pub struct Trace {
     pub changes: Vec<Target>,
     /// The packet as the chain leaves it.
     pub packet: Packet,
-    /// The names of the sets that took up the source, in order.
-    pub added: Vec<Arc<str>>,
 }
 
 /// A rule that matched.
@@ -107,7 +105,6 @@ pub fn trace(
         logs: Vec::new(),
         changes: Vec::new(),
         told: false,
-        added: Vec::new(),
     };
     walk.run(chain, oracle)
 }
@@ -123,7 +120,6 @@ struct Walk<'a> {
     changes: Vec<Target>,
     /// Whether a target told conntrack what to do with the packet.
     told: bool,
-    added: Vec<Arc<str>>,
 }
 
 /// A chain that is being walked; one a `jump`.
@@ -149,8 +145,8 @@ impl<'a> Walk<'a> {
             Ok(end) => self.walk(oracle).unwrap_or(end),
             Err(fault) => Outcome::Broken(fault),
         };
-        let Walk { steps, logs, changes, added, packet, .. } = self;
-        Trace { outcome, steps, logs, changes, added, packet }
+        let Walk { steps, logs, changes, packet, .. } = self;
+        Trace { outcome, steps, logs, changes, packet }
     }
 
     /// What becomes of a packet that no rule decides.
@@ -203,10 +199,6 @@ impl<'a> Walk<'a> {
                 self.logs.push(LogLine { prefix: prefix.clone(), level: *level });
                 Next::Go
             }
-            Target::AddSource { set, .. } => {
-                self.add(set);
-                Next::Go
-            }
             Target::Masquerade => Next::End(Outcome::Masquerade),
             Target::Snat(low, high) => Next::End(Outcome::Snat(*low, *high)),
             Target::Dnat { address, ports } => {
@@ -224,20 +216,13 @@ impl<'a> Walk<'a> {
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack
+            | Target::AddSource { .. }
             | Target::Helper(_) => {
                 self.told |= matches!(rule.target, Target::Notrack | Target::Helper(_));
                 change(&mut self.packet, &rule.target);
                 self.changes.push(rule.target.clone());
                 Next::Go
             }
-        }
-    }
-
-    /// Only what is in a dynamic set can change.
-    fn add(&mut self, set: &KernelSet) {
-        if let SetContent::Dynamic(dynamic) = &set.content {
-            opaque::enter(&mut self.packet, &set.name, dynamic.length);
-            self.added.push(Arc::clone(&set.name));
         }
     }
 
@@ -273,6 +258,7 @@ fn change(packet: &mut Packet, target: &Target) {
             packet.mark = packet.mark & !mask | packet.connection_mark & mask;
         }
         Target::SetDscp(dscp) => packet.dscp = dscp.code(),
+        Target::AddSource { set, .. } => add(packet, set),
         Target::Notrack => {
             packet.state = CtState::Untracked;
             packet.original = None;
@@ -295,8 +281,15 @@ fn change(packet: &mut Packet, target: &Target) {
         | Target::Dnat { .. }
         | Target::Redirect(_)
         | Target::Netmap(_)
-        | Target::AddSource { .. }
         | Target::Opaque { .. } => {}
+    }
+}
+
+/// Only what is in a dynamic set can change.
+fn add(packet: &mut Packet, set: &KernelSet) {
+    match &set.content {
+        SetContent::Dynamic(dynamic) => opaque::enter(packet, &set.name, dynamic.length),
+        SetContent::Static(_) => {}
     }
 }
 

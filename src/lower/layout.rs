@@ -237,6 +237,7 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::Dnat { .. }
         | Target::Redirect(_)
         | Target::Netmap(_)
+        | Target::AddSource { .. }
         | Target::SetMark(_)
         | Target::SetConnmark(_)
         | Target::RestoreMark(_)
@@ -244,7 +245,6 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::Tcpmss(_)
         | Target::Notrack
         | Target::Helper(_)
-        | Target::AddSource { .. }
         | Target::Opaque { .. } => ending.clone(),
     }
 }

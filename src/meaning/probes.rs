@@ -91,8 +91,8 @@ fn target(entry: &Entry) -> Option<ChainId> {
         Effect::Decide(_)
         | Effect::Continue
         | Effect::Change(_)
-        | Effect::Return
-        | Effect::Add { .. } => None,
+        | Effect::Add { .. }
+        | Effect::Return => None,
     }
 }
 

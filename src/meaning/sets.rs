@@ -184,6 +184,13 @@ impl<'p> Sets<'p> {
     }
 }
 
+fn at_side(family: Family, side: Side, addresses: &Addresses) -> Constraint {
+    match side {
+        Side::Source => Constraint::source(family, addresses),
+        Side::Destination => Constraint::destination(family, addresses),
+    }
+}
+
 /// What a scope says of the destination: only where packets arrive it says anything.
 fn wants(scope: Scope) -> Factor {
     Factor::all(match scope {
@@ -191,13 +198,6 @@ fn wants(scope: Scope) -> Factor {
         Scope::Arrival(Bound::Elsewhere) => Some(Constraint::not_to_local()),
         Scope::Arrival(Bound::Anywhere) | Scope::Hook(_) | Scope::Chain | Scope::Docker => None,
     })
-}
-
-fn at_side(family: Family, side: Side, addresses: &Addresses) -> Constraint {
-    match side {
-        Side::Source => Constraint::source(family, addresses),
-        Side::Destination => Constraint::destination(family, addresses),
-    }
 }
 
 fn parts_factor(family: Family, parts: &[Part], of: PartsOf) -> Factor {

@@ -312,7 +312,7 @@ fn somewhere(place: Place) -> Place {
 }
 
 fn at_addresses(addresses: Addresses) -> Place {
-    Place { interfaces: None, addresses, sets: Vec::new() }
+    Place::of(addresses)
 }
 
 /// Who is translated by a `forward`, or may go to its target untranslated.
@@ -389,8 +389,7 @@ fn own(forward: &Forward) -> Ends {
             let meant = Addresses::union_all(places.chain([&loopback]));
             Place {
                 interfaces: Some(vec![Interface::loopback()]),
-                addresses: Addresses::full().difference(&meant),
-                sets: Vec::new(),
+                ..Place::of(Addresses::full().difference(&meant))
             }
         }
     };

@@ -96,7 +96,7 @@ impl<'a> Resolver<'a> {
         let by_interface = |end: &&End| {
             let place = if loose { &end.loose } else { &end.place };
             let full = Family::BOTH.into_iter().any(|family| place.addresses.is_full_in(family));
-            place.interfaces.is_some() && full
+            place.interfaces.is_some() && full && place.sets.is_empty()
         };
         let Some(end) = ends.find(by_interface) else { return Some(()) };
         let clause = context.present.iter().find(|(word, _)| matches!(*word, "in" | "out"));
@@ -318,7 +318,8 @@ fn has(whole: &Place, place: &Place, family: Family) -> bool {
                 .iter(),
         )
     };
-    interfaces && only(&place.addresses).is_subset(&whole.addresses)
+    let sets = whole.sets.iter().all(|member| place.sets.contains(member));
+    interfaces && sets && only(&place.addresses).is_subset(&whole.addresses)
 }
 
 fn has_part(whole: &Part, part: &Part) -> bool {

@@ -26,10 +26,14 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// One to three members, by commas.
+    /// One to three members, by commas. What is excluded is excluded from one of them.
     fn list(&mut self, from: &[&str]) -> String {
         let count = 1 + self.below(3);
-        let members: Vec<&str> = (0..count).map(|_| self.pick(from)).collect();
+        let grouped = |member: &str| match member.contains(" except ") {
+            true if count > 1 => format!("({member})"),
+            true | false => member.to_owned(),
+        };
+        let members: Vec<String> = (0..count).map(|_| grouped(self.pick(from))).collect();
         members.join(", ")
     }
 }
@@ -155,6 +159,10 @@ const DESTINATIONS: &[&str] = &[
     "any except nets",
 ];
 
+/// What the clock decides.
+pub const WINDOWS: [&str; 3] =
+    ["during 09:00-17:30 mon-fri", "during sat, sun local", "during 22:00-06:00"];
+
 const CONDITIONS: &[&str] = &[
     "state new",
     "state new, established",
@@ -166,9 +174,9 @@ const CONDITIONS: &[&str] = &[
     "dscp ef",
     "dscp 4",
     "via ipsec",
-    "during 09:00-17:30 mon-fri",
-    "during sat, sun local",
-    "during 22:00-06:00",
+    WINDOWS[0],
+    WINDOWS[1],
+    WINDOWS[2],
     "sport 1024-65535",
     "ipv4",
     "ipv6",
@@ -184,6 +192,9 @@ const CONDITIONS: &[&str] = &[
     "in eth1",
     "in wan",
 ];
+
+/// What fills sets.
+const ADDS: [&str; 2] = ["add source to banned", "add source/24,/56 to nets for 10m"];
 
 /// What a statement that changes packets may ask for: it goes on, so it neither counts nor logs.
 const SIMPLE_CONDITIONS: &[&str] = &[
@@ -211,9 +222,6 @@ const MARKS: &[&str] = &[
     "mark 0x20/0xf0 sticky",
     "mark 0x10/0xff sticky",
 ];
-
-/// What fills sets.
-const ADDS: [&str; 2] = ["add source to banned", "add source/24,/56 to nets for 10m"];
 
 /// A policy. Most are valid; those that are not are for the compiler to refuse.
 pub fn policy(seed: u64) -> String {
@@ -269,6 +277,15 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
         0..=6 => {
             let rule = rule(random);
             let _ = writeln!(text, "{indent}{rule}");
+        }
+        7 if random.once_in(2) => {
+            // What is added is asked for.
+            let (add, set) =
+                if random.once_in(2) { (ADDS[0], "banned") } else { (ADDS[1], "nets") };
+            let _ = writeln!(text, "{indent}{add} {}", random.pick(SUBJECTS));
+            let rule = chain_rule(random, &["drop", "allow", "reject"]);
+            let rule = rule.split(" from ").next().unwrap_or_default();
+            let _ = writeln!(text, "{indent}{rule} from {set}");
         }
         8 => {
             let (what, whence) = (random.pick(SUBJECTS), random.pick(SOURCES));
@@ -378,6 +395,9 @@ fn conditions(random: &mut Random, rule: &mut String, once_in: usize, from: &[&s
 
 fn rule(random: &mut Random) -> String {
     let verb = random.pick(&[
+        "allow",
+        "allow",
+        "allow",
         "allow",
         "allow",
         "allow",

@@ -48,8 +48,6 @@ struct Fate {
     changes: Vec<String>,
     /// The mark, that of the connection and the class with which it goes on.
     left: (u32, u32, u8),
-    /// The sets that took up the source; to be added twice on end is to be added.
-    added: Vec<String>,
     /// Which limits were asked, when all have room: each takes from an allowance.
     asked: Vec<String>,
 }
@@ -85,12 +83,13 @@ fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) 
         answers.answer(&key)
     });
     let logs = found.logs().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level.0));
+    let added = found.added().map(|set| format!("added to {set}"));
     Fate {
         verdict: decision(&found.decision, packet.family()),
         logs: logs.collect(),
-        changes: once(found.changes().flat_map(meant_change).collect()),
+        // Sets are filled in the filter, and all else is changed elsewhere.
+        changes: once(found.changes().flat_map(meant_change).chain(added).collect()),
         left: left(&found.packet),
-        added: once(found.added().map(str::to_owned).collect()),
         asked: tidy(asked, answers),
     }
 }
@@ -129,15 +128,14 @@ fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -
         logs: logs.collect(),
         changes: once(found.changes.iter().map(done_change).collect()),
         left: left(&found.packet),
-        added: once(found.added.iter().map(ToString::to_string).collect()),
         asked: tidy(asked, answers),
     }
 }
 
-/// Rules may do again what they did just before.
-fn once(mut done: Vec<String>) -> Vec<String> {
-    done.dedup();
-    done
+/// Rules may change a packet again to what it is already.
+fn once(mut changes: Vec<String>) -> Vec<String> {
+    changes.dedup();
+    changes
 }
 
 fn left(packet: &Packet) -> (u32, u32, u8) {
@@ -167,6 +165,7 @@ fn done_change(target: &Target) -> String {
         Target::Tcpmss(size) => format!("segments {size:?}"),
         Target::Notrack => "untracked".to_owned(),
         Target::Helper(helper) => format!("helper {helper}"),
+        Target::AddSource { set, .. } => format!("added to {}", set.name),
         other => panic!("{other:?} changes nothing"),
     }
 }

@@ -36,19 +36,21 @@ pub fn judge(
         let strange = sighting.passed.is_some();
         return if strange { Err("passed and never asked".to_owned()) } else { Ok(End::Unasked) };
     };
-    let Some(opaque) = members.facts(packet) else {
-        members.doubt(packet.source);
+    let mut packet = packet.clone();
+    if !members.tell(&mut packet) {
         return Ok(End::Limited);
-    };
-    let mut packet = Packet { opaque, ..packet.clone() };
+    }
     is_tracked_so(meaning, &packet, asked.state)?;
     packet.state = asked.state;
     let sent = (packet.source, packet.destination);
-    packet = changed(meaning, BaseChain::ManglePrerouting, &packet);
+    change(meaning, BaseChain::ManglePrerouting, &mut packet);
     let Some(translation) = traced(meaning, members, BaseChain::NatPrerouting, &packet) else {
         return Ok(End::Limited);
     };
     translate(&mut packet, &translation, asked)?;
+    if !members.tell(&mut packet) {
+        return Ok(End::Limited);
+    }
     packet.outgoing = asked.outgoing.as_deref().map(Into::into);
     let (mangle, chain) = match packet.outgoing {
         Some(_) => (BaseChain::MangleForward, BaseChain::FilterForward),
@@ -58,16 +60,11 @@ pub fn judge(
         // The kernel counts the hop before it asks.
         packet.ttl -= 1;
     }
-    // In the sets as they are, and to where it goes by now.
-    let Some(opaque) = members.facts(&packet) else {
-        members.doubt(packet.source);
-        return Ok(End::Limited);
-    };
-    packet = changed(meaning, mangle, &Packet { opaque, ..packet });
+    change(meaning, mangle, &mut packet);
     let Packet { mark, connection_mark, dscp, .. } = packet;
-    let meant = Changed { mark, connection_mark, dscp };
-    if meant != sighting.changed {
-        return Err(format!("is meant to become {meant:?}"));
+    let changed = Changed { mark, connection_mark, dscp };
+    if changed != sighting.changed {
+        return Err(format!("is meant to become {changed:?}"));
     }
     let Some(decision) = traced(meaning, members, chain, &packet) else {
         return Ok(End::Limited);
@@ -84,6 +81,9 @@ pub fn judge(
         return if same { Ok(End::Stopped) } else { Err(format!("meant {decision:?}")) };
     };
     if chain == BaseChain::FilterForward {
+        if !members.tell(&mut packet) {
+            return Ok(End::Limited);
+        }
         let Some(decision) = traced(meaning, members, BaseChain::NatPostrouting, &packet) else {
             return Ok(End::Limited);
         };
@@ -109,12 +109,12 @@ fn is_tracked_so(meaning: &Meaning, packet: &Packet, state: CtState) -> Result<(
     fits.then_some(()).ok_or_else(|| format!("is {}, meant the opposite", state.name()))
 }
 
-/// What the statements of a chain make of a packet.
-fn changed(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Packet {
-    meaning.trace(chain, packet, &mut |_| true).packet
+/// Makes of the packet what the statements of a chain make of it.
+fn change(meaning: &Meaning, chain: BaseChain, packet: &mut Packet) {
+    *packet = meaning.trace(chain, packet, &mut |_| true).packet;
 }
 
-/// What a chain decides; `None` when that depends on a limit, now or before, or is not known. What it adds to sets is
+/// What a chain decides; `None` when that depends on a limit or is not known. What it adds to sets is
 /// in `members` then.
 fn traced(
     meaning: &Meaning,
@@ -122,10 +122,8 @@ fn traced(
     chain: BaseChain,
     packet: &Packet,
 ) -> Option<Decision> {
-    let facts = members.facts(packet);
-    let mut limited = facts.is_none();
-    let packet = Packet { opaque: facts.unwrap_or_default(), ..packet.clone() };
-    let found = meaning.trace(chain, &packet, &mut |question| {
+    let mut limited = false;
+    let found = meaning.trace(chain, packet, &mut |question| {
         limited |= matches!(question, Question::Limit(_));
         true
     });

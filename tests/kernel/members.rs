@@ -33,8 +33,21 @@ impl Members {
         members
     }
 
-    /// What holds of a packet; `None` when it cannot be told.
-    pub fn facts(&self, packet: &Packet) -> Option<BTreeSet<Arc<str>>> {
+    /// Notes on a packet in which sets it is. `false` when that cannot be told; then any set may take
+    /// it up.
+    pub fn tell(&mut self, packet: &mut Packet) -> bool {
+        let facts = self.facts(packet);
+        match facts {
+            Some(facts) => packet.opaque = facts,
+            None => {
+                self.doubt(packet.source);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn facts(&self, packet: &Packet) -> Option<BTreeSet<Arc<str>>> {
         let mut facts = BTreeSet::new();
         for (name, family, length) in self.shapes() {
             let ends =

@@ -241,6 +241,36 @@ fn connections_are_asked_of_packets_that_have_one() {
     assert!(holds(true, dnat, &untracked));
 }
 
+fn set(name: &str, content: SetContent) -> Arc<KernelSet> {
+    let origin = Origin::Default(None);
+    Arc::new(KernelSet { name: name.into(), family: Family::V4, content, origin })
+}
+
+#[test]
+fn sets_are_asked_by_what_is_in_them_and_filled_on_the_way() {
+    let own = packet(22).source;
+    let fixed = set("fixed.v4", SetContent::Static(Addresses::single(own)));
+    let shape = DynamicSet { timeout: 60, size: 10, length: 32 };
+    let filled = set("filled.v4", SetContent::Dynamic(shape));
+    let other = Arc::new(KernelSet { family: Family::V6, ..(*fixed).clone() });
+    let is_in = |set: &Arc<KernelSet>, negated| Match {
+        negated,
+        kind: MatchKind::Set { set: Arc::clone(set), side: SetSide::Source },
+    };
+    let outcome = |found: Match| {
+        ask(&table(vec![("INPUT", vec![rule(vec![found], Target::Accept)])]), &packet(22)).outcome
+    };
+    for (set, expected) in [(&fixed, true), (&filled, false), (&other, false)] {
+        assert_eq!(outcome(is_in(set, false)) == Outcome::Accept, expected, "{set:?}");
+        assert_eq!(outcome(is_in(set, true)) == Outcome::Accept, !expected, "not {set:?}");
+    }
+
+    let add = Target::AddSource { set: Arc::clone(&filled), timeout: None };
+    let rules = vec![always(add.clone()), rule(vec![is_in(&filled, false)], Target::Accept)];
+    let found = ask(&table(vec![("INPUT", rules)]), &packet(22));
+    assert_eq!((found.outcome, found.changes), (Outcome::Accept, vec![add]));
+}
+
 /// `xt_CT` leaves a packet alone that has a connection, or was told to have none.
 #[test]
 fn conntrack_is_told_once() {
@@ -275,34 +305,4 @@ fn what_changes_a_packet_lets_it_go_on_as_it_is_then() {
     let found = ask(&table, &unknown);
     assert_eq!(found.outcome, Outcome::Policy(ChainPolicy::Drop));
     assert_eq!((found.packet.mark, found.packet.connection_mark), (0xf1f, 0));
-}
-
-fn set(name: &str, content: SetContent) -> Arc<KernelSet> {
-    let origin = Origin::Default(None);
-    Arc::new(KernelSet { name: name.into(), family: Family::V4, content, origin })
-}
-
-#[test]
-fn sets_are_asked_by_what_is_in_them_and_filled_on_the_way() {
-    let own = packet(22).source;
-    let fixed = set("fixed.v4", SetContent::Static(Addresses::single(own)));
-    let shape = DynamicSet { timeout: 60, size: 10, length: 32 };
-    let filled = set("filled.v4", SetContent::Dynamic(shape));
-    let other = Arc::new(KernelSet { family: Family::V6, ..(*fixed).clone() });
-    let is_in = |set: &Arc<KernelSet>, negated| Match {
-        negated,
-        kind: MatchKind::Set { set: Arc::clone(set), side: SetSide::Source },
-    };
-    let outcome = |found: Match| {
-        ask(&table(vec![("INPUT", vec![rule(vec![found], Target::Accept)])]), &packet(22)).outcome
-    };
-    for (set, expected) in [(&fixed, true), (&filled, false), (&other, false)] {
-        assert_eq!(outcome(is_in(set, false)) == Outcome::Accept, expected, "{set:?}");
-        assert_eq!(outcome(is_in(set, true)) == Outcome::Accept, !expected, "not {set:?}");
-    }
-
-    let add = Target::AddSource { set: Arc::clone(&filled), timeout: None };
-    let rules = vec![always(add), rule(vec![is_in(&filled, false)], Target::Accept)];
-    let found = ask(&table(vec![("INPUT", rules)]), &packet(22));
-    assert_eq!((found.outcome, found.added), (Outcome::Accept, vec!["filled.v4".into()]));
 }
