@@ -29,9 +29,9 @@ impl Random {
     /// One to three members, by commas. What is excluded is excluded from one of them.
     fn list(&mut self, from: &[&str]) -> String {
         let count = 1 + self.below(3);
-        let grouped = |member: &str| match member.contains(" except ") {
-            true if count > 1 => format!("({member})"),
-            true | false => member.to_owned(),
+        let grouped = |member: &str| {
+            let excludes = count > 1 && member.contains(" except ");
+            if excludes { format!("({member})") } else { member.to_owned() }
         };
         let members: Vec<String> = (0..count).map(|_| grouped(self.pick(from))).collect();
         members.join(", ")
@@ -273,7 +273,7 @@ fn crowd() -> String {
 }
 
 fn statement(random: &mut Random, text: &mut String, indent: &str) {
-    match random.below(14) {
+    match random.below(16) {
         0..=6 => {
             let rule = rule(random);
             let _ = writeln!(text, "{indent}{rule}");
@@ -308,7 +308,7 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             }
             let _ = writeln!(text, "{indent}}}");
         }
-        10 if indent.is_empty() => {
+        14 if indent.is_empty() => {
             let raw = raw(random);
             let _ = writeln!(text, "{raw}");
         }

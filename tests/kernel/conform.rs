@@ -232,8 +232,7 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
         return None;
     }
     let (user, group) = (None, None);
-    let (dscp, opaque) =
-        (class(packet.outgoing.as_deref()) >> 2, BTreeSet::from([generate::ALWAYS.into()]));
+    let (dscp, opaque) = (class(packet.outgoing.as_deref()) >> 2, BTreeSet::new());
     let state = CtState::New;
     let (mark, connection_mark, mac) = (0, 0, Some(MAC));
     let mut packet =

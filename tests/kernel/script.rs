@@ -329,6 +329,40 @@ fn what_is_missing_is_said() {
 }
 
 #[test]
+fn sets_are_there_before_the_rules() {
+    if !need::met() {
+        return;
+    }
+    let policy = |list: &str| {
+        format!(
+            "{OTHERS}set banned dynamic timeout 1h\nset bad from \"{list}\"\n\
+             drop any from banned, bad\nadd source to banned telnet\n{SMALL}"
+        )
+    };
+    let lists = [(); 2].map(|()| tempfile::NamedTempFile::new().expect("a file can be made"));
+    for (list, text) in lists.iter().zip(["192.0.2.0/24\n2001:db8::/32\n", "198.51.100.7\n"]) {
+        fs::write(list, text).expect("can be written");
+    }
+    let folders = lists.each_ref().map(|list| built(&policy(&list.path().to_string_lossy())));
+    for variant in Variant::ALL {
+        let namespace = Namespace::new();
+        others::build(&namespace, variant);
+        let before = foreign(&namespace, variant);
+        let listed = || namespace.output("ipset", &["save"], "").expect("ipset saves");
+        loaded(&namespace, variant, folders[0].path());
+        namespace.output("ipset", &["add", "banned-1h.v4", "203.0.113.5"], "").expect("a set");
+        // Again, while rules use them.
+        for (folder, bad) in [(&folders[0], "192.0.2.0/24"), (&folders[1], "198.51.100.7")] {
+            loaded(&namespace, variant, folder.path());
+            assert!(listed().contains(&format!("add bad.v4 {bad}")), "{}", listed());
+            assert!(listed().contains("add banned-1h.v4 203.0.113.5"), "{}", listed());
+        }
+        assert!(!listed().contains("192.0.2.0/24"), "{}", listed());
+        assert_eq!(foreign(&namespace, variant), before, "{variant:?}");
+    }
+}
+
+#[test]
 fn it_runs_by_itself_and_from_anywhere() {
     if !need::met() {
         return;
