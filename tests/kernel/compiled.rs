@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::{NamedTempFile, TempDir};
@@ -47,10 +47,18 @@ fn outputs(policy: &Path) -> Option<TempDir> {
     Some(folder)
 }
 
+fn path_of_example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(format!("{name}.fw"))
+}
+
 /// The rules of `examples/NAME.fw`.
 pub fn example(name: &str) -> Rules {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(format!("{name}.fw"));
-    compile(&path).unwrap_or_else(|| panic!("{} is refused", path.display())).rules
+    compile(&path_of_example(name)).unwrap_or_else(|| panic!("{name} is refused")).rules
+}
+
+/// All outputs of `examples/NAME.fw`, in a folder that is gone after the test.
+pub fn folder_of_example(name: &str) -> TempDir {
+    outputs(&path_of_example(name)).unwrap_or_else(|| panic!("{name} is refused"))
 }
 
 /// A policy that a test writes.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use palisade::net::Family;
 
+use crate::compiled::folder_of_example;
 use crate::expect::{arrives, silent};
 use crate::load::{Variant, save};
 use crate::netns::Namespace;
@@ -35,6 +36,15 @@ struct Docker {
 impl Docker {
     /// A world with a container behind this bridge and Docker's rules, and no others.
     fn new(bridge: &str, variant: Variant) -> Self {
+        Self::publishing(bridge, variant, [])
+    }
+
+    /// The same, with other published ports in place of 8080 and 8090.
+    fn publishing<const N: usize>(
+        bridge: &str,
+        variant: Variant,
+        ports: [(&str, &str); N],
+    ) -> Self {
         let world = World::new();
         let container = quiet_namespace();
         wire(&world.host, "veth0", &container, "eth0");
@@ -50,6 +60,10 @@ impl Docker {
         for family in Family::BOTH {
             let rules = others::docker();
             let rules = rules.of(family).replace("docker0", bridge);
+            let publish = |rules: String, (port, other): (&str, &str)| {
+                rules.replace(&format!("--dport {port} "), &format!("--dport {other} "))
+            };
+            let rules = ports.into_iter().fold(rules, publish);
             others::add(&world.host, variant, family, &rules);
         }
         Self { world, container, variant }
@@ -156,9 +170,10 @@ fn open_connections_go_on() {
     for variant in Variant::ALL {
         let docker = Docker::new("docker0", variant);
         docker.load("docker { allow tcp 8080 }\n");
+        // Of both families.
+        let listen = || TcpListener::bind("[::]:80");
+        let listener = docker.container.run(listen).expect("a free port");
         for at in [V4, V6] {
-            let any = if at.host.is_ipv4() { "0.0.0.0:80" } else { "[::]:80" };
-            let listener = docker.container.run(|| TcpListener::bind(any)).expect("a free port");
             let connect =
                 || TcpStream::connect_timeout(&(at.host, 8080).into(), Duration::from_secs(2));
             let mut near = docker.world.client.run(connect).expect("8080 is allowed");
@@ -196,5 +211,30 @@ fn other_bridges_are_named() {
         // It is not one of the usual names.
         docker.load("docker { allow tcp 8080 }\n");
         docker.reaches(client, V4.host, 8090, V4.client);
+    }
+}
+
+#[test]
+fn the_example_opens_what_its_first_line_says() {
+    if !need::met() {
+        return;
+    }
+    let folder = folder_of_example("docker");
+    for variant in Variant::ALL {
+        let docker = Docker::publishing("docker0", variant, [("8080", "443"), ("8090", "5432")]);
+        let World { client, host, .. } = &docker.world;
+        let _web = Service::tcp(&docker.container, 80);
+        let _database = Service::tcp(&docker.container, 90);
+        let _ssh = Service::tcp(host, 22);
+        loaded(host, variant, folder.path());
+        docker.containers_go_out();
+        for (at, admin) in [(V4, "203.0.113.9"), (V6, "2001:db8:a::9")] {
+            docker.reaches(client, at.host, 443, at.client);
+            silent(client, &[Tcp(at.host, 5432), Tcp(at.host, 22)]);
+            let admin: IpAddr = admin.parse().expect("an address");
+            docker.world.client_speaks_as(admin);
+            docker.reaches(client, at.host, 5432, admin);
+            docker.reaches(client, at.host, 22, admin);
+        }
     }
 }
