@@ -30,7 +30,14 @@ impl Random {
     fn list(&mut self, from: &[&str]) -> String {
         let count = 1 + self.below(3);
         let members: Vec<&str> = (0..count).map(|_| self.pick(from)).collect();
-        members.join(", ")
+        if let [only] = members[..] {
+            return only.to_owned();
+        }
+        // All that stands behind `except` is excluded, so such a member stands by itself.
+        let whole = |member: &str| {
+            if member.contains(" except ") { format!("({member})") } else { member.to_owned() }
+        };
+        members.into_iter().map(whole).collect::<Vec<_>>().join(", ")
     }
 }
 
