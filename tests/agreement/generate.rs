@@ -26,18 +26,15 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// One to three members, by commas.
+    /// One to three members, by commas. What is excluded is excluded from one of them.
     fn list(&mut self, from: &[&str]) -> String {
         let count = 1 + self.below(3);
-        let members: Vec<&str> = (0..count).map(|_| self.pick(from)).collect();
-        if let [only] = members[..] {
-            return only.to_owned();
-        }
-        // All that stands behind `except` is excluded, so such a member stands by itself.
-        let whole = |member: &str| {
-            if member.contains(" except ") { format!("({member})") } else { member.to_owned() }
+        let grouped = |member: &str| match member.contains(" except ") {
+            true if count > 1 => format!("({member})"),
+            true | false => member.to_owned(),
         };
-        members.into_iter().map(whole).collect::<Vec<_>>().join(", ")
+        let members: Vec<String> = (0..count).map(|_| grouped(self.pick(from))).collect();
+        members.join(", ")
     }
 }
 
@@ -143,6 +140,10 @@ const DESTINATIONS: &[&str] = &[
     "any except nets",
 ];
 
+/// What the clock decides.
+pub const WINDOWS: [&str; 3] =
+    ["during 09:00-17:30 mon-fri", "during sat, sun local", "during 22:00-06:00"];
+
 const CONDITIONS: &[&str] = &[
     "state new",
     "state new, established",
@@ -154,9 +155,9 @@ const CONDITIONS: &[&str] = &[
     "dscp ef",
     "dscp 4",
     "via ipsec",
-    "during 09:00-17:30 mon-fri",
-    "during sat, sun local",
-    "during 22:00-06:00",
+    WINDOWS[0],
+    WINDOWS[1],
+    WINDOWS[2],
     "sport 1024-65535",
     "ipv4",
     "ipv6",
@@ -315,6 +316,9 @@ fn conditions(random: &mut Random, rule: &mut String, once_in: usize, from: &[&s
 
 fn rule(random: &mut Random) -> String {
     let verb = random.pick(&[
+        "allow",
+        "allow",
+        "allow",
         "allow",
         "allow",
         "allow",
