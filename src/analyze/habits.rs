@@ -40,7 +40,7 @@ fn new_packets(family: Family) -> PacketSet {
 fn rules(policy: &Policy) -> impl Iterator<Item = (usize, &Rule)> {
     policy.items.iter().enumerate().filter_map(|(at, item)| match item {
         Item::Rule(rule) => Some((at, rule)),
-        Item::Nat(_) | Item::Alter(_) => None,
+        Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
     })
 }
 
@@ -97,6 +97,7 @@ fn dropped_to_here_only(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
         Item::Rule(rule) => rule.origin,
         Item::Nat(nat) => nat.origin,
         Item::Alter(alteration) => alteration.origin,
+        Item::Raw(raw) => raw.origin,
     };
     let places: BTreeMap<Origin, usize> =
         policy.items.iter().map(origin).enumerate().map(|(at, origin)| (origin, at)).collect();

@@ -128,7 +128,7 @@ fn forwards(policy: &Policy) -> impl Iterator<Item = Origin> {
             NatKind::Forward(_) => Some(nat.origin),
             NatKind::Source { .. } | NatKind::Redirect(_) | NatKind::Netmap { .. } => None,
         },
-        Item::Rule(_) | Item::Alter(_) => None,
+        Item::Rule(_) | Item::Alter(_) | Item::Raw(_) => None,
     })
 }
 

@@ -181,7 +181,6 @@ fn steps(meaning: &Meaning, family: Family, base: BaseChain) -> Option<Vec<Step<
         family,
         default,
         steps: Vec::with_capacity(list.entries.len() + 1),
-        memberships_change: false,
     };
     unfolding.list(list, &Way { within: None, is_unlimited: true, is_certain: true, depth: 0 })?;
     unfolding.step(Cow::Borrowed(&default.set), &default.effect, default.reason, true, true);
@@ -193,8 +192,6 @@ struct Unfolding<'m> {
     family: Family,
     default: &'m Entry,
     steps: Vec<Step<'m>>,
-    /// Whether an entry before took sources up into a set.
-    memberships_change: bool,
 }
 
 /// How packets come to a chain.
@@ -221,7 +218,7 @@ impl<'m> Unfolding<'m> {
                     self.step(set, &entry.effect, entry.reason, is_unlimited, is_certain);
                 }
                 Effect::Continue | Effect::Change(_) => {}
-                Effect::Add { .. } => self.memberships_change = true,
+                Effect::Add { .. } => {}
                 Effect::Return => {
                     if way.depth == 0 {
                         self.to_default(set, entry.reason, is_unlimited, is_certain);
@@ -278,8 +275,8 @@ impl<'m> Unfolding<'m> {
         is_certain: bool,
     ) {
         let Effect::Decide(decision) = effect else { return };
-        // Who is in a set is not known any more.
-        let is_open = self.memberships_change && set.speaks_of(|field| field == Field::Opaque);
+        // What a packet does not show may change on the way, or depend on history.
+        let is_open = set.speaks_of(|field| field == Field::Opaque);
         let set = if is_open { Cow::Owned(set.widened(|f| f != Field::Opaque)) } else { set };
         let is_certain = is_certain && !is_open;
         self.steps.push(Step { set, decision, reason, is_unlimited, is_certain });

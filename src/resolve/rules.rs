@@ -9,7 +9,7 @@ use super::policy::{
     RejectWith, Remarks, Rule, Scope,
 };
 use super::services::{Traffic, merge_parts};
-use super::{Resolver, messages};
+use super::{Body, Resolver, messages};
 use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
 use crate::syntax::tree::{self, Name, SubjectKind, VerbKind};
@@ -28,6 +28,9 @@ impl<'a> Resolver<'a> {
         self.check_filter_clauses(&rule.verb, &context)?;
         let (mut action, mut traffic) = (action?, traffic?);
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
+        if self.body == Body::Docker {
+            self.check_docker_rule(&rule.verb, &context, &traffic, rule.subject())?;
+        }
         self.check_keys(&context, &traffic, rule.subject())?;
         let routes = self.routes(&context, span)?;
         self.check_conditions(&context, &traffic, &routes)?;
@@ -55,7 +58,7 @@ impl<'a> Resolver<'a> {
             self.assign(helpers);
         }
         let aims = [context.direction.is_some(), context.out.is_some(), context.outgoing.is_some()];
-        let aims_nowhere = !self.in_chain && context.to.is_none() && !aims.contains(&true);
+        let aims_nowhere = self.body == Body::Policy && context.to.is_none() && !aims.contains(&true);
         let guarded = match action {
             Action::Allow => self.guarded(&rule.subjects, env),
             Action::Drop
@@ -66,7 +69,7 @@ impl<'a> Resolver<'a> {
             | Action::Goto(_)
             | Action::Add(_) => Vec::new(),
         };
-        if self.in_chain {
+        if self.body != Body::Policy {
             self.chain_clauses.insert(origin, context.present.clone());
         }
         Some(Rule {
@@ -183,7 +186,7 @@ impl<'a> Resolver<'a> {
                     other.map(|other| messages::tcp_only(*span, "`flags`", &describe(&other.part)))
                 }
                 Condition::User(_) | Condition::Group(_) => {
-                    let elsewhere = !self.in_chain && !only(Hook::Output);
+                    let elsewhere = self.body == Body::Policy && !only(Hook::Output);
                     elsewhere.then(|| messages::owner_outside_output(*span))
                 }
                 Condition::Mac(_) => some(Hook::Output).then(|| messages::mac_on_output(*span)),
@@ -387,7 +390,8 @@ pub(super) fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flo
                 Scope::Hook(Hook::Forward) | Scope::Arrival(Bound::Elsewhere) => end.forwarded(),
                 Scope::Hook(Hook::Input | Hook::Output)
                 | Scope::Arrival(Bound::Anywhere | Bound::Here)
-                | Scope::Chain => end.place.clone(),
+                | Scope::Chain
+                | Scope::Docker => end.place.clone(),
             }
         }
     };

@@ -244,7 +244,7 @@ fn without_forward(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
             NatKind::Source { .. } => Some(nat.origin),
             NatKind::Forward(_) | NatKind::Redirect(_) | NatKind::Netmap { .. } => None,
         },
-        Item::Rule(_) | Item::Alter(_) => None,
+        Item::Rule(_) | Item::Alter(_) | Item::Raw(_) => None,
     });
     let mut lonely: BTreeSet<Origin> = sources.collect();
     if lonely.is_empty() || !(policy.has_zones || forwards(meaning)) {
