@@ -3,10 +3,11 @@
 mod exposure;
 mod implicit;
 mod messages;
+mod unmodelled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::passing::{Found, Passing};
+use super::passing::{Found, Passing, Step};
 use super::places::span_of;
 use crate::diagnostic::Finding;
 use crate::meaning::{BaseChain, Meaning, Reason};
@@ -22,6 +23,7 @@ pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
     findings.extend(exposure::open_to_world(policy, meaning));
     findings.extend(limits_bypassed(policy, meaning));
     findings.extend(dropped_to_here_only(policy, meaning));
+    findings.extend(unmodelled::findings(policy));
     findings
 }
 
@@ -75,7 +77,7 @@ fn limits_bypassed(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
                     continue;
                 }
             }
-            let refused = passing.decided(&region, number + 1, |step| !step.passes());
+            let refused = passing.decided(&region, number + 1, Step::refuses);
             let accepted = passing.decided(&region, number + 1, |step| step.is_unlimited);
             let rest = match (refused, accepted) {
                 (Found::Nothing, Found::Packet(_, by)) => Some(passing.steps[by].reason),

@@ -43,10 +43,11 @@ struct Translator<'m> {
     translation: &'m Translation,
 }
 
-/// The translations of a nat chain, in order; what leaves packets as they are is among them.
-fn translators(meaning: &Meaning, family: Family, base: BaseChain) -> Vec<Translator<'_>> {
-    let entries = meaning.base(family, base).map_or(&[][..], |list| &list.entries[..]);
-    entries.iter().filter_map(translator).collect()
+/// The translations of a nat chain, in order; what leaves packets as they are is among them. `None`
+/// when raw rules of the chain do something else, of which nothing is known.
+fn translators(meaning: &Meaning, family: Family, base: BaseChain) -> Option<Vec<Translator<'_>>> {
+    let entries = &meaning.base(family, base)?.entries;
+    entries.iter().map(translator).collect()
 }
 
 fn translator(entry: &Entry) -> Option<Translator<'_>> {
@@ -62,7 +63,7 @@ fn conflicts(
     family: Family,
     base: BaseChain,
 ) -> Vec<(Origin, Origin, Finding)> {
-    let all = translators(meaning, family, base);
+    let all = translators(meaning, family, base).unwrap_or_default();
     let mut found = Vec::new();
     if all.len() < 2 {
         return found;

@@ -31,11 +31,22 @@ pub(super) struct Step<'m> {
 }
 
 impl Step<'_> {
-    /// Whether packets go on to the next table.
+    /// Whether packets may go on to the next table.
     pub fn passes(&self) -> bool {
         match self.decision {
-            Decision::Accept | Decision::Translate(_) => true,
+            Decision::Accept
+            | Decision::Translate(_)
+            | Decision::Unknown(_)
+            | Decision::LeaveToDocker => true,
             Decision::Drop | Decision::Reject(_) => false,
+        }
+    }
+
+    /// Whether packets may end here.
+    pub fn refuses(&self) -> bool {
+        match self.decision {
+            Decision::Drop | Decision::Reject(_) | Decision::Unknown(_) => true,
+            Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker => false,
         }
     }
 }
@@ -176,12 +187,8 @@ impl<'m> Passing<'m> {
 fn steps(meaning: &Meaning, family: Family, base: BaseChain) -> Option<Vec<Step<'_>>> {
     let list = meaning.base(family, base)?;
     let default = list.default.as_ref()?;
-    let mut unfolding = Unfolding {
-        meaning,
-        family,
-        default,
-        steps: Vec::with_capacity(list.entries.len() + 1),
-    };
+    let mut unfolding =
+        Unfolding { meaning, family, default, steps: Vec::with_capacity(list.entries.len() + 1) };
     unfolding.list(list, &Way { within: None, is_unlimited: true, is_certain: true, depth: 0 })?;
     unfolding.step(Cow::Borrowed(&default.set), &default.effect, default.reason, true, true);
     Some(unfolding.steps)

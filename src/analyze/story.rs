@@ -127,6 +127,10 @@ fn deed_of(entry: &Entry) -> Deed {
             | Translation::Redirect { .. }
             | Translation::Netmap { .. } => deed("translates", "translated", "translate"),
         },
+        Effect::Decide(Decision::Unknown(_)) => deed("decides", "decided", "decide"),
+        Effect::Decide(Decision::LeaveToDocker) => {
+            deed("leaves to Docker", "left to Docker", "leave to Docker")
+        }
         Effect::Continue => deed("logs", "logged", "log"),
         Effect::Change(_) => deed("changes", "changed", "change"),
         Effect::Return => deed("returns", "returned", "return"),

@@ -58,7 +58,8 @@ impl<'a> Resolver<'a> {
             self.assign(helpers);
         }
         let aims = [context.direction.is_some(), context.out.is_some(), context.outgoing.is_some()];
-        let aims_nowhere = self.body == Body::Policy && context.to.is_none() && !aims.contains(&true);
+        let aims_nowhere =
+            self.body == Body::Policy && context.to.is_none() && !aims.contains(&true);
         let guarded = match action {
             Action::Allow => self.guarded(&rule.subjects, env),
             Action::Drop

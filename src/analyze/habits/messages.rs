@@ -73,6 +73,17 @@ fn at(origin: Origin, mut places: Vec<Span>) -> Vec<Span> {
     places
 }
 
+pub fn unmodelled(policy: &Policy, origin: Origin, extension: Option<&str>) -> Finding {
+    let message = match extension {
+        Some(extension) => format!("what `-m {extension}` asks of a packet is not known here"),
+        None => "what a raw rule asks of a packet is not known here".to_owned(),
+    };
+    about(&lint::UNMODELLED_MATCH, policy, origin, message)
+        .label("taken for a condition of its own")
+        .note("that this rule hides another one, or is hidden, is found only where its words tell")
+        .help("say it in the language where that has words for it")
+}
+
 pub fn missing_implicit(
     lint: &'static Lint,
     at: Span,

@@ -12,7 +12,7 @@ use crate::meaning::{BaseChain, Meaning, Reason, Translation};
 use crate::net::{Addresses, CtState, Family, Ports, Prefix};
 use crate::packet::{Among, Constraint, Factor, Field, PacketSet, Product, Verdict};
 use crate::resolve::Policy;
-use crate::resolve::policy::{Item, NatKind, Origin};
+use crate::resolve::policy::{Item, NatKind, Origin, SourceTranslation};
 use crate::source::Span;
 
 pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
@@ -53,7 +53,7 @@ fn judged_on(translation: &Translation) -> Option<BaseChain> {
 /// them: earlier rules drop them all. Of one with several kinds of packets, such as hairpins, one kind
 /// is enough.
 fn targets_dropped(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(Origin, Finding)> {
-    let nat = translators(meaning, family, BaseChain::NatPrerouting);
+    let nat = translators(meaning, family, BaseChain::NatPrerouting).unwrap_or_default();
     let mut found = Vec::new();
     for base in [BaseChain::FilterForward, BaseChain::FilterInput] {
         let judged = nat.iter().filter(|one| judged_on(one.translation) == Some(base));
@@ -149,7 +149,7 @@ fn sees_alike(field: Field) -> bool {
 /// Rules that name a destination and match none of the packets that still have it in the filter: nat
 /// gave all of them another, and no translation gives them this one.
 fn seen_translated(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(Origin, Finding)> {
-    let nat = translators(meaning, family, BaseChain::NatPrerouting);
+    let nat = translators(meaning, family, BaseChain::NatPrerouting).unwrap_or_default();
     let moving: Vec<&Translator<'_>> = nat
         .iter()
         .take_while(|one| !matches!(one.translation, Translation::Exempt))
@@ -241,17 +241,23 @@ fn arriving(family: Family, base: BaseChain, translation: &Translation) -> Optio
 fn without_forward(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
     let sources = policy.items.iter().filter_map(|item| match item {
         Item::Nat(nat) => match nat.kind {
+            // What leaves packets as they are is no translation that could be missed.
+            NatKind::Source { translation: SourceTranslation::Exempt, .. } => None,
             NatKind::Source { .. } => Some(nat.origin),
             NatKind::Forward(_) | NatKind::Redirect(_) | NatKind::Netmap { .. } => None,
         },
         Item::Rule(_) | Item::Alter(_) | Item::Raw(_) => None,
     });
     let mut lonely: BTreeSet<Origin> = sources.collect();
-    if lonely.is_empty() || !(policy.has_zones || forwards(meaning)) {
+    // What other programs forward is not known.
+    let is_about_it = policy.preserve.is_none() && (policy.has_zones || forwards(meaning));
+    if lonely.is_empty() || !is_about_it {
         return Vec::new();
     }
     for family in Family::BOTH {
-        let nat = translators(meaning, family, BaseChain::NatPostrouting);
+        let Some(nat) = translators(meaning, family, BaseChain::NatPostrouting) else {
+            return Vec::new();
+        };
         // Marks and their like are changed on the way there.
         let seen = |field| sees_alike(field) || field == Field::Outgoing;
         let own: Vec<(Origin, PacketSet)> = nat
@@ -270,15 +276,7 @@ fn without_forward(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
             }
         }
     }
-    // What leaves packets as they are is no translation that could be missed.
-    let exempt: BTreeSet<Origin> = Family::BOTH
-        .into_iter()
-        .flat_map(|family| translators(meaning, family, BaseChain::NatPostrouting))
-        .filter(|one| matches!(one.translation, Translation::Exempt))
-        .map(|one| one.origin)
-        .collect();
-    let told = lonely.into_iter().filter(|origin| !exempt.contains(origin));
-    told.map(|origin| messages::without_forward(policy, origin)).collect()
+    lonely.into_iter().map(|origin| messages::without_forward(policy, origin)).collect()
 }
 
 /// Whether a rule is about forwarded packets.
