@@ -179,7 +179,7 @@ fn a_clean_policy_with_one_mistake_has_one_finding() {
     let mistakes = [
         ("allow tcp 22 from zone1", "duplicate-rule"),
         ("drop ssh from 10.1.2.0/24@zone1, fd00:1::2:0/112@zone1 to self", "shadowed-conflict"),
-        ("allow ssh from zone1 limit 5/minute", "shadowed-rule"),
+        ("allow ssh from 10.1.3.0/24@zone1, fd00:1::3:0/112@zone1 to self", "shadowed-rule"),
         ("masquerade from 192.168.0.0/16 to zone0", "nat-without-forward"),
     ];
     for (mistake, lint) in mistakes {
