@@ -15,7 +15,7 @@ use crate::resolve::Policy;
 use crate::resolve::policy::Origin;
 use crate::source::{Sources, Span};
 
-/// Findings of one level beyond this many are counted, not kept.
+/// Findings of one lint beyond this many are counted, not kept: many of one kind hide no other.
 const MAX_FINDINGS: usize = 1_000;
 
 /// What is wrong with the rules of a policy, in the order of the text.
@@ -119,13 +119,13 @@ fn once(found: Vec<Finding>, expectations: &Expectations) -> Vec<Finding> {
     found.into_iter().filter(new).collect()
 }
 
-/// The first of each level, and how many more there are.
+/// The first of each lint, and how many more there are.
 fn bounded(found: Vec<Finding>) -> Vec<Finding> {
-    let mut kept: BTreeMap<Level, usize> = BTreeMap::new();
+    let mut kept: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut dropped, mut highest) = (0usize, Level::Note);
     let mut left = Vec::new();
     for finding in found {
-        let count = kept.entry(finding.level).or_default();
+        let count = kept.entry(finding.lint.name).or_default();
         if *count < MAX_FINDINGS {
             *count += 1;
             left.push(finding);

@@ -7,15 +7,16 @@ use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
 use super::story::{Deed, Stories, deed, differ_in_log, name};
 use crate::diagnostic::{Finding, catalogue};
-use crate::meaning::{Effect, Reason};
-use crate::packet::{Among, Cover, Member, Packet};
+use crate::meaning::{BaseChain, Effect, Reason};
+use crate::net::{CtState, TcpFlags};
+use crate::packet::{Among, Cover, Member, Packet, Region};
 use crate::resolve::policy::Origin;
 
 /// Labels of a finding; more hiders are counted.
 const MAX_TOLD: usize = 8;
 
 /// Points that are tried for a packet that the kernel can deliver.
-const TRIED: usize = 48;
+const TRIED: u64 = 48;
 
 /// The finding about a statement that no packet reaches; `None` when packets do.
 pub fn finding(
@@ -82,9 +83,17 @@ impl<'j, 'm> Hidden<'j, 'm> {
     }
 
     /// Who hides it and does something else.
+    /// (Written rules before implicit ones.)
     fn conflicts(&self) -> impl Iterator<Item = &'j Member> {
         let (steps, own) = (&self.judged.flat.steps, self.step.effect);
-        self.cover.members.iter().filter(move |one| steps[one.rule.0 as usize].effect != own)
+        let of = |is_written: bool| {
+            self.cover.members.iter().filter(move |one| {
+                let hider = &steps[one.rule.0 as usize];
+                let written = matches!(hider.entry.reason, Reason::Written(_));
+                hider.effect != own && written == is_written
+            })
+        };
+        of(true).chain(of(false))
     }
 
     /// The only rule that hides it, if it is one.
@@ -127,22 +136,36 @@ impl<'j, 'm> Hidden<'j, 'm> {
                 .is_empty(&list.space().difference(&list.may(number), &list.may(self.at.step)))
     }
 
-    /// A packet that a hider alone takes; one that the kernel can deliver, if there is one among those
-    /// that are looked at.
+    /// A packet that a hider takes, and before it nobody: the most ordinary of those that are looked
+    /// at, and if there is one, one that the kernel can deliver. Where several rules are needed, it is
+    /// of the packets that no other of them takes.
     fn packet(&self, member: &Member) -> Option<Packet> {
-        let (space, base) = (self.judged.list.space(), self.judged.flat.base);
+        let (list, base) = (&self.judged.list, self.judged.flat.base);
+        let space = list.space();
         let alone = space.packet(member.alone.as_ref()?);
-        if is_deliverable(&alone, base) {
-            return Some(alone);
-        }
-        let hiding = &self.judged.list.hiding;
-        let region = self.judged.list.may(self.at.step);
-        let others = hiding.sample(&region, TRIED, self.at.step.0.into());
-        let taken = others
-            .filter(|point| hiding.first(point, Among::before(self.at.step)) == Some(member.rule));
-        let packets = taken.map(|point| space.packet(&point));
-        Some(packets.into_iter().find(|packet| is_deliverable(packet, base)).unwrap_or(alone))
+        let region = list.may(self.at.step);
+        let others = self.cover.members.iter().filter(|other| other.rule != member.rule);
+        let others: Vec<Region> = others.map(|other| list.may(other.rule)).collect();
+        let random = (0..TRIED).flat_map(|seed| list.hiding.sample(&region, 1, seed));
+        let own = random.filter(|point| {
+            space.contains(&list.may(member.rule), point)
+                && list.hiding.first(point, Among::before(self.at.step)) == Some(member.rule)
+                && !others.iter().any(|other| space.contains(other, point))
+        });
+        let packets = own.map(|point| space.packet(&point));
+        std::iter::once(alone).chain(packets).max_by_key(|packet| ordinariness(packet, base))
     }
+}
+
+/// How little there is to wonder about a packet.
+fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
+    let is_new = packet.state == CtState::New;
+    let is_syn = packet.flags().is_none_or(|flags| flags == TcpFlags::SYN);
+    let loopback = Some("lo");
+    let is_from_outside =
+        packet.incoming.as_deref() != loopback && packet.outgoing.as_deref() != loopback;
+    let is_plain = packet.opaque.is_empty() && packet.original.is_none();
+    (is_deliverable(packet, base), [is_from_outside, is_new, is_syn, is_plain])
 }
 
 /// A dead statement, and the place that its story is told of.
