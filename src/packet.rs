@@ -12,11 +12,18 @@ pub mod probes;
 pub mod random;
 pub mod set;
 
+pub mod layout;
+pub mod space;
+
+pub mod index;
+pub mod uncovered;
+
 pub use constraint::{Constraint, Field, Value, Values};
 pub use interfaces::InterfaceSet;
 pub use opaque::OpaqueMatch;
 pub use random::Random;
 pub use set::{Factor, FieldBox, PacketSet, Product};
+pub use space::{Point, Region, Space};
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

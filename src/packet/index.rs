@@ -1,0 +1,251 @@
+//! The boxes of an ordered list of rules, found by place: a static tree of bounding boxes.
+//!
+//! Each node has a box around what is below it and the first rule there, so a search for "before rule
+//! *i*" passes over what comes later. Rules that are wide on a field are kept apart from those that
+//! are narrow there ([`build`]): one wide box would make the boxes around a whole branch useless.
+//!
+//! Points that are no packets ([`Space::impossible`]) belong to no rule; searches find them like
+//! a rule before all others, so that no question is ever about them.
+
+mod build;
+
+use super::layout::Layout;
+use super::space::{Point, Region, Space};
+
+/// A rule by its place in the list, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleNumber(pub u32);
+
+/// Which rules a search looks at: those before one, less one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Among {
+    pub before: RuleNumber,
+    pub except: Option<RuleNumber>,
+}
+
+impl Among {
+    /// All rules.
+    pub const ALL: Among = Among { before: RuleNumber(u32::MAX), except: None };
+
+    /// The rules before one.
+    #[must_use]
+    pub fn before(rule: RuleNumber) -> Self {
+        Among { before: rule, except: None }
+    }
+
+    /// The rules before one, but not this.
+    #[must_use]
+    pub fn but(self, except: RuleNumber) -> Self {
+        Among { except: Some(except), ..self }
+    }
+
+    /// Owners below this one are looked at.
+    pub(super) fn below(self) -> u32 {
+        self.before.0.saturating_add(1)
+    }
+
+    pub(super) fn has(self, owner: u32) -> bool {
+        owner < self.below() && self.except.is_none_or(|except| owner != except.0.saturating_add(1))
+    }
+}
+
+/// Whose box it is: 0 of points that are no packets, else the rule's number and one.
+pub(super) type Owner = u32;
+
+/// The tree.
+// INVARIANT: the words of entry *i* are at `i * words`, those of node *i*'s box likewise; a node's
+// near child follows it; every entry is below exactly one leaf.
+#[derive(Debug, Clone)]
+pub struct Index {
+    layout: Layout,
+    possible: Region,
+    boxes: Vec<u64>,
+    owners: Vec<Owner>,
+    hulls: Vec<u64>,
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    /// The first owner below it.
+    least: Owner,
+    /// Of a leaf, how many entries it has; else 0.
+    count: u32,
+    /// Of a leaf, its first entry; else the far child.
+    at: u32,
+}
+
+impl Index {
+    /// The tree of the boxes of some rules, in any order.
+    pub fn of<'r>(
+        space: &Space,
+        rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
+    ) -> Self {
+        let mut boxes = space.impossible().words().to_vec();
+        let mut owners = vec![0; space.count(space.impossible())];
+        for (rule, region) in rules {
+            boxes.extend_from_slice(region.words());
+            owners.resize(boxes.len() / space.layout().words(), rule.0.saturating_add(1));
+        }
+        build::build(space.layout().clone(), space.possible().clone(), &boxes, &owners)
+    }
+
+    /// The tree of some entries of this one.
+    pub(super) fn only(&self, entries: &[u32]) -> Self {
+        let boxes: Vec<u64> = entries.iter().flat_map(|entry| self.entry(*entry)).copied().collect();
+        let owners: Vec<Owner> = entries.iter().map(|entry| self.owner(*entry)).collect();
+        build::build(self.layout.clone(), self.possible.clone(), &boxes, &owners)
+    }
+
+    /// How many boxes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.owners.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.owners.is_empty()
+    }
+
+    /// The first rule that takes a packet.
+    #[must_use]
+    pub fn first(&self, point: &Point, among: Among) -> Option<RuleNumber> {
+        self.first_around(&point.0, among).and_then(rule_of)
+    }
+
+    /// Whether a rule takes a packet.
+    #[must_use]
+    pub fn takes(&self, point: &Point, among: Among) -> bool {
+        self.stab(&point.0, among.below(), |owner| among.has(owner)).is_some()
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(super) fn possible(&self) -> impl Iterator<Item = &[u64]> + Clone {
+        self.possible.words().chunks_exact(self.layout.words())
+    }
+
+    /// The words of an entry.
+    pub(super) fn entry(&self, entry: u32) -> &[u64] {
+        let words = self.layout.words();
+        &self.boxes[entry as usize * words..][..words]
+    }
+
+    pub(super) fn owner(&self, entry: u32) -> Owner {
+        self.owners[entry as usize]
+    }
+
+    /// An entry that has a point; the owner must be below a number and `fit`.
+    pub(super) fn stab(
+        &self,
+        point: &[u64],
+        below: Owner,
+        fit: impl Fn(Owner) -> bool,
+    ) -> Option<u32> {
+        let mut found = None;
+        self.search(point, below, |entry| {
+            found = fit(self.owner(entry)).then_some(entry);
+            found.is_some()
+        });
+        found
+    }
+
+    /// Adds the entries that overlap a box, whose owner is below a number and fits.
+    pub(super) fn overlaps(
+        &self,
+        one: &[u64],
+        below: Owner,
+        fit: impl Fn(Owner) -> bool,
+        into: &mut Vec<u32>,
+    ) {
+        self.search(one, below, |entry| {
+            if fit(self.owner(entry)) {
+                into.push(entry);
+            }
+            false
+        });
+    }
+
+    /// The first owner that has an entry around all of a box.
+    pub(super) fn first_around(&self, one: &[u64], among: Among) -> Option<Owner> {
+        let mut least = among.below();
+        if !self.nodes.is_empty() {
+            self.find_around(0, one, among, &mut least);
+        }
+        (least < among.below()).then_some(least)
+    }
+
+    /// Lowers `least` to the first owner below a node that has an entry around all of a box.
+    fn find_around(&self, mut at: u32, one: &[u64], among: Among, least: &mut Owner) {
+        loop {
+            let node = self.nodes[at as usize];
+            if node.least >= *least || !self.layout.contains(self.hull(at), one) {
+                return;
+            }
+            if node.count == 0 {
+                // The side that starts earlier first: what it has may spare the other.
+                let (near, far) = (at + 1, node.at);
+                let in_order = self.nodes[near as usize].least <= self.nodes[far as usize].least;
+                let (first, second) = if in_order { (near, far) } else { (far, near) };
+                self.find_around(first, one, among, least);
+                at = second;
+                continue;
+            }
+            for entry in node.at..node.at + node.count {
+                let owner = self.owner(entry);
+                let is_earlier = owner < *least && among.has(owner);
+                if is_earlier && self.layout.contains(self.entry(entry), one) {
+                    *least = owner;
+                }
+            }
+            return;
+        }
+    }
+
+    /// Shows the entries that overlap a box and whose owner is below a number, until one is enough.
+    fn search(&self, one: &[u64], below: Owner, mut is_enough: impl FnMut(u32) -> bool) {
+        if !self.nodes.is_empty() {
+            self.search_below(0, one, below, &mut is_enough);
+        }
+    }
+
+    /// The same below a node; whether one was enough. (No deeper than the tree: see [`build`].)
+    fn search_below(
+        &self,
+        mut at: u32,
+        one: &[u64],
+        below: Owner,
+        is_enough: &mut impl FnMut(u32) -> bool,
+    ) -> bool {
+        loop {
+            let node = self.nodes[at as usize];
+            if node.least >= below || !self.layout.overlap(self.hull(at), one) {
+                return false;
+            }
+            if node.count > 0 {
+                return (node.at..node.at + node.count).any(|entry| {
+                    self.owner(entry) < below
+                        && self.layout.overlap(self.entry(entry), one)
+                        && is_enough(entry)
+                });
+            }
+            if self.search_below(at + 1, one, below, is_enough) {
+                return true;
+            }
+            at = node.at;
+        }
+    }
+
+    fn hull(&self, node: u32) -> &[u64] {
+        let words = self.layout.words();
+        &self.hulls[node as usize * words..][..words]
+    }
+}
+
+/// The rule of an owner; `None` for points that are no packets.
+pub(super) fn rule_of(owner: Owner) -> Option<RuleNumber> {
+    owner.checked_sub(1).map(RuleNumber)
+}

@@ -1,0 +1,333 @@
+//! The packets of one family as points of a grid, and sets of them as boxes of a few words.
+//!
+//! In go the [`PacketSet`]s that questions will be about, all at once: what no set tells apart is
+//! one point here (see [`domain`] and [`axis`]). A field that no set speaks of has no axis. Out come
+//! the same sets as [`Region`]s: unions of boxes, lists as bits wherever an axis has few values, so
+//! that `a, b, c to d, e` is one box; and from a point comes a [`Packet`] again.
+//!
+//! A field that a packet does not have, such as the ports of ICMP, has the value "absent" there, and
+//! no other: [`Space::possible`] says which values go together. What does not go together and cannot be
+//! said as a few boxes, [`Space::impossible`] says; no rule takes it and no question is about it.
+
+mod axis;
+mod domain;
+mod gather;
+mod possible;
+mod witness;
+
+use std::collections::HashMap;
+
+use super::layout::{Held, Layout};
+use super::probes::View;
+use super::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Values};
+use crate::net::Family;
+
+use axis::{Axis, Subject};
+use gather::{Gathered, LONG};
+
+/// The states of packets that have no connection, as bits of [`Field::State`]: invalid, untracked.
+const UNTRACKED: u64 = 0b1_0001;
+
+/// The grid that some sets of packets of one family make.
+#[derive(Debug, Clone)]
+pub struct Space {
+    family: Family,
+    axes: Box<[Axis]>,
+    layout: Layout,
+    possible: Region,
+    impossible: Region,
+}
+
+/// A union of boxes of one space; they may overlap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Region {
+    /// The words of each box after those of the one before.
+    words: Vec<u64>,
+}
+
+/// One packet for each value that rules tell apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point(pub(super) Box<[u64]>);
+
+impl Space {
+    /// The space of all packets of a family, as far as these sets tell them apart, and the sets as
+    /// regions of it, in their order. Sets of the other family are empty. With a `view`, only what
+    /// a chain can see of packets is possible.
+    #[must_use]
+    pub fn of<'s, S>(family: Family, view: Option<View>, sets: S) -> (Self, Vec<Region>)
+    where
+        S: Iterator<Item = &'s PacketSet> + Clone,
+    {
+        let mut gathered = Gathered::default();
+        for set in sets.clone().filter(|set| set.family() == family) {
+            gathered.add(set);
+        }
+        if let Some(view) = view {
+            possible::add_view(view, &mut gathered);
+        }
+        let axes: Box<[Axis]> = gathered.axes(family).into();
+        let shapes: Vec<_> = axes.iter().map(Axis::shape).collect();
+        let layout = Layout::new(&shapes);
+        let [possible, impossible] = [Region::default(), Region::default()];
+        let mut space = Space { family, axes, layout, possible, impossible };
+        space.possible = possible::possible(&space, view);
+        space.impossible = possible::impossible(&space);
+        let mut compiler = Compiler { space: &space, known: HashMap::new() };
+        let regions = sets.map(|set| compiler.region(set)).collect();
+        (space, regions)
+    }
+
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Boxes that have all packets there are, and no point that has a field absent that such
+    /// packets have, or present that they do not have.
+    #[must_use]
+    pub fn possible(&self) -> &Region {
+        &self.possible
+    }
+
+    /// Boxes of points that no packet has although they are in [`Space::possible`]: untranslated
+    /// with another destination before, an account although it came in.
+    #[must_use]
+    pub fn impossible(&self) -> &Region {
+        &self.impossible
+    }
+
+    /// How many boxes a region has.
+    #[must_use]
+    pub fn count(&self, region: &Region) -> usize {
+        self.boxes(region).count()
+    }
+
+    /// The boxes of a region.
+    pub fn boxes<'r>(&self, region: &'r Region) -> impl Iterator<Item = &'r [u64]> + Clone {
+        region.words.chunks_exact(self.layout.words())
+    }
+
+    /// The points in both.
+    #[must_use]
+    pub fn intersection(&self, a: &Region, b: &Region) -> Region {
+        let mut both = Region::default();
+        for a in self.boxes(a) {
+            for b in self.boxes(b) {
+                let start = both.words.len();
+                both.words.extend_from_slice(a);
+                if !self.layout.intersect(&mut both.words[start..], b) {
+                    both.words.truncate(start);
+                }
+            }
+        }
+        both
+    }
+
+    /// The points of `a` that are not in `b`, as disjoint boxes if those of `a` are.
+    #[must_use]
+    pub fn difference(&self, a: &Region, b: &Region) -> Region {
+        let mut rest: Vec<Box<[u64]>> = self.boxes(a).map(Into::into).collect();
+        for taken in self.boxes(b) {
+            rest = rest.into_iter().flat_map(|one| self.layout.without(one, taken)).collect();
+        }
+        Region { words: rest.concat() }
+    }
+
+    /// The points in either.
+    #[must_use]
+    pub fn union(&self, a: &Region, b: &Region) -> Region {
+        Region { words: [&a.words[..], &b.words[..]].concat() }
+    }
+
+    /// All points of which packets are possible and that are not in a region.
+    #[must_use]
+    pub fn complement(&self, region: &Region) -> Region {
+        let all = self.difference(&self.possible, &self.impossible);
+        self.difference(&all, region)
+    }
+
+    /// Whether a region has no packet.
+    #[must_use]
+    pub fn is_empty(&self, region: &Region) -> bool {
+        let packets = self.intersection(region, &self.possible);
+        self.difference(&packets, &self.impossible).words.is_empty()
+    }
+
+    #[must_use]
+    pub fn contains(&self, region: &Region, point: &Point) -> bool {
+        self.boxes(region).any(|one| self.layout.contains(one, &point.0))
+    }
+
+    /// The axis of a field and its number.
+    fn axis_of(&self, field: Field) -> Option<(usize, &Axis)> {
+        let number = self.axes.iter().position(|axis| axis.is_of(field))?;
+        Some((number, &self.axes[number]))
+    }
+
+    /// The whole space, but on one axis only some values; `None` when there are none. On an axis of
+    /// intervals, a box each.
+    fn narrowed(&self, axis: usize, values: &[(u32, u32)]) -> Region {
+        let mut region = Region::default();
+        self.narrow(&mut region.words, self.layout.full(), axis, values);
+        region
+    }
+
+    /// Adds a box with only some of its values on one axis: as boxes, since an axis of intervals
+    /// takes one at a time.
+    fn narrow(&self, into: &mut Vec<u64>, one: &[u64], axis: usize, values: &[(u32, u32)]) {
+        let at_a_time = match self.layout.shape(axis).held {
+            Held::Interval => 1,
+            Held::Bits => values.len().max(1),
+        };
+        for values in values.chunks(at_a_time) {
+            let start = into.len();
+            into.extend_from_slice(one);
+            if !self.layout.keep(axis, &mut into[start..], values) {
+                into.truncate(start);
+            }
+        }
+    }
+}
+
+impl Region {
+    /// Whether it has no box. A region that has boxes may still have no packet.
+    #[must_use]
+    pub fn has_no_box(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// The words of all boxes, one after the other.
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// Adds a box.
+    pub fn push(&mut self, one: &[u64]) {
+        self.words.extend_from_slice(one);
+    }
+}
+
+/// Turns sets into regions: the second look at them.
+struct Compiler<'s> {
+    space: &'s Space,
+    /// Long lists that are done. The list is held too, so that no other can get its address.
+    known: HashMap<usize, (Factor, Region)>,
+}
+
+impl Compiler<'_> {
+    fn region(&mut self, set: &PacketSet) -> Region {
+        let mut region = Region::default();
+        if set.family() == self.space.family {
+            for product in set.products() {
+                self.add_product(&mut region, product);
+            }
+        }
+        region
+    }
+
+    fn add_product(&mut self, region: &mut Region, product: &Product) {
+        let space = self.space;
+        let mut whole = Region { words: space.layout.full().to_vec() };
+        for factor in product.factors() {
+            if let [one] = factor.boxes() {
+                whole = constrained(space, whole, one);
+            } else if factor.boxes().len() < LONG {
+                whole = space.intersection(&whole, &factor_region(space, factor));
+            } else {
+                let known = self.known.entry(factor.address());
+                let made = || (factor.clone(), factor_region(space, factor));
+                whole = space.intersection(&whole, &known.or_insert_with(made).1);
+            }
+        }
+        region.words.append(&mut whole.words);
+    }
+}
+
+/// A union of boxes, in as few as is easy.
+fn factor_region(space: &Space, factor: &Factor) -> Region {
+    let mut region = Region::default();
+    for one in factor.boxes() {
+        let whole = Region { words: space.layout.full().to_vec() };
+        region.words.append(&mut constrained(space, whole, one).words);
+    }
+    merged(space, &region)
+}
+
+/// The points of a region that fulfil all conditions of a box.
+fn constrained(space: &Space, region: Region, one: &FieldBox) -> Region {
+    one.constraints().iter().fold(region, |region, constraint| constrain(space, region, constraint))
+}
+
+fn constrain(space: &Space, region: Region, constraint: &Constraint) -> Region {
+    let values = constraint.values();
+    match values {
+        Values::Numbers(_) | Values::Bits(_) | Values::Interfaces(_) | Values::Accounts(_) => {
+            match space.axis_of(constraint.field()) {
+                Some((number, axis)) => kept(space, region, number, axis, values),
+                None => region,
+            }
+        }
+        Values::Mark(_) | Values::Opaque(_) => {
+            let axes = space.axes.iter().enumerate();
+            let speaking = axes.filter(|(_, axis)| match (&axis.subject, values) {
+                (Subject::Mark { mask }, Values::Mark(mark)) => mark.mask() & mask != 0,
+                (Subject::Fact(text), Values::Opaque(wanted)) => {
+                    wanted.holding().contains(text) || wanted.failing().contains(text)
+                }
+                (Subject::Mark { .. } | Subject::Fact(_) | Subject::Field(_), _) => false,
+            });
+            speaking.fold(region, |region, (number, axis)| {
+                kept(space, region, number, axis, values)
+            })
+        }
+    }
+}
+
+/// The points of a region that have some values on an axis.
+fn kept(space: &Space, mut region: Region, number: usize, axis: &Axis, values: &Values) -> Region {
+    if region.words.len() == space.layout.words()
+        && let Some(run) = axis.of_one(values)
+    {
+        // The usual case, without a copy.
+        if !space.layout.keep(number, &mut region.words, &[run]) {
+            region.words.clear();
+        }
+        return region;
+    }
+    let values = axis.of(values);
+    let mut kept = Region::default();
+    for one in space.boxes(&region) {
+        space.narrow(&mut kept.words, one, number, &values);
+    }
+    kept
+}
+
+/// The same points in fewer boxes: boxes that differ on one axis of bits only are one box.
+fn merged(space: &Space, region: &Region) -> Region {
+    let mut boxes: Vec<Box<[u64]>> = space.boxes(region).map(Into::into).collect();
+    let bits = (0..space.axes.len()).filter(|axis| space.layout.shape(*axis).held == Held::Bits);
+    for axis in bits {
+        let but_axis = |one: &[u64]| {
+            let mut rest: Box<[u64]> = one.into();
+            space.layout.of_mut(axis, &mut rest).fill(0);
+            rest
+        };
+        boxes.sort_by_cached_key(|one| but_axis(one));
+        boxes.dedup_by(|next, kept| {
+            let same = but_axis(next) == but_axis(kept);
+            if same {
+                space.layout.widen(kept, next);
+            }
+            same
+        });
+    }
+    Region { words: boxes.concat() }
+}
+
+#[cfg(test)]
+mod tests;

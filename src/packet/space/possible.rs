@@ -1,0 +1,167 @@
+//! Which values of fields go together in a packet.
+
+use super::super::probes::{Presence, View};
+use super::super::{Constraint, Field};
+use super::axis::{Axis, Subject, numbers_of_bits};
+use super::gather::{Gathered, protocols_with};
+use super::{Region, Space, UNTRACKED, merged};
+use crate::net::{CtState, IntervalSet, Protocol};
+
+/// Makes sure that the axes are there that a view restricts.
+pub(super) fn add_view(view: View, gathered: &mut Gathered) {
+    let states = [CtState::New, CtState::Related].into_iter().collect();
+    let conditions = [
+        (view.first_only, Constraint::state(states)),
+        (view.translated != Presence::Maybe, Constraint::translated()),
+        (view.incoming != Presence::Maybe, Constraint::incoming(&[])),
+        (view.outgoing != Presence::Maybe, Constraint::outgoing(&[])),
+    ];
+    for (_, constraint) in conditions.into_iter().filter(|(wanted, _)| *wanted) {
+        gathered.add_constraint(&constraint);
+    }
+}
+
+/// Boxes of everything that packets can be: for each kind of protocol, the fields that its packets
+/// have are present and the others absent.
+pub(super) fn possible(space: &Space, view: Option<View>) -> Region {
+    let mut region = by_protocol(space);
+    if let Some(view) = view {
+        region = seen(space, region, view);
+    }
+    region
+}
+
+fn by_protocol(space: &Space) -> Region {
+    let Some((number, protocol)) = space.axis_of(Field::Protocol) else {
+        return Region { words: space.layout.full().to_vec() };
+    };
+    let icmp = Protocol::icmp(space.family);
+    let named = [vec![Protocol::TCP], vec![Protocol::UDP, Protocol::SCTP], vec![icmp]];
+    let numbers = |protocols: &[Protocol]| {
+        let numbers = protocols.iter().map(|one| one.number().into());
+        IntervalSet::from_intervals(numbers.map(|one: u128| (one, one)))
+    };
+    let others = numbers(&named.concat()).complement();
+    let others = others.intersection(&IntervalSet::range(1, u8::MAX.into()));
+    let mut kinds: Vec<(Option<Protocol>, IntervalSet<u128>)> =
+        named.iter().map(|kind| (kind.first().copied(), numbers(kind))).collect();
+    kinds.push((None, others));
+    let mut region = Region::default();
+    for (example, numbers) in kinds {
+        let mut kind = space.narrowed(number, &protocol.of_numbers_set(&numbers));
+        for (number, axis) in space.axes.iter().enumerate() {
+            let Subject::Field(field) = axis.subject else { continue };
+            let having = protocols_with(field, space.family);
+            if having.is_empty() {
+                continue;
+            }
+            let has = example.is_some_and(|example| having.contains(&example));
+            let values = if has { Some(axis.present()) } else { axis.absent() };
+            kind = keep(space, kind, number, values.as_slice());
+        }
+        region.words.append(&mut kind.words);
+    }
+    merged(space, &region)
+}
+
+/// What a chain with a view sees.
+fn seen(space: &Space, mut region: Region, view: View) -> Region {
+    for (field, presence) in [(Field::Incoming, view.incoming), (Field::Outgoing, view.outgoing)] {
+        region = with_interface(space, region, field, presence);
+    }
+    let mut keep_numbers = |field, bits| {
+        if let Some((number, axis)) = space.axis_of(field) {
+            let values = axis.of_numbers_set(&numbers_of_bits(bits));
+            region = keep(space, std::mem::take(&mut region), number, &values);
+        }
+    };
+    match view.translated {
+        Presence::Always => keep_numbers(Field::Translated, 0b10),
+        Presence::Never => keep_numbers(Field::Translated, 0b01),
+        Presence::Maybe => {}
+    }
+    if view.first_only {
+        // New and related.
+        keep_numbers(Field::State, 0b0110);
+    }
+    region
+}
+
+fn with_interface(space: &Space, region: Region, field: Field, presence: Presence) -> Region {
+    let Some((number, axis)) = space.axis_of(field) else { return region };
+    let (_, none) = axis.present();
+    match presence {
+        Presence::Always => keep(space, region, number, &[(0, none - 1)]),
+        Presence::Never => keep(space, region, number, &[(none, none)]),
+        Presence::Maybe => region,
+    }
+}
+
+/// Boxes of points that are no packets: see [`Space::impossible`].
+pub(super) fn impossible(space: &Space) -> Region {
+    let mut region = Region::default();
+    let incoming = space.axis_of(Field::Incoming).map(|(number, axis)| (number, axis.present().1));
+    if let Some((number, none)) = incoming {
+        for field in [Field::User, Field::Group] {
+            add_both(space, &mut region, field, Axis::present, (number, &[(0, none - 1)]));
+        }
+        add_both(space, &mut region, Field::Mac, Axis::present, (number, &[(none, none)]));
+    }
+    let translated = space.axis_of(Field::Translated);
+    let state = space.axis_of(Field::State);
+    let Some((translated, axis)) = translated else { return region };
+    if let Some((state, states)) = state {
+        let untracked = states.of_numbers_set(&numbers_of_bits(UNTRACKED));
+        let both = space.narrowed(translated, &axis.of_numbers_set(&numbers_of_bits(0b10)));
+        region.words.append(&mut keep(space, both, state, &untracked).words);
+    }
+    let untranslated = space.narrowed(translated, &axis.of_numbers_set(&numbers_of_bits(0b01)));
+    for pair in
+        [(Field::OriginalDestination, Field::Destination), (Field::OriginalPort, Field::DestinationPort)]
+    {
+        region.words.append(&mut changed(space, &untranslated, pair).words);
+    }
+    region
+}
+
+/// Adds the points that have some values of a field, and some on another axis.
+fn add_both(
+    space: &Space,
+    region: &mut Region,
+    field: Field,
+    values: fn(&Axis) -> (u32, u32),
+    (other, others): (usize, &[(u32, u32)]),
+) {
+    if let Some((number, axis)) = space.axis_of(field) {
+        let one = space.narrowed(number, &[values(axis)]);
+        region.words.append(&mut keep(space, one, other, others).words);
+    }
+}
+
+/// The points of a region whose field was another before translation than it is.
+fn changed(space: &Space, region: &Region, (original, present): (Field, Field)) -> Region {
+    let mut changed = Region::default();
+    let (Some((before, originals)), Some((now, presents))) =
+        (space.axis_of(original), space.axis_of(present))
+    else {
+        return changed;
+    };
+    let (first, last) = originals.present();
+    for value in first..=last {
+        let present = presents.of_numbers_set(&originals.numbers_of(value));
+        let mut others = vec![(first, value.wrapping_sub(1)), (value + 1, last)];
+        others.retain(|(low, high)| low <= high && *high <= last);
+        let one = keep(space, region.clone(), now, &present);
+        changed.words.append(&mut keep(space, one, before, &others).words);
+    }
+    changed
+}
+
+/// The points of a region that have some of the values on an axis.
+fn keep(space: &Space, region: Region, axis: usize, values: &[(u32, u32)]) -> Region {
+    let mut kept = Region::default();
+    for one in space.boxes(&region) {
+        space.narrow(&mut kept.words, one, axis, values);
+    }
+    kept
+}

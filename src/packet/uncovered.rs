@@ -1,0 +1,204 @@
+//! The one question: is there a packet in a region that no rule takes?
+//!
+//! [`Index::uncovered`] answers with such a packet, or with the rules that together take all, as few
+//! as none can be left out of, each with a packet that it alone of them takes. Both are exact. Where
+//! the work would go beyond a [`Budget`], it says so and claims nothing.
+//!
+//! Most questions end with the first few probes: the lowest, the highest and a random point of a box. A
+//! box that one rule takes whole is seen at once, too. Otherwise the rules that overlap the box are
+//! listed, and the box is divided until each piece is settled ([`divide`]); what took the pieces is
+//! the cover, from which what is not needed is dropped ([`cover`]).
+//!
+//! Random points come from the question's seed (its rule's number, say), never from a clock: the same
+//! question has the same answer.
+
+mod cover;
+mod divide;
+
+use std::collections::BTreeMap;
+
+use super::Random;
+use super::layout::Layout;
+use super::index::{Among, Index, Owner, RuleNumber};
+use super::space::{Point, Region};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'r> {
+    pub region: &'r Region,
+    /// The rules that may take its packets.
+    pub among: Among,
+    /// Where random points come from.
+    pub seed: u64,
+    pub budget: Budget,
+}
+
+/// How much work a question is worth: how many times a box is looked at. 100 million are about a
+/// second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget(pub u64);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget(400_000_000)
+    }
+}
+
+/// Whether the rules take all packets of a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// No rule takes this packet.
+    Uncovered(Point),
+    /// They do.
+    Covered(Cover),
+    /// It was too much work to find out.
+    Incomplete,
+}
+
+/// Rules that together take all packets of a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cover {
+    /// In the order of the rules. Empty when the region has no packet.
+    pub members: Vec<Member>,
+    /// Whether none of them can be left out. It is so unless the budget ran out.
+    pub is_minimal: bool,
+}
+
+/// One rule of a cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub rule: RuleNumber,
+    /// A packet of the region that no other member takes. Only a cover that is not minimal has
+    /// members without one.
+    pub alone: Option<Point>,
+}
+
+/// An answer without the cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Uncovered(Point),
+    Covered,
+    Incomplete,
+}
+
+/// Random probes of a box before the rules that overlap it are listed.
+const PROBES: usize = 2;
+
+impl Index {
+    /// Whether there is a packet in a region that no rule takes; else which rules take all.
+    #[must_use]
+    pub fn uncovered(&self, question: &Question<'_>) -> Answer {
+        let mut search = Search::new(self, question);
+        match search.region(question) {
+            Verdict::Uncovered(point) => Answer::Uncovered(point),
+            Verdict::Covered => Answer::Covered(cover::minimal(search, question)),
+            Verdict::Incomplete => Answer::Incomplete,
+        }
+    }
+
+    /// Only whether: quicker where many rules are needed.
+    #[must_use]
+    pub fn witness(&self, question: &Question<'_>) -> Verdict {
+        Search::new(self, question).region(question)
+    }
+}
+
+/// A search for a packet that no rule takes, with what it found on the way.
+struct Search<'i> {
+    index: &'i Index,
+    random: Random,
+    /// How many more boxes may be looked at.
+    left: u64,
+    /// Who took the pieces so far.
+    shares: BTreeMap<Owner, Share>,
+}
+
+/// What one owner took.
+struct Share {
+    /// A point that it took where few others were.
+    point: Point,
+    /// How many others.
+    others: usize,
+    /// How many points it took.
+    points: f64,
+}
+
+impl<'i> Search<'i> {
+    fn new(index: &'i Index, question: &Question<'_>) -> Self {
+        Search {
+            index,
+            random: Random::new(question.seed),
+            left: question.budget.0,
+            shares: BTreeMap::new(),
+        }
+    }
+
+    fn region(&mut self, question: &Question<'_>) -> Verdict {
+        let index = self.index;
+        let layout = index.layout();
+        let mut cell = vec![0; layout.words()];
+        for one in question.region.words().chunks_exact(layout.words()) {
+            for possible in index.possible() {
+                cell.copy_from_slice(one);
+                if !layout.intersect(&mut cell, possible) {
+                    continue;
+                }
+                match self.cell(&cell, question.among) {
+                    Verdict::Covered => {}
+                    verdict @ (Verdict::Uncovered(_) | Verdict::Incomplete) => return verdict,
+                }
+            }
+        }
+        Verdict::Covered
+    }
+
+    /// The same of one box.
+    fn cell(&mut self, cell: &[u64], among: Among) -> Verdict {
+        let index = self.index;
+        let layout = index.layout();
+        if let Some(point) = self.probe(cell, |point| {
+            index.stab(point, among.below(), |owner| among.has(owner)).is_none()
+        }) {
+            return Verdict::Uncovered(point);
+        }
+        if let Some(owner) = index.first_around(cell, among) {
+            self.note(owner, Point(layout.lowest(cell)), 0, layout.points(cell));
+            return Verdict::Covered;
+        }
+        let mut list = Vec::new();
+        index.overlaps(cell, among.below(), |owner| among.has(owner), &mut list);
+        self.divide(cell.into(), list)
+    }
+
+    /// A point of a box, of those that are tried first, that is free.
+    fn probe(&mut self, cell: &[u64], is_free: impl Fn(&[u64]) -> bool) -> Option<Point> {
+        let layout = self.index.layout();
+        let mut ends = [Layout::lowest, Layout::highest].map(|end| end(layout, cell)).into_iter();
+        let ends = ends.find(|point| is_free(point));
+        let mut random = || layout.anywhere(cell, &mut self.random);
+        let free = ends.or_else(|| {
+            (0..PROBES).map(|_| random()).find(|point| is_free(point))
+        });
+        free.map(Point)
+    }
+
+    /// Remembers who took a piece.
+    fn note(&mut self, owner: Owner, point: Point, others: usize, points: f64) {
+        let share = self.shares.entry(owner);
+        let share = share.or_insert(Share { point: point.clone(), others, points: 0.0 });
+        share.points += points;
+        if others < share.others {
+            (share.point, share.others) = (point, others);
+        }
+    }
+
+    /// Counts work; false when there was enough.
+    fn spend(&mut self, looks: usize) -> bool {
+        let left = self.left.checked_sub(looks as u64);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! Which of the rules that took a region are needed to take it.
+
+use std::collections::BTreeSet;
+
+use super::super::index::{Index, Owner, rule_of};
+use super::super::space::Point;
+use super::{Cover, Member, Question, Search, Share, Verdict};
+
+/// The cover that a search found, less what is not needed, with a packet for each that is.
+///
+/// Rules that took little are tried first, later ones before earlier ones, so that the rules that
+/// stay are few, large and early.
+pub(super) fn minimal(search: Search<'_>, question: &Question<'_>) -> Cover {
+    let mut shares: Vec<(Owner, Share)> = search.shares.into_iter().collect();
+    if let [(owner, share)] = &mut shares[..] {
+        let alone = Some(share.point.clone());
+        let members = rule_of(*owner).map(|rule| Member { rule, alone }).into_iter().collect();
+        return Cover { members, is_minimal: true };
+    }
+    let entries = entries_of(search.index, question, &shares);
+    let index = search.index.only(&entries);
+    let among = Search { index: &index, shares: Default::default(), ..search };
+    let mut dropper = Dropper { search: among, index: &index, question, dropped: BTreeSet::new() };
+    shares.sort_by(|(a, x), (b, y)| x.points.total_cmp(&y.points).then(b.cmp(a)));
+    let mut members = Vec::new();
+    let mut is_minimal = true;
+    for (owner, share) in shares {
+        let Some(rule) = rule_of(owner) else { continue };
+        match dropper.needed(owner, share.point) {
+            Verdict::Uncovered(point) => members.push(Member { rule, alone: Some(point) }),
+            Verdict::Covered => _ = dropper.dropped.insert(owner),
+            Verdict::Incomplete => {
+                is_minimal = false;
+                members.push(Member { rule, alone: None });
+            }
+        }
+    }
+    members.sort_by_key(|member| member.rule);
+    Cover { members, is_minimal }
+}
+
+/// All entries of the owners of shares that overlap the region.
+fn entries_of(index: &Index, question: &Question<'_>, shares: &[(Owner, Share)]) -> Vec<u32> {
+    let owners: BTreeSet<Owner> = shares.iter().map(|(owner, _)| *owner).collect();
+    let below = owners.last().map_or(0, |last| last + 1);
+    let mut entries = Vec::new();
+    for one in question.region.words().chunks_exact(index.layout().words()) {
+        index.overlaps(one, below, |owner| owners.contains(&owner), &mut entries);
+    }
+    entries.sort_unstable();
+    entries.dedup();
+    entries
+}
+
+struct Dropper<'i, 'q> {
+    search: Search<'i>,
+    index: &'i Index,
+    question: &'q Question<'q>,
+    dropped: BTreeSet<Owner>,
+}
+
+impl Dropper<'_, '_> {
+    /// Whether an owner takes a packet of the region that no other takes that was not dropped; the
+    /// search came by `point`, which may be one.
+    fn needed(&mut self, owner: Owner, point: Point) -> Verdict {
+        let (index, layout) = (self.index, self.index.layout());
+        let fits = |dropped: &BTreeSet<Owner>, one| one != owner && !dropped.contains(&one);
+        if index.stab(&point.0, Owner::MAX, |one| fits(&self.dropped, one)).is_none() {
+            return Verdict::Uncovered(point);
+        }
+        for one in self.question.region.words().chunks_exact(layout.words()) {
+            let mut own = Vec::new();
+            index.overlaps(one, Owner::MAX, |other| other == owner, &mut own);
+            for (entry, possible) in
+                own.into_iter().flat_map(|entry| index.possible().map(move |one| (entry, one)))
+            {
+                let mut cell: Box<[u64]> = one.into();
+                if !layout.intersect(&mut cell, index.entry(entry))
+                    || !layout.intersect(&mut cell, possible)
+                {
+                    continue;
+                }
+                let mut list = Vec::new();
+                index.overlaps(&cell, Owner::MAX, |one| fits(&self.dropped, one), &mut list);
+                match self.search.divide(cell, list) {
+                    Verdict::Covered => {}
+                    verdict @ (Verdict::Uncovered(_) | Verdict::Incomplete) => return verdict,
+                }
+            }
+        }
+        Verdict::Covered
+    }
+}
