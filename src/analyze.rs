@@ -4,6 +4,7 @@
 //! show them.
 
 pub mod expiry;
+pub mod graph;
 pub mod trace;
 
 pub use expiry::expired;

@@ -27,6 +27,8 @@ mod build;
 
 mod show;
 
+mod graph;
+
 mod services;
 
 mod explain;
@@ -75,6 +77,7 @@ enum Command {
     Check(check::Check),
     Build(build::Build),
     Show(show::Show),
+    Graph(graph::Graph),
     Services(services::Services),
     Explain(explain::Explain),
 }
@@ -128,6 +131,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),
         Command::Show(show) => show.run(terminal),
+        Command::Graph(graph) => graph.run(terminal),
         Command::Services(services) => services.run(terminal),
         Command::Explain(explain) => explain.run(terminal),
     }

@@ -9,6 +9,8 @@ pub mod rule;
 
 pub mod plan;
 
+pub mod graph;
+
 pub mod nft;
 
 pub mod rate;

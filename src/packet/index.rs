@@ -92,7 +92,8 @@ impl Index {
 
     /// The tree of some entries of this one.
     pub(super) fn only(&self, entries: &[u32]) -> Self {
-        let boxes: Vec<u64> = entries.iter().flat_map(|entry| self.entry(*entry)).copied().collect();
+        let boxes: Vec<u64> =
+            entries.iter().flat_map(|entry| self.entry(*entry)).copied().collect();
         let owners: Vec<Owner> = entries.iter().map(|entry| self.owner(*entry)).collect();
         build::build(self.layout.clone(), self.possible.clone(), &boxes, &owners)
     }
@@ -118,6 +119,35 @@ impl Index {
     #[must_use]
     pub fn takes(&self, point: &Point, among: Among) -> bool {
         self.stab(&point.0, among.below(), |owner| among.has(owner)).is_some()
+    }
+
+    /// The rules that have a box in common with a region, in their order. The boxes may meet in
+    /// points only that are no packets.
+    #[must_use]
+    pub fn meeting(&self, region: &Region, among: Among) -> Vec<RuleNumber> {
+        let mut entries = Vec::new();
+        for one in region.words().chunks_exact(self.layout.words()) {
+            self.overlaps(one, among.below(), |owner| among.has(owner), &mut entries);
+        }
+        let mut rules: Vec<RuleNumber> =
+            entries.into_iter().filter_map(|entry| rule_of(self.owner(entry))).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
+    }
+
+    /// The first rule that has one box around a whole region. Others may take all of it too, with
+    /// several boxes.
+    #[must_use]
+    pub fn around(&self, region: &Region, among: Among) -> Option<RuleNumber> {
+        let mut hull: Option<Vec<u64>> = None;
+        for one in region.words().chunks_exact(self.layout.words()) {
+            match &mut hull {
+                None => hull = Some(one.to_vec()),
+                Some(hull) => self.layout.widen(hull, one),
+            }
+        }
+        self.first_around(&hull?, among).and_then(rule_of)
     }
 
     pub(super) fn layout(&self) -> &Layout {

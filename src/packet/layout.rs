@@ -208,8 +208,8 @@ impl Layout {
         let (inner_runs, inner_bits) = inner.split_at(self.intervals);
         let mut beyond = 0;
         for (outer, inner) in outer_runs.iter().zip(inner_runs) {
-            beyond |= (inner >> 32).wrapping_sub(outer >> 32)
-                | (outer & HIGH).wrapping_sub(inner & HIGH);
+            beyond |=
+                (inner >> 32).wrapping_sub(outer >> 32) | (outer & HIGH).wrapping_sub(inner & HIGH);
         }
         let mut extra = 0;
         for (outer, inner) in outer_bits.iter().zip(inner_bits) {
@@ -421,7 +421,8 @@ impl Layout {
         for axis in 0..self.axes() {
             match self.shape(axis).held {
                 Held::Interval => {
-                    let ((first, last), (low, high)) = (self.ends(axis, cell), self.ends(axis, one));
+                    let ((first, last), (low, high)) =
+                        (self.ends(axis, cell), self.ends(axis, one));
                     if low > first {
                         found(Plane::Below { axis, value: low });
                     }

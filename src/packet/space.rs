@@ -281,9 +281,8 @@ fn constrain(space: &Space, region: Region, constraint: &Constraint) -> Region {
                 }
                 (Subject::Mark { .. } | Subject::Fact(_) | Subject::Field(_), _) => false,
             });
-            speaking.fold(region, |region, (number, axis)| {
-                kept(space, region, number, axis, values)
-            })
+            speaking
+                .fold(region, |region, (number, axis)| kept(space, region, number, axis, values))
         }
     }
 }

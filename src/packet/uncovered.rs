@@ -18,8 +18,8 @@ mod divide;
 use std::collections::BTreeMap;
 
 use super::Random;
-use super::layout::Layout;
 use super::index::{Among, Index, Owner, RuleNumber};
+use super::layout::Layout;
 use super::space::{Point, Region};
 
 /// What is asked.
@@ -176,9 +176,7 @@ impl<'i> Search<'i> {
         let mut ends = [Layout::lowest, Layout::highest].map(|end| end(layout, cell)).into_iter();
         let ends = ends.find(|point| is_free(point));
         let mut random = || layout.anywhere(cell, &mut self.random);
-        let free = ends.or_else(|| {
-            (0..PROBES).map(|_| random()).find(|point| is_free(point))
-        });
+        let free = ends.or_else(|| (0..PROBES).map(|_| random()).find(|point| is_free(point)));
         free.map(Point)
     }
 

@@ -19,7 +19,8 @@ const SAMPLE: usize = 32;
 pub(super) fn build(layout: Layout, possible: Region, boxes: &[u64], owners: &[Owner]) -> Index {
     let words = layout.words();
     let mut order: Vec<u32> = (0..).take(owners.len()).collect();
-    let mut builder = Builder { layout: &layout, boxes, owners, hulls: Vec::new(), nodes: Vec::new() };
+    let mut builder =
+        Builder { layout: &layout, boxes, owners, hulls: Vec::new(), nodes: Vec::new() };
     if !order.is_empty() {
         builder.node(&mut order, 0);
     }
@@ -120,9 +121,7 @@ impl<'b> Builder<'b> {
 
     fn is_near(&self, division: Division<'_>, one: &[u64]) -> bool {
         match division {
-            Division::Middle { axis, twice } => {
-                self.twice_middle(axis, one) < twice
-            }
+            Division::Middle { axis, twice } => self.twice_middle(axis, one) < twice,
             Division::Narrower { axis, size } => self.layout.size(axis, one) < size,
             Division::Within { axis, one: by } => {
                 let words = self.layout.of(axis, one).iter().zip(self.layout.of(axis, by));

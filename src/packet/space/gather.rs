@@ -172,8 +172,10 @@ impl Gathered {
     /// Fields that others need to be understood: which protocols have ports, flags, a type; what
     /// the destination was before translation, which for untranslated packets is what it is.
     fn add_what_follows(&mut self, family: Family) {
-        let original =
-            [(Field::OriginalDestination, Field::Destination), (Field::OriginalPort, Field::DestinationPort)];
+        let original = [
+            (Field::OriginalDestination, Field::Destination),
+            (Field::OriginalPort, Field::DestinationPort),
+        ];
         for (original, present) in original {
             if let Some(numbers) = self.numbers.remove(&original) {
                 self.numbers_of(present).add_all(&numbers);

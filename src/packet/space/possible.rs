@@ -116,9 +116,10 @@ pub(super) fn impossible(space: &Space) -> Region {
         region.words.append(&mut keep(space, both, state, &untracked).words);
     }
     let untranslated = space.narrowed(translated, &axis.of_numbers_set(&numbers_of_bits(0b01)));
-    for pair in
-        [(Field::OriginalDestination, Field::Destination), (Field::OriginalPort, Field::DestinationPort)]
-    {
+    for pair in [
+        (Field::OriginalDestination, Field::Destination),
+        (Field::OriginalPort, Field::DestinationPort),
+    ] {
         region.words.append(&mut changed(space, &untranslated, pair).words);
     }
     region

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::{Field, Original, Packet, Payload, Point};
-use super::axis::{Axis, Subject};
 use super::Space;
+use super::axis::{Axis, Subject};
 use crate::net::address::from_number;
 use crate::net::{Account, CtState, Family, Mac, Protocol, TcpFlags};
 
@@ -129,8 +129,7 @@ impl Reading<'_> {
         let fits = |state: &&CtState| {
             let tracked = !matches!(state, CtState::Invalid | CtState::Untracked);
             let number = **state as u128;
-            (tracked || !translated)
-                && states.as_ref().is_none_or(|states| states.contains(number))
+            (tracked || !translated) && states.as_ref().is_none_or(|states| states.contains(number))
         };
         let order = [CtState::New, CtState::Established, CtState::Related];
         let all = order.iter().chain(&CtState::ALL);
