@@ -5,6 +5,8 @@
 
 pub mod iptables;
 
+pub mod ipset;
+
 pub mod rule;
 
 pub mod plan;
@@ -23,6 +25,7 @@ mod address;
 mod matches;
 mod target;
 
+pub use ipset::ipsets;
 pub use iptables::{Header, iptables};
 pub use nft::{Untranslatable, nft};
 pub use plan::{plan, plan_json};

@@ -6,12 +6,14 @@
 //! none there, never as a rule without the condition.
 //!
 //! To read on: `set` is how packets are described on the way, `layout` how such a description
-//! becomes rules and chains, `filter` and `nat` what statements become.
+//! becomes rules and chains, `filter`, `nat` and `alter` what statements become.
 
 mod address;
+mod alter;
 mod body;
 mod condition;
 mod filter;
+mod flow;
 mod forward;
 mod generated;
 mod implicit;
@@ -23,6 +25,8 @@ mod place;
 mod port_map;
 mod reject;
 mod set;
+mod sets;
+mod tracking;
 
 #[cfg(test)]
 mod tests;
@@ -33,10 +37,12 @@ use crate::net::Family;
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Hook, Item, Remarks, Scope};
 use crate::ruleset::{
-    Chain, ChainPolicy, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, KernelSet, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName,
+    Target,
 };
 use crate::source::Sources;
 
+use alter::Changing;
 use body::Body;
 use generated::Generated;
 use layout::Layout;
@@ -68,12 +74,16 @@ struct Lowering<'a> {
     policy: &'a Policy,
     limits: &'a Limits,
     family: Family,
+    /// The kernel's sets of this family, by [`policy::SetId`].
+    sets: Vec<Arc<KernelSet>>,
     /// Generated chains of the filter table, then those of the nat table.
     filter: Generated,
     nat: Generated,
     prerouting: Vec<Rule>,
     nat_output: Vec<Rule>,
     postrouting: Vec<Rule>,
+    mangle: Changing,
+    raw: Changing,
 }
 
 /// The filter chains while they are written.
@@ -97,21 +107,26 @@ impl Hooks {
 impl<'a> Lowering<'a> {
     fn new(policy: &'a Policy, limits: &'a Limits, family: Family) -> Self {
         let taken = || policy.chains.iter().map(|chain| Arc::clone(&chain.name));
+        let changing = |name| Changing::new(name, Generated::new(taken()));
         Lowering {
             policy,
             limits,
             family,
+            sets: sets::kernel_sets(policy, family),
             filter: Generated::new(taken()),
             nat: Generated::new(taken()),
             prerouting: Vec::new(),
             nat_output: Vec::new(),
             postrouting: Vec::new(),
+            mangle: changing(TableName::Mangle),
+            raw: changing(TableName::Raw),
         }
     }
 
     fn run(mut self) -> Ruleset {
         let policy = self.policy;
         let mut hooks = Hooks::default();
+        self.restore_marks(policy);
         for item in &policy.items {
             match item {
                 Item::Rule(rule) => {
@@ -120,8 +135,10 @@ impl<'a> Lowering<'a> {
                     }
                 }
                 Item::Nat(nat) => self.nat_statement(&mut hooks, nat),
+                Item::Alter(alteration) => self.alteration(alteration),
             }
         }
+        self.helpers(policy);
         let users = policy.chains.iter().map(|chain| self.user_chain(chain)).collect();
         let Hooks { input, forward, output } = hooks;
         let built_in = vec![
@@ -129,7 +146,8 @@ impl<'a> Lowering<'a> {
             self.base_chain(Hook::Forward, forward),
             self.base_chain(Hook::Output, output),
         ];
-        Ruleset { family: self.family, tables: self.tables(built_in, users) }
+        let sets = std::mem::take(&mut self.sets);
+        Ruleset { family: self.family, tables: self.tables(built_in, users), sets }
     }
 
     fn user_chain(&mut self, chain: &policy::Chain) -> Chain {
@@ -173,15 +191,12 @@ impl<'a> Lowering<'a> {
         ];
         let nat = nat.map(|(name, rules)| built_in(name, rules)).into_iter();
         let filter = filter.into_iter().chain(users).chain(self.filter.into_chains());
-        let mut tables = vec![
+        vec![
             Table { name: TableName::Filter, chains: filter.collect() },
             Table { name: TableName::Nat, chains: nat.chain(self.nat.into_chains()).collect() },
-        ];
-        tables.extend([TableName::Mangle, TableName::Raw].map(|name| Table {
-            name,
-            chains: name.built_in_chains().iter().map(|chain| built_in(chain, vec![])).collect(),
-        }));
-        tables
+            Table { name: TableName::Mangle, chains: self.mangle.finish() },
+            Table { name: TableName::Raw, chains: self.raw.finish() },
+        ]
     }
 
     /// Writes rules of one statement to the filter table.

@@ -14,8 +14,13 @@
 //! * The accept of a `forward` or `redirect` names every part of the translation that conntrack
 //!   remembers: where it came from, the protocol, its source ports, the original port, the new
 //!   address and port. A port that was kept must be original and present port.
+//! * A statement that changes packets is an entry where its packets are met: marks and classes in
+//!   mangle, before the filter. Its packet goes on as it is then, to the next entry.
+//! * What is not to be tracked is asked before who gets a helper: a connection that conntrack does not
+//!   see has none. So `notrack` counts wherever it stands.
 //! * Nat lists hold for packets that traverse nat at all: the first of a flow ([`traverses_nat`]).
 
+mod alter;
 mod filter;
 mod nat;
 mod needs;
@@ -28,8 +33,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::{Family, Prefix};
-use crate::packet::PacketSet;
+use crate::net::{CtState, Dscp, Family, Helper, MarkMatch, Prefix};
+use crate::packet::{Packet, PacketSet};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
     ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, RejectWith,
@@ -63,24 +68,44 @@ pub enum BaseChain {
     FilterInput,
     FilterForward,
     FilterOutput,
+    ManglePrerouting,
+    MangleInput,
+    MangleForward,
+    MangleOutput,
+    RawPrerouting,
+    RawOutput,
 }
 
 impl BaseChain {
-    pub const ALL: [BaseChain; 6] = [
+    pub const ALL: [BaseChain; 12] = [
         BaseChain::NatPrerouting,
         BaseChain::NatOutput,
         BaseChain::NatPostrouting,
         BaseChain::FilterInput,
         BaseChain::FilterForward,
         BaseChain::FilterOutput,
+        BaseChain::ManglePrerouting,
+        BaseChain::MangleInput,
+        BaseChain::MangleForward,
+        BaseChain::MangleOutput,
+        BaseChain::RawPrerouting,
+        BaseChain::RawOutput,
     ];
 
-    /// Whether it translates; the others filter.
+    /// Whether it translates; the others filter, or change packets and accept them.
     #[must_use]
     pub fn is_nat(self) -> bool {
         match self {
             BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => true,
-            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => false,
+            BaseChain::FilterInput
+            | BaseChain::FilterForward
+            | BaseChain::FilterOutput
+            | BaseChain::ManglePrerouting
+            | BaseChain::MangleInput
+            | BaseChain::MangleForward
+            | BaseChain::MangleOutput
+            | BaseChain::RawPrerouting
+            | BaseChain::RawOutput => false,
         }
     }
 }
@@ -125,12 +150,71 @@ pub enum Effect {
     Decide(Decision),
     /// Nothing: the next entry is asked. Only entries that log have it.
     Continue,
+    /// Changes the packet, and the next entry is asked about it as it is then.
+    Change(Change),
     /// Leaves the chain; in a base chain takes the default.
     Return,
     /// Through a chain; at its end the next entry is asked.
     Call(ChainId),
     /// Through a chain; its end is the end of this one.
     Goto(ChainId),
+    /// The source's network of this length is in a dynamic set from now on (the set by the kernel's
+    /// name); then the next entry is asked.
+    Add { set: Arc<str>, length: u8 },
+}
+
+/// What an entry makes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Its mark.
+    Mark(MarkMatch),
+    /// Its mark and that of its connection.
+    StickyMark(MarkMatch),
+    /// Its mark has under this mask what that of its connection has.
+    RestoredMark(u32),
+    Dscp(Dscp),
+    /// The largest segment that it announces is at most this, or what the path takes.
+    Mss(Option<u16>),
+    /// Conntrack does not see it.
+    Untracked,
+    /// The connection that it opens has this helper.
+    Helper(Helper),
+}
+
+impl Change {
+    /// Whether it tells conntrack what to do with the packet, which is told once: the first counts.
+    fn is_of_tracking(self) -> bool {
+        match self {
+            Change::Untracked | Change::Helper(_) => true,
+            Change::Mark(_)
+            | Change::StickyMark(_)
+            | Change::RestoredMark(_)
+            | Change::Dscp(_)
+            | Change::Mss(_) => false,
+        }
+    }
+
+    /// The packet as it is after this.
+    fn apply(self, packet: &mut Packet) {
+        match self {
+            Change::Mark(mark) => packet.mark = mark.set_on(packet.mark),
+            Change::StickyMark(mark) => {
+                packet.mark = mark.set_on(packet.mark);
+                packet.connection_mark = mark.set_on(packet.connection_mark);
+            }
+            Change::RestoredMark(mask) => {
+                packet.mark = packet.mark & !mask | packet.connection_mark & mask;
+            }
+            Change::Dscp(dscp) => packet.dscp = dscp.code(),
+            Change::Untracked => {
+                packet.state = CtState::Untracked;
+                packet.original = None;
+                packet.connection_mark = 0;
+            }
+            // The packet space does not have them.
+            Change::Mss(_) | Change::Helper(_) => {}
+        }
+    }
 }
 
 /// What becomes of a packet in one table.
@@ -166,6 +250,8 @@ pub enum Translation {
 pub enum Reason {
     Implicit(Implied),
     Written(Origin),
+    /// What a packet brings of the mark of its connection, where a statement makes marks stay.
+    Restored,
     /// The default of a base chain: of `default`, or that nat leaves alone what nothing translates.
     Default(BaseChain),
 }
@@ -218,11 +304,12 @@ pub fn meaning(policy: &Policy) -> Meaning {
 }
 
 fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {
-    let mut sets = sets::Sets::new(family);
+    let mut sets = sets::Sets::new(policy, family);
     let mut lists = Lists::default();
     for hook in Hook::ALL {
         filter::implicit(policy, hook, &mut sets, lists.of(hook.into()));
     }
+    alter::restored_marks(policy, &mut sets, &mut lists);
     for item in &policy.items {
         match item {
             Item::Rule(rule) => {
@@ -231,8 +318,10 @@ fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {
                 }
             }
             Item::Nat(nat) => nat::statement(policy, nat, &mut sets, &mut lists),
+            Item::Alter(alteration) => alter::statement(alteration, &mut sets, &mut lists),
         }
     }
+    alter::helpers(policy, &mut sets, &mut lists);
     let chains = policy.chains.iter().map(|chain| {
         let rules = chain.rules.iter();
         let entries = rules.filter_map(|rule| filter::rule_in_chain(rule, &mut sets)).collect();
@@ -265,7 +354,7 @@ impl Lists {
 fn limits(policy: &Policy) -> BTreeMap<LimitId, LimitKind> {
     let rules = policy.items.iter().filter_map(|item| match item {
         Item::Rule(rule) => Some(rule),
-        Item::Nat(_) => None,
+        Item::Nat(_) | Item::Alter(_) => None,
     });
     let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
     let kind = |limit: &Limit| (limit.id, limit.kind.clone());

@@ -4,6 +4,8 @@
 
 pub mod address;
 pub mod dscp;
+pub mod duration;
+pub mod helper;
 pub mod icmp;
 pub mod interface;
 pub mod interval;
@@ -15,6 +17,8 @@ pub mod window;
 
 pub use address::{AddressError, Addresses, Families, Family, Prefix};
 pub use dscp::Dscp;
+pub use duration::{Duration, DurationError};
+pub use helper::Helper;
 pub use icmp::IcmpType;
 pub use interface::{Interface, InterfaceError};
 pub use interval::{Bounded, IntervalSet};

@@ -50,6 +50,9 @@ pub struct Packet {
     pub to_local: bool,
     pub mac: Option<Mac>,
     pub mark: u32,
+    /// The mark of its connection.
+    // INVARIANT: 0 when the state is invalid or untracked: such a packet has no connection.
+    pub connection_mark: u32,
     /// The account of the process that sent it, for this machine's own packets.
     pub user: Option<Account>,
     pub group: Option<Account>,
@@ -100,6 +103,15 @@ impl Packet {
     #[must_use]
     pub fn family(&self) -> Family {
         Family::of(self.destination)
+    }
+
+    /// Whether it belongs to a connection that conntrack knows.
+    #[must_use]
+    pub fn is_tracked(&self) -> bool {
+        match self.state {
+            CtState::New | CtState::Related | CtState::Established => true,
+            CtState::Invalid | CtState::Untracked => false,
+        }
     }
 
     /// The protocol number that `-p` looks at.

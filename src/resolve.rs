@@ -4,12 +4,15 @@
 //! never fails: a statement at fault is reported and left out, and with a finding at level error
 //! nothing may be written.
 
+mod alter;
 mod chains;
 mod conditions;
 mod context;
 mod defaults;
 mod direction;
 mod ends;
+mod entries;
+mod helpers;
 mod interfaces;
 mod limits;
 mod listing;
@@ -17,10 +20,13 @@ mod load;
 mod messages;
 mod names;
 mod nat;
+mod notrack;
+mod order;
 pub mod policy;
 mod remarks;
 mod rules;
 mod services;
+mod sets;
 mod spelling;
 pub mod stdlib;
 mod uncalled;
@@ -41,8 +47,10 @@ use crate::syntax::tree::{
 use context::{Context, ToIs};
 use ends::{End, Zone};
 use names::Names;
-use policy::{Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
+use notrack::Answers;
+use policy::{Alteration, Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
 use services::Traffic;
+use sets::Sets;
 use spelling::Spellings;
 
 /// Definitions rest on each other at most this deep, and calls nest so.
@@ -59,7 +67,8 @@ const MAX_FINDINGS: usize = 1_000;
 pub struct Resolved {
     pub policy: Policy,
     pub findings: Vec<Finding>,
-    /// The policy's own files in the order in which they were first named, the root first.
+    /// The policy's own files in the order in which they were first named, the root first; those of
+    /// sets among them.
     pub files: Vec<FileId>,
 }
 
@@ -71,17 +80,17 @@ pub fn resolve(root: FileId, sources: &mut Sources, loader: &mut dyn Loader) -> 
     let statements = loaded.statements();
     let library = standard.iter().flat_map(|(_, tree)| &tree.statements);
     let names = names::gather(&statements, library, sources, &mut findings);
-    let mut resolver = Resolver::new(sources, names, findings);
+    let mut resolver = Resolver::new(sources, names, &loaded.set_files, findings);
     let policy = resolver.policy(&statements);
-    let files = loaded.units.iter().map(|unit| unit.file);
-    let files = files.filter(|file| !sources.file(*file).is_built_in()).collect();
-    Resolved { policy, findings: resolver.finish(), files }
+    Resolved { policy, findings: resolver.finish(), files: loaded.files.clone() }
 }
 
 /// The state of resolving one policy.
 struct Resolver<'a> {
     sources: &'a Sources,
     names: Names<'a>,
+    /// For the name of each set's file, the file.
+    set_files: &'a HashMap<Span, FileId>,
     findings: Vec<Finding>,
     /// What was reported, so that a `def` called twice does not say the same twice.
     reported: HashSet<(&'static str, Option<Span>, String)>,
@@ -110,6 +119,10 @@ struct Resolver<'a> {
     limit_count: u32,
     /// The clauses of each rule of a chain, by their words.
     chain_clauses: HashMap<Origin, Vec<(&'static str, Span)>>,
+    /// The helpers of each rule of a chain: who gets them depends on what reaches the chain.
+    chain_helpers: HashMap<Origin, Vec<Alteration>>,
+    /// What answers to packets that conntrack does not see.
+    answers: Vec<Answers>,
     known_interfaces: BTreeSet<&'a str>,
     /// The patterns of zones, such as `wlan+`.
     known_patterns: Vec<&'a str>,
@@ -119,6 +132,7 @@ struct Resolver<'a> {
     slips: HashMap<&'a str, Option<&'a str>>,
     zones: HashMap<usize, Option<Rc<Zone>>>,
     lets: HashMap<usize, Option<Rc<[End]>>>,
+    sets: Sets,
     /// The zones that are being read.
     zone_path: Vec<usize>,
     let_path: Vec<(usize, Span)>,
@@ -135,12 +149,18 @@ struct Frame<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn new(sources: &'a Sources, names: Names<'a>, findings: Vec<Finding>) -> Self {
+    fn new(
+        sources: &'a Sources,
+        names: Names<'a>,
+        set_files: &'a HashMap<Span, FileId>,
+        findings: Vec<Finding>,
+    ) -> Self {
         let refused = findings.iter().filter(|finding| finding.level == Level::Error);
         let refused = refused.filter_map(|finding| finding.span).collect();
         Resolver {
             sources,
             names,
+            set_files,
             findings,
             reported: HashSet::new(),
             refused,
@@ -159,12 +179,15 @@ impl<'a> Resolver<'a> {
             chain_rules: Vec::new(),
             limit_count: 0,
             chain_clauses: HashMap::new(),
+            chain_helpers: HashMap::new(),
+            answers: Vec::new(),
             known_interfaces: BTreeSet::new(),
             known_patterns: Vec::new(),
             spellings: Spellings::default(),
             slips: HashMap::new(),
             zones: HashMap::new(),
             lets: HashMap::new(),
+            sets: Sets::default(),
             zone_path: Vec::new(),
             let_path: Vec::new(),
             services: HashMap::new(),
@@ -174,6 +197,7 @@ impl<'a> Resolver<'a> {
 
     fn policy(&mut self, statements: &[&'a Statement]) -> Policy {
         self.gather_known_interfaces();
+        self.gather_sets();
         self.check_zones();
         let chains = self.chains();
         let top = Context::top();
@@ -184,6 +208,8 @@ impl<'a> Resolver<'a> {
         let implicit = self.implicit(statements);
         self.check_chains(&chains);
         self.check_definitions();
+        let sets = self.finish_sets();
+        self.helpers_behind_netmaps();
         // A definition may be used in what could not be read.
         if !has_errors(&self.findings) {
             self.check_unused();
@@ -191,12 +217,17 @@ impl<'a> Resolver<'a> {
         let policy = Policy {
             defaults,
             implicit,
+            sets,
             chains,
             items: std::mem::take(&mut self.items),
-            calls: std::mem::take(&mut self.calls),
+            // What is said of the whole policy still points at them.
+            calls: self.calls.clone(),
             promises: std::mem::take(&mut self.promises),
         };
+        self.check_order(&policy.items);
         self.mention_forwarding(&policy);
+        self.mention_unrelated(&policy);
+        self.mention_untracked_answers(&policy);
         policy
     }
 
@@ -231,6 +262,13 @@ impl<'a> Resolver<'a> {
             finding.span = Some(outermost(&self.calls, call));
         }
         self.findings.push(finding);
+    }
+
+    /// Takes a finding about an item, which may have come through a call.
+    fn report_of(&mut self, origin: Origin, finding: Finding) {
+        let around = std::mem::replace(&mut self.current, origin.call);
+        self.report(finding);
+        self.current = around;
     }
 
     /// Whether a place is in the body of a `def` that is being unfolded.
@@ -274,7 +312,6 @@ impl<'a> Resolver<'a> {
             StatementKind::Assert(_) => self.promise(PromiseKind::Assert, span),
             StatementKind::Protect { .. } => self.promise(PromiseKind::Protect, span),
             StatementKind::Test { .. } => self.promise(PromiseKind::Test, span),
-            StatementKind::Set(_) => self.report(messages::not_supported(span, "set")),
             StatementKind::Preserve(_) => self.report(messages::not_supported(span, "preserve")),
             StatementKind::Docker { .. } => self.report(messages::not_supported(span, "docker")),
             StatementKind::Raw { .. } => self.report(messages::not_supported(span, "raw")),
@@ -283,6 +320,7 @@ impl<'a> Resolver<'a> {
             | StatementKind::Use(_)
             | StatementKind::Zone { .. }
             | StatementKind::Let { .. }
+            | StatementKind::Set(_)
             | StatementKind::Service { .. }
             | StatementKind::Def(_)
             | StatementKind::Chain { .. }
@@ -323,7 +361,8 @@ impl<'a> Resolver<'a> {
             | VerbKind::Log(_)
             | VerbKind::Return
             | VerbKind::Jump(_)
-            | VerbKind::Goto(_) => {
+            | VerbKind::Goto(_)
+            | VerbKind::Add { .. } => {
                 let Some(rule) = self.filter_rule(rule, span, outer, env) else { return };
                 if self.in_chain {
                     self.chain_rules.push(rule);
@@ -345,13 +384,17 @@ impl<'a> Resolver<'a> {
                 let nat = self.nat_rule(rule, span, outer, env);
                 self.items.extend(nat.map(Item::Nat));
             }
-            VerbKind::Mark { .. }
-            | VerbKind::Dscp(_)
-            | VerbKind::Clamp(_)
-            | VerbKind::Notrack
-            | VerbKind::Add { .. } => {
-                let word = self.text(rule.verb.span);
-                self.report(messages::not_supported(rule.verb.span, word));
+            VerbKind::Mark { .. } | VerbKind::Dscp(_) | VerbKind::Clamp(_) | VerbKind::Notrack => {
+                if self.in_chain {
+                    let word = alter::change_word(&rule.verb.kind);
+                    self.report(messages::change_in_chain(rule.verb.span, word));
+                    return;
+                }
+                let alteration = match rule.verb.kind {
+                    VerbKind::Notrack => self.notrack(rule, span, outer, env),
+                    _ => self.alteration(rule, span, outer, env),
+                };
+                self.items.extend(alteration.map(Item::Alter));
             }
         }
     }
@@ -459,6 +502,7 @@ impl<'a> Resolver<'a> {
     /// A note that the rules alone do not make a router.
     fn mention_forwarding(&mut self, policy: &Policy) {
         let forwards = |item: &Item| match item {
+            Item::Alter(_) => None,
             Item::Nat(nat) => match &nat.kind {
                 policy::NatKind::Source { .. }
                 | policy::NatKind::Forward(_)

@@ -3,15 +3,20 @@
 //! It is what `lower` makes and `emit` prints, and what a dump is read into. A rule here is one rule
 //! of the kernel; nothing is a list that would have to be multiplied out.
 
+pub mod set;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{
-    Account, CtStates, Dscp, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch, Prefix,
-    Protocol, Rate, TimeWindow,
+    Account, CtStates, Dscp, Family, FlagMatch, Helper, IcmpType, Interface, Mac, MarkMatch,
+    Prefix, Protocol, Rate, TimeWindow,
 };
 use crate::source::Span;
+
+pub use crate::packet::opaque::SetSide;
+pub use set::{DynamicSet, KernelSet, MAX_SET_ENTRIES, MAX_SET_NAME, SetContent};
 
 /// All tables of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +24,8 @@ pub struct Ruleset {
     pub family: Family,
     /// In the order printed: filter, nat, mangle, raw; each once.
     pub tables: Vec<Table>,
+    /// The sets that must be there before the rules, in the order defined.
+    pub sets: Vec<Arc<KernelSet>>,
 }
 
 impl Ruleset {
@@ -179,6 +186,8 @@ pub enum MatchKind {
     SourceRange(IpAddr, IpAddr),
     /// `-m iprange --dst-range`
     DestinationRange(IpAddr, IpAddr),
+    /// `-m set --match-set NAME src`: the address on this side is in the set.
+    Set { set: Arc<KernelSet>, side: SetSide },
     /// `-m addrtype --dst-type LOCAL`
     DestinationLocal,
     /// `-m conntrack`
@@ -187,6 +196,8 @@ pub enum MatchKind {
     Mac(Mac),
     /// `-m mark --mark`
     Mark(MarkMatch),
+    /// `-m connmark --mark`: of a packet that has a connection.
+    Connmark(MarkMatch),
     /// `-m owner --uid-owner`
     User(Account),
     /// `-m owner --gid-owner`
@@ -285,6 +296,57 @@ pub enum Target {
     Redirect(u16),
     /// `--to`
     Netmap(Prefix),
+    /// `-j SET --add-set NAME src --exist`: the source is in the set from now on, for so many
+    /// seconds or as long as the set keeps what it has. Goes on.
+    AddSource {
+        set: Arc<KernelSet>,
+        timeout: Option<u32>,
+    },
+    /// `MARK --set-xmark`: the packet's bits under the mask become the value's.
+    SetMark(MarkMatch),
+    /// `CONNMARK --set-xmark`: the same of its connection, when it has one.
+    SetConnmark(MarkMatch),
+    /// `CONNMARK --restore-mark`: the packet's bits under this mask become those of its connection,
+    /// when it has one.
+    RestoreMark(u32),
+    /// `DSCP --set-dscp`
+    SetDscp(Dscp),
+    /// `TCPMSS --set-mss`, `--clamp-mss-to-pmtu`: the rule has `-p tcp` and looks for SYN.
+    Tcpmss(Option<u16>),
+    /// `CT --notrack`: conntrack does not see the packet, unless it was told something else of it.
+    Notrack,
+    /// `CT --helper`: of the connection that the packet opens, unless conntrack was told something
+    /// else of it; the rule has `-p` of a protocol that the helper reads.
+    Helper(Helper),
+}
+
+impl Target {
+    /// Whether it changes a packet and lets it go on.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Target::SetMark(_)
+            | Target::SetConnmark(_)
+            | Target::RestoreMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_)
+            | Target::Notrack
+            | Target::Helper(_)
+            | Target::AddSource { .. } => true,
+            Target::Accept
+            | Target::Drop
+            | Target::Return
+            | Target::Jump(_)
+            | Target::Goto(_)
+            | Target::Reject(_)
+            | Target::Log { .. }
+            | Target::Masquerade
+            | Target::Snat(..)
+            | Target::Dnat { .. }
+            | Target::Redirect(_)
+            | Target::Netmap(_) => false,
+        }
+    }
 }
 
 /// How REJECT answers, in the words of the target's own family.

@@ -21,6 +21,7 @@ const TODAY: &str = "2026-07-01";
 /// Codes that no checked policy can have, and the test that sees them instead.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("ipv6-not-written", "of `build` alone: standard_output_gets_one_text_and_the_rest_a_note"),
+    ("set-too-large", "too large to store: a_set_of_too_many_networks_is_one_finding"),
     ("file-too-large", "too large to store: a_huge_policy_is_one_finding"),
     ("too-many-findings", "too long to store: many_warnings_do_not_fail"),
     ("too-much-expansion", "too long to store: calls_that_unfold_without_end_are_one_finding"),
@@ -125,7 +126,8 @@ fn builds_are_as_blessed() {
     for (name, policy) in &cases {
         build(&folder, name, policy, &folder, &mut wrong);
     }
-    assert_eq!(orphans(&folder, &["v4", "v6", "plan"], &cases), [] as [PathBuf; 0]);
+    let endings = ["v4", "v6", "ipsets", "plan"];
+    assert_eq!(orphans(&folder, &endings, &cases), [] as [PathBuf; 0]);
     assert!(wrong.is_empty(), "BLESS=1 blesses them:\n{}", wrong.join("\n"));
 }
 
@@ -138,6 +140,11 @@ fn build(from: &Path, name: &str, policy: &str, folder: &Path, wrong: &mut Vec<S
     for family in ["v4", "v6"] {
         let rules = fs::read_to_string(output.path().join(format!("rules.{family}"))).unwrap();
         compare(&folder.join(format!("{name}.{family}")), &rules, wrong);
+    }
+    let sets = fs::read_to_string(output.path().join("ipsets")).unwrap();
+    // Most policies have none.
+    if sets.lines().any(|line| !line.starts_with('#')) {
+        compare(&folder.join(format!("{name}.ipsets")), &sets, wrong);
     }
     let plan = palisade(from, &["show", policy, "--color", "never"]);
     compare(&folder.join(format!("{name}.plan")), &text(plan.stdout), wrong);
@@ -155,6 +162,7 @@ const EXAMPLES: &[(&str, usize, usize)] = &[
     ("publish", 6, 25),
     ("router", 5, 12),
     ("ssh", 1, 12),
+    ("uplinks", 8, 25),
     ("web", 1, 12),
 ];
 
@@ -271,7 +279,7 @@ fn all_policies() -> Vec<(String, PathBuf, String)> {
 /// The files beside a policy, by their paths from its folder.
 fn neighbours(folder: &Path) -> MemoryLoader {
     let mut files = Vec::new();
-    files_with(folder, &[".fw"], &mut files);
+    files_with(folder, &[".fw", ".netset"], &mut files);
     let readable = files.iter().filter_map(|path| {
         let name = path.strip_prefix(folder).ok()?.to_str()?.to_owned();
         Some((name, fs::read_to_string(path).ok()?))

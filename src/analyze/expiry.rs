@@ -15,6 +15,7 @@ pub fn expired(policy: &Policy, today: Date) -> Vec<Finding> {
     let items = policy.items.iter().map(|item| match item {
         Item::Rule(rule) => (rule.origin, &rule.remarks),
         Item::Nat(nat) => (nat.origin, &nat.remarks),
+        Item::Alter(alteration) => (alteration.origin, &alteration.remarks),
     });
     let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
     let all = items.chain(in_chains.map(|rule| (rule.origin, &rule.remarks)));

@@ -1,7 +1,7 @@
 //! Which rules a packet meets in one chain, and which decides: the kernel's walk, step by step.
 //!
 //! In goes one table, a built-in chain of it and a packet as that chain sees it; out comes the
-//! outcome with the rules that matched. What depends on history (limits, connection counts) is
+//! outcome with the rules that matched and what they changed. What depends on history (limits, connection counts) is
 //! asked of an oracle. The walk always ends, whatever the ruleset.
 
 mod matching;
@@ -10,9 +10,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::Prefix;
-use crate::packet::Packet;
-use crate::ruleset::{Chain, ChainPolicy, Match, RejectType, Rule, Table, Target};
+use crate::net::{CtState, Prefix};
+use crate::packet::{Packet, opaque};
+use crate::ruleset::{
+    Chain, ChainPolicy, KernelSet, Match, RejectType, Rule, SetContent, Table, Target,
+};
 
 pub use matching::{matches, matches_rule};
 
@@ -24,6 +26,10 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// The lines logged on the way.
     pub logs: Vec<LogLine>,
+    /// The targets that changed the packet, in order.
+    pub changes: Vec<Target>,
+    /// The packet as the chain leaves it.
+    pub packet: Packet,
 }
 
 /// A rule that matched.
@@ -88,16 +94,30 @@ pub fn trace(
     oracle: &mut dyn FnMut(&Match) -> bool,
 ) -> Trace {
     let index = table.chains.iter().enumerate().map(|(at, chain)| (&*chain.name, at)).collect();
-    let walk = Walk { table, index, frames: Vec::new(), steps: Vec::new(), logs: Vec::new() };
-    walk.run(chain, packet, oracle)
+    let walk = Walk {
+        table,
+        index,
+        packet: packet.clone(),
+        frames: Vec::new(),
+        steps: Vec::new(),
+        logs: Vec::new(),
+        changes: Vec::new(),
+        told: false,
+    };
+    walk.run(chain, oracle)
 }
 
 struct Walk<'a> {
     table: &'a Table,
     index: HashMap<&'a str, usize>,
+    /// As it is by now.
+    packet: Packet,
     frames: Vec<Frame>,
     steps: Vec<Step>,
     logs: Vec<LogLine>,
+    changes: Vec<Target>,
+    /// Whether a target told conntrack what to do with the packet.
+    told: bool,
 }
 
 /// A chain that is being walked; one a `jump`.
@@ -118,17 +138,13 @@ enum Next {
 }
 
 impl<'a> Walk<'a> {
-    fn run(
-        mut self,
-        chain: &str,
-        packet: &Packet,
-        oracle: &mut dyn FnMut(&Match) -> bool,
-    ) -> Trace {
+    fn run(mut self, chain: &str, oracle: &mut dyn FnMut(&Match) -> bool) -> Trace {
         let outcome = match self.start(chain) {
-            Ok(policy) => self.walk(packet, oracle).unwrap_or(Outcome::Policy(policy)),
+            Ok(policy) => self.walk(oracle).unwrap_or(Outcome::Policy(policy)),
             Err(fault) => Outcome::Broken(fault),
         };
-        Trace { outcome, steps: self.steps, logs: self.logs }
+        let Walk { steps, logs, changes, packet, .. } = self;
+        Trace { outcome, steps, logs, changes, packet }
     }
 
     fn start(&mut self, name: &str) -> Result<ChainPolicy, Fault> {
@@ -138,7 +154,7 @@ impl<'a> Walk<'a> {
     }
 
     /// `None` when the walk came to the end of the built-in chain.
-    fn walk(&mut self, packet: &Packet, oracle: &mut dyn FnMut(&Match) -> bool) -> Option<Outcome> {
+    fn walk(&mut self, oracle: &mut dyn FnMut(&Match) -> bool) -> Option<Outcome> {
         for _ in 0..MAX_RULES_MET {
             let frame = self.frames.last_mut()?;
             let chain: &'a Chain = &self.table.chains[frame.chain];
@@ -148,7 +164,7 @@ impl<'a> Walk<'a> {
             };
             let at = frame.rule;
             frame.rule += 1;
-            if !matches_rule(rule, packet, oracle) {
+            if !matches_rule(rule, &self.packet, oracle) {
                 continue;
             }
             self.steps.push(Step { chain: Arc::clone(&chain.name), rule: at });
@@ -187,6 +203,21 @@ impl<'a> Walk<'a> {
             }
             Target::Redirect(port) => Next::End(Outcome::Redirect(*port)),
             Target::Netmap(prefix) => Next::End(Outcome::Netmap(*prefix)),
+            // A packet that has its connection, or was told to have none, is left alone (`xt_CT.c`).
+            Target::Notrack | Target::Helper(_) if self.told => Next::Go,
+            Target::SetMark(_)
+            | Target::SetConnmark(_)
+            | Target::RestoreMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_)
+            | Target::Notrack
+            | Target::AddSource { .. }
+            | Target::Helper(_) => {
+                self.told |= matches!(rule.target, Target::Notrack | Target::Helper(_));
+                change(&mut self.packet, &rule.target);
+                self.changes.push(rule.target.clone());
+                Next::Go
+            }
         }
     }
 
@@ -207,6 +238,52 @@ impl<'a> Walk<'a> {
             Some(_) | None => self.frames.push(Frame { chain, rule: 0, left: Vec::new() }),
         }
         Ok(())
+    }
+}
+
+/// What a target does to a packet. Where there is no connection, CONNMARK does nothing
+/// (`xt_connmark.c`).
+fn change(packet: &mut Packet, target: &Target) {
+    match target {
+        Target::SetMark(mark) => packet.mark = mark.set_on(packet.mark),
+        Target::SetConnmark(mark) if packet.is_tracked() => {
+            packet.connection_mark = mark.set_on(packet.connection_mark);
+        }
+        Target::RestoreMark(mask) if packet.is_tracked() => {
+            packet.mark = packet.mark & !mask | packet.connection_mark & mask;
+        }
+        Target::SetDscp(dscp) => packet.dscp = dscp.code(),
+        Target::AddSource { set, .. } => add(packet, set),
+        Target::Notrack => {
+            packet.state = CtState::Untracked;
+            packet.original = None;
+            packet.connection_mark = 0;
+        }
+        // A packet of the model has no tcp options, and a connection no helper.
+        Target::Tcpmss(_)
+        | Target::Helper(_)
+        | Target::SetConnmark(_)
+        | Target::RestoreMark(_)
+        | Target::Accept
+        | Target::Drop
+        | Target::Return
+        | Target::Jump(_)
+        | Target::Goto(_)
+        | Target::Reject(_)
+        | Target::Log { .. }
+        | Target::Masquerade
+        | Target::Snat(..)
+        | Target::Dnat { .. }
+        | Target::Redirect(_)
+        | Target::Netmap(_) => {}
+    }
+}
+
+/// Only what is in a dynamic set can change.
+fn add(packet: &mut Packet, set: &KernelSet) {
+    match &set.content {
+        SetContent::Dynamic(dynamic) => opaque::enter(packet, &set.name, dynamic.length),
+        SetContent::Static(_) => {}
     }
 }
 

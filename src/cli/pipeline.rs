@@ -29,7 +29,7 @@ pub(super) fn emit(
     Ok(match what {
         Emit::V4 => iptables(v4, header, sources)?,
         Emit::V6 => iptables(v6, header, sources)?,
-        Emit::Ipsets => ipsets(header),
+        Emit::Ipsets => emit::ipsets(v4, v6, header, sources),
         Emit::Plan => emit::plan(v4, v6, sources),
         Emit::Json => json::pretty(&emit::plan_json(v4, v6, sources)),
         Emit::Nft => emit::nft(v4, v6, header, sources).map_err(|rules| untranslatable(&rules))?,
@@ -74,11 +74,6 @@ fn iptables(ruleset: &Ruleset, header: &Header, sources: &Sources) -> Result<Str
                 .help("this is a fault of palisade, not of the policy: please report it"))
         }
     }
-}
-
-/// No set is made yet; the file is there so that nothing stale stays.
-fn ipsets(header: &Header) -> String {
-    header.lines("sets")
 }
 
 fn untranslatable(rules: &[emit::Untranslatable]) -> Failure {

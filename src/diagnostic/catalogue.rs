@@ -32,6 +32,7 @@ macro_rules! catalogue {
 }
 
 catalogue! {
+    ACTS_EARLIER = "acts-earlier", Warning, "a mark that is set before a statement that stands above it acts";
     AMBIGUOUS_DESTINATION = "ambiguous-destination", Error, "an address in `to` that is placed neither on this machine nor in a zone";
     AMBIGUOUS_DIRECTION = "ambiguous-direction", Error, "an outgoing interface without a word on where the packets come from";
     BAD_ADDRESS = "bad-address", Error, "a text that is not an address, network or range";
@@ -43,6 +44,7 @@ catalogue! {
     CONFLICTING_DIRECTION = "conflicting-direction", Error, "clauses that ask for two directions at once";
     DUPLICATE_CLAUSE = "duplicate-clause", Error, "a clause given twice in one statement";
     DUPLICATE_DEFINITION = "duplicate-definition", Error, "a name defined twice in its name space";
+    EMPTY_SET = "empty-set", Warning, "a set whose file has no entry";
     EXPIRED_RULE = "expired-rule", Warning, "a rule past its `until`";
     FAMILY_NOT_DROPPED = "family-not-dropped", Warning, "a drop or reject that loses a family because a zone has no nets in it";
     FILE_TOO_LARGE = "file-too-large", Error, "a policy of more bytes than are read";
@@ -55,6 +57,7 @@ catalogue! {
     IPV6_NOT_WRITTEN = "ipv6-not-written", Note, "only rules.v4 was written, not rules.v6";
     MISPLACED_CLAUSE = "misplaced-clause", Error, "a clause that means nothing where it stands";
     MISPLACED_STATEMENT = "misplaced-statement", Error, "a statement that may not stand where it stands";
+    MISSING_ADDRESSES = "missing-addresses", Error, "a `notrack` by interface where no interface is known";
     MISSING_TARGET = "missing-target", Error, "a translation that lacks its interface, address or port";
     NAME_TOO_LONG = "name-too-long", Error, "a name longer than the kernel takes";
     NESTING_TOO_DEEP = "nesting-too-deep", Error, "more nested blocks than are read";
@@ -67,7 +70,10 @@ catalogue! {
     OVERLAPPING_ZONES = "overlapping-zones", Error, "two zones on one interface whose nets overlap";
     RECURSIVE_DEFINITION = "recursive-definition", Error, "a definition that needs itself";
     REDEFINED_SERVICE = "redefined-service", Note, "a service of the standard library given another meaning";
+    RELATED_NOT_ACCEPTED = "related-not-accepted", Warning, "a connection helper whose further connections are dropped";
     RESERVED_NAME = "reserved-name", Error, "a reserved word defined as a name";
+    SET_TOO_LARGE = "set-too-large", Error, "a set of more networks than the kernel is told to hold";
+    SETS_FIRST = "sets-first", Note, "rules that name sets, which must be loaded before them";
     SYNTAX_ERROR = "syntax-error", Error, "a text that is not of the language";
     TCP_ONLY = "tcp-only", Error, "a tcp condition or answer on another protocol";
     TEXT_TOO_LONG = "text-too-long", Error, "a comment or log prefix longer than the kernel keeps";
@@ -78,9 +84,11 @@ catalogue! {
     UNKNOWN_NAME = "unknown-name", Error, "a name that nothing defines";
     UNREADABLE_FILE = "unreadable-file", Error, "a file that cannot be read";
     UNTERMINATED_STRING = "unterminated-string", Error, "a string without its closing quote";
+    UNTRACKED_ANSWERS = "untracked-answers", Warning, "a `notrack` whose answers no rule accepts";
     UNUSED_DEFINITION = "unused-definition", Warning, "a definition that nothing uses";
     WRONG_ARGUMENTS = "wrong-arguments", Error, "a call with other arguments than the definition has parameters";
     WRONG_FAMILY = "wrong-family", Error, "an address or protocol of a family that the rule excludes";
+    WRONG_HELPER = "wrong-helper", Error, "a connection helper on traffic that it does not read";
 }
 
 /// The lint of a name.

@@ -40,6 +40,9 @@ impl Header {
 #[must_use]
 pub fn iptables(ruleset: &Ruleset, header: &Header, sources: &Sources) -> String {
     let mut out = header.lines(&format!("{} rules", ruleset.family));
+    if !ruleset.sets.is_empty() {
+        out.push_str("# load the sets first: ipset restore -exist < ipsets\n");
+    }
     for table in &ruleset.tables {
         print_table(&mut out, table, ruleset.family, sources);
     }

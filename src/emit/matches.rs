@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::net::{
     Account, CtState, Family, FlagMatch, IcmpType, MarkMatch, Prefix, TcpFlags, TimeWindow,
 };
-use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind};
+use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, SetSide};
 
 use super::address::{address_text, prefix_text, short_prefix_text};
 use super::quote::quoted;
@@ -63,10 +63,12 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
         MatchKind::DestinationRange(low, high) => {
             of("iprange", 1, format!("--dst-range {}", range(*low, *high)))
         }
+        MatchKind::Set { set, side } => Some(member(&set.name, *side, no)),
         MatchKind::DestinationLocal => of("addrtype", 0, "--dst-type LOCAL".to_owned()),
         MatchKind::Conntrack(conntrack) => conntrack_words(conntrack, no),
         MatchKind::Mac(mac) => of("mac", 0, format!("--mac-source {mac}")),
         MatchKind::Mark(mark) => of("mark", 0, format!("--mark {}", mark_text(*mark))),
+        MatchKind::Connmark(mark) => of("connmark", 0, format!("--mark {}", mark_text(*mark))),
         MatchKind::User(account) => of("owner", 0, format!("--uid-owner {}", name(account))),
         MatchKind::Group(account) => of("owner", 1, format!("--gid-owner {}", name(account))),
         MatchKind::Length(low, high) => of("length", 0, format!("--length {}", span(*low, *high))),
@@ -138,6 +140,19 @@ fn slots(list: &[(u16, u16)]) -> String {
 
 fn range(low: IpAddr, high: IpAddr) -> String {
     format!("{}-{}", address_text(low), address_text(high))
+}
+
+/// `-m set ! --match-set NAME src`: each has an `-m` of its own.
+fn member(set: &str, side: SetSide, negated: bool) -> Words {
+    Words::of("set", 0, negated, format!("--match-set {set} {}", side_name(side)))
+}
+
+/// An end of the packet, as sets are asked about it.
+pub(super) fn side_name(side: SetSide) -> &'static str {
+    match side {
+        SetSide::Source => "src",
+        SetSide::Destination => "dst",
+    }
 }
 
 fn tcp_flags(flags: FlagMatch, negated: bool) -> Words {

@@ -6,13 +6,17 @@
 
 mod condition;
 mod names;
+mod sets;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
+use std::sync::Arc;
 
 use crate::net::Family;
-use crate::ruleset::{Chain, ChainPolicy, MatchKind, Origin, Rule, Ruleset, Table, TableName};
+use crate::ruleset::{
+    Chain, ChainPolicy, KernelSet, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
+};
 use crate::source::Sources;
 
 use super::iptables::Header;
@@ -45,6 +49,9 @@ pub fn nft(
     sources: &Sources,
 ) -> Result<String, Vec<Untranslatable>> {
     let mut out = header.lines("nft rules");
+    if v4.sets.iter().chain(&v6.sets).any(|set| set.is_dynamic()) {
+        out.push_str(sets::EMPTIED);
+    }
     let mut problems = Vec::new();
     for ruleset in [v4, v6] {
         let mut writer = Writer::new(ruleset, sources);
@@ -60,6 +67,7 @@ pub fn nft(
 struct Writer<'a> {
     sources: &'a Sources,
     family: Family,
+    sets: &'a [Arc<KernelSet>],
     names: Names<'a>,
     /// Sets and limits by their names, with their declarations.
     objects: BTreeMap<String, String>,
@@ -85,6 +93,7 @@ impl<'a> Writer<'a> {
         Writer {
             sources,
             family: ruleset.family,
+            sets: &ruleset.sets,
             names: Names::new(ruleset),
             objects: BTreeMap::new(),
             chains: Vec::new(),
@@ -93,41 +102,62 @@ impl<'a> Writer<'a> {
     }
 
     fn table(&mut self, table: &'a Table) {
+        let helping = Helping::of(table);
         for chain in &table.chains {
             let name = self.names.chain(table.name, &chain.name);
-            let mut lines = Vec::new();
-            if let Some(policy) = chain.policy {
-                lines.push(base_chain(table.name, &chain.name, policy));
+            let Some(policy) = chain.policy else {
+                self.chain(table.name, chain, name, None, |_| true);
+                continue;
+            };
+            let head = base_chain(&chain.name, place_of(table.name, &chain.name), policy);
+            let late = |rule: &Rule| helping.leads(rule);
+            self.chain(table.name, chain, name, Some(head), |rule| !late(rule));
+            if chain.rules.iter().any(late) {
+                let name = self.names.fresh(&format!("{}_{}_helpers", table.name, chain.name));
+                let head = base_chain(&chain.name, ("filter", HELPERS), policy);
+                self.chain(table.name, chain, name, Some(head), late);
             }
-            let place = self.chains.len();
-            self.chains.push((name, Vec::new()));
-            let mut said = String::new();
-            for (at, rule) in chain.rules.iter().enumerate() {
-                let origin = origin_text(rule.origin, self.sources);
-                if origin != said {
-                    lines.push(format!("# {origin}"));
-                    said = origin;
-                }
-                match self.rule(table.name, chain, rule) {
-                    Ok(line) => lines.push(line),
-                    Err(reason) => self.problems.push(Untranslatable {
-                        family: self.family,
-                        table: table.name,
-                        chain: chain.name.to_string(),
-                        rule: at,
-                        origin: rule.origin,
-                        reason,
-                    }),
-                }
-            }
-            self.chains[place].1 = lines;
         }
+    }
+
+    /// Writes the rules of a chain that are `meant`.
+    fn chain(
+        &mut self,
+        table: TableName,
+        chain: &'a Chain,
+        name: String,
+        head: Option<String>,
+        meant: impl Fn(&Rule) -> bool,
+    ) {
+        let mut lines: Vec<String> = head.into_iter().collect();
+        let place = self.chains.len();
+        self.chains.push((name, Vec::new()));
+        let mut said = String::new();
+        for (at, rule) in chain.rules.iter().enumerate().filter(|(_, rule)| meant(rule)) {
+            let origin = origin_text(rule.origin, self.sources);
+            if origin != said {
+                lines.push(format!("# {origin}"));
+                said = origin;
+            }
+            match self.rule(table, chain, rule) {
+                Ok(line) => lines.push(line),
+                Err(reason) => self.problems.push(Untranslatable {
+                    family: self.family,
+                    table,
+                    chain: chain.name.to_string(),
+                    rule: at,
+                    origin: rule.origin,
+                    reason,
+                }),
+            }
+        }
+        self.chains[place].1 = lines;
     }
 
     fn rule(&mut self, table: TableName, chain: &Chain, rule: &Rule) -> Result<String, String> {
         let pieces = self.pieces(rule)?;
         let side = self.names.side(table, &chain.name);
-        let verdict = self.verdict(table, &rule.target, side)?;
+        let verdict = self.verdict(table, rule, side)?;
         let comment = verdict::comment(&pieces.comments);
         let body = join(pieces.texts.iter().chain([&verdict, &comment]));
         if pieces.guards.is_empty() && pieces.either.is_empty() {
@@ -182,6 +212,9 @@ impl<'a> Writer<'a> {
         };
         // Created, so that it can be deleted whether it was there or not.
         let _ = writeln!(out, "{table}\ndelete {table}\n{table} {{");
+        for set in self.sets {
+            sets::print(out, set, &self.names.set(&set.name));
+        }
         for (name, declaration) in &self.objects {
             let _ = writeln!(out, "\t{declaration}", declaration = declaration.replace('@', name));
         }
@@ -201,22 +234,75 @@ fn join<'a>(parts: impl Iterator<Item = &'a String>) -> String {
     parts.join(" ")
 }
 
-/// The hook and priority at which iptables has this chain.
-fn base_chain(table: TableName, chain: &str, policy: ChainPolicy) -> String {
-    let hook = chain.to_ascii_lowercase();
-    let (kind, priority) = match (table, chain) {
+/// The kind and priority with which iptables has a chain.
+fn place_of(table: TableName, chain: &str) -> (&'static str, i32) {
+    match (table, chain) {
         (TableName::Filter, _) => ("filter", 0),
         (TableName::Nat, "PREROUTING" | "OUTPUT") => ("nat", -100),
         (TableName::Nat, _) => ("nat", 100),
         (TableName::Mangle, "OUTPUT") => ("route", -150),
         (TableName::Mangle, _) => ("filter", -150),
         (TableName::Raw, _) => ("filter", -300),
-    };
+    }
+}
+
+/// iptables says before conntrack who will get a helper. In nft there must be a connection to give it
+/// to: behind conntrack (-200), and before anything is changed or translated.
+const HELPERS: i32 = -175;
+
+/// The first line of a base chain.
+fn base_chain(chain: &str, (kind, priority): (&str, i32), policy: ChainPolicy) -> String {
+    let hook = chain.to_ascii_lowercase();
     let policy = match policy {
         ChainPolicy::Accept => "accept",
         ChainPolicy::Drop => "drop",
     };
     format!("type {kind} hook {hook} priority {priority}; policy {policy};")
+}
+
+/// The chains of a table from which rules come to a helper.
+struct Helping<'a>(HashSet<&'a str>);
+
+impl<'a> Helping<'a> {
+    fn of(table: &'a Table) -> Self {
+        let mut helping = Helping(HashSet::new());
+        // A chain may stand before those that it jumps to.
+        loop {
+            let known = helping.0.len();
+            for chain in table.chains.iter().filter(|chain| chain.policy.is_none()) {
+                if chain.rules.iter().any(|rule| helping.leads(rule)) {
+                    helping.0.insert(&chain.name);
+                }
+            }
+            if helping.0.len() == known {
+                return helping;
+            }
+        }
+    }
+
+    fn leads(&self, rule: &Rule) -> bool {
+        match &rule.target {
+            Target::Helper(_) => true,
+            Target::Jump(chain) | Target::Goto(chain) => self.0.contains(&**chain),
+            Target::Accept
+            | Target::Drop
+            | Target::Return
+            | Target::Reject(_)
+            | Target::Log { .. }
+            | Target::Masquerade
+            | Target::Snat(..)
+            | Target::Dnat { .. }
+            | Target::Redirect(_)
+            | Target::Netmap(_)
+            | Target::SetMark(_)
+            | Target::SetConnmark(_)
+            | Target::RestoreMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_)
+            | Target::Notrack
+            | Target::AddSource { .. } => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! the two rulesets and written as text ([`plan`]) or as JSON ([`plan_json`]).
 
 mod json;
+mod sets;
 mod spread;
 mod text;
 

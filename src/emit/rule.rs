@@ -83,10 +83,12 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
         | MatchKind::Icmp(_)
         | MatchKind::SourceRange(..)
         | MatchKind::DestinationRange(..)
+        | MatchKind::Set { .. }
         | MatchKind::DestinationLocal
         | MatchKind::Conntrack(_)
         | MatchKind::Mac(_)
         | MatchKind::Mark(_)
+        | MatchKind::Connmark(_)
         | MatchKind::User(_)
         | MatchKind::Group(_)
         | MatchKind::Length(..)

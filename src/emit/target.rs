@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::ruleset::Target;
+use crate::net::MarkMatch;
+use crate::ruleset::{SetSide, Target};
 
 use super::address::{address_text, endpoint_text, prefix_text};
+use super::matches::side_name;
 use super::quote::quoted;
 
 /// The level that LOG has when none is said, which the tools leave out.
@@ -31,8 +33,28 @@ pub(super) fn target_text(target: &Target) -> String {
             format!("-j DNAT --to-destination {}", endpoint_text(*address, *ports))
         }
         Target::Redirect(port) => format!("-j REDIRECT --to-ports {port}"),
+        Target::AddSource { set, timeout } => {
+            let time = timeout.map(|seconds| format!(" --timeout {seconds}"));
+            let side = side_name(SetSide::Source);
+            format!("-j SET --add-set {} {side} --exist{}", set.name, time.unwrap_or_default())
+        }
         Target::Netmap(prefix) => format!("-j NETMAP --to {}", prefix_text(*prefix)),
+        Target::SetMark(mark) => format!("-j MARK --set-xmark {}", set_mark(*mark)),
+        Target::SetConnmark(mark) => format!("-j CONNMARK --set-xmark {}", set_mark(*mark)),
+        Target::RestoreMark(mask) => {
+            format!("-j CONNMARK --restore-mark --nfmask {mask:#x} --ctmask {mask:#x}")
+        }
+        Target::SetDscp(dscp) => format!("-j DSCP --set-dscp {dscp}"),
+        Target::Tcpmss(None) => "-j TCPMSS --clamp-mss-to-pmtu".to_owned(),
+        Target::Tcpmss(Some(size)) => format!("-j TCPMSS --set-mss {size}"),
+        Target::Notrack => "-j CT --notrack".to_owned(),
+        Target::Helper(helper) => format!("-j CT --helper {helper}"),
     }
+}
+
+/// The tools always print the mask of what is set.
+fn set_mark(mark: MarkMatch) -> String {
+    format!("{:#x}/{:#x}", mark.value(), mark.mask())
 }
 
 fn log(prefix: Option<&str>, level: u8) -> String {

@@ -59,24 +59,8 @@ pub(super) fn single_address(side: Side, address: std::net::IpAddr) -> Alternati
 
 /// The fewest prefixes that are together one set of intervals.
 pub(super) fn prefixes(family: Family, intervals: &[Interval]) -> Vec<Prefix> {
-    let mut found = Vec::new();
-    for &(mut low, high) in intervals {
-        loop {
-            // The largest aligned block that starts at `low` and ends within the interval.
-            let largest = low.trailing_zeros().min(u32::from(family.bits()));
-            let fits = (0..=largest).rev().find_map(|bits| {
-                let end = low | 1u128.checked_shl(bits).map_or(u128::MAX, |size| size - 1);
-                (end <= high).then(|| Prefix::spanning(family, low, end).map(|p| (p, end)))?
-            });
-            let Some((prefix, end)) = fits else { break };
-            found.push(prefix);
-            match end.checked_add(1) {
-                Some(next) if next <= high => low = next,
-                _ => break,
-            }
-        }
-    }
-    found
+    let covering = |&(low, high): &Interval| Prefix::covering(family, low, high);
+    intervals.iter().flat_map(covering).collect()
 }
 
 /// What lies between intervals.

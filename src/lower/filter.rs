@@ -1,18 +1,13 @@
 //! Filter rules of a policy → rules of the filter table.
 
-use std::borrow::Cow;
-
-use crate::resolve::policy::{self, Action, Flow, Hook, LimitKind, Part, Scope};
+use crate::resolve::policy::{self, Action, Hook, LimitKind, Scope};
 use crate::ruleset::{Match, MatchKind, Target};
 
 use super::Lowering;
-use super::address::Side;
 use super::body::{Body, Fork};
 use super::condition::Conditions;
 use super::generated::Owner;
 use super::layout::{Caller, Ending, Layout};
-use super::part::part_set;
-use super::place::{Interfaces, place_set};
 use super::reject::reject_ending;
 use super::set::Set;
 
@@ -21,7 +16,7 @@ use super::set::Set;
 enum After {
     /// Never: a verdict.
     Decided,
-    /// Behind the rule: a log, a user's chain.
+    /// Behind the rule: a log, an addition to a set, a user's chain.
     GoesOn,
     /// Not in this chain: `return`, `goto`.
     Leaves,
@@ -44,7 +39,9 @@ const MAX_FORKS: usize = 3;
 impl Lowering<'_> {
     /// Appends what a rule says in one scope and this family.
     pub(super) fn filter_rule(&mut self, body: &mut Body, rule: &policy::Rule, scope: Scope) {
-        let Some(set) = self.packets_of(rule, scope) else { return };
+        let leaves = scope == Scope::Hook(Hook::Output);
+        let Some(conditions) = Conditions::of(&rule.conditions, leaves) else { return };
+        let Some(set) = self.packets_of(&rule.flows, &conditions, scope) else { return };
         let comment = super::comment(&rule.remarks);
         // A chain that the rules of several statements enter has the comment of none of them.
         let at_entry =
@@ -61,50 +58,6 @@ impl Lowering<'_> {
         }
     }
 
-    /// The packets that a rule means here; `None` when there are none.
-    fn packets_of(&self, rule: &policy::Rule, scope: Scope) -> Option<Set> {
-        let here = |flow: &&Flow| flow.scope == scope && flow.families.contains(self.family);
-        let mut flows: Vec<(&Flow, Cow<'_, [Part]>)> = Vec::new();
-        for flow in rule.flows.iter().filter(here) {
-            let same = |known: &&mut (&Flow, Cow<'_, [Part]>)| {
-                known.0.source == flow.source && known.0.destination == flow.destination
-            };
-            match flows.last_mut().as_mut().filter(|known| same(known)) {
-                Some(known) => known.1.to_mut().extend(flow.parts.iter().cloned()),
-                None => flows.push((flow, Cow::Borrowed(&flow.parts))),
-            }
-        }
-        if flows.is_empty() {
-            return None;
-        }
-        let leaves = scope == Scope::Hook(Hook::Output);
-        let conditions = Conditions::of(&rule.conditions, leaves)?;
-        let meant = match &flows[..] {
-            [(flow, parts)] => self.flow_set(flow, parts, &conditions),
-            flows => {
-                let each = |(flow, parts): &(&Flow, Cow<'_, [Part]>)| {
-                    self.flow_set(flow, parts, &conditions)
-                };
-                Set::any(flows.iter().map(each))
-            }
-        };
-        let set = Set::all([conditions.set(), meant]);
-        (!set.is_never()).then_some(set)
-    }
-
-    fn flow_set(&self, flow: &Flow, parts: &[Part], conditions: &Conditions) -> Set {
-        let has = match flow.scope {
-            Scope::Hook(Hook::Input) => Interfaces { incoming: true, outgoing: false },
-            Scope::Hook(Hook::Output) => Interfaces { incoming: false, outgoing: true },
-            Scope::Hook(Hook::Forward) | Scope::Chain => Interfaces::BOTH,
-        };
-        Set::all([
-            place_set(Side::Source, self.family, has, &flow.source),
-            place_set(Side::Destination, self.family, has, &flow.destination),
-            part_set(self.family, parts, conditions.flags),
-        ])
-    }
-
     /// `None` when nothing is to be done (a jump to a chain that is not there, a log without one).
     fn act(&self, rule: &policy::Rule, comment: Option<Match>) -> Option<Act> {
         let chain = |id: policy::ChainId| {
@@ -115,6 +68,7 @@ impl Lowering<'_> {
             Action::Drop => (Some(Target::Drop.into()), After::Decided),
             Action::Reject(with) => (Some(reject_ending(with, self.family)), After::Decided),
             Action::Log => (None, After::GoesOn),
+            Action::Add(addition) => (Some(self.addition(addition).into()), After::GoesOn),
             Action::Return => (Some(Target::Return.into()), After::Leaves),
             Action::Jump(id) => (Some(Target::Jump(chain(id)?).into()), After::GoesOn),
             Action::Goto(id) => (Some(Target::Goto(chain(id)?).into()), After::Leaves),
@@ -140,6 +94,10 @@ impl Lowering<'_> {
             }
         };
         match act.after {
+            // Who is in a set is in it no more for being added again.
+            After::GoesOn if matches!(ending.target, Target::AddSource { .. }) => {
+                layout.terminal(&mut body.rules, set, &ending, Caller::Any);
+            }
             After::Decided => layout.terminal(&mut body.rules, set, &ending, Caller::Any),
             After::GoesOn | After::Leaves => layout.once(&mut body.rules, set, &ending),
         }

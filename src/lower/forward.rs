@@ -8,7 +8,7 @@ use super::address::{Side, address_set, single_address};
 use super::condition::Conditions;
 use super::nat::{nat_entries, translate, translated_from};
 use super::part::part_set;
-use super::place::{Interfaces, any_interface, place_set};
+use super::place::{Interfaces, any_interface};
 use super::port_map::{PortMap, dnat};
 use super::set::Set;
 use super::{Hooks, Lowering};
@@ -28,7 +28,7 @@ impl Lowering<'_> {
         }
         let accepted = Set::all([
             conditions.set(),
-            place_set(Side::Source, self.family, Interfaces::BOTH, &forward.source),
+            self.places(Side::Source, Interfaces::BOTH, &forward.source),
             any_interface(Side::Destination, forward.out.as_deref()),
             Set::one(single_address(Side::Destination, target.address)),
             part_set(self.family, &forward.parts, conditions.flags),
@@ -55,7 +55,7 @@ impl Lowering<'_> {
         let sources: Vec<Place> = forward.source.iter().chain(&forward.hairpin).cloned().collect();
         let accepted = Set::all([
             conditions.set(),
-            place_set(Side::Source, family, Interfaces::BOTH, &sources),
+            self.places(Side::Source, Interfaces::BOTH, &sources),
             any_interface(Side::Destination, forward.out.as_deref()),
             arrived.clone(),
         ]);
@@ -67,7 +67,7 @@ impl Lowering<'_> {
             self.accept(hooks, Hook::Output, nat, own);
         }
         // The conditions were met when the connection was translated.
-        let hairpin = place_set(Side::Source, family, Interfaces::BOTH, &forward.hairpin);
+        let hairpin = self.places(Side::Source, Interfaces::BOTH, &forward.hairpin);
         let masqueraded = Set::all([hairpin, arrived]);
         self.postrouting_rule(nat, masqueraded, ruleset::Target::Masquerade);
     }
@@ -83,7 +83,7 @@ impl Lowering<'_> {
     ) {
         let entries = nat_entries(nat, map, dnat(target.address));
         let has = Interfaces { incoming: true, outgoing: false };
-        let from = |places: &[Place]| place_set(Side::Source, self.family, has, places);
+        let from = |places: &[Place]| self.places(Side::Source, has, places);
         let to = |except: &Addresses| self.public(&forward.at, except);
         let mut heads = vec![Set::all([from(&forward.source), to(&Addresses::empty())])];
         heads.extend(

@@ -109,6 +109,7 @@ fn forwards(policy: &Policy) -> bool {
             NatKind::Forward(_) => true,
             NatKind::Source { .. } | NatKind::Redirect(_) | NatKind::Netmap { .. } => false,
         },
+        Item::Alter(_) => false,
     };
     policy.defaults.forward.verdict == Verdict::Allow || policy.items.iter().any(says_so)
 }
@@ -118,7 +119,7 @@ fn filters_output(policy: &Policy) -> bool {
     let mut seen = vec![false; policy.chains.len()];
     let rules = policy.items.iter().filter_map(|item| match item {
         Item::Rule(rule) => Some(rule).filter(|rule| is_on(rule, Hook::Output)),
-        Item::Nat(_) => None,
+        Item::Nat(_) | Item::Alter(_) => None,
     });
     let mut waiting: Vec<&PolicyRule> = rules.collect();
     if policy.defaults.output.verdict != Verdict::Allow {
@@ -135,7 +136,7 @@ fn filters_output(policy: &Policy) -> bool {
                     waiting.extend(&chain.rules);
                 }
             }
-            Action::Allow | Action::Log | Action::Return => {}
+            Action::Allow | Action::Log | Action::Return | Action::Add(_) => {}
         }
     }
     false

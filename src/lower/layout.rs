@@ -15,6 +15,7 @@
 use std::sync::Arc;
 
 use crate::net::{Interface, Prefix};
+use crate::packet::opaque::SetSide;
 use crate::ruleset::{Match, MatchKind, Origin, Rule, Target};
 
 use super::generated::{Generated, Owner};
@@ -235,7 +236,15 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::Snat(..)
         | Target::Dnat { .. }
         | Target::Redirect(_)
-        | Target::Netmap(_) => ending.clone(),
+        | Target::Netmap(_)
+        | Target::AddSource { .. }
+        | Target::SetMark(_)
+        | Target::SetConnmark(_)
+        | Target::RestoreMark(_)
+        | Target::SetDscp(_)
+        | Target::Tcpmss(_)
+        | Target::Notrack
+        | Target::Helper(_) => ending.clone(),
     }
 }
 
@@ -255,10 +264,16 @@ fn word(set: &Set) -> &'static str {
         Set::Union(members) => return members.first().map_or("any", word),
     };
     match first.map(|m| &m.kind) {
-        Some(MatchKind::Source(_) | MatchKind::SourceRange(..) | MatchKind::In(_)) => "from",
+        Some(
+            MatchKind::Source(_)
+            | MatchKind::SourceRange(..)
+            | MatchKind::Set { side: SetSide::Source, .. }
+            | MatchKind::In(_),
+        ) => "from",
         Some(
             MatchKind::Destination(_)
             | MatchKind::DestinationRange(..)
+            | MatchKind::Set { side: SetSide::Destination, .. }
             | MatchKind::DestinationLocal
             | MatchKind::Out(_),
         ) => "to",
@@ -275,6 +290,7 @@ fn word(set: &Set) -> &'static str {
             MatchKind::Conntrack(_)
             | MatchKind::Mac(_)
             | MatchKind::Mark(_)
+            | MatchKind::Connmark(_)
             | MatchKind::User(_)
             | MatchKind::Group(_)
             | MatchKind::Length(..)

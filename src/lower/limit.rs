@@ -36,7 +36,7 @@ impl Limits {
         let mut alike: HashMap<String, usize> = HashMap::new();
         let items = policy.items.iter().filter_map(|item| match item {
             Item::Rule(rule) => Some(rule),
-            Item::Nat(_) => None,
+            Item::Nat(_) | Item::Alter(_) => None,
         });
         for rule in items.chain(policy.chains.iter().flat_map(|chain| &chain.rules)) {
             for (index, limit) in rule.limits.iter().enumerate() {

@@ -9,7 +9,7 @@ use super::condition::Conditions;
 use super::generated::Owner;
 use super::layout::{Caller, Ending, Layout};
 use super::part::part_set;
-use super::place::{Interfaces, any_interface, place_set};
+use super::place::{Interfaces, any_interface};
 use super::port_map::PortMap;
 use super::set::{Alternative, Set};
 use super::{Hooks, Lowering};
@@ -46,8 +46,8 @@ impl Lowering<'_> {
     ) {
         let set = Set::all([
             conditions.set(),
-            place_set(Side::Source, self.family, Interfaces::BOTH, source),
-            place_set(Side::Destination, self.family, Interfaces::BOTH, destination),
+            self.places(Side::Source, Interfaces::BOTH, source),
+            self.places(Side::Destination, Interfaces::BOTH, destination),
             part_set(self.family, parts, conditions.flags),
         ]);
         self.postrouting_rule(nat, set, target);
@@ -101,7 +101,7 @@ impl Lowering<'_> {
     ) {
         let map = PortMap::new(self.family, &redirect.parts, Some(redirect.port), conditions.flags);
         let has = Interfaces { incoming: true, outgoing: false };
-        let source = place_set(Side::Source, self.family, has, &redirect.source);
+        let source = self.places(Side::Source, has, &redirect.source);
         let head = Set::all([
             conditions.set(),
             source.clone(),
@@ -170,6 +170,17 @@ pub(super) fn translate(
     head: Set,
     entries: Vec<(Alternative, Ending)>,
 ) {
+    by_port(layout, out, "nat", head, entries);
+}
+
+/// The same for whatever wants its protocol beside it; a chain of the entries is called by `word`.
+pub(super) fn by_port(
+    layout: &mut Layout<'_>,
+    out: &mut Vec<Rule>,
+    word: &str,
+    head: Set,
+    entries: Vec<(Alternative, Ending)>,
+) {
     if head.is_never() || entries.is_empty() {
         return;
     }
@@ -183,8 +194,8 @@ pub(super) fn translate(
         return;
     }
     let rules = entries.into_iter().map(|(ports, ending)| layout.rule(ports, &ending)).collect();
-    let chain = layout.chains.chain("nat", Owner::Nobody, rules);
-    // Who meets no translation there comes back, and nothing was done to it.
+    let chain = layout.chains.chain(word, Owner::Nobody, rules);
+    // Who meets no entry there comes back, and nothing was done to it.
     layout.terminal(out, head, &Target::Jump(chain).into(), Caller::Any);
 }
 

@@ -1,13 +1,15 @@
-//! Places of a policy → matches on interfaces and addresses.
+//! Places of a policy → matches on interfaces, addresses and sets.
 
 use std::collections::BTreeMap;
 
-use crate::net::{Family, Interface, IntervalSet, interface};
-use crate::resolve::policy::Place;
+use crate::net::{Interface, IntervalSet, interface};
+use crate::resolve::policy::{Member, Place};
 use crate::ruleset::MatchKind;
 
+use super::Lowering;
 use super::address::{Side, address_set};
 use super::set::Set;
+use super::sets::members;
 
 /// Which interfaces a packet has where a rule stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,54 +32,66 @@ impl Interfaces {
 type Names<'a> = Option<Vec<&'a Interface>>;
 type Intervals = Vec<(u128, u128)>;
 
-/// The packets that come from (go to) any of the places.
-///
-/// A place that is empty in the family is nowhere there. So is one behind an interface where
-/// packets have none on that side.
-pub(super) fn place_set(side: Side, family: Family, has: Interfaces, places: &[Place]) -> Set {
-    if let [place] = places {
-        // By far the most frequent case, and the others end there too.
-        return one_place(side, family, has, place);
+impl Lowering<'_> {
+    /// The packets that come from (go to) any of the places.
+    ///
+    /// A place that is empty in the family is nowhere there. So is one behind an interface where
+    /// packets have none on that side.
+    pub(super) fn places(&self, side: Side, has: Interfaces, places: &[Place]) -> Set {
+        let family = self.family;
+        if let [place] = places {
+            // By far the most frequent case, and the others end there too.
+            return self.one_place(side, has, place);
+        }
+        let mut by_interfaces: BTreeMap<(Names<'_>, &[Member]), Intervals> = BTreeMap::new();
+        for place in places {
+            if place.addresses.is_empty_in(family) || (place.interfaces.is_some() && !has.on(side))
+            {
+                continue;
+            }
+            if place.is_anywhere_in(family) {
+                return Set::always();
+            }
+            let names = place.interfaces.as_deref().map(widest);
+            let intervals = by_interfaces.entry((names, &place.sets)).or_default();
+            intervals.extend(place.addresses.intervals(family));
+        }
+        let mut by_addresses: BTreeMap<(Intervals, &[Member]), Names<'_>> = BTreeMap::new();
+        for ((names, sets), intervals) in by_interfaces {
+            let intervals = IntervalSet::from_intervals(intervals).intervals().to_vec();
+            match by_addresses.entry((intervals, sets)) {
+                std::collections::btree_map::Entry::Vacant(free) => {
+                    free.insert(names);
+                }
+                std::collections::btree_map::Entry::Occupied(mut taken) => {
+                    let both = taken.get_mut();
+                    *both = both.take().zip(names).map(|(a, b)| widest(a.into_iter().chain(b)));
+                }
+            }
+        }
+        Set::any(by_addresses.into_iter().map(|((intervals, sets), names)| {
+            Set::all([
+                names.map_or_else(Set::always, |names| interface_set(side, &names)),
+                address_set(side, family, &intervals),
+                Set::one(members(side, &self.sets, sets)),
+            ])
+        }))
     }
-    let mut by_interfaces: BTreeMap<Names<'_>, Intervals> = BTreeMap::new();
-    for place in places {
+
+    fn one_place(&self, side: Side, has: Interfaces, place: &Place) -> Set {
+        let family = self.family;
         if place.addresses.is_empty_in(family) || (place.interfaces.is_some() && !has.on(side)) {
-            continue;
+            return Set::never();
         }
         if place.is_anywhere_in(family) {
             return Set::always();
         }
-        let names = place.interfaces.as_deref().map(widest);
-        by_interfaces.entry(names).or_default().extend(place.addresses.intervals(family));
+        Set::all([
+            any_interface(side, place.interfaces.as_deref()),
+            address_set(side, family, &place.addresses.intervals(family)),
+            Set::one(members(side, &self.sets, &place.sets)),
+        ])
     }
-    let mut by_addresses: BTreeMap<Intervals, Names<'_>> = BTreeMap::new();
-    for (names, intervals) in by_interfaces {
-        let intervals = IntervalSet::from_intervals(intervals).intervals().to_vec();
-        match by_addresses.entry(intervals) {
-            std::collections::btree_map::Entry::Vacant(free) => {
-                free.insert(names);
-            }
-            std::collections::btree_map::Entry::Occupied(mut taken) => {
-                let both = taken.get_mut();
-                *both = both.take().zip(names).map(|(a, b)| widest(a.into_iter().chain(b)));
-            }
-        }
-    }
-    Set::any(by_addresses.into_iter().map(|(intervals, names)| {
-        let addresses = address_set(side, family, &intervals);
-        Set::all([names.map_or_else(Set::always, |names| interface_set(side, &names)), addresses])
-    }))
-}
-
-fn one_place(side: Side, family: Family, has: Interfaces, place: &Place) -> Set {
-    if place.addresses.is_empty_in(family) || (place.interfaces.is_some() && !has.on(side)) {
-        return Set::never();
-    }
-    if place.is_anywhere_in(family) {
-        return Set::always();
-    }
-    let addresses = address_set(side, family, &place.addresses.intervals(family));
-    Set::all([any_interface(side, place.interfaces.as_deref()), addresses])
 }
 
 /// The packets that come in (go out) on any of these interfaces; `None` asks for nothing.

@@ -118,6 +118,7 @@ fn rule_in<'p>(rule: &'p Rule, scope: Scope, sets: &mut Sets<'p>) -> Option<Entr
         Action::Return => Effect::Return,
         Action::Jump(chain) => Effect::Call(chain),
         Action::Goto(chain) => Effect::Goto(chain),
+        Action::Add(addition) => sets.addition(addition),
     };
     Some(Entry {
         set,
@@ -159,6 +160,12 @@ pub(super) fn default_of(policy: &Policy, family: Family, base: BaseChain) -> En
         BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => {
             (Decision::Translate(Arc::new(Translation::Exempt)), None)
         }
+        BaseChain::ManglePrerouting
+        | BaseChain::MangleInput
+        | BaseChain::MangleForward
+        | BaseChain::MangleOutput
+        | BaseChain::RawPrerouting
+        | BaseChain::RawOutput => (Decision::Accept, None),
     };
     Entry {
         set: PacketSet::everything(family),

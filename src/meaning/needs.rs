@@ -24,6 +24,7 @@ fn forwards(item: &Item) -> bool {
             NatKind::Forward(_) => true,
             NatKind::Source { .. } | NatKind::Redirect(_) | NatKind::Netmap { .. } => false,
         },
+        Item::Alter(_) => false,
     }
 }
 
@@ -39,7 +40,7 @@ fn can_refuse_output(policy: &Policy) -> bool {
         .iter()
         .filter_map(|item| match item {
             Item::Rule(rule) => stands_on(rule, Hook::Output).then_some(rule),
-            Item::Nat(_) => None,
+            Item::Nat(_) | Item::Alter(_) => None,
         })
         .collect();
     while let Some(rule) = waiting.pop() {
@@ -50,7 +51,7 @@ fn can_refuse_output(policy: &Policy) -> bool {
                     waiting.extend(rules);
                 }
             }
-            Action::Allow | Action::Log | Action::Return => {}
+            Action::Allow | Action::Log | Action::Return | Action::Add(_) => {}
         }
     }
     false

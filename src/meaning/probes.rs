@@ -47,12 +47,22 @@ pub fn probes(
 #[must_use]
 pub fn view(base: BaseChain) -> View {
     let (incoming, outgoing, translated) = match base {
-        BaseChain::NatPrerouting => (Presence::Always, Presence::Never, Presence::Never),
-        BaseChain::NatOutput => (Presence::Never, Presence::Always, Presence::Never),
+        BaseChain::NatPrerouting | BaseChain::RawPrerouting => {
+            (Presence::Always, Presence::Never, Presence::Never)
+        }
+        BaseChain::NatOutput | BaseChain::RawOutput => {
+            (Presence::Never, Presence::Always, Presence::Never)
+        }
         BaseChain::NatPostrouting => (Presence::Maybe, Presence::Always, Presence::Maybe),
-        BaseChain::FilterInput => (Presence::Always, Presence::Never, Presence::Maybe),
-        BaseChain::FilterForward => (Presence::Always, Presence::Always, Presence::Maybe),
-        BaseChain::FilterOutput => (Presence::Never, Presence::Always, Presence::Maybe),
+        BaseChain::ManglePrerouting | BaseChain::FilterInput | BaseChain::MangleInput => {
+            (Presence::Always, Presence::Never, Presence::Maybe)
+        }
+        BaseChain::FilterForward | BaseChain::MangleForward => {
+            (Presence::Always, Presence::Always, Presence::Maybe)
+        }
+        BaseChain::FilterOutput | BaseChain::MangleOutput => {
+            (Presence::Never, Presence::Always, Presence::Maybe)
+        }
     };
     View { incoming, outgoing, translated, first_only: base.is_nat() }
 }
@@ -79,7 +89,11 @@ fn routes(meaning: &Meaning, family: Family, base: BaseChain) -> Vec<Vec<&Packet
 fn target(entry: &Entry) -> Option<ChainId> {
     match entry.effect {
         Effect::Call(chain) | Effect::Goto(chain) => Some(chain),
-        Effect::Decide(_) | Effect::Continue | Effect::Return => None,
+        Effect::Decide(_)
+        | Effect::Continue
+        | Effect::Change(_)
+        | Effect::Add { .. }
+        | Effect::Return => None,
     }
 }
 

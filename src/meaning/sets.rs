@@ -2,15 +2,22 @@
 
 use std::collections::HashMap;
 
+use super::Effect;
 use super::quick::QuickBuild;
 use crate::net::{Addresses, Family, Interface, Ports, Protocol};
-use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product, opaque};
-use crate::resolve::policy::{Condition, Flow, Hook, Part, Place, Scope};
+use crate::packet::opaque::{self, SetSide};
+use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
+use crate::resolve::Policy;
+use crate::resolve::policy::{
+    Addition, Bound, Condition, Flow, Hook, Member, Part, Place, Scope, SetContent,
+};
 
 /// Makes factors for one family and remembers them, so that 100,000 rules `from lan` hold one list
 /// of lan's addresses. (The maps are only looked up in, never walked: their order is not seen.)
 pub(super) struct Sets<'p> {
     pub family: Family,
+    policy: &'p Policy,
+    members: HashMap<(Side, Member), Constraint, QuickBuild>,
     places: HashMap<(Side, &'p [Place]), Factor, QuickBuild>,
     parts: HashMap<&'p [Part], Factor, QuickBuild>,
 }
@@ -32,8 +39,14 @@ enum PartsOf {
 }
 
 impl<'p> Sets<'p> {
-    pub fn new(family: Family) -> Self {
-        Sets { family, places: HashMap::default(), parts: HashMap::default() }
+    pub fn new(policy: &'p Policy, family: Family) -> Self {
+        Sets {
+            family,
+            policy,
+            members: HashMap::default(),
+            places: HashMap::default(),
+            parts: HashMap::default(),
+        }
     }
 
     /// The packets that one of the flows means; `None` when they mean none in this family.
@@ -41,6 +54,16 @@ impl<'p> Sets<'p> {
         &mut self,
         flows: impl Iterator<Item = &'p Flow>,
         conditions: &[Condition],
+    ) -> Option<PacketSet> {
+        self.flows_within(flows, conditions, &[])
+    }
+
+    /// The same, of packets that are also in all of `within`.
+    pub fn flows_within(
+        &mut self,
+        flows: impl Iterator<Item = &'p Flow>,
+        conditions: &[Condition],
+        within: &[Factor],
     ) -> Option<PacketSet> {
         let family = self.family;
         let mut products = Vec::new();
@@ -54,7 +77,8 @@ impl<'p> Sets<'p> {
             let parts = self.parts(&flow.parts);
             let leaves = flow.scope == Scope::Hook(Hook::Output);
             let conditions = shared.get_or_insert_with(|| all_of(conditions, leaves)).clone();
-            products.extend(Product::of([source, destination, parts, conditions]));
+            let said = [source, destination, parts, conditions, wants(flow.scope)];
+            products.extend(Product::of(said.into_iter().chain(within.iter().cloned())));
         }
         (!products.is_empty()).then(|| PacketSet::of(family, products))
     }
@@ -65,9 +89,61 @@ impl<'p> Sets<'p> {
         if places.iter().all(|place| place.addresses.is_empty_in(family)) {
             return Factor::empty();
         }
-        let made = self.places.entry((side, places));
-        made.or_insert_with(|| Factor::of(places.iter().filter_map(|one| place(family, side, one))))
-            .clone()
+        if let Some(made) = self.places.get(&(side, places)) {
+            return made.clone();
+        }
+        let made = Factor::of(places.iter().filter_map(|place| self.place(side, place)));
+        self.places.entry((side, places)).or_insert(made).clone()
+    }
+
+    /// One place as a box; `None` when it has no address in the family.
+    fn place(&mut self, side: Side, place: &Place) -> Option<FieldBox> {
+        let family = self.family;
+        let interfaces = place.interfaces.as_deref().map(|patterns| match side {
+            Side::Source => Constraint::incoming(patterns),
+            Side::Destination => Constraint::outgoing(patterns),
+        });
+        let bounded = !place.addresses.is_full_in(family);
+        let addresses = bounded.then(|| at_side(family, side, &place.addresses));
+        let members: Vec<Constraint> =
+            place.sets.iter().map(|member| self.member(side, *member)).collect();
+        FieldBox::of(interfaces.into_iter().chain(addresses).chain(members))
+    }
+
+    /// That an address is in a set, or that it is not. What is in a static set is known; of a dynamic
+    /// one it is a fact about the packet.
+    fn member(&mut self, side: Side, member: Member) -> Constraint {
+        let (family, policy) = (self.family, self.policy);
+        let made = self.members.entry((side, member)).or_insert_with(|| {
+            let set = &policy.sets[member.set.0 as usize];
+            match (&set.content, member.inside) {
+                (SetContent::Static(addresses), true) => at_side(family, side, addresses),
+                (SetContent::Static(addresses), false) => {
+                    at_side(family, side, &Addresses::full().difference(addresses))
+                }
+                (SetContent::Dynamic(_), inside) => {
+                    let side = match side {
+                        Side::Source => SetSide::Source,
+                        Side::Destination => SetSide::Destination,
+                    };
+                    Constraint::opaque(opaque::member(side, &set.kernel_name(family)), inside)
+                }
+            }
+        });
+        made.clone()
+    }
+
+    /// What `add` does.
+    pub fn addition(&self, addition: Addition) -> Effect {
+        let set = &self.policy.sets[addition.set.0 as usize];
+        match &set.content {
+            SetContent::Dynamic(dynamic) => Effect::Add {
+                set: set.kernel_name(self.family).into(),
+                length: dynamic.lengths.of(self.family),
+            },
+            // Nothing is ever added to a static one.
+            SetContent::Static(_) => Effect::Continue,
+        }
     }
 
     /// Packets of any of the parts.
@@ -103,18 +179,20 @@ impl<'p> Sets<'p> {
     }
 }
 
-/// One place as a box; `None` when it has no address in the family.
-fn place(family: Family, side: Side, place: &Place) -> Option<FieldBox> {
-    let interfaces = place.interfaces.as_deref().map(|patterns| match side {
-        Side::Source => Constraint::incoming(patterns),
-        Side::Destination => Constraint::outgoing(patterns),
-    });
-    let bounded = !place.addresses.is_full_in(family);
-    let addresses = bounded.then(|| match side {
-        Side::Source => Constraint::source(family, &place.addresses),
-        Side::Destination => Constraint::destination(family, &place.addresses),
-    });
-    FieldBox::of(interfaces.into_iter().chain(addresses))
+fn at_side(family: Family, side: Side, addresses: &Addresses) -> Constraint {
+    match side {
+        Side::Source => Constraint::source(family, addresses),
+        Side::Destination => Constraint::destination(family, addresses),
+    }
+}
+
+/// What a scope says of the destination: only where packets arrive it says anything.
+fn wants(scope: Scope) -> Factor {
+    Factor::all(match scope {
+        Scope::Arrival(Bound::Here) => Some(Constraint::to_local()),
+        Scope::Arrival(Bound::Elsewhere) => Some(Constraint::not_to_local()),
+        Scope::Arrival(Bound::Anywhere) | Scope::Hook(_) | Scope::Chain => None,
+    })
 }
 
 fn parts_factor(family: Family, parts: &[Part], of: PartsOf) -> Factor {

@@ -1,8 +1,11 @@
 //! Hand-made policies, each sentence of the language with packets that tell it from its opposite.
 
+mod alter;
 mod filter;
 mod nat;
 mod probing;
+mod sets;
+mod tracking;
 mod walking;
 
 use std::sync::Arc;
@@ -41,6 +44,7 @@ fn policy(items: Vec<Item>) -> Policy {
             neighbour_discovery: true,
             dhcpv6_client: true,
         },
+        sets: Vec::new(),
         chains: Vec::new(),
         items,
         calls: Vec::new(),
@@ -79,7 +83,7 @@ fn interfaces(text: &str) -> Vec<Interface> {
 /// Addresses behind interfaces; `-` is any interface.
 fn place(names: &str, addresses: &str) -> Place {
     let interfaces = (names != "-").then(|| interfaces(names));
-    Place { interfaces, addresses: set(addresses) }
+    Place { interfaces, ..Place::of(set(addresses)) }
 }
 
 fn anywhere() -> Vec<Place> {
@@ -158,6 +162,7 @@ fn tcp(source: (&str, u16), destination: (&str, u16)) -> Packet {
         to_local: false,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 60,

@@ -1,10 +1,10 @@
 //! The way of one packet through one base chain.
 
 use crate::net::CtState;
-use crate::packet::Packet;
+use crate::packet::{Packet, opaque};
 use crate::resolve::policy::{ChainId, LimitId, Log};
 
-use super::{BaseChain, Decision, Effect, Entry, List, Meaning};
+use super::{BaseChain, Change, Decision, Effect, Entry, List, Meaning};
 
 /// What only history knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Trace<'m> {
     /// The entries that took the packet, in order; the last one decided. Empty only when the
     /// packet does not traverse the chain at all (established packets in nat).
     pub steps: Vec<Step<'m>>,
+    /// The packet as the chain leaves it.
+    pub packet: Packet,
 }
 
 /// One entry that took the packet.
@@ -35,9 +37,35 @@ pub struct Step<'m> {
 }
 
 impl<'m> Trace<'m> {
+    /// The kernel's names of the sets that took up the source, in order.
+    pub fn added(&self) -> impl Iterator<Item = &'m str> {
+        self.steps.iter().filter_map(|step| match &step.entry.effect {
+            Effect::Add { set, .. } => Some(&**set),
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Change(_)
+            | Effect::Return
+            | Effect::Call(_)
+            | Effect::Goto(_) => None,
+        })
+    }
+
     /// What was logged, in order.
     pub fn logs(&self) -> impl Iterator<Item = &'m Log> {
         self.steps.iter().filter(|step| step.logged).filter_map(|step| step.entry.log.as_deref())
+    }
+
+    /// What was changed, in order.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        self.steps.iter().filter_map(|step| match step.entry.effect {
+            Effect::Change(change) => Some(change),
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Add { .. }
+            | Effect::Return
+            | Effect::Call(_)
+            | Effect::Goto(_) => None,
+        })
     }
 }
 
@@ -65,14 +93,20 @@ impl Meaning {
         oracle: &mut dyn FnMut(Question<'m>) -> bool,
     ) -> Trace<'m> {
         let family = packet.family();
-        let mut walk =
-            Walk { meaning: self, packet, oracle, steps: Vec::new(), callers: Vec::new() };
+        let mut walk = Walk {
+            meaning: self,
+            packet: packet.clone(),
+            oracle,
+            steps: Vec::new(),
+            callers: Vec::new(),
+            told: false,
+        };
         let untouched = Decision::Translate(super::Translation::Exempt.into());
         if base.is_nat() && !traverses_nat(packet) {
-            return Trace { decision: untouched, steps: walk.steps };
+            return Trace { decision: untouched, steps: walk.steps, packet: walk.packet };
         }
         let Some(list) = self.base(family, base) else {
-            return Trace { decision: untouched, steps: walk.steps };
+            return Trace { decision: untouched, steps: walk.steps, packet: walk.packet };
         };
         let decided = walk.decide(list).or_else(|| {
             let default = list.default.as_ref()?;
@@ -81,20 +115,29 @@ impl Meaning {
         let decision = match decided {
             Some(Effect::Decide(decision)) => decision.clone(),
             // A base chain's default always decides.
-            Some(Effect::Continue | Effect::Return | Effect::Call(_) | Effect::Goto(_)) | None => {
-                untouched
-            }
+            Some(
+                Effect::Continue
+                | Effect::Change(_)
+                | Effect::Return
+                | Effect::Call(_)
+                | Effect::Goto(_)
+                | Effect::Add { .. },
+            )
+            | None => untouched,
         };
-        Trace { decision, steps: walk.steps }
+        Trace { decision, steps: walk.steps, packet: walk.packet }
     }
 }
 
 struct Walk<'m, 'w> {
     meaning: &'m Meaning,
-    packet: &'w Packet,
+    /// As it is by now.
+    packet: Packet,
     oracle: &'w mut dyn FnMut(Question<'m>) -> bool,
     steps: Vec<Step<'m>>,
     callers: Vec<Place<'m>>,
+    /// Whether conntrack was told what to do with the packet.
+    told: bool,
 }
 
 /// The next entry to ask.
@@ -117,12 +160,19 @@ impl<'m> Walk<'m, '_> {
                 continue;
             };
             at.next += 1;
-            if !entry.set.contains(self.packet) || !self.take(entry, at.chain) {
+            let tells = matches!(entry.effect, Effect::Change(change) if change.is_of_tracking());
+            if tells && self.told {
                 continue;
             }
+            if !entry.set.contains(&self.packet) || !self.take(entry, at.chain) {
+                continue;
+            }
+            self.told |= tells;
             match &entry.effect {
                 Effect::Decide(_) => return Some(&entry.effect),
                 Effect::Continue => {}
+                Effect::Change(change) => change.apply(&mut self.packet),
+                Effect::Add { set, length } => opaque::enter(&mut self.packet, set, *length),
                 Effect::Return => at = self.callers.pop()?,
                 Effect::Call(chain) => {
                     self.callers.push(at);

@@ -1,9 +1,13 @@
 //! Addresses of both families: prefixes, sets, and reading them with exact complaints.
 
+mod read;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::IntervalSet;
+
+pub use read::{AddressError, Block, ParsedAddress, parse_address, parse_addresses, parse_block};
 
 /// IPv4 or IPv6: two packet spaces that never meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,6 +137,25 @@ impl Prefix {
         exact.then_some(Prefix { address: from_number(family, low), length })
     }
 
+    /// The fewest prefixes that are together `low..=high`, in order. Without any when `low > high`.
+    pub fn covering(family: Family, low: u128, high: u128) -> impl Iterator<Item = Self> {
+        let mut next = Some(low).filter(|low| *low <= high);
+        std::iter::from_fn(move || {
+            let start = next?;
+            // The largest aligned block that starts here and ends within the interval.
+            let aligned = start.trailing_zeros().min(u32::from(family.bits()));
+            let within = match (high - start).checked_add(1) {
+                Some(size) => size.ilog2(),
+                None => u128::BITS,
+            };
+            let bits = aligned.min(within);
+            let end = start | 1u128.checked_shl(bits).map_or(u128::MAX, |size| size - 1);
+            next = end.checked_add(1).filter(|next| *next <= high);
+            let length = family.bits() - u8::try_from(bits).ok()?;
+            Some(Prefix { address: from_number(family, start), length })
+        })
+    }
+
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
         let (low, high) = self.bounds();
@@ -251,6 +274,17 @@ impl Addresses {
         }
     }
 
+    /// The fewest networks that are together the set in one family, in order.
+    pub fn prefixes(&self, family: Family) -> impl Iterator<Item = Prefix> + '_ {
+        let (v4, v6): (&[_], &[_]) = match family {
+            Family::V4 => (self.v4.intervals(), &[]),
+            Family::V6 => (&[], self.v6.intervals()),
+        };
+        let v4 = v4.iter().map(|(low, high)| (u128::from(*low), u128::from(*high)));
+        let all = v4.chain(v6.iter().copied());
+        all.flat_map(move |(low, high)| Prefix::covering(family, low, high))
+    }
+
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         match address {
@@ -294,150 +328,6 @@ impl From<Prefix> for Addresses {
     }
 }
 
-/// Why a text is not an address, prefix or range.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AddressError {
-    /// Neither an IPv4 nor an IPv6 address.
-    NotAnAddress,
-    /// A part of an IPv4 address is above 255.
-    OctetTooLarge(String),
-    /// An IPv4 address has another number of parts than four.
-    PartCount(usize),
-    /// A part of an IPv4 address has a leading zero, which some tools read as octal.
-    LeadingZero(String),
-    /// The prefix length is above 32 or 128.
-    LengthTooLarge { length: String, max: u8 },
-    /// A netmask has ones after zeros.
-    BrokenMask(String),
-    /// The first address of a range is above its last.
-    Reversed,
-    /// The ends of a range are of different families.
-    MixedRange,
-}
-
-/// What a text for addresses says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParsedAddress {
-    pub addresses: Addresses,
-    /// The network that was meant, when the text set bits outside its mask (`10.0.0.5/8`).
-    pub host_bits: Option<Prefix>,
-    /// The address, when the text is just one.
-    pub single: Option<IpAddr>,
-    /// The network, when the text is one (a lone address is a network of full length).
-    pub prefix: Option<Prefix>,
-}
-
-/// Reads `192.0.2.1`, `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `10.0.0.5-10.0.0.9` and the same of IPv6.
-///
-/// # Errors
-/// Says which part is wrong.
-pub fn parse_addresses(text: &str) -> Result<ParsedAddress, AddressError> {
-    if let Some((low, high)) = text.split_once('-') {
-        let (low, high) = (parse_address(low)?, parse_address(high)?);
-        let family = Family::of(low);
-        if family != Family::of(high) {
-            return Err(AddressError::MixedRange);
-        }
-        let (first, last) = (to_number(low), to_number(high));
-        if first > last {
-            return Err(AddressError::Reversed);
-        }
-        let addresses = Addresses::range(family, first, last);
-        return Ok(ParsedAddress { addresses, host_bits: None, single: None, prefix: None });
-    }
-    let Some((address, length)) = text.split_once('/') else {
-        let address = parse_address(text)?;
-        return Ok(ParsedAddress {
-            addresses: Addresses::single(address),
-            host_bits: None,
-            single: Some(address),
-            prefix: Prefix::containing(address, Family::of(address).bits()),
-        });
-    };
-    let address = parse_address(address)?;
-    let length = parse_length(length, Family::of(address))?;
-    let prefix = Prefix::containing(address, length).expect("the length was checked");
-    Ok(ParsedAddress {
-        addresses: prefix.into(),
-        host_bits: (prefix.address() != address).then_some(prefix),
-        single: (length == prefix.family().bits()).then_some(address),
-        prefix: Some(prefix),
-    })
-}
-
-/// Reads one address.
-///
-/// # Errors
-/// Says which part is wrong.
-pub fn parse_address(text: &str) -> Result<IpAddr, AddressError> {
-    if text.contains(':') {
-        return text.parse().map(IpAddr::V6).map_err(|_| AddressError::NotAnAddress);
-    }
-    let parts: Vec<&str> = text.split('.').collect();
-    let mut octets = [0u8; 4];
-    for (index, part) in parts.iter().enumerate() {
-        if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(AddressError::NotAnAddress);
-        }
-        if part.len() > 1 && part.starts_with('0') {
-            return Err(AddressError::LeadingZero((*part).to_owned()));
-        }
-        let octet = part.parse().map_err(|_| AddressError::OctetTooLarge((*part).to_owned()))?;
-        if let Some(slot) = octets.get_mut(index) {
-            *slot = octet;
-        }
-    }
-    if parts.len() != octets.len() {
-        return Err(AddressError::PartCount(parts.len()));
-    }
-    Ok(IpAddr::V4(octets.into()))
-}
-
-fn parse_length(text: &str, family: Family) -> Result<u8, AddressError> {
-    if family == Family::V4 && text.contains('.') {
-        let mask = to_number(parse_address(text)?);
-        let mask = u32::try_from(mask).map_err(|_| AddressError::NotAnAddress)?;
-        let length = mask.leading_ones();
-        if mask.count_ones() != length {
-            return Err(AddressError::BrokenMask(text.to_owned()));
-        }
-        return u8::try_from(length).map_err(|_| AddressError::NotAnAddress);
-    }
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(AddressError::NotAnAddress);
-    }
-    let max = family.bits();
-    let length = text.parse().ok().filter(|length| *length <= max);
-    length.ok_or_else(|| AddressError::LengthTooLarge { length: text.to_owned(), max })
-}
-
-impl fmt::Display for AddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AddressError::NotAnAddress => f.write_str("not an address"),
-            AddressError::OctetTooLarge(octet) => {
-                write!(f, "`{octet}` is above 255, the most a part of an IPv4 address can be")
-            }
-            AddressError::PartCount(count) => {
-                write!(f, "an IPv4 address has four parts, this has {count}")
-            }
-            AddressError::LeadingZero(octet) => {
-                write!(f, "`{octet}` has a leading zero, which some tools read as octal")
-            }
-            AddressError::LengthTooLarge { length, max } => {
-                write!(f, "a prefix length is at most {max} here, not {length}")
-            }
-            AddressError::BrokenMask(mask) => {
-                write!(f, "`{mask}` is not a netmask: its ones are not together")
-            }
-            AddressError::Reversed => f.write_str("the range ends before it starts"),
-            AddressError::MixedRange => {
-                f.write_str("the range starts in one family, ends in another")
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -461,25 +351,17 @@ mod tests {
     }
 
     #[test]
-    fn host_bits_are_named_with_their_network() {
-        let parsed = parse_addresses("10.0.0.5/8").expect("readable");
-        assert_eq!(parsed.host_bits.map(|net| net.to_string()).as_deref(), Some("10.0.0.0/8"));
-        assert_eq!(set("10.0.0.0/255.0.0.0"), set("10.0.0.0/8"));
-    }
-
-    #[test]
-    fn complaints_name_the_part() {
-        let error = |text| parse_addresses(text).expect_err(text);
-        assert_eq!(error("10.0.0.300"), AddressError::OctetTooLarge("300".to_owned()));
-        assert_eq!(error("10.0.0"), AddressError::PartCount(3));
-        assert_eq!(error("10.0.0.010"), AddressError::LeadingZero("010".to_owned()));
-        assert_eq!(error("10.0.0.9-10.0.0.5"), AddressError::Reversed);
-        assert_eq!(
-            error("10.0.0.0/255.0.255.0"),
-            AddressError::BrokenMask("255.0.255.0".to_owned())
-        );
-        let too_long = AddressError::LengthTooLarge { length: "33".to_owned(), max: 32 };
-        assert_eq!(error("10.0.0.0/33"), too_long);
+    fn ranges_are_covered_by_the_fewest_prefixes() {
+        let prefixes = |text: &str| -> Vec<String> {
+            let set = set(text);
+            set.prefixes(Family::V4).map(|prefix| prefix.to_string()).collect()
+        };
+        assert_eq!(prefixes("10.0.0.5-10.0.0.9"), ["10.0.0.5/32", "10.0.0.6/31", "10.0.0.8/31"]);
+        assert_eq!(prefixes("0.0.0.0/0"), ["0.0.0.0/0"]);
+        assert_eq!(prefixes("255.255.255.254-255.255.255.255"), ["255.255.255.254/31"]);
+        assert_eq!(prefixes("::/0"), [""; 0]);
+        let six = set("::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+        assert_eq!(six.prefixes(Family::V6).count(), 128);
     }
 
     #[test]

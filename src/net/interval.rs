@@ -231,6 +231,11 @@ impl<T: Bounded> PartialOrd for IntervalSet<T> {
 /// By the intervals, the lowest first.
 impl<T: Bounded> Ord for IntervalSet<T> {
     fn cmp(&self, other: &Self) -> Ordering {
+        if let (Members::Some(ours), Members::Some(theirs)) = (&self.members, &other.members)
+            && Arc::ptr_eq(ours, theirs)
+        {
+            return Ordering::Equal;
+        }
         self.intervals().cmp(other.intervals())
     }
 }

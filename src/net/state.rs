@@ -85,6 +85,7 @@ pub struct TcpFlags(u8);
 impl TcpFlags {
     pub const NONE: TcpFlags = TcpFlags(0);
     pub const SYN: TcpFlags = TcpFlags(2);
+    pub const RST: TcpFlags = TcpFlags(4);
     pub const ALL: TcpFlags = TcpFlags(0x3f);
 
     /// The names in the order in which `iptables-save` prints them: bit 0 first.
@@ -172,7 +173,7 @@ impl FlagMatch {
     }
 }
 
-/// `mark N[/M]`: the packet's mark, of which only the bits in `mask` count.
+/// `mark N[/M]`: the packet's mark, of which only the bits in `mask` count, or are set.
 // INVARIANT: `value` has no bit outside `mask`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MarkMatch {
@@ -208,6 +209,12 @@ impl MarkMatch {
     #[must_use]
     pub fn matches(self, mark: u32) -> bool {
         mark & self.mask == self.value
+    }
+
+    /// A mark that is made to match: the bits under the mask are the value's, the others stay.
+    #[must_use]
+    pub fn set_on(self, mark: u32) -> u32 {
+        mark & !self.mask | self.value
     }
 }
 
@@ -255,6 +262,13 @@ mod tests {
         assert!(syn_only.matches(TcpFlags::SYN));
         assert!(!syn_only.matches(TcpFlags::from_bits(0x12)));
         assert_eq!(FlagMatch::new(TcpFlags::SYN, TcpFlags::NONE), None);
+    }
+
+    #[test]
+    fn a_mark_is_set_under_its_mask() {
+        let mark = MarkMatch::new(0x10, 0xf0).expect("within");
+        assert_eq!(mark.set_on(0xabc), 0xa1c);
+        assert!(mark.matches(mark.set_on(u32::MAX)));
     }
 
     #[test]

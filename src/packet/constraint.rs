@@ -41,6 +41,8 @@ pub enum Field {
     /// 48 bits, of packets that came in over Ethernet only.
     Mac,
     Mark,
+    /// Of packets that have a connection only.
+    ConnectionMark,
     /// Of this machine's own packets only, like the group.
     User,
     Group,
@@ -52,7 +54,7 @@ pub enum Field {
 }
 
 impl Field {
-    pub const ALL: [Field; 22] = [
+    pub const ALL: [Field; 23] = [
         Field::Incoming,
         Field::Outgoing,
         Field::Source,
@@ -69,6 +71,7 @@ impl Field {
         Field::ToLocal,
         Field::Mac,
         Field::Mark,
+        Field::ConnectionMark,
         Field::User,
         Field::Group,
         Field::Length,
@@ -98,6 +101,8 @@ impl Field {
             Field::ToLocal => Value::Number(packet.to_local.into()),
             Field::Mac => Value::Number(mac_number(packet.mac?)),
             Field::Mark => Value::Number(packet.mark.into()),
+            Field::ConnectionMark if !packet.is_tracked() => return None,
+            Field::ConnectionMark => Value::Number(packet.connection_mark.into()),
             Field::User => Value::Account(packet.user.as_ref()?),
             Field::Group => Value::Account(packet.group.as_ref()?),
             Field::Length => number(packet.length),
@@ -128,7 +133,7 @@ impl Field {
             Field::State => CtState::ALL.len() as u128 - 1,
             Field::Translated | Field::ToLocal => 1,
             Field::Mac => (1 << 48) - 1,
-            Field::Mark => u32::MAX.into(),
+            Field::Mark | Field::ConnectionMark => u32::MAX.into(),
         }
     }
 }
@@ -318,6 +323,12 @@ impl Constraint {
         Self::bits(Field::ToLocal, 0b10)
     }
 
+    /// The destination is no address of this machine.
+    #[must_use]
+    pub fn not_to_local() -> Self {
+        Self::bits(Field::ToLocal, 0b01)
+    }
+
     #[must_use]
     pub fn mac(macs: &[Mac]) -> Self {
         let numbers = macs.iter().map(|mac| mac_number(*mac));
@@ -327,6 +338,11 @@ impl Constraint {
     #[must_use]
     pub fn mark(mark: MarkMatch) -> Self {
         Constraint { field: Field::Mark, values: Values::Mark(mark) }
+    }
+
+    #[must_use]
+    pub fn connection_mark(mark: MarkMatch) -> Self {
+        Constraint { field: Field::ConnectionMark, values: Values::Mark(mark) }
     }
 
     #[must_use]

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::net::TimeWindow;
+use super::Packet;
+use crate::net::{Prefix, TimeWindow};
 
 /// Which end of a packet a kernel set is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,16 @@ pub fn member(side: SetSide, set: &str) -> Arc<str> {
         SetSide::Destination => format!("destination in {set}"),
     }
     .into()
+}
+
+/// Takes a packet's source up into a kernel set that holds networks of this prefix length: the packet
+/// itself is in it from then on, and its destination too when that is in the same network.
+pub fn enter(packet: &mut Packet, set: &str, length: u8) {
+    packet.opaque.insert(member(SetSide::Source, set));
+    let network = |address| Prefix::containing(address, length);
+    if network(packet.source) == network(packet.destination) {
+        packet.opaque.insert(member(SetSide::Destination, set));
+    }
 }
 
 /// Conditions that hold and conditions that do not.

@@ -172,6 +172,7 @@ impl Draft {
             to_local: self.number(Field::ToLocal) == 1,
             mac: incoming.then(|| mac_of(self.number(Field::Mac))),
             mark: narrow(self.number(Field::Mark)),
+            connection_mark: 0,
             user: own.then(|| self.account(Field::User)).flatten(),
             group: own.then(|| self.account(Field::Group)).flatten(),
             length: narrow(self.number(Field::Length)),
@@ -179,9 +180,11 @@ impl Draft {
             dscp: narrow(self.number(Field::Dscp)),
             opaque: self.facts(),
         };
-        // What conntrack does not follow, nothing translated.
-        let tracked = !matches!(state, CtState::Invalid | CtState::Untracked);
-        if translated && tracked {
+        // What conntrack does not follow has no mark there, and nothing translated it.
+        if packet.is_tracked() {
+            packet.connection_mark = narrow(self.number(Field::ConnectionMark));
+        }
+        if translated && packet.is_tracked() {
             let port = packet.ports().map(|_| narrow(self.number(Field::OriginalPort)));
             let destination = from_number(self.family, self.number(Field::OriginalDestination));
             packet.original = Some(Original { destination, port });
@@ -272,7 +275,7 @@ fn ordinary(field: Field, family: Family) -> BTreeSet<Sample> {
         Field::State => &[0, 1, 2, 3, 4],
         Field::Translated | Field::ToLocal => &[0, 1],
         Field::Mac => &[0x0200_0000_0001],
-        Field::Mark | Field::Dscp => &[0],
+        Field::Mark | Field::ConnectionMark | Field::Dscp => &[0],
         Field::Length => &[60, 1_500],
         Field::Ttl => &[64],
     };

@@ -95,6 +95,7 @@ impl Resolver<'_> {
     /// there, and packets of input and output have one interface.
     fn check_reach(&mut self, graph: &DiGraph<(), Span>, chains: &[Chain]) {
         let reached = self.reached(graph, chains.len());
+        self.helpers_in_chains(chains, &reached);
         let mut faults = Vec::new();
         for (chain, reach) in chains.iter().zip(&reached) {
             for rule in &chain.rules {
@@ -186,7 +187,12 @@ fn node(chain: ChainId) -> NodeIndex {
 fn jump_target(rule: &Rule) -> Option<ChainId> {
     match rule.action {
         Action::Jump(chain) | Action::Goto(chain) => Some(chain),
-        Action::Allow | Action::Drop | Action::Reject(_) | Action::Log | Action::Return => None,
+        Action::Allow
+        | Action::Drop
+        | Action::Reject(_)
+        | Action::Log
+        | Action::Return
+        | Action::Add(_) => None,
     }
 }
 

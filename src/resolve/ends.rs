@@ -1,11 +1,11 @@
-//! Endpoints: zones, addresses, `let` names and `self` → places in the network.
+//! Endpoints: zones, addresses, names of lists and sets, and `self` → places in the network.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::rc::Rc;
 
 use super::names::PlaceNode;
-use super::policy::{CallId, Place};
+use super::policy::{CallId, Member, Place};
 use super::{Resolver, messages};
 use crate::net::address::parse_addresses;
 use crate::net::interface::widest;
@@ -62,8 +62,8 @@ impl Zone {
         End {
             span,
             kind: EndKind::Zone,
-            place: Place { interfaces: interfaces.clone(), addresses },
-            loose: Place { interfaces, addresses: loose },
+            place: Place { interfaces: interfaces.clone(), ..Place::of(addresses) },
+            loose: Place { interfaces, ..Place::of(loose) },
             whole_zone: true,
         }
     }
@@ -74,13 +74,21 @@ fn link_local() -> Addresses {
 }
 
 impl End {
-    fn new(span: Span, kind: EndKind, addresses: Addresses) -> Self {
-        let place = Place { interfaces: None, addresses };
+    pub fn new(span: Span, kind: EndKind, addresses: Addresses) -> Self {
+        End::at(span, kind, Place::of(addresses))
+    }
+
+    fn at(span: Span, kind: EndKind, place: Place) -> Self {
         End { span, kind, loose: place.clone(), place, whole_zone: false }
     }
 
     pub fn any(span: Span) -> Self {
         End::new(span, EndKind::Any, Addresses::full())
+    }
+
+    /// The members of a set that the kernel keeps.
+    pub fn member(span: Span, member: Member) -> Self {
+        End::at(span, EndKind::Address, Place { sets: vec![member], ..Place::anywhere() })
     }
 
     pub fn machine(span: Span) -> Self {
@@ -96,14 +104,19 @@ impl End {
         let routed = self.place.addresses.difference(&link_local());
         let keeps = routed.v6.is_empty() && !self.place.addresses.v6.is_empty();
         let addresses = if keeps { self.place.addresses.clone() } else { routed };
-        Place { interfaces: self.place.interfaces.clone(), addresses }
+        Place { addresses, ..self.place.clone() }
     }
 
-    /// Keeps only what is among these addresses.
-    fn keep(&mut self, addresses: &Addresses) {
+    /// Keeps only what is there too.
+    fn keep(&mut self, kept: &Place) {
         self.whole_zone = false;
-        self.place.addresses = self.place.addresses.intersection(addresses);
-        self.loose.addresses = self.loose.addresses.intersection(addresses);
+        for place in [&mut self.place, &mut self.loose] {
+            place.addresses = place.addresses.intersection(&kept.addresses);
+            match Member::meet(&place.sets, &kept.sets) {
+                Some(sets) => place.sets = sets,
+                None => place.addresses = Addresses::empty(),
+            }
+        }
     }
 
     /// What is in both; `None` when nothing is.
@@ -125,20 +138,22 @@ impl End {
 
     /// The end behind these interfaces only.
     pub fn behind(&self, interfaces: &[Interface]) -> Option<End> {
-        let there = Place { interfaces: Some(interfaces.to_vec()), addresses: Addresses::full() };
+        let there = Place { interfaces: Some(interfaces.to_vec()), ..Place::anywhere() };
         let place = intersect_places(&self.place, &there)?;
         let loose = intersect_places(&self.loose, &there)?;
         Some(End { place, loose, ..self.clone() })
     }
 }
 
-fn intersect_places(a: &Place, b: &Place) -> Option<Place> {
+/// What is in both places; `None` when nothing is.
+pub fn intersect_places(a: &Place, b: &Place) -> Option<Place> {
     let interfaces = match (&a.interfaces, &b.interfaces) {
         (None, other) | (other, None) => other.clone(),
         (Some(a), Some(b)) => Some(intersect_interfaces(a, b)?),
     };
     let addresses = a.addresses.intersection(&b.addresses);
-    (!addresses.is_empty()).then_some(Place { interfaces, addresses })
+    let sets = Member::meet(&a.sets, &b.sets)?;
+    (!addresses.is_empty()).then_some(Place { interfaces, addresses, sets })
 }
 
 /// The names that both lists mean; `None` when there is none.
@@ -157,28 +172,29 @@ pub fn simplify_interfaces(all: Vec<Interface>) -> Vec<Interface> {
 }
 
 /// Places with as few members as say the same: equal interfaces share their addresses, equal
-/// addresses their interfaces.
+/// addresses their interfaces. Places of different sets stay apart.
 pub fn simplify_places(places: impl IntoIterator<Item = Place>) -> Vec<Place> {
     let mut places: Vec<Place> = places.into_iter().collect();
     if places.len() <= 1 {
         places.shrink_to_fit();
         return places;
     }
-    let by_interfaces = grouped(places.into_iter().map(|one| (one.interfaces, one.addresses)));
-    let united = by_interfaces.into_iter().map(|(interfaces, addresses)| {
+    let by_interfaces =
+        grouped(places.into_iter().map(|one| ((one.interfaces, one.sets), one.addresses)));
+    let united = by_interfaces.into_iter().map(|((interfaces, sets), addresses)| {
         let addresses = Addresses::union_all(addresses.iter());
-        ((addresses, interfaces.is_some()), interfaces)
+        ((addresses, sets, interfaces.is_some()), interfaces)
     });
     let by_addresses = grouped(united).into_iter();
     let simple: Vec<Place> = by_addresses
-        .map(|((addresses, _), mut interfaces)| {
+        .map(|((addresses, sets, _), mut interfaces)| {
             let interfaces = match interfaces.len() {
                 1 => interfaces.remove(0),
                 _ => {
                     Some(simplify_interfaces(interfaces.into_iter().flatten().flatten().collect()))
                 }
             };
-            Place { interfaces, addresses }
+            Place { interfaces, addresses, sets }
         })
         .collect();
     if simple.contains(&Place::anywhere()) {
@@ -208,8 +224,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn ends(&mut self, list: &'a List, env: Option<CallId>) -> Option<Vec<End>> {
         let mut ends = self.ends_of(&list.items, env)?;
         if !list.except.is_empty() {
-            let excluded = self.excluded(&list.except, env)?;
-            let kept = Addresses::full().difference(&excluded);
+            let kept = self.all_but(&list.except, env)?;
             for end in &mut ends {
                 end.keep(&kept);
             }
@@ -327,9 +342,9 @@ impl<'a> Resolver<'a> {
                 let zone = self.zone_named(index, name)?;
                 return Some(vec![zone.end(name.0)]);
             }
-            PlaceNode::Set => {
-                self.report(messages::sets_not_yet(name.0));
-                return None;
+            PlaceNode::Set(_) => {
+                let ends = self.set_ends(index, name)?;
+                return Some(ends.iter().map(|end| End { span: name.0, ..end.clone() }).collect());
             }
             PlaceNode::Let { list } => list,
         };
@@ -421,17 +436,34 @@ impl<'a> Resolver<'a> {
             self.report(messages::zone_net_is_no_address(end.span));
             return None;
         }
-        Some(Addresses::union_all(ends.iter().map(|end| &end.place.addresses)))
+        self.addresses_of(&ends, "the nets of a zone")
     }
 
-    fn excluded(&mut self, items: &'a [Endpoint], env: Option<CallId>) -> Option<Addresses> {
+    /// Everything but what is excluded.
+    fn all_but(&mut self, items: &'a [Endpoint], env: Option<CallId>) -> Option<Place> {
         let ends = self.ends_of(items, env)?;
         let unclear = |end: &&End| end.place.interfaces.is_some() || end.kind == EndKind::Machine;
         if let Some(end) = ends.iter().find(unclear) {
             self.report(messages::cannot_exclude(end.span, end.kind));
             return None;
         }
-        Some(Addresses::union_all(ends.iter().map(|end| &end.place.addresses)))
+        let (sets, plain): (Vec<&End>, Vec<&End>) =
+            ends.iter().partition(|end| !end.place.sets.is_empty());
+        let excluded = Addresses::union_all(plain.iter().map(|end| &end.place.addresses));
+        let mut kept = Place::of(Addresses::full().difference(&excluded));
+        for end in sets {
+            // What is outside a part of a set is in one place or another, and a place is one.
+            let ([member], true) = (&end.place.sets[..], end.place.addresses.is_full()) else {
+                self.report(messages::part_of_a_set_excluded(end.span));
+                return None;
+            };
+            let other = Member { inside: !member.inside, ..*member };
+            match Member::meet(&kept.sets, &[other]) {
+                Some(sets) => kept.sets = sets,
+                None => kept.addresses = Addresses::empty(),
+            }
+        }
+        Some(kept)
     }
 
     /// The text of an interface's name and where it stands, quotes taken off.
@@ -446,15 +478,20 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Addresses placed nowhere as one end: a list of a hundred thousand is one set.
+/// Addresses placed nowhere as one end: a list of a hundred thousand is one set of them.
 pub fn merge_ends(ends: Vec<End>) -> Vec<End> {
-    let loose = |end: &End| end.kind == EndKind::Address && end.place.interfaces.is_none();
+    let loose = |end: &End| end.kind == EndKind::Address && is_bare(&end.place);
     let (addresses, mut others): (Vec<End>, Vec<End>) = ends.into_iter().partition(loose);
     if let Some(first) = addresses.first() {
         let all = Addresses::union_all(addresses.iter().map(|end| &end.place.addresses));
         others.insert(0, End::new(first.span, EndKind::Address, all));
     }
     others
+}
+
+/// Whether a place is addresses and nothing else.
+fn is_bare(place: &Place) -> bool {
+    place.interfaces.is_none() && place.sets.is_empty()
 }
 
 /// The families in which at least one end has an address.

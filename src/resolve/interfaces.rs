@@ -138,7 +138,7 @@ impl<'a> Resolver<'a> {
             PlaceNode::Zone { name, interfaces, .. } => {
                 interfaces.iter().any(has).then(|| self.text(name.0))
             }
-            PlaceNode::Let { .. } | PlaceNode::Set => None,
+            PlaceNode::Let { .. } | PlaceNode::Set(_) => None,
         })
     }
 

@@ -1,5 +1,7 @@
 //! The services of the standard library as people look them up.
 
+use std::collections::HashMap;
+
 use super::names::{ServiceNode, gather};
 use super::policy::Part;
 use super::rules::{describe, ports_text};
@@ -35,7 +37,8 @@ pub fn services() -> Vec<ServiceInfo> {
     let statements = standard.iter().flat_map(|(_, tree)| &tree.statements);
     let mut findings = Vec::new();
     let names = gather(&[], statements, &sources, &mut findings);
-    let mut resolver = Resolver::new(&sources, names, findings);
+    let set_files = HashMap::new();
+    let mut resolver = Resolver::new(&sources, names, &set_files, findings);
     let nodes: Vec<ServiceNode> =
         resolver.names.standard.entries.iter().map(|entry| entry.node).collect();
     let mut services: Vec<ServiceInfo> =

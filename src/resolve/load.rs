@@ -1,4 +1,5 @@
-//! Gathers the files of a policy: the root, what it includes, the modules it uses.
+//! Gathers the files of a policy: the root, what it includes, the modules it uses, the lists of its
+//! sets.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,16 +15,19 @@ const MAX_DEPTH: usize = 64;
 /// A policy has at most this many files.
 const MAX_FILES: usize = 10_000;
 
-/// One file that was read.
+/// One file of statements that was read.
 pub struct Unit {
-    pub file: FileId,
-    pub tree: tree::Tree,
+    tree: tree::Tree,
 }
 
 /// A policy's files.
 pub struct Loaded {
     /// In the order in which they were first named.
     pub units: Vec<Unit>,
+    /// The user's own files in the order in which they were first named: those of units and sets.
+    pub files: Vec<FileId>,
+    /// For the name of each set's file, the file.
+    pub set_files: HashMap<Span, FileId>,
     /// For each `include` and `use`, the units that stand in its place.
     inserted: HashMap<Span, Vec<usize>>,
 }
@@ -60,9 +64,15 @@ pub fn load(
         sources,
         loader,
         findings,
-        loaded: Loaded { units: Vec::new(), inserted: HashMap::new() },
+        loaded: Loaded {
+            units: Vec::new(),
+            files: Vec::new(),
+            set_files: HashMap::new(),
+            inserted: HashMap::new(),
+        },
         bytes: 0,
         seen: HashMap::new(),
+        sets: HashMap::new(),
         path: Vec::new(),
     };
     let identity = state.loader.identity(&name);
@@ -80,6 +90,8 @@ struct Load<'a> {
     bytes: usize,
     /// Every file by identity, with the statement that first named it.
     seen: HashMap<String, Option<Span>>,
+    /// The files of sets by identity: two sets may be made of one.
+    sets: HashMap<String, FileId>,
     /// The files around the present one, outermost first.
     path: Vec<Step>,
 }
@@ -98,11 +110,18 @@ impl Load<'_> {
         self.findings.extend(parsed.findings);
         let index = self.loaded.units.len();
         let inner = inclusions(&parsed.tree);
-        self.loaded.units.push(Unit { file, tree: parsed.tree });
+        self.loaded.units.push(Unit { tree: parsed.tree });
+        if !self.sources.file(file).is_built_in() {
+            self.loaded.files.push(file);
+        }
         for (site, what) in inner {
             let units = match what {
                 Inclusion::Pattern(text) => self.include(site, text),
                 Inclusion::Module(name) => self.use_module(name),
+                Inclusion::Set(text) => {
+                    self.read_set(text.0);
+                    continue;
+                }
             };
             self.loaded.inserted.insert(site, units);
         }
@@ -155,24 +174,54 @@ impl Load<'_> {
             self.findings.push(messages::too_many_files(at, MAX_FILES));
             return None;
         }
-        let text = match self.loader.load(path) {
+        let text = match self.load(path) {
             Ok(text) => text,
             Err(error) => {
                 self.findings.push(messages::cannot_include(at, path, &error));
                 return None;
             }
         };
-        if self.bytes + text.len() > MAX_BYTES {
-            let error = LoadError::TooLarge { bytes: (self.bytes + text.len()) as u64 };
-            self.findings.push(messages::cannot_include(at, path, &error));
-            return None;
-        }
         self.seen.insert(identity.clone(), Some(at));
         let file = self.sources.add(path, text);
         self.path.push(Step { identity, site: Some(site) });
         let unit = self.read(file);
         self.path.pop();
         Some(unit)
+    }
+
+    /// A text, as long as the policy has room for it.
+    fn load(&mut self, path: &str) -> Result<Arc<str>, LoadError> {
+        let text = self.loader.load(path)?;
+        let bytes = self.bytes + text.len();
+        if bytes > MAX_BYTES {
+            return Err(LoadError::TooLarge { bytes: bytes as u64 });
+        }
+        Ok(text)
+    }
+
+    /// The list of a set; what it says is not looked at yet.
+    fn read_set(&mut self, at: Span) {
+        let written = syntax::unquote(self.sources.text(at)).into_owned();
+        if written.is_empty() {
+            self.findings.push(messages::set_without_file(at));
+            return;
+        }
+        let path = join(self.sources.file(at.file()).name(), &written);
+        let identity = self.loader.identity(&path);
+        if let Some(file) = self.sets.get(&identity) {
+            self.loaded.set_files.insert(at, *file);
+            return;
+        }
+        match self.load(&path) {
+            Ok(text) => {
+                self.bytes += text.len();
+                let file = self.sources.add(path, text);
+                self.sets.insert(identity, file);
+                self.loaded.files.push(file);
+                self.loaded.set_files.insert(at, file);
+            }
+            Err(error) => self.findings.push(messages::cannot_read_set(at, &path, &error)),
+        }
     }
 
     /// A module used twice is read once: two files may both rest on it.
@@ -193,13 +242,18 @@ impl Load<'_> {
 enum Inclusion {
     Pattern(tree::Text),
     Module(tree::Name),
+    Set(tree::Text),
 }
 
 /// The statements of the top level that name other files. In blocks they are refused later.
 fn inclusions(tree: &tree::Tree) -> Vec<(Span, Inclusion)> {
-    let of = |statement: &tree::Statement| match statement.kind {
-        tree::StatementKind::Include(text) => Some((statement.span, Inclusion::Pattern(text))),
-        tree::StatementKind::Use(name) => Some((statement.span, Inclusion::Module(name))),
+    let of = |statement: &tree::Statement| match &statement.kind {
+        tree::StatementKind::Include(text) => Some((statement.span, Inclusion::Pattern(*text))),
+        tree::StatementKind::Use(name) => Some((statement.span, Inclusion::Module(*name))),
+        tree::StatementKind::Set(set) => match set.kind {
+            tree::SetKind::File(text) => Some((statement.span, Inclusion::Set(text))),
+            tree::SetKind::List(_) | tree::SetKind::Dynamic { .. } => None,
+        },
         _ => None,
     };
     tree.statements.iter().filter_map(of).collect()

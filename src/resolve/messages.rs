@@ -4,6 +4,7 @@ mod direction;
 mod files;
 mod names;
 mod rules;
+mod sets;
 mod translation;
 mod values;
 
@@ -23,5 +24,6 @@ pub use direction::*;
 pub use files::*;
 pub use names::*;
 pub use rules::*;
+pub use sets::*;
 pub use translation::*;
 pub use values::*;

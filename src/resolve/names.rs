@@ -42,7 +42,7 @@ pub struct ServiceNode<'a> {
 pub enum PlaceNode<'a> {
     Zone { name: Name, interfaces: &'a [tree::InterfaceName], nets: Option<&'a tree::List> },
     Let { list: &'a tree::List },
-    Set,
+    Set(&'a tree::SetDefinition),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -211,7 +211,7 @@ impl<'a> Names<'a> {
             StatementKind::Let { name, list } => {
                 place(name, PlaceNode::Let { list }, &mut self.places)
             }
-            StatementKind::Set(set) => place(&set.name, PlaceNode::Set, &mut self.places),
+            StatementKind::Set(set) => place(&set.name, PlaceNode::Set(set), &mut self.places),
             StatementKind::Chain { name, body } => {
                 let node = ChainNode { name: *name, body };
                 if let Some(finding) = chain_name_fault(*name, word(name)) {

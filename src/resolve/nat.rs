@@ -5,12 +5,14 @@ mod target;
 
 use super::context::{Context, ToIs};
 use super::ends::{End, EndKind, simplify_places};
+use super::helpers::Said;
 use super::policy::{
-    At, CallId, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation, Target,
+    At, CallId, Condition, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation,
+    Target,
 };
 use super::services::merge_parts;
 use super::{Resolver, messages};
-use crate::net::{Addresses, Families, Family, Interface, Prefix};
+use crate::net::{Families, Family, Interface, Prefix};
 use crate::source::Span;
 use crate::syntax::tree::{self, ClauseKind, InterfaceName, List, SubjectKind, VerbKind};
 
@@ -55,13 +57,19 @@ impl<'a> Resolver<'a> {
             VerbKind::Netmap(outside) => self.netmap(outside, span, &context, env)?,
             _ => return None,
         };
-        Some(Nat {
-            origin: Origin { span, call: env },
-            families,
-            kind,
-            conditions: context.conditions.into_iter().map(|(condition, _)| condition).collect(),
-            remarks: context.remarks,
-        })
+        let origin = Origin { span, call: env };
+        let conditions: Vec<Condition> =
+            context.conditions.iter().map(|(condition, _)| condition.clone()).collect();
+        if let NatKind::Forward(_) | NatKind::Redirect(_) = &kind {
+            let mut traffic = self.traffic(&rule.subjects, env)?;
+            self.narrow_ports(&mut traffic, &context, rule.subject())?;
+            let subject = rule.subject();
+            let (conditions, remarks) = (&conditions[..], &context.remarks);
+            let said = Said { origin, subject, families, conditions, remarks };
+            let helpers = self.helpers_of_nat(&said, &kind, &traffic)?;
+            self.assign(helpers);
+        }
+        Some(Nat { origin, families, kind, conditions, remarks: context.remarks })
     }
 
     fn check_nat_clauses(&mut self, verb: &tree::Verb, context: &Context<'a>) -> Option<()> {
@@ -198,7 +206,7 @@ impl<'a> Resolver<'a> {
             return None;
         };
         let ends = self.ends(list, env)?;
-        let all = Addresses::union_all(ends.iter().map(|end| &end.place.addresses));
+        let all = self.addresses_of(&ends, "a new source")?;
         let mut ranges = [None, None];
         for (slot, family) in ranges.iter_mut().zip(Family::BOTH) {
             *slot = match all.intervals(family)[..] {
@@ -299,7 +307,7 @@ impl<'a> Resolver<'a> {
             self.report(messages::zone_where_address_expected(end.span, "at"));
             return None;
         }
-        let all = Addresses::union_all(ends.iter().map(|end| &end.place.addresses));
+        let all = self.addresses_of(&ends, "`at`")?;
         let is_whole = Family::BOTH.into_iter().any(|family| all.is_full_in(family));
         if is_whole && whole == Whole::Refused {
             self.report(messages::zone_where_address_expected(list.span, "at"));
@@ -345,6 +353,7 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let ends = self.ends(list, env)?;
+        self.addresses_of(&ends, "a hairpin")?;
         let mut zones = Vec::new();
         let mut own = false;
         for end in ends {
@@ -425,7 +434,7 @@ impl<'a> Resolver<'a> {
     /// A list that is exactly one network.
     fn network(&mut self, list: &'a List, env: Option<CallId>) -> Option<Prefix> {
         let ends = self.ends(list, env)?;
-        let all = Addresses::union_all(ends.iter().map(|end| &end.place.addresses));
+        let all = self.addresses_of(&ends, "a network")?;
         let networks: Vec<Option<Prefix>> = Family::BOTH
             .into_iter()
             .flat_map(|family| {

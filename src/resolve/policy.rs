@@ -4,22 +4,28 @@
 //! Names, lists, `def`s and blocks are gone; what is left are sets of addresses, ports and
 //! interfaces. Every item keeps the place it came from.
 
+mod set;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use crate::net::{
-    Account, Addresses, CtStates, Dscp, Families, Family, FlagMatch, IcmpType, Interface,
-    IntervalSet, Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate, TimeWindow,
+    Account, Addresses, CtState, CtStates, Dscp, Families, Family, FlagMatch, Helper, IcmpType,
+    Interface, IntervalSet, Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate, TimeWindow,
 };
 use crate::source::Span;
+
+pub use set::{Addition, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId};
 
 /// A whole policy. It is complete: defaults and implicit rules are said, not assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     pub defaults: Defaults,
     pub implicit: Implicit,
+    /// The sets that the kernel keeps, by [`SetId`], in the order defined.
+    pub sets: Vec<Set>,
     /// The user's chains, by [`ChainId`], in the order defined.
     pub chains: Vec<Chain>,
     /// The statements of the top level, in the order in which they decide.
@@ -151,6 +157,7 @@ pub struct ChainId(pub u32);
 pub enum Item {
     Rule(Rule),
     Nat(Nat),
+    Alter(Alteration),
 }
 
 /// A filter rule: for a packet of any of its flows that meets all its conditions, log if asked to,
@@ -186,6 +193,8 @@ pub enum Action {
     Jump(ChainId),
     /// Go through a chain; its end is the end of this one.
     Goto(ChainId),
+    /// Take the source up into a set, and go on.
+    Add(Addition),
 }
 
 /// How a rejected packet is answered; the same word for both families.
@@ -215,8 +224,20 @@ pub enum RejectWith {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     Hook(Hook),
+    /// Where packets come in and no route is chosen for them yet: of an [`Alteration`] only.
+    Arrival(Bound),
     /// In a user's chain: the direction is that of whoever jumps there.
     Chain,
+}
+
+/// Where packets that come in want to go, before anything translates them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bound {
+    Anywhere,
+    /// To an address of this machine.
+    Here,
+    /// To an address that is not this machine's.
+    Elsewhere,
 }
 
 /// A set of packets in one chain: those from any of the sources, to any of the destinations, of any
@@ -233,26 +254,35 @@ pub struct Flow {
     pub parts: Vec<Part>,
 }
 
-/// A part of the network: addresses behind interfaces.
+/// A part of the network: addresses behind interfaces, in sets or not in them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Any of these; `None` puts no condition on the interface.
     // INVARIANT: Some is never empty.
     pub interfaces: Option<Vec<Interface>>,
     pub addresses: Addresses,
+    /// All must hold. A set is never taken for empty: it may be filled anew without the rules.
+    // INVARIANT: sorted, each set once.
+    pub sets: Vec<Member>,
 }
 
 impl Place {
     /// Everywhere.
     #[must_use]
     pub fn anywhere() -> Self {
-        Place { interfaces: None, addresses: Addresses::full() }
+        Place::of(Addresses::full())
+    }
+
+    /// These addresses, behind any interface.
+    #[must_use]
+    pub fn of(addresses: Addresses) -> Self {
+        Place { interfaces: None, addresses, sets: Vec::new() }
     }
 
     /// Whether it puts no condition on packets of this family.
     #[must_use]
     pub fn is_anywhere_in(&self, family: Family) -> bool {
-        self.interfaces.is_none() && self.addresses.is_full_in(family)
+        self.interfaces.is_none() && self.addresses.is_full_in(family) && self.sets.is_empty()
     }
 }
 
@@ -308,6 +338,24 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// Whether it is about the state, and packets in this one meet it.
+    #[must_use]
+    pub fn is_met_in(&self, state: CtState) -> bool {
+        match self {
+            Condition::State(states) => states.contains(state),
+            Condition::Flags(_)
+            | Condition::Mac(_)
+            | Condition::Mark(_)
+            | Condition::User(_)
+            | Condition::Group(_)
+            | Condition::Length(_)
+            | Condition::Ttl(_)
+            | Condition::Dscp(_)
+            | Condition::During(_)
+            | Condition::Ipsec => false,
+        }
+    }
+
     /// Whether both are of one kind, of which a rule needs but one. Time windows are not: what two
     /// of them have in common need not be a window.
     #[must_use]
@@ -401,6 +449,16 @@ pub struct SourceLengths {
     pub v6: u8,
 }
 
+impl SourceLengths {
+    #[must_use]
+    pub fn of(self, family: Family) -> u8 {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+}
+
 /// A log line for packets, never more than its own rate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Log {
@@ -432,6 +490,45 @@ pub struct Until {
     pub date: Date,
     /// The clause.
     pub span: Span,
+}
+
+/// A statement that changes packets of any of its flows that meet all its conditions, and lets them
+/// go on. It never decides: every packet meets these statements before the filter, those that stand at
+/// one place in the order written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alteration {
+    pub origin: Origin,
+    pub kind: AlterationKind,
+    /// Of the scopes that the kind allows. A flow that is empty in a family says nothing there.
+    pub flows: Vec<Flow>,
+    /// All must hold.
+    pub conditions: Vec<Condition>,
+    pub remarks: Remarks,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AlterationKind {
+    /// The packet's mark; in every scope but chains.
+    Mark(MarkMatch),
+    /// The mark of a connection that has none yet under this mask, and of the packet. Packets that
+    /// come in or are sent later get what their connection has under the mask, before any other
+    /// statement.
+    // INVARIANT: the value is not 0.
+    StickyMark(MarkMatch),
+    /// The class; on the hooks.
+    Dscp(Dscp),
+    /// The largest segment in the packets that open a tcp connection, when it is larger than this or,
+    /// without a number, than the path takes; on forward and output, with a number on input too.
+    // INVARIANT: all parts are tcp.
+    ClampMss(Option<u16>),
+    /// Conntrack does not see them; on arrival and output. The flows of their answers are among the
+    /// statement's own.
+    Notrack,
+    /// The connection that they open gets this helper, unless conntrack does not see them or it has
+    /// one: the first that matches is it. On arrival and output.
+    // INVARIANT: flows are of families that the kernel has the helper for; all parts have ports of
+    // protocols that it reads.
+    Helper(Helper),
 }
 
 /// A NAT statement. Like filter rules they are first match in the order written.

@@ -3,8 +3,9 @@
 use super::context::{Context, ToIs};
 use super::direction::Route;
 use super::ends::{End, EndKind, families_of, simplify_places};
+use super::helpers::Said;
 use super::policy::{
-    Action, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
+    Action, Bound, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
     RejectWith, Rule, Scope,
 };
 use super::services::{Traffic, merge_parts};
@@ -33,14 +34,26 @@ impl<'a> Resolver<'a> {
         if let Action::Reject(with) = &mut action {
             *with = self.reject_with(&context, &traffic, rule.subject())?;
         }
-        let families = self.rule_families(&context, action, &mut traffic, rule, env)?;
-        let flows = self.flows(&routes, &traffic, families, span, action)?;
+        let mut families = self.rule_families(&context, &mut traffic, rule, env)?;
+        if matches!(action, Action::Reject(RejectWith::ProtoUnreachable)) {
+            families = families.intersection(Families::only(Family::V4));
+        }
+        let stops = matches!(action, Action::Drop | Action::Reject(_));
+        let flows = self.flows(&routes, &traffic, families, span, stops)?;
         let log = match &rule.verb.kind {
             VerbKind::Log(options) => Some(self.log(options, env)?),
             _ => context.log.clone(),
         };
-        self.mention_helpers(&traffic, rule);
         let origin = Origin { span, call: env };
+        let conditions: Vec<Condition> =
+            context.conditions.iter().map(|(condition, _)| condition.clone()).collect();
+        if action == Action::Allow {
+            let subject = rule.subject();
+            let (conditions, remarks) = (&conditions[..], &context.remarks);
+            let said = Said { origin, subject, families, conditions, remarks };
+            let helpers = self.helpers_of_rule(&said, &routes, &traffic)?;
+            self.assign(helpers);
+        }
         if self.in_chain {
             self.chain_clauses.insert(origin, context.present.clone());
         }
@@ -48,7 +61,7 @@ impl<'a> Resolver<'a> {
             origin,
             action,
             flows,
-            conditions: context.conditions.into_iter().map(|(condition, _)| condition).collect(),
+            conditions,
             limits: context.limits,
             log,
             remarks: context.remarks,
@@ -64,6 +77,9 @@ impl<'a> Resolver<'a> {
             VerbKind::Return => Action::Return,
             VerbKind::Jump(name) => Action::Jump(self.chain(*name, env)?),
             VerbKind::Goto(name) => Action::Goto(self.chain(*name, env)?),
+            VerbKind::Add { key, set, duration } => {
+                Action::Add(self.addition(key, *set, *duration, env)?)
+            }
             _ => return None,
         })
     }
@@ -140,7 +156,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Conditions that not every packet of the rule can have.
-    fn check_conditions(
+    pub(super) fn check_conditions(
         &mut self,
         context: &Context<'a>,
         traffic: &[Traffic],
@@ -208,10 +224,9 @@ impl<'a> Resolver<'a> {
     }
 
     /// The families of a rule by its clauses; lists that have none of them are an error.
-    fn rule_families(
+    pub(super) fn rule_families(
         &mut self,
         context: &Context<'a>,
-        action: Action,
         traffic: &mut Vec<Traffic>,
         rule: &'a tree::Rule,
         env: Option<CallId>,
@@ -239,20 +254,18 @@ impl<'a> Resolver<'a> {
                 return None;
             }
         }
-        if matches!(action, Action::Reject(RejectWith::ProtoUnreachable)) {
-            return Some(families.intersection(Families::only(Family::V4)));
-        }
         Some(families)
     }
 
-    /// The flows of each route: traffic that is bound alike goes together.
-    fn flows(
+    /// The flows of each route: traffic that is bound alike goes together. A rule that `stops` packets
+    /// is to lose none.
+    pub(super) fn flows(
         &mut self,
         routes: &[Route],
         traffic: &[Traffic],
         families: Families,
         span: Span,
-        action: Action,
+        stops: bool,
     ) -> Option<Vec<Flow>> {
         let mut flows = Vec::new();
         for route in routes {
@@ -266,7 +279,7 @@ impl<'a> Resolver<'a> {
             return None;
         }
         for route in routes {
-            self.judge_families(route, traffic, families, span, action);
+            self.judge_families(route, traffic, families, span, stops);
         }
         Some(flows)
     }
@@ -278,7 +291,7 @@ impl<'a> Resolver<'a> {
         traffic: &[Traffic],
         families: Families,
         span: Span,
-        action: Action,
+        stops: bool,
     ) {
         if traffic.iter().all(Traffic::ignores_nets) {
             return;
@@ -287,7 +300,6 @@ impl<'a> Resolver<'a> {
             v4: traffic.iter().any(|one| one.families.v4),
             v6: traffic.iter().any(|one| one.families.v6),
         };
-        let stops = matches!(action, Action::Drop | Action::Reject(_));
         for family in Family::BOTH {
             if !families.intersection(by_traffic).contains(family) {
                 continue;
@@ -316,16 +328,6 @@ impl<'a> Resolver<'a> {
             };
             if let Some(gone) = gone {
                 self.report(messages::one_family_only(gone, family, span));
-            }
-        }
-    }
-
-    /// Services with a helper: their related connections need it assigned, which is not done yet.
-    fn mention_helpers(&mut self, traffic: &[Traffic], rule: &tree::Rule) {
-        for one in traffic {
-            if let Some(helper) = one.helper {
-                let at = rule.subject();
-                self.report(messages::helper_not_assigned(at, self.text(helper.0)));
             }
         }
     }
@@ -363,15 +365,18 @@ pub(super) fn groups(traffic: &[Traffic]) -> Vec<Vec<&Traffic>> {
     groups
 }
 
-fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flow {
+pub(super) fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flow {
     let first = group[0];
     let place = |end: &End| {
         if first.ignores_nets() {
             end.loose.clone()
-        } else if route.scope == Scope::Hook(Hook::Forward) {
-            end.forwarded()
         } else {
-            end.place.clone()
+            match route.scope {
+                Scope::Hook(Hook::Forward) | Scope::Arrival(Bound::Elsewhere) => end.forwarded(),
+                Scope::Hook(Hook::Input | Hook::Output)
+                | Scope::Arrival(Bound::Anywhere | Bound::Here)
+                | Scope::Chain => end.place.clone(),
+            }
         }
     };
     let source = simplify_places(route.source.iter().map(place));
@@ -404,7 +409,7 @@ pub(super) fn speaks_in(flow: &Flow, family: Family) -> bool {
         && flow.parts.iter().any(|part| part.families().contains(family))
 }
 
-fn is_tcp(part: &Part) -> bool {
+pub(super) fn is_tcp(part: &Part) -> bool {
     matches!(part, Part::Ports { protocol: PortProtocol::Tcp, .. })
 }
 

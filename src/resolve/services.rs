@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::names::ServiceNode;
 use super::policy::{CallId, Part};
 use super::{Resolver, messages};
-use crate::net::{Addresses, Families, Family, IcmpType, PortProtocol, Ports, Protocol};
+use crate::net::{Addresses, Families, Family, Helper, IcmpType, PortProtocol, Ports, Protocol};
 use crate::source::Span;
 use crate::syntax::tree::{
     ArgumentKind, Clause, ClauseKind, Endpoint, EndpointKind, IcmpValue, List, Name, PortValue,
@@ -21,8 +21,9 @@ pub struct Traffic {
     pub destination: Option<Addresses>,
     /// Whether the service fixes its source port, so that a zone's nets do not bind it.
     pub fixed: bool,
-    /// The conntrack helper that its related connections need.
-    pub helper: Option<Name>,
+    /// The connection helper that its related connections need.
+    // INVARIANT: only on a part with ports of a protocol that the helper reads.
+    pub helper: Option<Helper>,
 }
 
 impl Traffic {
@@ -350,7 +351,10 @@ impl<'a> Resolver<'a> {
             if binding.destination.is_some() {
                 one.destination.clone_from(&binding.destination);
             }
-            one.helper = one.helper.or(binding.helper);
+            if let Some((helper, at)) = binding.helper {
+                self.check_helper(helper, at, one)?;
+                one.helper = Some(helper);
+            }
             if let Some(ports) = &binding.sport {
                 let Part::Ports { source, .. } = &mut one.part else {
                     self.report(messages::service_without_ports(node.name.0));
@@ -377,12 +381,12 @@ impl<'a> Resolver<'a> {
     fn bind(&mut self, binding: &mut Binding, clause: &'a Clause) -> Option<()> {
         match &clause.kind {
             ClauseKind::Sport(values) => binding.sport = Some(self.read_port_list(values)?),
-            ClauseKind::Helper(name) => binding.helper = Some(*name),
+            ClauseKind::Helper(name) => binding.helper = Some((self.read_helper(*name)?, name.0)),
             ClauseKind::Ipv4 => binding.families.v6 = false,
             ClauseKind::Ipv6 => binding.families.v4 = false,
             ClauseKind::To(list) => {
                 let ends = self.ends(list, None)?;
-                let all = Addresses::union_all(ends.iter().map(|end| &end.place.addresses));
+                let all = self.addresses_of(&ends, "the destination of a service")?;
                 binding.destination = Some(all);
             }
             ClauseKind::Alias(_) | ClauseKind::Tags(_) | ClauseKind::Comment(_) => {}
@@ -390,6 +394,33 @@ impl<'a> Resolver<'a> {
                 self.report(messages::misplaced_in_service(clause));
                 return None;
             }
+        }
+        Some(())
+    }
+
+    fn read_helper(&mut self, name: Name) -> Option<Helper> {
+        let word = self.text(name.0);
+        let helper = Helper::from_name(word);
+        if helper.is_none() {
+            let known = Helper::ALL.map(Helper::name);
+            self.report(messages::unknown_word(name.0, word, "connection helper", &known));
+        }
+        helper
+    }
+
+    /// Whether a helper can read the traffic of its service.
+    fn check_helper(&mut self, helper: Helper, at: Span, one: &Traffic) -> Option<()> {
+        let reads = match &one.part {
+            Part::Ports { protocol, .. } => helper.protocols().contains(protocol),
+            Part::Any | Part::Icmp(_) | Part::Protocol(_) => false,
+        };
+        if !reads {
+            self.report(messages::wrong_helper(at, helper, &super::rules::describe(&one.part)));
+            return None;
+        }
+        if helper.families().intersection(one.families).is_empty() {
+            self.report(messages::helper_of_other_family(at, helper, None));
+            return None;
         }
         Some(())
     }
@@ -431,7 +462,7 @@ struct Binding {
     families: Families,
     sport: Option<Ports>,
     destination: Option<Addresses>,
-    helper: Option<Name>,
+    helper: Option<(Helper, Span)>,
 }
 
 impl Default for Binding {

@@ -1,9 +1,11 @@
 //! Resolution, sentence by sentence of the language.
 
-use super::policy::{Action, Hook, Item, NatKind, Part, Place, Scope};
+use super::policy::{
+    Action, Alteration, AlterationKind, Bound, Hook, Item, NatKind, Part, Place, Scope,
+};
 use super::{Policy, Resolved, resolve};
 use crate::diagnostic::{Finding, has_errors};
-use crate::net::{Family, IntervalSet, PortProtocol};
+use crate::net::{Family, Helper, IntervalSet, PortProtocol};
 use crate::source::{MemoryLoader, Sources};
 
 fn run(text: &str) -> (Resolved, Sources) {
@@ -42,12 +44,41 @@ fn hooks(text: &str) -> Vec<Vec<Hook>> {
             .iter()
             .filter_map(|flow| match flow.scope {
                 Scope::Hook(hook) => Some(hook),
-                Scope::Chain => None,
+                Scope::Chain | Scope::Arrival(_) => None,
             })
             .collect(),
-        Item::Nat(_) => Vec::new(),
+        Item::Nat(_) | Item::Alter(_) => Vec::new(),
     };
     policy(text).items.iter().map(of).collect()
+}
+
+#[test]
+fn marks_are_set_as_early_as_what_is_said_allows() {
+    const ZONES: &str = "zone wan = eth0; zone lan = eth1; zone sites = { 10.20.0.0/16 }\n";
+    let scopes = |text: &str| -> Vec<Scope> {
+        let items = policy(&format!("{ZONES}{text}")).items;
+        let Item::Alter(said) = &items[0] else { panic!("a change") };
+        said.flows.iter().map(|flow| flow.scope).collect()
+    };
+    let (input, forward) = (Scope::Hook(Hook::Input), Scope::Hook(Hook::Forward));
+    let (output, beyond) = (Scope::Hook(Hook::Output), Scope::Arrival(Bound::Elsewhere));
+    for (text, expected) in [
+        ("mark 1", vec![input]),
+        ("mark 1 from wan to self, any", vec![Scope::Arrival(Bound::Anywhere)]),
+        ("mark 1 sticky to any, self", vec![Scope::Arrival(Bound::Anywhere)]),
+        ("mark 1 from wan to 192.0.2.1@self, any", vec![input, beyond]),
+        ("mark 1 from wan to self, 192.0.2.1@lan", vec![input, forward]),
+        ("mark 1 from wan to self, sites", vec![input, beyond]),
+        ("mark 1 from wan to lan, sites", vec![beyond, forward]),
+        ("mark 1 in eth0 out eth1", vec![forward]),
+        ("forward { mark 1 }", vec![beyond]),
+        ("input { mark 1 }", vec![input]),
+        ("mark 1 from self to self, any", vec![output, output, input]),
+        ("dscp ef to any", vec![forward]),
+        ("clamp mss 1000 to self, any", vec![input, forward]),
+    ] {
+        assert_eq!(scopes(text), expected, "{text}");
+    }
 }
 
 #[test]
@@ -256,4 +287,82 @@ fn a_family_takes_its_part_of_a_service() {
     assert_eq!(rule.flows.len(), 1);
     assert_eq!(rule.flows[0].parts[0].families(), crate::net::Families::only(Family::V4));
     assert_eq!(findings("allow ping, icmpv6 echo-request ipv4")[0].0, "wrong-family");
+}
+
+/// Every rule that the warning about untracked answers asks for is one, and enough.
+#[test]
+fn the_rules_for_untracked_answers_are_enough() {
+    let text = include_str!("../../tests/cases/check/untracked-answers.fw");
+    let lost = |text: &str| {
+        let (resolved, _) = run(text);
+        assert!(!has_errors(&resolved.findings), "{text}: {:#?}", resolved.findings);
+        let found = resolved.findings.into_iter();
+        found.filter(|finding| finding.lint.name == "untracked-answers").collect::<Vec<_>>()
+    };
+    let before = lost(text);
+    assert!(before.len() >= 8, "{before:#?}");
+    let mut mended = text.to_owned();
+    for finding in &before {
+        let help = finding.help.as_deref().expect("a help");
+        for rule in help.split('`').skip(1).step_by(2) {
+            mended += rule;
+            mended.push('\n');
+        }
+    }
+    let after = lost(&mended);
+    assert!(after.is_empty(), "{mended}: {after:#?}");
+}
+
+/// The helpers that a policy assigns, each with the scopes of its flows.
+fn helpers(text: &str) -> Vec<(Helper, Vec<Scope>)> {
+    let policy = policy(text);
+    let of = |item: &Item| match item {
+        Item::Alter(Alteration { kind: AlterationKind::Helper(helper), flows, .. }) => {
+            Some((*helper, flows.iter().map(|flow| flow.scope).collect()))
+        }
+        Item::Alter(_) | Item::Rule(_) | Item::Nat(_) => None,
+    };
+    policy.items.iter().filter_map(of).collect()
+}
+
+#[test]
+fn helpers_are_assigned_where_connections_are_opened() {
+    let here = Scope::Arrival(Bound::Here);
+    let elsewhere = Scope::Arrival(Bound::Elsewhere);
+    let anywhere = Scope::Arrival(Bound::Anywhere);
+    let output = Scope::Hook(Hook::Output);
+    let zones = "zone lan = eth1 { 10.0.0.0/24 }\nzone wan = eth0\n";
+    let ftp = |rules: &str| helpers(&format!("{zones}{rules}"));
+    assert_eq!(ftp("allow ftp"), [(Helper::Ftp, vec![here])]);
+    assert_eq!(ftp("allow ftp out"), [(Helper::Ftp, vec![output])]);
+    assert_eq!(ftp("allow ftp from lan to self, wan"), [(Helper::Ftp, vec![here, elsewhere])]);
+    assert_eq!(
+        ftp("forward ftp from wan to 10.0.0.2@lan hairpin lan, self"),
+        [(Helper::Ftp, vec![here, here, output])]
+    );
+    assert_eq!(
+        ftp("forward ftp at 203.0.113.7 from wan to 10.0.0.2@lan"),
+        [(Helper::Ftp, vec![anywhere])]
+    );
+    assert_eq!(ftp("redirect ftp from lan to :2121"), [(Helper::Ftp, vec![here])]);
+    assert_eq!(
+        ftp("netmap 203.0.113.0/24 to 10.0.0.0/24 on wan\nallow ftp from wan to 10.0.0.5@lan"),
+        [(Helper::Ftp, vec![elsewhere, anywhere])]
+    );
+    assert_eq!(
+        ftp("chain a { allow ftp }\nchain b { jump a }\njump b from lan\njump a out"),
+        [(Helper::Ftp, vec![here]), (Helper::Ftp, vec![output])]
+    );
+}
+
+#[test]
+fn helpers_are_for_what_is_allowed() {
+    let none: [(Helper, Vec<Scope>); 0] = [];
+    for rule in ["drop ftp", "reject ftp", "log \"ftp \" ftp", "allow ftp state established"] {
+        assert_eq!(helpers(rule), none, "{rule}");
+    }
+    assert_eq!(helpers("chain unused { allow ftp }\njump other\nchain other { drop ftp }"), none);
+    let two = helpers("allow sip, ftp, tftp, ssh");
+    let two: Vec<Helper> = two.into_iter().map(|(helper, _)| helper).collect();
+    assert_eq!(two, [Helper::Ftp, Helper::Sip, Helper::Tftp]);
 }

@@ -4,7 +4,7 @@ use super::names::PlaceNode;
 use super::{Resolver, messages, misplaced};
 use crate::syntax::tree::{
     Clause, ClauseKind, Endpoint, EndpointKind, List, Name, PortValue, Statement, StatementKind,
-    Subject, SubjectKind,
+    Subject, SubjectKind, Verb, VerbKind,
 };
 
 impl<'a> Resolver<'a> {
@@ -40,6 +40,7 @@ impl<'a> Resolver<'a> {
             }
             match &statement.kind {
                 StatementKind::Rule(rule) => {
+                    self.check_verb(&rule.verb);
                     rule.subjects.iter().for_each(|subject| self.check_subject(subject));
                     self.check_clauses(&rule.clauses);
                 }
@@ -49,6 +50,18 @@ impl<'a> Resolver<'a> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn check_verb(&mut self, verb: &Verb) {
+        match &verb.kind {
+            VerbKind::Mark { mark, sticky } => {
+                self.read_new_mark(*mark, *sticky);
+            }
+            VerbKind::Clamp(Some(size)) => {
+                self.read_segment_size(*size);
+            }
+            _ => {}
         }
     }
 

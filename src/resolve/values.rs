@@ -128,17 +128,42 @@ impl<'a> Resolver<'a> {
         Some(macs)
     }
 
-    pub(super) fn read_mark(&mut self, mark: MarkValue) -> Option<MarkMatch> {
+    fn read_mark_and_mask(&mut self, mark: MarkValue) -> Option<(u32, u32)> {
         let value = self.read_number(mark.value.0, "mark", 0, u32::MAX)?;
         let mask = match mask_span(mark) {
             Some(span) => self.read_number(span, "mask", 0, u32::MAX)?,
             None => u32::MAX,
         };
+        Some((value, mask))
+    }
+
+    /// A mark that is set; one that stays must not be 0.
+    pub(super) fn read_new_mark(&mut self, mark: MarkValue, sticky: bool) -> Option<MarkMatch> {
+        let (value, mask) = self.read_mark_and_mask(mark)?;
+        let read = MarkMatch::new(value, mask);
+        let finding = match (read, mark.mask) {
+            (None, _) => messages::mark_not_in_mask(mark.value.0, value, mask),
+            (Some(_), Some(at)) if mask == 0 => messages::empty_mask(at.0),
+            (Some(_), _) if sticky && value == 0 => messages::sticky_nothing(mark.value.0),
+            (Some(_), _) => return read,
+        };
+        self.report(finding);
+        None
+    }
+
+    pub(super) fn read_mark(&mut self, mark: MarkValue) -> Option<MarkMatch> {
+        let (value, mask) = self.read_mark_and_mask(mark)?;
         let read = MarkMatch::new(value, mask);
         if read.is_none() {
             self.report(messages::mark_outside_mask(mark.value.0, value, mask));
         }
         read
+    }
+
+    /// What `clamp mss` sets.
+    pub(super) fn read_segment_size(&mut self, value: Value) -> Option<u16> {
+        let read = self.read_number(value.0, "segment size", 1, MAX_SEGMENT)?;
+        u16::try_from(read).ok()
     }
 
     /// A class by its name or number.
@@ -244,6 +269,10 @@ impl<'a> Resolver<'a> {
         Some(said)
     }
 }
+
+/// The largest size that the TCPMSS target takes: beside it the headers of tcp and IPv4 fit into the
+/// longest packet.
+const MAX_SEGMENT: u32 = 65_535 - 40;
 
 /// The levels of syslog by name, 0 first.
 const LOG_LEVELS: &[&str] =

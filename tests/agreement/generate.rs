@@ -26,10 +26,14 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// One to three members, by commas.
+    /// One to three members, by commas. What is excluded is excluded from one of them.
     fn list(&mut self, from: &[&str]) -> String {
         let count = 1 + self.below(3);
-        let members: Vec<&str> = (0..count).map(|_| self.pick(from)).collect();
+        let grouped = |member: &str| match member.contains(" except ") {
+            true if count > 1 => format!("({member})"),
+            true | false => member.to_owned(),
+        };
+        let members: Vec<String> = (0..count).map(|_| grouped(self.pick(from))).collect();
         members.join(", ")
     }
 }
@@ -47,7 +51,12 @@ let web = 192.0.2.10@dmz
 let both = 10.0.0.2@lan, fd00:1::2@lan
 let three = 10.1.0.0/16, 10.3.0.0/16, 10.5.0.0/16
 let four = 10.2.0.0/16, 10.4.0.0/16, 10.6.0.0/16, 10.8.0.1
+set banned dynamic timeout 1h
+set nets dynamic size 1000
+set few = 10.1.0.0/16, 2001:db8:b::/48
 service shop = tcp 8080, 8443-8449, udp 9000
+service phone = tcp 5060-5062, udp 5060 helper sip
+service chat = tcp 6667 helper irc
 service many = tcp 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29-31, 33-35, 37, 39-50
 def open(what, whence) { allow what from whence; from whence to dmz { allow what } }
 ";
@@ -77,10 +86,14 @@ const SUBJECTS: &[&str] = &[
     "udp any",
     "icmp any",
     "wireguard(51821)",
+    "ftp",
+    "ftp, phone",
+    "chat",
     "any",
 ];
 
-const TCP_SUBJECTS: &[&str] = &["ssh", "tcp 80, 443", "tcp any", "tcp 1000-2000", "smtp, imaps"];
+const TCP_SUBJECTS: &[&str] =
+    &["ssh", "tcp 80, 443", "tcp any", "tcp 1000-2000", "smtp, imaps", "ftp", "ftp(2121)"];
 
 const SOURCES: &[&str] = &[
     "lan",
@@ -99,6 +112,13 @@ const SOURCES: &[&str] = &[
     "sites",
     "198.51.100.5-198.51.100.9",
     "lan except 10.0.0.5",
+    "crowd",
+    "crowd except 10.0.0.66",
+    "any except crowd",
+    "banned",
+    "lan except banned",
+    "nets, few",
+    "any except (crowd, nets, 10.2.0.0/16)",
 ];
 
 const DESTINATIONS: &[&str] = &[
@@ -114,7 +134,15 @@ const DESTINATIONS: &[&str] = &[
     "vpn",
     "any except 10.0.0.0/8",
     "both",
+    "crowd@dmz",
+    "banned@wan",
+    "any except crowd",
+    "any except nets",
 ];
+
+/// What the clock decides.
+pub const WINDOWS: [&str; 3] =
+    ["during 09:00-17:30 mon-fri", "during sat, sun local", "during 22:00-06:00"];
 
 const CONDITIONS: &[&str] = &[
     "state new",
@@ -127,9 +155,9 @@ const CONDITIONS: &[&str] = &[
     "dscp ef",
     "dscp 4",
     "via ipsec",
-    "during 09:00-17:30 mon-fri",
-    "during sat, sun local",
-    "during 22:00-06:00",
+    WINDOWS[0],
+    WINDOWS[1],
+    WINDOWS[2],
     "sport 1024-65535",
     "ipv4",
     "ipv6",
@@ -146,10 +174,41 @@ const CONDITIONS: &[&str] = &[
     "in wan",
 ];
 
+/// What fills sets.
+const ADDS: [&str; 2] = ["add source to banned", "add source/24,/56 to nets for 10m"];
+
+/// What a statement that changes packets may ask for: it goes on, so it neither counts nor logs.
+const SIMPLE_CONDITIONS: &[&str] = &[
+    "state new",
+    "state invalid, untracked",
+    "mark 0x10/0xff",
+    "mark 7",
+    "mark 0/0xf0",
+    "length 100-200",
+    "ttl 64",
+    "sport 1024-65535",
+    "ipv4",
+    "ipv6",
+    "comment \"changed\"",
+    "in eth1",
+    "in wan",
+];
+
+const MARKS: &[&str] = &[
+    "mark 7",
+    "mark 0x10/0xff",
+    "mark 0/0xf0",
+    "mark 0x10/0xff",
+    "mark 1 sticky",
+    "mark 0x20/0xf0 sticky",
+    "mark 0x10/0xff sticky",
+];
+
 /// A policy. Most are valid; those that are not are for the compiler to refuse.
 pub fn policy(seed: u64) -> String {
     let mut random = Random::new(seed);
     let mut text = String::from(DEFINITIONS);
+    let _ = writeln!(text, "set crowd = {}", crowd());
     if random.once_in(3) {
         let verdict = random.pick(&["allow", "drop", "reject"]);
         let direction = random.pick(&["input", "forward", "output", "input, forward"]);
@@ -165,7 +224,7 @@ pub fn policy(seed: u64) -> String {
     }
     text += "chain guard {\n";
     for _ in 0..random.below(4) {
-        let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \""]);
+        let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \"", ADDS[0]]);
         let _ = writeln!(text, "    {rule}");
     }
     text += "}\nchain gate {\n";
@@ -180,15 +239,36 @@ pub fn policy(seed: u64) -> String {
     text
 }
 
+/// More networks than are written into the rules, so that the kernel keeps them as a set.
+fn crowd() -> String {
+    let v4 = (0..40).map(|number| format!("10.0.0.{}", 2 * number));
+    let v6 = (0..3).map(|number| format!("fd00:1::{number}:0/112"));
+    let range = ["198.51.100.5-198.51.100.77".to_owned()];
+    v4.chain(v6).chain(range).collect::<Vec<_>>().join(", ")
+}
+
 fn statement(random: &mut Random, text: &mut String, indent: &str) {
-    match random.below(12) {
+    match random.below(14) {
         0..=6 => {
             let rule = rule(random);
             let _ = writeln!(text, "{indent}{rule}");
         }
+        7 if random.once_in(2) => {
+            // What is added is asked for.
+            let (add, set) =
+                if random.once_in(2) { (ADDS[0], "banned") } else { (ADDS[1], "nets") };
+            let _ = writeln!(text, "{indent}{add} {}", random.pick(SUBJECTS));
+            let rule = chain_rule(random, &["drop", "allow", "reject"]);
+            let rule = rule.split(" from ").next().unwrap_or_default();
+            let _ = writeln!(text, "{indent}{rule} from {set}");
+        }
         8 => {
             let (what, whence) = (random.pick(SUBJECTS), random.pick(SOURCES));
             let _ = writeln!(text, "{indent}open(({what}), ({whence}))");
+        }
+        7 => {
+            let notrack = notrack(random);
+            let _ = writeln!(text, "{indent}{notrack}");
         }
         9 if indent.len() < 8 => {
             let head = match random.below(4) {
@@ -203,6 +283,10 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             }
             let _ = writeln!(text, "{indent}}}");
         }
+        12 | 13 => {
+            let change = change(random);
+            let _ = writeln!(text, "{indent}{change}");
+        }
         _ => {
             let nat = nat(random);
             let _ = writeln!(text, "{indent}{nat}");
@@ -216,13 +300,13 @@ fn chain_rule(random: &mut Random, verbs: &[&str]) -> String {
     if random.once_in(2) {
         let _ = write!(rule, " from {}", random.list(SOURCES));
     }
-    conditions(random, &mut rule, 3);
+    conditions(random, &mut rule, 3, CONDITIONS);
     rule
 }
 
-fn conditions(random: &mut Random, rule: &mut String, once_in: usize) {
+fn conditions(random: &mut Random, rule: &mut String, once_in: usize, from: &[&str]) {
     while random.once_in(once_in) {
-        let condition = random.pick(CONDITIONS);
+        let condition = random.pick(from);
         let word = condition.split(' ').next().unwrap_or_default();
         if !rule.contains(&format!(" {word} ")) {
             let _ = write!(rule, " {condition}");
@@ -235,6 +319,9 @@ fn rule(random: &mut Random) -> String {
         "allow",
         "allow",
         "allow",
+        "allow",
+        "allow",
+        "allow",
         "drop",
         "drop",
         "reject",
@@ -243,6 +330,8 @@ fn rule(random: &mut Random) -> String {
         "jump guard",
         "jump gate",
         "goto guard",
+        ADDS[0],
+        ADDS[1],
     ]);
     let mut rule = match random.below(8) {
         0 => {
@@ -276,8 +365,66 @@ fn rule(random: &mut Random) -> String {
             }
         }
     }
-    conditions(random, &mut rule, 3);
+    conditions(random, &mut rule, 3, CONDITIONS);
     rule
+}
+
+/// Ends that are addresses, wherever a packet goes.
+const UNTRACKED: &[&str] =
+    &["dmz", "admins", "staff", "any", "10.0.0.7", "sites", "lan", "any except 10.0.0.66"];
+
+fn notrack(random: &mut Random) -> String {
+    let subject = random.pick(&[
+        "dns",
+        "ftp",
+        "ping",
+        "any",
+        "udp any",
+        "tcp 80",
+        "shop",
+        "proto gre",
+        "mdns",
+    ]);
+    let family = random.pick(&["", "", "", " ipv4", " ipv6"]);
+    match random.below(4) {
+        0 => format!("notrack {subject} from self{family}"),
+        1 => format!("notrack {subject} from {}{family}", random.pick(SOURCES)),
+        2 => format!("notrack {subject} out sport 1024-65535{family}"),
+        _ => {
+            let to = random.pick(&["dmz", "any", "self, dmz", "sites", "web", "self"]);
+            format!("notrack {subject} from {} to {to}{family}", random.list(UNTRACKED))
+        }
+    }
+}
+
+fn change(random: &mut Random) -> String {
+    let mut change = match random.below(6) {
+        0 => {
+            let class = random.pick(&["ef", "af11", "0", "63"]);
+            format!("dscp {class} {}, {}", random.pick(SUBJECTS), random.pick(SUBJECTS))
+        }
+        1 => {
+            let size = random.pick(&["", " 1360"]);
+            format!("clamp mss{size} {}", random.pick(TCP_SUBJECTS))
+        }
+        2 => random.pick(MARKS).to_owned(),
+        _ => format!("{} {}", random.pick(MARKS), random.pick(SUBJECTS)),
+    };
+    match random.below(5) {
+        0 => change += " out",
+        1 => {
+            let _ = write!(change, " from self to {}", random.list(DESTINATIONS));
+        }
+        2 => {
+            let _ = write!(change, " from {} to self, any", random.list(SOURCES));
+        }
+        _ => {
+            let (from, to) = (random.list(SOURCES), random.list(DESTINATIONS));
+            let _ = write!(change, " from {from} to {to}");
+        }
+    }
+    conditions(random, &mut change, 4, SIMPLE_CONDITIONS);
+    change
 }
 
 fn nat(random: &mut Random) -> String {

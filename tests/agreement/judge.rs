@@ -4,11 +4,13 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 use palisade::analyze::trace::{Outcome, trace};
-use palisade::meaning::{BaseChain, Decision, Meaning, Question, Translation, traverses_nat};
+use palisade::meaning::{
+    BaseChain, Change, Decision, Meaning, Question, Translation, traverses_nat,
+};
 use palisade::net::Family;
 use palisade::packet::Packet;
 use palisade::resolve::policy::{LimitKind, RejectWith};
-use palisade::ruleset::{ChainPolicy, MatchKind, RejectType, Ruleset, TableName};
+use palisade::ruleset::{ChainPolicy, MatchKind, RejectType, Ruleset, TableName, Target};
 
 /// How the oracle answers whether a limit has room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,10 @@ impl Answers {
 struct Fate {
     verdict: String,
     logs: Vec<(Option<String>, u8)>,
+    /// What was made of the packet, in order.
+    changes: Vec<String>,
+    /// The mark, that of the connection and the class with which it goes on.
+    left: (u32, u32, u8),
     /// Which limits were asked, when all have room: each takes from an allowance.
     asked: Vec<String>,
 }
@@ -76,8 +82,15 @@ fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) 
         answers.answer(&key)
     });
     let logs = found.logs().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level.0));
-    let logs = logs.collect();
-    Fate { verdict: decision(&found.decision, packet.family()), logs, asked: tidy(asked, answers) }
+    let added = found.added().map(|set| format!("added to {set}"));
+    Fate {
+        verdict: decision(&found.decision, packet.family()),
+        logs: logs.collect(),
+        // Sets are filled in the filter, and all else is changed elsewhere.
+        changes: once(found.changes().flat_map(meant_change).chain(added).collect()),
+        left: left(&found.packet),
+        asked: tidy(asked, answers),
+    }
 }
 
 fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -> Fate {
@@ -88,6 +101,12 @@ fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -
         BaseChain::FilterInput => (TableName::Filter, "INPUT"),
         BaseChain::FilterForward => (TableName::Filter, "FORWARD"),
         BaseChain::FilterOutput => (TableName::Filter, "OUTPUT"),
+        BaseChain::ManglePrerouting => (TableName::Mangle, "PREROUTING"),
+        BaseChain::MangleInput => (TableName::Mangle, "INPUT"),
+        BaseChain::MangleForward => (TableName::Mangle, "FORWARD"),
+        BaseChain::MangleOutput => (TableName::Mangle, "OUTPUT"),
+        BaseChain::RawPrerouting => (TableName::Raw, "PREROUTING"),
+        BaseChain::RawOutput => (TableName::Raw, "OUTPUT"),
     };
     let table = ruleset.table(table).expect("every table is there");
     let mut asked = Vec::new();
@@ -102,8 +121,51 @@ fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -
         answers.answer(&key)
     });
     let logs = found.logs.iter().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level));
-    let logs = logs.collect();
-    Fate { verdict: outcome(&found.outcome, base), logs, asked: tidy(asked, answers) }
+    Fate {
+        verdict: outcome(&found.outcome, base),
+        logs: logs.collect(),
+        changes: once(found.changes.iter().map(done_change).collect()),
+        left: left(&found.packet),
+        asked: tidy(asked, answers),
+    }
+}
+
+/// Rules may change a packet again to what it is already.
+fn once(mut changes: Vec<String>) -> Vec<String> {
+    changes.dedup();
+    changes
+}
+
+fn left(packet: &Packet) -> (u32, u32, u8) {
+    (packet.mark, packet.connection_mark, packet.dscp)
+}
+
+fn meant_change(change: Change) -> Vec<String> {
+    match change {
+        Change::Mark(mark) => vec![format!("mark {mark:?}")],
+        Change::StickyMark(mark) => {
+            vec![format!("mark {mark:?}"), format!("connection {mark:?}")]
+        }
+        Change::RestoredMark(mask) => vec![format!("restored {mask:#x}")],
+        Change::Dscp(dscp) => vec![format!("class {dscp}")],
+        Change::Mss(size) => vec![format!("segments {size:?}")],
+        Change::Untracked => vec!["untracked".to_owned()],
+        Change::Helper(helper) => vec![format!("helper {helper}")],
+    }
+}
+
+fn done_change(target: &Target) -> String {
+    match target {
+        Target::SetMark(mark) => format!("mark {mark:?}"),
+        Target::SetConnmark(mark) => format!("connection {mark:?}"),
+        Target::RestoreMark(mask) => format!("restored {mask:#x}"),
+        Target::SetDscp(dscp) => format!("class {dscp}"),
+        Target::Tcpmss(size) => format!("segments {size:?}"),
+        Target::Notrack => "untracked".to_owned(),
+        Target::Helper(helper) => format!("helper {helper}"),
+        Target::AddSource { set, .. } => format!("added to {}", set.name),
+        other => panic!("{other:?} changes nothing"),
+    }
 }
 
 /// Connection limits may be asked before or after rates, so what is asked is compared only where

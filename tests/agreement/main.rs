@@ -22,10 +22,9 @@ use judge::{Answers, disagreement};
 const PROBES: usize = 60;
 
 /// A policy compiled both ways; `None` when it is refused.
-fn compile(text: &str) -> Option<(Meaning, Lowered)> {
+fn compile(text: &str, mut loader: MemoryLoader) -> Option<(Meaning, Lowered)> {
     let mut sources = Sources::new();
     let root = sources.add("policy.fw", text);
-    let mut loader = MemoryLoader::default();
     let resolved = resolve(root, &mut sources, &mut loader);
     if has_errors(&resolved.findings) {
         return None;
@@ -34,8 +33,8 @@ fn compile(text: &str) -> Option<(Meaning, Lowered)> {
 }
 
 /// Probes one policy; says what disagrees, with what is needed to see it again.
-fn judge(text: &str, seed: u64) -> Option<Result<usize, String>> {
-    let (meaning, lowered) = compile(text)?;
+fn judge(text: &str, loader: MemoryLoader, seed: u64) -> Option<Result<usize, String>> {
+    let (meaning, lowered) = compile(text, loader)?;
     let mut judged = 0;
     for (family, ruleset) in [(Family::V4, &lowered.v4), (Family::V6, &lowered.v6)] {
         for base in BaseChain::ALL {
@@ -54,16 +53,30 @@ fn judge(text: &str, seed: u64) -> Option<Result<usize, String>> {
     Some(Ok(judged))
 }
 
+/// The policies below a folder of the project.
 fn policies_below(folder: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join(folder)];
+    files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), "fw")
+}
+
+/// The lists of sets that stand beside a policy or below it.
+fn lists_beside(policy: &Path) -> MemoryLoader {
+    let folder = policy.parent().expect("a file is in a folder");
+    let named = |path: PathBuf| {
+        let name = path.strip_prefix(folder).expect("it is below").to_str()?.to_owned();
+        Some((name, fs::read_to_string(&path).ok()?))
+    };
+    MemoryLoader::new(files_below(folder, "netset").into_iter().filter_map(named))
+}
+
+fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut folders = vec![folder.to_owned()];
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.expect("readable").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "fw") {
+            } else if path.extension().is_some_and(|found| found == ending) {
                 found.push(path);
             }
         }
@@ -78,7 +91,7 @@ fn written_policies_agree() {
     for path in policies_below("examples").into_iter().chain(policies_below("tests/cases")) {
         // A file that is not UTF-8 is a case of its own.
         let Ok(text) = fs::read_to_string(&path) else { continue };
-        match judge(&text, 7) {
+        match judge(&text, lists_beside(&path), 7) {
             Some(Ok(_)) => compiled += 1,
             Some(Err(fault)) => panic!("{}: {fault}", path.display()),
             None => {}
@@ -93,7 +106,7 @@ fn generated_policies_agree() {
     let seeds: u64 = seeds.unwrap_or(400);
     let (mut valid, mut judged) = (0u64, 0);
     for seed in 0..seeds {
-        match judge(&generate::policy(seed), seed) {
+        match judge(&generate::policy(seed), MemoryLoader::default(), seed) {
             Some(Ok(probes)) => {
                 valid += 1;
                 judged += probes;

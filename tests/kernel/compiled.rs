@@ -27,7 +27,7 @@ pub fn compile(policy: &Path) -> Option<Compiled> {
         _ => panic!("{}: {output:?}", policy.display()),
     }
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("was written");
-    let rules = Rules { v4: read("rules.v4"), v6: read("rules.v6") };
+    let rules = Rules { sets: read("ipsets"), v4: read("rules.v4"), v6: read("rules.v6") };
     Some(Compiled { rules, nft: native(policy) })
 }
 
@@ -39,9 +39,16 @@ pub fn example(name: &str) -> Rules {
 
 /// A policy that a test writes.
 pub fn policy(text: &str) -> Compiled {
+    policy_with(text, &[])
+}
+
+/// The same, with files beside it.
+pub fn policy_with(text: &str, files: &[(&str, &str)]) -> Compiled {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("policy.fw");
-    fs::write(&path, text).expect("a temporary file can be written");
+    for (name, text) in files.iter().chain(&[("policy.fw", text)]) {
+        fs::write(folder.path().join(name), text).expect("a temporary file can be written");
+    }
     compile(&path).unwrap_or_else(|| panic!("refused:\n{text}"))
 }
 

@@ -1,14 +1,17 @@
 //! A ruleset with every match and target of the model.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use palisade::net::address::to_number;
 use palisade::net::{
-    Account, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, Mac, MarkMatch, Prefix,
-    Protocol, Rate, TcpFlags,
+    Account, Addresses, CtState, CtStates, Dscp, Family, FlagMatch, Helper, IcmpType, Interface,
+    Mac, MarkMatch, PortProtocol, Prefix, Protocol, Rate, TcpFlags,
 };
+use palisade::packet::opaque::SetSide;
 use palisade::ruleset::{
-    Chain, ChainPolicy, Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, RejectType, Rule,
-    Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, Conntrack, DynamicSet, HashKey, Hashlimit, KernelSet, Match, MatchKind,
+    Origin, RejectType, Rule, Ruleset, SetContent, Table, TableName, Target,
 };
 
 pub const HOSTILE: &[&str] = &[
@@ -71,9 +74,30 @@ pub fn places(family: Family) -> Places {
     Places { family, net: prefix(net), host: prefix(host), low, high }
 }
 
+fn set(places: &Places, name: &str, content: SetContent) -> Arc<KernelSet> {
+    let family = places.family;
+    let ending = if family == Family::V4 { "v4" } else { "v6" };
+    let name = format!("{name}.{ending}").into();
+    Arc::new(KernelSet { name, family, content, origin: Origin::Default(None) })
+}
+
+/// A set with a network and a range.
+fn addresses(places: &Places) -> Arc<KernelSet> {
+    let [low, high] = [places.low, places.high].map(to_number);
+    let range = Addresses::range(places.family, low, high);
+    set(places, "Fixed-1_", SetContent::Static(range.union(&places.host.into())))
+}
+
+/// A set that rules fill with networks of this length.
+fn filled(places: &Places, name: &str, length: u8) -> Arc<KernelSet> {
+    let dynamic = DynamicSet { timeout: 60, size: 100, length };
+    set(places, name, SetContent::Dynamic(dynamic))
+}
+
 /// Conditions that can be negated, each in the place of a filter INPUT or OUTPUT rule.
 fn plain(places: &Places) -> Vec<MatchKind> {
-    let mark = |value, mask| MatchKind::Mark(MarkMatch::new(value, mask).expect("within"));
+    let mark = |value, mask| MatchKind::Mark(mark_match(value, mask));
+    let connmark = |value, mask| MatchKind::Connmark(mark_match(value, mask));
     let ct = |conntrack| MatchKind::Conntrack(conntrack);
     let of = |list: &[CtState]| Conntrack { states: states(list), ..Conntrack::default() };
     vec![
@@ -85,6 +109,10 @@ fn plain(places: &Places) -> Vec<MatchKind> {
         MatchKind::Protocol(Protocol::new(253).expect("not zero")),
         MatchKind::SourceRange(places.low, places.high),
         MatchKind::DestinationRange(places.low, places.high),
+        MatchKind::Set { set: addresses(places), side: SetSide::Source },
+        MatchKind::Set { set: addresses(places), side: SetSide::Destination },
+        MatchKind::Set { set: filled(places, "filled", 24), side: SetSide::Source },
+        MatchKind::Set { set: filled(places, "filled", 24), side: SetSide::Destination },
         MatchKind::DestinationLocal,
         ct(of(&[CtState::New])),
         ct(of(&[CtState::Established, CtState::Related])),
@@ -96,6 +124,8 @@ fn plain(places: &Places) -> Vec<MatchKind> {
         MatchKind::Mac(Mac([0, 0x16, 0x3e, 0, 0xab, 1])),
         mark(0, u32::MAX),
         mark(0x10, 0xff),
+        connmark(0, u32::MAX),
+        connmark(0x20, 0xf0),
         MatchKind::Length(0, 100),
         MatchKind::Length(64, 64),
         MatchKind::Length(0, u16::MAX),
@@ -105,6 +135,10 @@ fn plain(places: &Places) -> Vec<MatchKind> {
         MatchKind::Connlimit { count: 3, mask: 0 },
         hashlimit(places.family, "each", "5/minute", 5, vec![HashKey::SourceAddress], None),
     ]
+}
+
+fn mark_match(value: u32, mask: u32) -> MarkMatch {
+    MarkMatch::new(value, mask).expect("within")
 }
 
 pub fn hashlimit(
@@ -326,6 +360,12 @@ fn input(places: &Places) -> Vec<Rule> {
     {
         rules.push(rule(Vec::new(), target));
     }
+    for set in [filled(places, "filled", 24), filled(places, "whole", family.bits())] {
+        for timeout in [None, Some(30)] {
+            let set = set.clone();
+            rules.push(rule(Vec::new(), Target::AddSource { set, timeout }));
+        }
+    }
     rules
 }
 
@@ -400,6 +440,50 @@ fn nat(places: &Places) -> Table {
     table(TableName::Nat, &[("PREROUTING", pre), ("POSTROUTING", post)], own)
 }
 
+fn mangle() -> Table {
+    let marks = || [(0x10, 0xff), (0, 0xf0), (0x20, u32::MAX)].map(|(a, b)| mark_match(a, b));
+    let mut pre: Vec<Rule> = Vec::new();
+    pre.extend([u32::MAX, 0xff00].map(|mask| rule(Vec::new(), Target::RestoreMark(mask))));
+    pre.extend(marks().map(|mark| rule(Vec::new(), Target::SetMark(mark))));
+    pre.extend(marks().map(|mark| rule(Vec::new(), Target::SetConnmark(mark))));
+    let classes = [0, 1, 10, 46, Dscp::MAX].map(|code| Dscp::new(code).expect("a class"));
+    let classes = classes.map(|class| rule(Vec::new(), Target::SetDscp(class)));
+    let of = TcpFlags::from_bits;
+    let syn = FlagMatch::new(TcpFlags::SYN, of(0x06)).expect("a subset");
+    let opening = || vec![yes(MatchKind::Protocol(Protocol::TCP)), yes(MatchKind::TcpFlags(syn))];
+    let sizes = [None, Some(1), Some(1360), Some(65_495)];
+    let sizes = sizes.map(|size| rule(opening(), Target::Tcpmss(size)));
+    let output = vec![rule(vec![yes(MatchKind::Ttl(9))], Target::Accept)];
+    let chains = [
+        ("PREROUTING", pre),
+        ("INPUT", classes.into()),
+        ("FORWARD", sizes.into()),
+        ("OUTPUT", output),
+    ];
+    table(TableName::Mangle, &chains, Vec::new())
+}
+
+/// What conntrack is told, with every helper that the family has.
+fn raw(family: Family) -> Table {
+    let helpers = Helper::ALL.into_iter().filter(|helper| helper.families().contains(family));
+    let rules = helpers.flat_map(|helper| {
+        let each = move |protocol: &PortProtocol| {
+            let protocol = yes(MatchKind::Protocol(protocol.protocol()));
+            let port = yes(MatchKind::DestinationPort(1000, 1000));
+            rule(vec![protocol, port], Target::Helper(helper))
+        };
+        helper.protocols().iter().map(each)
+    });
+    let rules: Vec<Rule> = rules.collect();
+    let told = vec![
+        rule(vec![yes(MatchKind::Ttl(9))], Target::Accept),
+        rule(vec![yes(MatchKind::Ttl(10))], Target::Notrack),
+        rule(vec![yes(MatchKind::Ttl(11))], Target::Jump("helped".into())),
+    ];
+    let own = vec![chain("helped", None, rules.clone())];
+    table(TableName::Raw, &[("PREROUTING", told), ("OUTPUT", rules)], own)
+}
+
 /// All four tables with every kind of match and target, negated where that can be said.
 pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
     let places = places(family);
@@ -410,10 +494,12 @@ pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
         &[("INPUT", input(&places)), ("FORWARD", logs(log_prefixes)), ("OUTPUT", owners())],
         own,
     );
-    let marked = vec![rule(vec![yes(MatchKind::Ttl(9))], Target::Accept)];
-    let mangle = table(TableName::Mangle, &[("OUTPUT", marked.clone())], Vec::new());
-    let raw = table(TableName::Raw, &[("PREROUTING", marked)], Vec::new());
-    Ruleset { family, tables: vec![filter, nat(&places), mangle, raw] }
+    let sets = vec![
+        addresses(&places),
+        filled(&places, "filled", 24),
+        filled(&places, "whole", family.bits()),
+    ];
+    Ruleset { family, tables: vec![filter, nat(&places), mangle(), raw(family)], sets }
 }
 
 pub fn yes(kind: MatchKind) -> Match {

@@ -4,7 +4,8 @@
 //! Each wire ends in `outside`, whose raw sockets write whole packets. A packet leaves the router
 //! by the wire that its class names, so that every pair of interfaces can be tried with every
 //! destination. The router writes down who comes by, in sets of an nft table of its own: first of
-//! all chains (`asked`, with what the packet looks like by then), and after all chains (`passed`).
+//! all chains (`asked`, with what the packet looks like by then), behind those that change packets
+//! (`changed`), and after all chains (`passed`).
 //! There each packet ends, before its connection is remembered; so packets have nothing to do with
 //! each other, and no answer is ever sent.
 
@@ -15,7 +16,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockProtocol, SockType, setsockopt, socket, sockopt,
 };
-use palisade::net::{CtState, Family, Mac};
+use palisade::net::{CtState, Dscp, Family, Mac};
 use palisade::packet::Packet;
 use serde_json::Value;
 
@@ -50,6 +51,7 @@ pub struct Ground {
 #[derive(Debug, Default, Clone)]
 pub struct Sighting {
     pub asked: Option<Asked>,
+    pub changed: Changed,
     /// The source with which it was let through all chains.
     pub passed: Option<IpAddr>,
 }
@@ -61,6 +63,15 @@ pub struct Asked {
     /// Where it is to leave; `None` when it is for the router itself.
     pub outgoing: Option<String>,
     pub destination: IpAddr,
+}
+
+/// What the chains before the filter made of a packet.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Changed {
+    pub mark: u32,
+    /// 0 too where it has no connection.
+    pub connection_mark: u32,
+    pub dscp: u8,
 }
 
 impl Ground {
@@ -113,24 +124,48 @@ impl Ground {
             serde_json::from_str(&listed.expect("the table is there")).expect("nft writes JSON");
         let mut seen: BTreeMap<(Family, u16), Sighting> = BTreeMap::new();
         for set in listed["nftables"].as_array().into_iter().flatten().map(|entry| &entry["set"]) {
-            let asked = set["name"].as_str().is_some_and(|name| name.starts_with("asked"));
+            let name = set["name"].as_str().unwrap_or_default();
             for element in set["elem"].as_array().into_iter().flatten() {
                 let parts = &element["concat"];
                 let text = |index: usize| parts[index].as_str().unwrap_or_default();
-                let cookie = parts[0].as_u64().and_then(|cookie| u16::try_from(cookie).ok());
-                let cookie = cookie.unwrap_or_else(|| panic!("{element} is no sighting"));
+                let number = |index: usize| {
+                    let number =
+                        parts[index].as_u64().and_then(|number| u32::try_from(number).ok());
+                    number.unwrap_or_else(|| panic!("{element} is no sighting"))
+                };
+                // In IPv6 it may be a whole word that ends in the flow label.
+                let cookie = u16::try_from(number(0) & 0xffff).expect("16 bits");
                 let address: IpAddr = text(1).parse().expect("an address");
                 let sighting = seen.entry((Family::of(address), cookie)).or_default();
-                if asked {
+                if name.starts_with("asked") {
                     let state = CtState::from_name(text(2)).expect("a state");
                     let outgoing = Some(text(3).to_owned()).filter(|name| !name.is_empty());
                     sighting.asked = Some(Asked { state, outgoing, destination: address });
+                } else if name.starts_with("changed") {
+                    sighting.changed.mark = number(2);
+                    sighting.changed.dscp = match address {
+                        IpAddr::V4(_) => class_of(&parts[3]),
+                        IpAddr::V6(_) => u8::try_from(number(0) >> 22 & 0x3f).ok(),
+                    }
+                    .unwrap_or_else(|| panic!("{element} has no class"));
+                } else if name.starts_with("connection") {
+                    sighting.changed.connection_mark = number(2);
                 } else {
                     sighting.passed = Some(address);
                 }
             }
         }
         seen
+    }
+}
+
+/// A class as nft writes it: by name, where it has one.
+fn class_of(value: &Value) -> Option<u8> {
+    match value.as_str() {
+        // Its own word for `le`.
+        Some("lephb") => Some(1),
+        Some(name) => Dscp::from_name(name).map(Dscp::code),
+        None => u8::try_from(value.as_u64()?).ok(),
     }
 }
 
@@ -182,15 +217,27 @@ table inet deaf {
 }
 ";
 
+// nft 1.0.6 takes the class of IPv6 for a key in the wrong byte order, so there the whole first word
+// of the header is kept: version, class and flow label.
 const OBSERVER: &str = "
 table inet observer {
     set asked4 { typeof ip id . ip daddr . ct state . meta oifname; flags dynamic; size 65535; }
     set asked6 { typeof ip6 flowlabel . ip6 daddr . ct state . meta oifname; flags dynamic; size 65535; }
+    set changed4 { typeof ip id . ip saddr . meta mark . ip dscp; flags dynamic; size 65535; }
+    set changed6 { typeof @nh,0,32 . ip6 saddr . meta mark; flags dynamic; size 65535; }
+    set connection4 { typeof ip id . ip saddr . ct mark; flags dynamic; size 65535; }
+    set connection6 { typeof ip6 flowlabel . ip6 saddr . ct mark; flags dynamic; size 65535; }
     set passed4 { typeof ip id . ip saddr; flags dynamic; size 65535; }
     set passed6 { typeof ip6 flowlabel . ip6 saddr; flags dynamic; size 65535; }
     chain asked {
         update @asked4 { ip id . ip daddr . ct state . meta oifname }
         update @asked6 { ip6 flowlabel . ip6 daddr . ct state . meta oifname }
+    }
+    chain changed {
+        update @changed4 { ip id . ip saddr . meta mark . ip dscp }
+        update @changed6 { @nh,0,32 . ip6 saddr . meta mark }
+        update @connection4 { ip id . ip saddr . ct mark }
+        update @connection6 { ip6 flowlabel . ip6 saddr . ct mark }
     }
     chain passed {
         update @passed4 { ip id . ip saddr }
@@ -199,6 +246,8 @@ table inet observer {
     }
     chain input_first { type filter hook input priority -10000; jump asked; }
     chain forward_first { type filter hook forward priority -10000; jump asked; }
+    chain input_changed { type filter hook input priority -100; jump changed; }
+    chain forward_changed { type filter hook forward priority -100; jump changed; }
     chain input_last { type filter hook input priority 10000; jump passed; }
     chain postrouting_last { type filter hook postrouting priority 10000; jump passed; }
     chain silence { type filter hook output priority -10000; drop; }

@@ -29,5 +29,5 @@ pub fn published() -> Rules {
 }
 
 fn rules(v4: &str, v6: &str) -> Rules {
-    Rules { v4: v4.to_owned(), v6: v6.to_owned() }
+    Rules { sets: String::new(), v4: v4.to_owned(), v6: v6.to_owned() }
 }

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use palisade::meaning::{BaseChain, Decision, Meaning, Question, Translation};
+use palisade::meaning::{BaseChain, Change, Decision, Meaning, Question, Translation};
 use palisade::net::address::{from_number, to_number};
-use palisade::net::{Family, Prefix};
+use palisade::net::{CtState, Family, Prefix};
 use palisade::packet::{Original, Packet, Payload};
 
-use crate::ground::{Asked, LINKS, Sighting, is_local};
+use crate::ground::{Asked, Changed, LINKS, Sighting, is_local};
+use crate::members::Members;
 
 /// How a packet ended, as it was meant to.
 #[derive(Clone, Copy)]
@@ -23,28 +24,51 @@ pub enum End {
     Limited,
 }
 
-/// What became of a packet, when that is what is meant.
-pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<End, String> {
+/// What became of a packet, when that is what is meant. `members` is what dynamic sets hold before it,
+/// and then after it.
+pub fn judge(
+    meaning: &Meaning,
+    members: &mut Members,
+    packet: &Packet,
+    sighting: &Sighting,
+) -> Result<End, String> {
     let Some(asked) = &sighting.asked else {
         let strange = sighting.passed.is_some();
         return if strange { Err("passed and never asked".to_owned()) } else { Ok(End::Unasked) };
     };
-    let mut packet = Packet { state: asked.state, ..packet.clone() };
+    let mut packet = packet.clone();
+    if !members.tell(&mut packet) {
+        return Ok(End::Limited);
+    }
+    is_tracked_so(meaning, &packet, asked.state)?;
+    packet.state = asked.state;
     let sent = (packet.source, packet.destination);
-    let Some(translation) = traced(meaning, BaseChain::NatPrerouting, &packet) else {
+    change(meaning, BaseChain::ManglePrerouting, &mut packet);
+    let Some(translation) = traced(meaning, members, BaseChain::NatPrerouting, &packet) else {
         return Ok(End::Limited);
     };
     translate(&mut packet, &translation, asked)?;
+    if !members.tell(&mut packet) {
+        return Ok(End::Limited);
+    }
     packet.outgoing = asked.outgoing.as_deref().map(Into::into);
-    let chain = match packet.outgoing {
-        Some(_) => BaseChain::FilterForward,
-        None => BaseChain::FilterInput,
+    let (mangle, chain) = match packet.outgoing {
+        Some(_) => (BaseChain::MangleForward, BaseChain::FilterForward),
+        None => (BaseChain::MangleInput, BaseChain::FilterInput),
     };
     if chain == BaseChain::FilterForward {
         // The kernel counts the hop before it asks.
         packet.ttl -= 1;
     }
-    let Some(decision) = traced(meaning, chain, &packet) else { return Ok(End::Limited) };
+    change(meaning, mangle, &mut packet);
+    let Packet { mark, connection_mark, dscp, .. } = packet;
+    let changed = Changed { mark, connection_mark, dscp };
+    if changed != sighting.changed {
+        return Err(format!("is meant to become {changed:?}"));
+    }
+    let Some(decision) = traced(meaning, members, chain, &packet) else {
+        return Ok(End::Limited);
+    };
     let passes = match decision {
         Decision::Accept => true,
         Decision::Drop | Decision::Reject(_) => false,
@@ -55,7 +79,10 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
         return if same { Ok(End::Stopped) } else { Err(format!("meant {decision:?}")) };
     };
     if chain == BaseChain::FilterForward {
-        let Some(decision) = traced(meaning, BaseChain::NatPostrouting, &packet) else {
+        if !members.tell(&mut packet) {
+            return Ok(End::Limited);
+        }
+        let Some(decision) = traced(meaning, members, BaseChain::NatPostrouting, &packet) else {
             return Ok(End::Limited);
         };
         if !is_source(source, &packet, &decision) {
@@ -67,14 +94,45 @@ pub fn judge(meaning: &Meaning, packet: &Packet, sighting: &Sighting) -> Result<
     Ok(End::Passed { translated: sent != (source, packet.destination) })
 }
 
-/// What a chain decides; `None` when that depends on a limit.
-fn traced(meaning: &Meaning, chain: BaseChain, packet: &Packet) -> Option<Decision> {
+/// Whether conntrack sees what it is meant to see of what comes in. Which helper it gives to a new
+/// connection shows in those alone that the helper expects, and `helpers` is about them.
+fn is_tracked_so(meaning: &Meaning, packet: &Packet, state: CtState) -> Result<(), String> {
+    let found = meaning.trace(BaseChain::RawPrerouting, packet, &mut |_| true);
+    let untracked = found.changes().any(|change| change == Change::Untracked);
+    let fits = match state {
+        // Messages of neighbour discovery are never tracked.
+        CtState::Untracked => untracked || matches!(packet.payload, Payload::Icmp { .. }),
+        CtState::Invalid | CtState::New | CtState::Related | CtState::Established => !untracked,
+    };
+    fits.then_some(()).ok_or_else(|| format!("is {}, meant the opposite", state.name()))
+}
+
+/// Makes of the packet what the statements of a chain make of it.
+fn change(meaning: &Meaning, chain: BaseChain, packet: &mut Packet) {
+    *packet = meaning.trace(chain, packet, &mut |_| true).packet;
+}
+
+/// What a chain decides; `None` when that depends on a limit. What it adds to sets is in `members`
+/// then.
+fn traced(
+    meaning: &Meaning,
+    members: &mut Members,
+    chain: BaseChain,
+    packet: &Packet,
+) -> Option<Decision> {
     let mut limited = false;
     let found = meaning.trace(chain, packet, &mut |question| {
         limited |= matches!(question, Question::Limit(_));
         true
     });
-    (!limited).then_some(found.decision)
+    if limited {
+        members.doubt(packet.source);
+        return None;
+    }
+    for set in found.added() {
+        members.add(set, packet.source);
+    }
+    Some(found.decision)
 }
 
 /// Makes of the packet what prerouting is meant to make of it, if that is what the kernel made.

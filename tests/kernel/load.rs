@@ -15,8 +15,9 @@ impl Variant {
     pub const ALL: [Self; 2] = [Self::Legacy, Self::Nft];
 }
 
-/// A policy as the kernel's tools read it: one file a family.
+/// A policy as the kernel's tools read it: its sets, and one file of rules a family.
 pub struct Rules {
+    pub sets: String,
     pub v4: String,
     pub v6: String,
 }
@@ -28,6 +29,22 @@ impl Rules {
             Family::V6 => &self.v6,
         }
     }
+}
+
+/// Loads the sets of a policy as a boot would, or says what the tool said against them.
+pub fn restore_sets(namespace: &Namespace, sets: &str) -> Result<(), String> {
+    namespace.output("ipset", &["restore", "-exist"], sets).map(drop)
+}
+
+/// What is in a set, as the tool prints it: the members, sorted, without the times that they stay.
+pub fn members(namespace: &Namespace, set: &str) -> Vec<String> {
+    let listed = namespace.output("ipset", &["list", set], "");
+    let listed = listed.unwrap_or_else(|error| panic!("no set {set}: {error}"));
+    let (_, members) = listed.split_once("Members:\n").expect("ipset lists members");
+    let first = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let mut members: Vec<String> = members.lines().map(first).collect();
+    members.sort();
+    members
 }
 
 /// Loads a rules file as a boot would, or says what the tool said against it.

@@ -14,12 +14,17 @@
 //! To read, from the ground up: `netns` is one namespace, `load` puts rules into it and
 //! `normal` compares them with what comes out, `world` joins
 //! five of them to a small internet, `probe` asks there and `serve` answers, `expect` is what a
-//! test says about the answer. `examples` are the policies and what each must let through,
+//! test says about the answer; `eyes` see what a packet looks like on the way, and `uplinks` are a world
+//! with two ways out. `examples` are the policies and what each must let through,
 //! `policies` are the example policies of whole machines. `compiled` are the rules as the compiler makes them, `hand` as a person writes them. An example
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
+//! `ftp` is a session whose second connection only a helper lets pass, `helpers` the policies that
+//! name one; `untracked` are those that keep packets from conntrack.
+//! `sets` loads and fills sets.
 //! `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
-//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares. `walk`
+//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares, `members` knows
+//! what is in sets by then. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
 //! rules everything arrives, and with a wrong rule an example fails.
 
@@ -28,8 +33,10 @@ mod netns;
 
 mod load;
 mod normal;
+mod uplinks;
 mod world;
 
+mod eyes;
 mod probe;
 mod serve;
 
@@ -38,9 +45,15 @@ mod expect;
 mod compiled;
 mod examples;
 mod hand;
+mod marks;
 mod policies;
 
+mod ftp;
+mod helpers;
+mod untracked;
+
 mod everything;
+mod sets;
 mod taken;
 mod walk;
 mod windows;
@@ -48,6 +61,7 @@ mod windows;
 mod craft;
 mod ground;
 mod judge;
+mod members;
 
 mod conform;
 

@@ -11,7 +11,7 @@ use palisade::source::Sources;
 
 use crate::compiled::{Compiled, compile};
 use crate::everything::{HOSTILE, everything};
-use crate::load::{Rules, Variant, nft, nft_listed, restore, save};
+use crate::load::{Rules, Variant, nft, nft_listed, restore, restore_sets, save};
 use crate::netns::Namespace;
 use crate::normal::normalise;
 use crate::{generate, hand, need};
@@ -26,9 +26,11 @@ const GENERATED: usize = 60;
 /// changes nothing.
 fn takes(variant: Variant, rules: &Rules) {
     let namespace = Namespace::new();
-    for family in Family::BOTH {
-        let written = normalise(rules.of(family));
-        for time in ["first", "second"] {
+    for time in ["first", "second"] {
+        restore_sets(&namespace, &rules.sets)
+            .unwrap_or_else(|error| panic!("{time} load: {error}\n{}", rules.sets));
+        for family in Family::BOTH {
+            let written = normalise(rules.of(family));
             let place = format!("{time} load, {variant:?} {family:?}");
             restore(&namespace, variant, family, rules.of(family))
                 .unwrap_or_else(|error| panic!("{place}: {error}\n{}", rules.of(family)));
@@ -81,8 +83,13 @@ fn count(objects: &[serde_json::Value], kind: &str) -> usize {
 }
 
 fn lines_of_rules(text: &str) -> usize {
-    let is_rule = |line: &&str| !line.starts_with('#') && !line.starts_with("type ");
-    text.lines().filter_map(|line| line.strip_prefix("\t\t")).filter(is_rule).count()
+    let mut chain = false;
+    let is_rule = |line: &&str| {
+        chain = (chain || line.starts_with("\tchain ")) && *line != "\t}";
+        let said = line.strip_prefix("\t\t").filter(|_| chain);
+        said.is_some_and(|line| !line.starts_with('#') && !line.starts_with("type "))
+    };
+    text.lines().filter(is_rule).count()
 }
 
 /// Each variant, and nft itself, by a thread of its own.
@@ -174,9 +181,12 @@ fn everything_that_can_be_printed_is_taken() {
         notes: vec!["a note\nin two lines".to_owned()],
     };
     let sources = Sources::new();
-    let [v4, v6] =
-        Family::BOTH.map(|family| emit::iptables(&everything(family, HOSTILE), &header, &sources));
-    let rules = Rules { v4, v6 };
+    let [v4, v6] = Family::BOTH.map(|family| everything(family, HOSTILE));
+    let rules = Rules {
+        sets: emit::ipsets(&v4, &v6, &header, &sources),
+        v4: emit::iptables(&v4, &header, &sources),
+        v6: emit::iptables(&v6, &header, &sources),
+    };
     for variant in Variant::ALL {
         takes(variant, &rules);
     }

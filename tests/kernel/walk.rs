@@ -33,6 +33,7 @@ fn ping(state: CtState) -> Packet {
         to_local: true,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 28,
@@ -144,7 +145,11 @@ fn agree(variant: Variant, untracked: bool) {
     let filter = table();
     let tables = vec![filter.clone()];
     let header = Header::default();
-    let mut text = iptables(&Ruleset { family: Family::V4, tables }, &header, &Sources::new());
+    let mut text = iptables(
+        &Ruleset { family: Family::V4, tables, sets: Vec::new() },
+        &header,
+        &Sources::new(),
+    );
     if untracked {
         text.push_str("*raw\n-A PREROUTING -j CT --notrack\n-A OUTPUT -j CT --notrack\nCOMMIT\n");
     }

@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use palisade::net::Family;
 
-use crate::load::{Rules, Variant, restore};
+use crate::load::{Rules, Variant, restore, restore_sets};
 use crate::netns::Namespace;
 
 /// Who has which address, in one family.
@@ -98,6 +98,8 @@ impl World {
     /// A world whose host has these rules.
     pub fn with(rules: &Rules, variant: Variant) -> Self {
         let world = Self::new();
+        restore_sets(&world.host, &rules.sets)
+            .unwrap_or_else(|error| panic!("the sets are refused: {error}\n{}", rules.sets));
         for family in Family::BOTH {
             restore(&world.host, variant, family, rules.of(family)).unwrap_or_else(|error| {
                 panic!("{variant:?} refuses the {family:?} rules: {error}\n{}", rules.of(family))
@@ -154,7 +156,7 @@ pub fn quiet_namespace() -> Namespace {
 }
 
 /// A cable between two namespaces, up on both ends.
-fn wire(one: &Namespace, interface: &str, other: &Namespace, port: &str) {
+pub fn wire(one: &Namespace, interface: &str, other: &Namespace, port: &str) {
     let (path, name) = (other.path(), interface);
     one.ip(&format!("link add {name} type veth peer name {port} netns {path}"));
     one.ip(&format!("link set {name} up"));

@@ -4,9 +4,9 @@
 //! exceptions that the kernel makes: interfaces, the sender's account, and connections of packets
 //! that have none.
 
-use crate::net::CtState;
-use crate::packet::{Packet, Payload, opaque};
-use crate::ruleset::{Conntrack, Match, MatchKind, Rule};
+use crate::packet::opaque::{self, SetSide};
+use crate::packet::{Packet, Payload};
+use crate::ruleset::{Conntrack, KernelSet, Match, MatchKind, Rule, SetContent};
 
 /// Whether all matches hold, asked in order until one does not.
 pub fn matches_rule(rule: &Rule, packet: &Packet, oracle: &mut dyn FnMut(&Match) -> bool) -> bool {
@@ -65,9 +65,12 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
         },
         MatchKind::SourceRange(low, high) => (low..=high).contains(&&packet.source),
         MatchKind::DestinationRange(low, high) => (low..=high).contains(&&packet.destination),
+        MatchKind::Set { set, side } => in_set(set, *side, packet),
         MatchKind::DestinationLocal => packet.to_local,
         MatchKind::Mac(mac) => packet.mac? == *mac,
         MatchKind::Mark(mark) => mark.matches(packet.mark),
+        MatchKind::Connmark(_) if !packet.is_tracked() => return None,
+        MatchKind::Connmark(mark) => mark.matches(packet.connection_mark),
         // A packet that no process sent is not of any account, so of every other one (`xt_owner.c`).
         MatchKind::User(account) => packet.user.as_ref() == Some(account),
         MatchKind::Group(account) => packet.group.as_ref() == Some(account),
@@ -85,14 +88,24 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
     })
 }
 
+/// A set of the other family has no address of the packet's.
+fn in_set(set: &KernelSet, side: SetSide, packet: &Packet) -> bool {
+    let address = match side {
+        SetSide::Source => packet.source,
+        SetSide::Destination => packet.destination,
+    };
+    set.family == packet.family()
+        && match &set.content {
+            SetContent::Static(addresses) => addresses.contains(address),
+            SetContent::Dynamic(_) => packet.opaque.contains(&opaque::member(side, &set.name)),
+        }
+}
+
 /// As `xt_conntrack.c`: a packet without a connection (invalid, untracked) is judged by its state
 /// alone when the state is asked for, whatever else is; when it is not asked for, the packet
 /// fulfils neither the match nor its opposite.
 fn conntrack(asked: &Conntrack, negated: bool, packet: &Packet) -> bool {
-    let tracked = match packet.state {
-        CtState::New | CtState::Related | CtState::Established => true,
-        CtState::Invalid | CtState::Untracked => false,
-    };
+    let tracked = packet.is_tracked();
     let in_state =
         asked.states.contains(packet.state) || asked.dnat && tracked && packet.original.is_some();
     let asks_state = !asked.states.is_empty() || asked.dnat;

@@ -1,9 +1,13 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::net::{Account, CtState, CtStates, Interface, Protocol, Rate, TcpFlags};
+use crate::net::{
+    Account, Addresses, CtState, CtStates, Family, Interface, Protocol, Rate, TcpFlags,
+};
 use crate::packet::{Original, Payload};
-use crate::ruleset::{Conntrack, MatchKind, Origin, TableName};
+use crate::ruleset::{
+    Conntrack, DynamicSet, KernelSet, MatchKind, Origin, SetContent, SetSide, TableName,
+};
 
 fn packet(port: u16) -> Packet {
     let address = |text: &str| text.parse::<IpAddr>().expect("an address");
@@ -18,6 +22,7 @@ fn packet(port: u16) -> Packet {
         to_local: true,
         mac: None,
         mark: 0,
+        connection_mark: 0,
         user: None,
         group: None,
         length: 60,
@@ -226,4 +231,70 @@ fn connections_are_asked_of_packets_that_have_one() {
     assert!(!holds(true, to("9.9.9.9", &[]), &untracked));
     assert!(!holds(false, to("192.0.2.1", &[]), &untracked));
     assert!(holds(true, dnat, &untracked));
+}
+
+fn set(name: &str, content: SetContent) -> Arc<KernelSet> {
+    let origin = Origin::Default(None);
+    Arc::new(KernelSet { name: name.into(), family: Family::V4, content, origin })
+}
+
+#[test]
+fn sets_are_asked_by_what_is_in_them_and_filled_on_the_way() {
+    let own = packet(22).source;
+    let fixed = set("fixed.v4", SetContent::Static(Addresses::single(own)));
+    let shape = DynamicSet { timeout: 60, size: 10, length: 32 };
+    let filled = set("filled.v4", SetContent::Dynamic(shape));
+    let other = Arc::new(KernelSet { family: Family::V6, ..(*fixed).clone() });
+    let is_in = |set: &Arc<KernelSet>, negated| Match {
+        negated,
+        kind: MatchKind::Set { set: Arc::clone(set), side: SetSide::Source },
+    };
+    let outcome = |found: Match| {
+        ask(&table(vec![("INPUT", vec![rule(vec![found], Target::Accept)])]), &packet(22)).outcome
+    };
+    for (set, expected) in [(&fixed, true), (&filled, false), (&other, false)] {
+        assert_eq!(outcome(is_in(set, false)) == Outcome::Accept, expected, "{set:?}");
+        assert_eq!(outcome(is_in(set, true)) == Outcome::Accept, !expected, "not {set:?}");
+    }
+
+    let add = Target::AddSource { set: Arc::clone(&filled), timeout: None };
+    let rules = vec![always(add.clone()), rule(vec![is_in(&filled, false)], Target::Accept)];
+    let found = ask(&table(vec![("INPUT", rules)]), &packet(22));
+    assert_eq!((found.outcome, found.changes), (Outcome::Accept, vec![add]));
+}
+
+/// `xt_CT` leaves a packet alone that has a connection, or was told to have none.
+#[test]
+fn conntrack_is_told_once() {
+    use crate::net::Helper;
+
+    let ftp = || always(Target::Helper(Helper::Ftp));
+    let raw = |rules| table(vec![("INPUT", rules)]);
+    let told = ask(&raw(vec![ftp(), always(Target::Notrack)]), &packet(21));
+    assert_eq!(told.changes, [Target::Helper(Helper::Ftp)]);
+    assert_eq!((told.packet.state, told.steps.len()), (CtState::New, 2));
+    let told = ask(&raw(vec![always(Target::Notrack), ftp()]), &packet(21));
+    assert_eq!(told.changes, [Target::Notrack]);
+    assert_eq!(told.packet.state, CtState::Untracked);
+}
+
+#[test]
+fn what_changes_a_packet_lets_it_go_on_as_it_is_then() {
+    let mark = |value, mask| crate::net::MarkMatch::new(value, mask).expect("within");
+    let rules = vec![
+        always(Target::RestoreMark(0xf00)),
+        always(Target::SetMark(mark(0x10, 0xf0))),
+        rule(vec![MatchKind::Mark(mark(0x10, 0xf0)).into()], Target::SetConnmark(mark(1, 0xf))),
+        rule(vec![MatchKind::Connmark(mark(1, 0xf)).into()], Target::Accept),
+    ];
+    let table = table(vec![("INPUT", rules)]);
+    let known = Packet { mark: 0xfff, connection_mark: 0x3a5, ..packet(22) };
+    let found = ask(&table, &known);
+    assert_eq!(found.outcome, Outcome::Accept);
+    assert_eq!((found.packet.mark, found.packet.connection_mark), (0x31f, 0x3a1));
+    assert_eq!(found.changes.len(), 3);
+    let unknown = Packet { state: CtState::Untracked, mark: 0xfff, ..packet(22) };
+    let found = ask(&table, &unknown);
+    assert_eq!(found.outcome, Outcome::Policy(ChainPolicy::Drop));
+    assert_eq!((found.packet.mark, found.packet.connection_mark), (0xf1f, 0));
 }

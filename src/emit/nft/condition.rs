@@ -9,7 +9,9 @@ use crate::net::{
     Account, CtState, CtStates, Family, FlagMatch, IcmpType, Interface, Prefix, Protocol, Rate,
     TimeWindow, Weekdays,
 };
-use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, Rule};
+use crate::ruleset::{
+    Conntrack, HashKey, Hashlimit, KernelSet, Match, MatchKind, Rule, SetContent, SetSide,
+};
 
 use super::Writer;
 use super::names::letters;
@@ -62,12 +64,20 @@ impl Writer<'_> {
             MatchKind::DestinationRange(low, high) => {
                 format!("{ip} daddr {no}{}", range(*low, *high)?)
             }
+            MatchKind::Set { set, side } => {
+                format!("{} {no}@{}", self.looked_for(set, *side)?, self.names.set(&set.name))
+            }
             MatchKind::DestinationLocal => format!("fib daddr type {no}local"),
             MatchKind::Conntrack(asked) => return conntrack(asked, found.negated, ip, rule),
             MatchKind::Mac(mac) => format!("ether saddr {no}{mac}"),
             MatchKind::Mark(mark) => {
                 let equal = if found.negated { "!=" } else { "==" };
                 format!("meta mark & {:#x} {equal} {:#x}", mark.mask(), mark.value())
+            }
+            // Of no connection there is no mark, and neither this nor its opposite holds.
+            MatchKind::Connmark(mark) => {
+                let equal = if found.negated { "!=" } else { "==" };
+                format!("ct mark & {:#x} {equal} {:#x}", mark.mask(), mark.value())
             }
             MatchKind::User(account) => return owner("skuid", account, found.negated),
             MatchKind::Group(account) => return owner("skgid", account, found.negated),
@@ -131,7 +141,8 @@ impl Writer<'_> {
         };
         Some(match key {
             HashKey::SourceAddress => {
-                (self.masked_source(source_mask.unwrap_or(self.family.bits()))?, kind)
+                let length = source_mask.unwrap_or(self.family.bits());
+                (self.masked(SetSide::Source, length)?, kind)
             }
             HashKey::DestinationAddress => (format!("{ip} daddr"), kind),
             HashKey::SourcePort => ("th sport".to_owned(), "inet_service"),
@@ -139,21 +150,36 @@ impl Writer<'_> {
         })
     }
 
-    fn masked_source(&self, length: u8) -> Option<String> {
+    /// The network of this length that an address is in; `None` for that of everything.
+    fn masked(&self, side: SetSide, length: u8) -> Option<String> {
         let (ip, ones): (&str, IpAddr) = match self.family {
             Family::V4 => ("ip", [u8::MAX; 4].into()),
             Family::V6 => ("ip6", [u8::MAX; 16].into()),
         };
+        let address = match side {
+            SetSide::Source => "saddr",
+            SetSide::Destination => "daddr",
+        };
         if length >= self.family.bits() {
-            return Some(format!("{ip} saddr"));
+            return Some(format!("{ip} {address}"));
         }
         let mask = Prefix::containing(ones, length).filter(|_| length > 0)?;
-        Some(format!("{ip} saddr & {}", address_text(mask.address())))
+        Some(format!("{ip} {address} & {}", address_text(mask.address())))
+    }
+
+    /// What of a packet is an element of a set.
+    pub(super) fn looked_for(&self, set: &KernelSet, side: SetSide) -> Result<String, String> {
+        let length = match &set.content {
+            SetContent::Static(_) => self.family.bits(),
+            SetContent::Dynamic(dynamic) => dynamic.length,
+        };
+        let key = self.masked(side, length).filter(|_| set.family == self.family);
+        key.ok_or_else(|| format!("the set {:?}, which is of another family", set.name))
     }
 
     fn connlimit(&mut self, count: u32, mask: u8, negated: bool) -> String {
         let over = if negated { "over " } else { "" };
-        let Some(source) = self.masked_source(mask) else {
+        let Some(source) = self.masked(SetSide::Source, mask) else {
             return format!("ct count {over}{count}");
         };
         let kind = match self.family {
@@ -231,7 +257,7 @@ fn ports(list: &[(u16, u16)], rule: &Rule) -> Result<String, String> {
     }
 }
 
-fn protocol(rule: &Rule) -> Option<Protocol> {
+pub(super) fn protocol(rule: &Rule) -> Option<Protocol> {
     rule.matches.iter().find_map(|found| {
         let MatchKind::Protocol(protocol) = found.kind else { return None };
         (!found.negated).then_some(protocol)

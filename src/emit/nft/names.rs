@@ -16,6 +16,7 @@ pub(super) enum Side {
 pub(super) struct Names<'a> {
     chains: BTreeMap<(TableName, &'a str), String>,
     sides: BTreeMap<(TableName, &'a str), Side>,
+    sets: BTreeMap<&'a str, String>,
     taken: HashSet<String>,
     /// The last number given to a stem.
     numbers: HashMap<String, u32>,
@@ -26,6 +27,7 @@ impl<'a> Names<'a> {
         let mut names = Names {
             chains: BTreeMap::new(),
             sides: BTreeMap::new(),
+            sets: BTreeMap::new(),
             taken: HashSet::new(),
             numbers: HashMap::new(),
         };
@@ -36,6 +38,10 @@ impl<'a> Names<'a> {
             }
             names.find_sides(table);
         }
+        for set in &ruleset.sets {
+            let name = names.unique(&set.name);
+            names.sets.insert(&set.name, name);
+        }
         names
     }
 
@@ -43,6 +49,11 @@ impl<'a> Names<'a> {
     pub fn chain(&self, table: TableName, chain: &str) -> String {
         let known = self.chains.get(&(table, chain));
         known.cloned().unwrap_or_else(|| format!("{table}_{}", letters(chain)))
+    }
+
+    /// The name of a set of the ruleset; of one that is not there, a name that is not there.
+    pub fn set(&self, set: &str) -> String {
+        self.sets.get(set).cloned().unwrap_or_else(|| letters(set))
     }
 
     pub fn side(&self, table: TableName, chain: &str) -> Side {

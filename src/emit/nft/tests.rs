@@ -5,7 +5,11 @@ use crate::ruleset::{Conntrack, Match, Target};
 fn ruleset(family: Family, rules: Vec<Rule>) -> Ruleset {
     let policy = Some(ChainPolicy::Drop);
     let chain = Chain { name: "INPUT".into(), policy, rules };
-    Ruleset { family, tables: vec![Table { name: TableName::Filter, chains: vec![chain] }] }
+    Ruleset {
+        family,
+        tables: vec![Table { name: TableName::Filter, chains: vec![chain] }],
+        sets: Vec::new(),
+    }
 }
 
 fn rule(matches: Vec<Match>, target: Target) -> Rule {
@@ -56,4 +60,46 @@ fn what_nft_cannot_say_is_listed() {
     let problems = problems.expect_err("a variable");
     assert_eq!(problems.len(), 1);
     assert_eq!((problems[0].rule, problems[0].reason.as_str()), (1, "a log prefix with '$'"));
+}
+
+#[test]
+fn helpers_stand_behind_conntrack() {
+    let told = |target| {
+        let protocol = MatchKind::Protocol(crate::net::Protocol::TCP).into();
+        rule(vec![protocol], target)
+    };
+    let base = vec![
+        told(Target::Notrack),
+        told(Target::Jump("own".into())),
+        told(Target::Helper(crate::net::Helper::Ftp)),
+    ];
+    let own = vec![told(Target::Helper(crate::net::Helper::Sip))];
+    let chains = vec![
+        Chain { name: "PREROUTING".into(), policy: Some(ChainPolicy::Accept), rules: base },
+        Chain { name: "own".into(), policy: None, rules: own },
+    ];
+    let tables = vec![Table { name: TableName::Raw, chains }];
+    let v4 = Ruleset { family: Family::V4, tables, sets: Vec::new() };
+    let v6 = ruleset(Family::V6, Vec::new());
+    let text = nft(&v4, &v6, &Header::default(), &Sources::new()).expect("translated");
+    let expected = "\
+	ct helper helper_ftp_tcp { type \"ftp\" protocol tcp; l3proto ip; }
+	ct helper helper_sip_tcp { type \"sip\" protocol tcp; l3proto ip; }
+	chain raw_PREROUTING {
+		type filter hook prerouting priority -300; policy accept;
+		# implicit test
+		meta l4proto 6 notrack
+	}
+	chain raw_PREROUTING_helpers1 {
+		type filter hook prerouting priority -175; policy accept;
+		# implicit test
+		meta l4proto 6 jump raw_own
+		meta l4proto 6 ct helper set \"helper_ftp_tcp\"
+	}
+	chain raw_own {
+		# implicit test
+		meta l4proto 6 ct helper set \"helper_sip_tcp\"
+	}
+";
+    assert!(text.contains(expected), "{text}");
 }

@@ -4,8 +4,11 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::emit::address::{address_text, endpoint_text, prefix_text};
-use crate::ruleset::{RejectType, TableName, Target};
+use crate::net::{Family, Helper, MarkMatch};
+use crate::ruleset::{RejectType, Rule, SetSide, TableName, Target};
 
+use super::condition::protocol;
+use super::names::letters;
 use super::{Side, Writer};
 
 /// Longest comment that nft takes, in bytes.
@@ -13,12 +16,12 @@ const MAX_COMMENT: usize = 128;
 
 impl Writer<'_> {
     pub(super) fn verdict(
-        &self,
+        &mut self,
         table: TableName,
-        target: &Target,
+        rule: &Rule,
         side: Side,
     ) -> Result<String, String> {
-        Ok(match target {
+        Ok(match &rule.target {
             Target::Accept => "accept".to_owned(),
             Target::Drop => "drop".to_owned(),
             Target::Return => "return".to_owned(),
@@ -32,6 +35,12 @@ impl Writer<'_> {
                 format!("dnat to {}", endpoint_text(*address, *ports))
             }
             Target::Redirect(port) => format!("redirect to :{port}"),
+            Target::AddSource { set, timeout } => {
+                let source = self.looked_for(set, SetSide::Source)?;
+                let time = timeout.map(|seconds| format!(" timeout {seconds}s"));
+                let time = time.unwrap_or_default();
+                format!("update @{} {{ {source}{time} }}", self.names.set(&set.name))
+            }
             Target::Netmap(prefix) => {
                 let prefix = prefix_text(*prefix);
                 match side {
@@ -42,7 +51,62 @@ impl Writer<'_> {
                     }
                 }
             }
+            Target::SetMark(mark) => set_mark("meta mark", *mark),
+            Target::SetConnmark(mark) => set_mark("ct mark", *mark),
+            Target::RestoreMark(u32::MAX) => "meta mark set ct mark".to_owned(),
+            Target::RestoreMark(mask) => self.restore_mark(*mask),
+            Target::SetDscp(dscp) => {
+                let ip = match self.family {
+                    Family::V4 => "ip",
+                    Family::V6 => "ip6",
+                };
+                format!("{ip} dscp set {dscp}")
+            }
+            Target::Tcpmss(None) => "tcp option maxseg size set rt mtu".to_owned(),
+            Target::Tcpmss(Some(size)) => format!("tcp option maxseg size set {size}"),
+            Target::Notrack => "notrack".to_owned(),
+            Target::Helper(helper) => self.helper(*helper, rule)?,
         })
+    }
+
+    /// The helper as an object of the table, for the protocol that the rule asks for.
+    fn helper(&mut self, helper: Helper, rule: &Rule) -> Result<String, String> {
+        let protocol = protocol(rule).ok_or("a helper without a protocol")?;
+        let reads = helper.protocols().iter().find(|reads| reads.protocol() == protocol);
+        let reads = reads.ok_or("a helper for a protocol that it does not read")?;
+        let family = match self.family {
+            Family::V4 => "ip",
+            Family::V6 => "ip6",
+        };
+        let name = format!("helper_{}_{reads}", letters(helper.name()));
+        let declaration =
+            format!("ct helper @ {{ type \"{helper}\" protocol {reads}; l3proto {family}; }}");
+        self.objects.insert(name.clone(), declaration);
+        Ok(format!("ct helper set \"{name}\""))
+    }
+
+    /// nft cannot put bits of one mark into another: the packet's are cleared, and set one by one, in a
+    /// chain of its own. Without a connection nothing is done there.
+    fn restore_mark(&mut self, mask: u32) -> String {
+        let own = self.names.fresh("restore_mark_");
+        let mut lines = vec![
+            "ct state & (invalid | untracked) != 0 return".to_owned(),
+            format!("meta mark set meta mark & {:#x}", !mask),
+        ];
+        let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit: &u32| mask & bit != 0);
+        lines.extend(bits.map(|bit| {
+            format!("ct mark & {bit:#x} == {bit:#x} meta mark set meta mark | {bit:#x}")
+        }));
+        self.chains.push((own.clone(), lines));
+        format!("jump {own}")
+    }
+}
+
+/// The bits under the mask become the value's.
+fn set_mark(what: &str, mark: MarkMatch) -> String {
+    match mark.mask() {
+        u32::MAX => format!("{what} set {:#x}", mark.value()),
+        mask => format!("{what} set {what} & {:#x} | {:#x}", !mask, mark.value()),
     }
 }
 

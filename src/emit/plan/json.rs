@@ -6,14 +6,15 @@ use crate::net::{Families, Family};
 use crate::ruleset::{Origin, Ruleset};
 use crate::source::{Sources, Span};
 
+use super::sets::sets_json;
 use super::spread::spread;
 use super::text::own_chains;
 use super::{Plan, PlanChain, Row, policy_text};
 
-/// The same as [`super::plan`]: tables, chains, rules and counts.
+/// The same as [`super::plan`]: tables, chains, rules, sets and counts.
 ///
 /// `{"version": 1, "tables": [{"name", "chains": [{"name", "policy": {"ipv4", "ipv6"}, "rules":
-/// [{"number", "families", "text", "origin": {"kind", …}}]}]}], "summary": …}`; a chain that is not
+/// [{"number", "families", "text", "origin": {"kind", …}}]}]}], "sets": …, "summary": …}`; a chain that is not
 /// built in has no `policy`.
 #[must_use]
 pub fn plan_json(v4: &Ruleset, v6: &Ruleset, sources: &Sources) -> Value {
@@ -32,6 +33,7 @@ pub fn plan_json(v4: &Ruleset, v6: &Ruleset, sources: &Sources) -> Value {
     json!({
         "version": 1,
         "tables": tables.collect::<Vec<_>>(),
+        "sets": sets_json([v4, v6], sources),
         "summary": {
             "rules": { "ipv4": v4.rule_count(), "ipv6": v6.rule_count() },
             "chains": { "ipv4": own_chains(v4), "ipv6": own_chains(v6) },
@@ -60,7 +62,7 @@ fn row_json(number: usize, row: &Row, sources: &Sources) -> Value {
     })
 }
 
-fn origin_json(origin: Origin, sources: &Sources) -> Value {
+pub(super) fn origin_json(origin: Origin, sources: &Sources) -> Value {
     let mut out = match origin {
         Origin::Implicit(name) => return json!({ "kind": "implicit", "name": name }),
         Origin::Default(None) => return json!({ "kind": "default" }),
@@ -88,7 +90,7 @@ fn families_json(families: Families) -> Value {
     in_it.map(|family| Value::from(family_text(family))).collect()
 }
 
-fn family_text(family: Family) -> &'static str {
+pub(super) fn family_text(family: Family) -> &'static str {
     match family {
         Family::V4 => "ipv4",
         Family::V6 => "ipv6",

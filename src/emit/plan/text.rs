@@ -7,13 +7,14 @@ use crate::net::Families;
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
+use super::sets::print_sets;
 use super::spread::{Spread, spread};
 use super::{Plan, PlanChain, policy_text};
 
 /// The column of origins is as wide as its widest entry, up to this many characters.
 const WIDEST_ORIGIN: usize = 48;
 
-/// Every table that does something, chain by chain and rule by rule, and the counts.
+/// Every table that does something, chain by chain and rule by rule, the sets and the counts.
 #[must_use]
 pub fn plan(v4: &Ruleset, v6: &Ruleset, sources: &Sources) -> String {
     let mut out = String::new();
@@ -25,6 +26,7 @@ pub fn plan(v4: &Ruleset, v6: &Ruleset, sources: &Sources) -> String {
         }
         out.push('\n');
     }
+    print_sets(&mut out, [v4, v6], sources);
     print_counts(&mut out, [v4, v6], sources);
     out
 }

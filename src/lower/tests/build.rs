@@ -40,6 +40,7 @@ pub(super) fn policy() -> Build {
             output: default(Verdict::Allow),
         },
         implicit: off,
+        sets: Vec::new(),
         chains: Vec::new(),
         items: Vec::new(),
         calls: Vec::new(),
@@ -185,6 +186,7 @@ pub(super) fn place(interfaces: &str, addresses: &str) -> Place {
     Place {
         interfaces: (!interfaces.is_empty()).then(names),
         addresses: if addresses.is_empty() { Addresses::full() } else { net(addresses) },
+        sets: Vec::new(),
     }
 }
 

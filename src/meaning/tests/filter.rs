@@ -4,7 +4,7 @@ use crate::net::{Account, CtStates, FlagMatch, IcmpType, IntervalSet, Mac, MarkM
 fn implied(policy: &Policy, family: Family, hook: Hook) -> Vec<Implied> {
     let implied = |reason| match reason {
         Reason::Implicit(implied) => Some(implied),
-        Reason::Written(_) | Reason::Default(_) => None,
+        Reason::Written(_) | Reason::Restored | Reason::Default(_) => None,
     };
     reasons(policy, family, hook).into_iter().filter_map(implied).collect()
 }

@@ -70,11 +70,13 @@ fn probes_are_packets_that_the_chain_can_see() {
         for packet in packets {
             let (incoming, outgoing) = (packet.incoming.is_some(), packet.outgoing.is_some());
             let (expected, may_be_translated) = match base {
-                BaseChain::NatPrerouting => ((true, false), false),
-                BaseChain::FilterInput => ((true, false), true),
-                BaseChain::NatOutput => ((false, true), false),
-                BaseChain::FilterOutput => ((false, true), true),
-                BaseChain::FilterForward => ((true, true), true),
+                BaseChain::NatPrerouting | BaseChain::RawPrerouting => ((true, false), false),
+                BaseChain::FilterInput | BaseChain::MangleInput | BaseChain::ManglePrerouting => {
+                    ((true, false), true)
+                }
+                BaseChain::NatOutput | BaseChain::RawOutput => ((false, true), false),
+                BaseChain::FilterOutput | BaseChain::MangleOutput => ((false, true), true),
+                BaseChain::FilterForward | BaseChain::MangleForward => ((true, true), true),
                 BaseChain::NatPostrouting => ((incoming, true), true),
             };
             assert_eq!((incoming, outgoing), expected, "{base:?}");

@@ -9,7 +9,7 @@ fn way(policy: &Policy, packet: &Packet, has_room: bool) -> (Vec<usize>, Vec<Str
     });
     let number = |step: &Step<'_>| match step.entry.reason {
         Reason::Written(origin) => origin.span.start(),
-        Reason::Implicit(_) => 998,
+        Reason::Implicit(_) | Reason::Restored => 998,
         Reason::Default(_) => 999,
     };
     let prefix = |log: &Log| log.prefix.as_deref().unwrap_or_default().to_owned();

@@ -1,7 +1,7 @@
 //! Messages about statements and their clauses.
 
-use crate::diagnostic::{Finding, Level, catalogue as lint};
-use crate::net::Family;
+use crate::diagnostic::{Finding, catalogue as lint};
+use crate::net::{Family, Helper};
 use crate::resolve::policy::Hook;
 use crate::source::Span;
 
@@ -63,6 +63,48 @@ pub fn nat_in_chain(at: Span, word: &str) -> Finding {
         .help("move it to the top level")
 }
 
+pub fn change_in_chain(at: Span, word: &str) -> Finding {
+    Finding::new(&lint::MISPLACED_STATEMENT, at, format!("`{word}` may not stand in a chain"))
+        .label("changes packets")
+        .note("a chain is part of the filter, and packets are changed before it")
+        .help("move it to the top level")
+}
+
+pub fn clause_of_no_change(at: Span, word: &str, verb: &str, around: Span) -> Finding {
+    let finding = misplaced_clause(at, word, verb, around);
+    let help = match word {
+        "log" => format!("write a `log` statement of its own beside `{verb}`"),
+        "limit" => format!("leave `limit` out of `{verb}`, and give it to the rule that allows"),
+        "connections" => format!("leave it out of `{verb}`, and give it to the rule that allows"),
+        _ => return finding,
+    };
+    finding.help(help)
+}
+
+pub fn opens_nothing(at: Span) -> Finding {
+    let message =
+        "no packet with these flags opens a connection, and only such a packet says a size";
+    Finding::new(&lint::NEVER_MATCHES, at, message)
+        .label("not SYN without RST")
+        .help("leave `flags` out: `clamp mss` looks for the right packets itself")
+}
+
+pub fn acts_earlier(at: Span, above: Span) -> Finding {
+    let message = "this mark is set before a statement that stands above it acts";
+    Finding::new(&lint::ACTS_EARLIER, at, message)
+        .label("where packets arrive")
+        .related(above, "the same packets meet this later")
+        .note("a mark is set where packets arrive unless an outgoing interface or `self` is said")
+        .help("write it above that statement, where it acts")
+}
+
+pub fn clamp_on_input(at: Span) -> Finding {
+    let message = "packets to this machine have no path to take the size of segments from";
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("this goes to `self`")
+        .help("say where they leave (`to ZONE`, `to any`, `out`), or a size: `clamp mss 1360`")
+}
+
 pub fn not_checked(at: Span, what: &str) -> Finding {
     let message = format!("{what} is kept, but not checked by this version");
     Finding::new(&lint::NOT_CHECKED_YET, at, message)
@@ -76,17 +118,65 @@ pub fn not_supported(at: Span, word: &str) -> Finding {
         .help("take it out; nothing is written as long as it is there")
 }
 
-pub fn sets_not_yet(at: Span) -> Finding {
-    not_supported(at, "set")
+/// A helper on traffic that it does not read.
+pub fn wrong_helper(at: Span, helper: Helper, part: &str) -> Finding {
+    let protocols: Vec<String> = helper.protocols().iter().map(ToString::to_string).collect();
+    let reads = protocols.join(" and ");
+    Finding::new(&lint::WRONG_HELPER, at, format!("the helper `{helper}` cannot read {part}"))
+        .label(format!("reads {reads} only"))
+        .note("the kernel refuses such a rule, and the whole file with it")
+        .help(format!("give `{helper}` to ports of {reads}, other traffic a service of its own"))
 }
 
-pub fn helper_not_assigned(at: Span, helper: &str) -> Finding {
-    let message = format!("the connection helper `{helper}` is not assigned by this version");
-    let mut finding = Finding::new(&lint::NOT_SUPPORTED_YET, at, message)
-        .label("only its control connection is opened")
-        .help("open the ports of its data connections by rules of their own");
-    finding.level = Level::Warning;
-    finding
+/// A helper where no packet of its families is; `clause` is what left the others.
+pub fn helper_of_other_family(at: Span, helper: Helper, service: Option<&str>) -> Finding {
+    let message = format!("the kernel has the helper `{helper}` for IPv4 only");
+    let finding = Finding::new(&lint::WRONG_FAMILY, at, message).label("only IPv6 is left here");
+    match service {
+        Some(ports) => finding.help(format!(
+            "name the ports without the helper, `{ports}`, and open what it would have opened"
+        )),
+        None => finding.help("leave `ipv6` out, or the helper"),
+    }
+}
+
+pub fn related_not_accepted(at: Span, helper: Helper) -> Finding {
+    let message = format!("what the helper `{helper}` expects is not accepted");
+    Finding::new(&lint::RELATED_NOT_ACCEPTED, at, message)
+        .label("opens the control connection only")
+        .note("its further connections are `related`, and `implicit established` is switched off")
+        .help("name `established` in `implicit`, or write `allow any state established, related`")
+}
+
+pub fn state_before_tracking(at: Span, verb: Span) -> Finding {
+    Finding::new(&lint::MISPLACED_CLAUSE, at, "`state` means nothing with `notrack`")
+        .label("there is no state yet")
+        .related(verb, "this is decided before conntrack sees a packet")
+        .help("leave `state` out")
+}
+
+pub fn not_of_answers(at: Span, word: &str, verb: Span) -> Finding {
+    let message = format!("`{word}` cannot be asked of the answers too");
+    Finding::new(&lint::MISPLACED_CLAUSE, at, message)
+        .label("says nothing of the answers")
+        .related(verb, "this is for both directions, or each would be half a connection")
+        .help("say it by protocol, ports and addresses")
+}
+
+pub fn notrack_by_interface(at: Span, word: &str) -> Finding {
+    let message = "`notrack` of what passes through goes by addresses on both ends";
+    Finding::new(&lint::MISSING_ADDRESSES, at, message)
+        .label(format!("`{word}` is an interface only"))
+        .note("the interface on which a packet leaves is not known yet, in either direction")
+        .help("name addresses, give the zone its nets, or say `any`")
+}
+
+pub fn untracked_answers(at: Span, rules: &[&str]) -> Finding {
+    let rules: Vec<String> = rules.iter().map(|rule| format!("`{rule}`")).collect();
+    Finding::new(&lint::UNTRACKED_ANSWERS, at, "the answers to these packets are not accepted")
+        .label("and their answers are not tracked")
+        .note("an untracked answer is not `established`, so the implicit rule does not let it pass")
+        .help(format!("write {}", rules.join(" and ")))
 }
 
 /// `gre, which has no ports`

@@ -175,6 +175,26 @@ pub fn mark_outside_mask(at: Span, value: u32, mask: u32) -> Finding {
         .help(format!("write `{:#x}/{mask:#x}`, or a mask with these bits", value & mask))
 }
 
+pub fn mark_not_in_mask(at: Span, value: u32, mask: u32) -> Finding {
+    let message = format!("mark {value:#x} has bits outside its mask {mask:#x}, which are not set");
+    Finding::new(&lint::BAD_VALUE, at, message)
+        .label("outside the mask")
+        .help(format!("write a mask that has them: `mark {value:#x}/{:#x}`", value | mask))
+}
+
+pub fn empty_mask(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "a mask without bits sets nothing")
+        .label("no bit")
+        .help("name the bits that are set, or leave the mask out to set all")
+}
+
+pub fn sticky_nothing(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "a mark of 0 cannot stay")
+        .label("no bit is set")
+        .note("a connection that nothing marked has 0, so it would be marked again and again")
+        .help("take another number, or leave `sticky` out")
+}
+
 pub fn bad_account(at: Span) -> Finding {
     Finding::new(&lint::BAD_VALUE, at, "this is not a user or group")
         .label("not a name")

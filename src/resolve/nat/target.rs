@@ -122,7 +122,9 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let mut found = Vec::new();
-        for end in self.endpoint_ends(item, env)? {
+        let ends = self.endpoint_ends(item, env)?;
+        self.addresses_of(&ends, "a target")?;
+        for end in ends {
             let before = found.len();
             for family in Family::BOTH {
                 for (low, high) in end.place.addresses.intervals(family) {
