@@ -13,17 +13,20 @@ pub mod random;
 pub mod set;
 
 pub mod layout;
+pub mod shares;
 pub mod space;
 
 pub mod index;
 pub mod uncovered;
 
 pub use constraint::{Constraint, Field, Value, Values};
+pub use index::{Among, Index, RuleNumber};
 pub use interfaces::InterfaceSet;
 pub use opaque::OpaqueMatch;
 pub use random::Random;
 pub use set::{Factor, FieldBox, PacketSet, Product};
 pub use space::{Point, Region, Space};
+pub use uncovered::{Answer, Budget, Cover, Member, Question, Verdict};
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -20,7 +20,8 @@ fn addresses(low: u32, high: u32) -> Addresses {
 
 /// A network of 65,536 hosts, hidden by all of them but those that are missing.
 pub fn hosts(missing: Option<u16>) -> Vec<PacketSet> {
-    let host = |host: u32| set([Constraint::source(Family::V4, &addresses(NET + host, NET + host))]);
+    let host =
+        |host: u32| set([Constraint::source(Family::V4, &addresses(NET + host, NET + host))]);
     // In an order without order: an odd number times all hosts is all hosts.
     let places = (0..SMALL).map(|place| place.wrapping_mul(40_503) % SMALL);
     let hosts = places.filter(|host| missing.is_none_or(|missing| u32::from(missing) != *host));

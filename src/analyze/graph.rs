@@ -81,6 +81,10 @@ pub enum Does {
     Drop,
     Reject,
     Translate,
+    /// Makes something else of its packets, which go on.
+    Change,
+    /// Takes sources up into a set; its packets go on.
+    Add,
     Log,
     Return,
     Jump,

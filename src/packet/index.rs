@@ -9,6 +9,7 @@
 
 mod build;
 
+use super::Random;
 use super::layout::Layout;
 use super::space::{Point, Region, Space};
 
@@ -16,41 +17,51 @@ use super::space::{Point, Region, Space};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleNumber(pub u32);
 
-/// Which rules a search looks at: those before one, less one of them.
+/// Which rules a search looks at: those of a stretch of the list, less one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Among {
-    pub before: RuleNumber,
-    pub except: Option<RuleNumber>,
+    /// The first owner that is looked at, beside points that are no packets.
+    from: Owner,
+    /// Owners below this one are looked at.
+    below: Owner,
+    except: Option<Owner>,
 }
 
 impl Among {
     /// All rules.
-    pub const ALL: Among = Among { before: RuleNumber(u32::MAX), except: None };
+    pub const ALL: Among = Among { from: 0, below: Owner::MAX, except: None };
 
     /// The rules before one.
     #[must_use]
     pub fn before(rule: RuleNumber) -> Self {
-        Among { before: rule, except: None }
+        Among { below: owner_of(rule), ..Among::ALL }
     }
 
-    /// The rules before one, but not this.
+    /// The rules after one.
+    #[must_use]
+    pub fn after(rule: RuleNumber) -> Self {
+        Among { from: owner_of(rule).saturating_add(1), ..Among::ALL }
+    }
+
+    /// All of these but one.
     #[must_use]
     pub fn but(self, except: RuleNumber) -> Self {
-        Among { except: Some(except), ..self }
+        Among { except: Some(owner_of(except)), ..self }
     }
 
-    /// Owners below this one are looked at.
-    pub(super) fn below(self) -> u32 {
-        self.before.0.saturating_add(1)
+    pub(super) fn below(self) -> Owner {
+        self.below
     }
 
-    pub(super) fn has(self, owner: u32) -> bool {
-        owner < self.below() && self.except.is_none_or(|except| owner != except.0.saturating_add(1))
+    pub(super) fn has(self, owner: Owner) -> bool {
+        owner < self.below && (owner >= self.from || owner == NATURE) && self.except != Some(owner)
     }
 }
 
-/// Whose box it is: 0 of points that are no packets, else the rule's number and one.
+/// Whose box it is: [`NATURE`]'s, of points that are no packets, or the rule's number and one.
 pub(super) type Owner = u32;
+
+pub(super) const NATURE: Owner = 0;
 
 /// The tree.
 // INVARIANT: the words of entry *i* are at `i * words`, those of node *i*'s box likewise; a node's
@@ -82,10 +93,10 @@ impl Index {
         rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
     ) -> Self {
         let mut boxes = space.impossible().words().to_vec();
-        let mut owners = vec![0; space.count(space.impossible())];
+        let mut owners = vec![NATURE; space.count(space.impossible())];
         for (rule, region) in rules {
             boxes.extend_from_slice(region.words());
-            owners.resize(boxes.len() / space.layout().words(), rule.0.saturating_add(1));
+            owners.resize(boxes.len() / space.layout().words(), owner_of(rule));
         }
         build::build(space.layout().clone(), space.possible().clone(), &boxes, &owners)
     }
@@ -121,8 +132,7 @@ impl Index {
         self.stab(&point.0, among.below(), |owner| among.has(owner)).is_some()
     }
 
-    /// The rules that have a box in common with a region, in their order. The boxes may meet in
-    /// points only that are no packets.
+    /// The rules that have a point in a region, in order.
     #[must_use]
     pub fn meeting(&self, region: &Region, among: Among) -> Vec<RuleNumber> {
         let mut entries = Vec::new();
@@ -134,6 +144,23 @@ impl Index {
         rules.sort_unstable();
         rules.dedup();
         rules
+    }
+
+    /// Some points of a region, of packets that there are: the lowest and highest of its boxes, and
+    /// random ones.
+    pub fn sample(&self, region: &Region, count: usize, seed: u64) -> impl Iterator<Item = Point> {
+        let mut random = Random::new(seed);
+        let mut points = Vec::new();
+        let boxes = region.words().chunks_exact(self.layout.words());
+        for (one, possible) in boxes.flat_map(|one| self.possible().map(move |two| (one, two))) {
+            let mut cell: Box<[u64]> = one.into();
+            if points.len() < count && self.layout.intersect(&mut cell, possible) {
+                points.extend([self.layout.lowest(&cell), self.layout.highest(&cell)]);
+                points.push(self.layout.anywhere(&cell, &mut random));
+            }
+        }
+        points.retain(|point| self.is_packet(point));
+        points.into_iter().map(Point)
     }
 
     /// The first rule that has one box around a whole region. Others may take all of it too, with
@@ -166,6 +193,11 @@ impl Index {
 
     pub(super) fn owner(&self, entry: u32) -> Owner {
         self.owners[entry as usize]
+    }
+
+    /// Whether a point is one that packets have.
+    pub(super) fn is_packet(&self, point: &[u64]) -> bool {
+        self.stab(point, NATURE + 1, |_| true).is_none()
     }
 
     /// An entry that has a point; the owner must be below a number and `fit`.
@@ -273,6 +305,10 @@ impl Index {
         let words = self.layout.words();
         &self.hulls[node as usize * words..][..words]
     }
+}
+
+fn owner_of(rule: RuleNumber) -> Owner {
+    rule.0.saturating_add(1)
 }
 
 /// The rule of an owner; `None` for points that are no packets.

@@ -517,3 +517,6 @@ fn members(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 
 use super::layout::{Held, Layout};
 use super::probes::View;
+use super::shares::in_shares;
 use super::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Values};
 use crate::net::Family;
 
@@ -54,14 +55,14 @@ impl Space {
     /// regions of it, in their order. Sets of the other family are empty. With a `view`, only what
     /// a chain can see of packets is possible.
     #[must_use]
-    pub fn of<'s, S>(family: Family, view: Option<View>, sets: S) -> (Self, Vec<Region>)
-    where
-        S: Iterator<Item = &'s PacketSet> + Clone,
-    {
-        let mut gathered = Gathered::default();
-        for set in sets.clone().filter(|set| set.family() == family) {
-            gathered.add(set);
-        }
+    pub fn of(family: Family, view: Option<View>, sets: &[&PacketSet]) -> (Self, Vec<Region>) {
+        let gather = |_, sets: &[&PacketSet]| {
+            let mut gathered = Gathered::default();
+            sets.iter().filter(|set| set.family() == family).for_each(|set| gathered.add(set));
+            gathered
+        };
+        let shares = in_shares(sets, gather).into_iter();
+        let mut gathered = shares.reduce(Gathered::with).unwrap_or_default();
         if let Some(view) = view {
             possible::add_view(view, &mut gathered);
         }
@@ -72,8 +73,11 @@ impl Space {
         let mut space = Space { family, axes, layout, possible, impossible };
         space.possible = possible::possible(&space, view);
         space.impossible = possible::impossible(&space);
-        let mut compiler = Compiler { space: &space, known: HashMap::new() };
-        let regions = sets.map(|set| compiler.region(set)).collect();
+        let compile = |_, sets: &[&PacketSet]| {
+            let mut compiler = Compiler { space: &space, known: HashMap::new() };
+            sets.iter().map(|set| compiler.region(set)).collect::<Vec<Region>>()
+        };
+        let regions = in_shares(sets, compile).into_iter().flatten().collect();
         (space, regions)
     }
 

@@ -14,9 +14,28 @@ use crate::resolve::policy::{ChainId, Hook, Item, Origin};
 
 /// The ways that packets go, chain by chain. A chain that is not drawn is passed over.
 const WAYS: [&[BaseChain]; 3] = [
-    &[BaseChain::NatPrerouting, BaseChain::FilterInput],
-    &[BaseChain::NatPrerouting, BaseChain::FilterForward, BaseChain::NatPostrouting],
-    &[BaseChain::NatOutput, BaseChain::FilterOutput, BaseChain::NatPostrouting],
+    &[
+        BaseChain::RawPrerouting,
+        BaseChain::ManglePrerouting,
+        BaseChain::NatPrerouting,
+        BaseChain::MangleInput,
+        BaseChain::FilterInput,
+    ],
+    &[
+        BaseChain::RawPrerouting,
+        BaseChain::ManglePrerouting,
+        BaseChain::NatPrerouting,
+        BaseChain::MangleForward,
+        BaseChain::FilterForward,
+        BaseChain::NatPostrouting,
+    ],
+    &[
+        BaseChain::RawOutput,
+        BaseChain::MangleOutput,
+        BaseChain::NatOutput,
+        BaseChain::FilterOutput,
+        BaseChain::NatPostrouting,
+    ],
 ];
 
 /// The graph: the filter's chains always, others where a rule stands in them.
@@ -63,6 +82,7 @@ fn positions(policy: &Policy) -> BTreeMap<Origin, usize> {
     let items = policy.items.iter().map(|item| match item {
         Item::Rule(rule) => rule.origin,
         Item::Nat(nat) => nat.origin,
+        Item::Alter(said) => said.origin,
     });
     let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
     items.chain(in_chains.map(|rule| rule.origin)).zip(0..).collect()
@@ -87,11 +107,11 @@ impl Builder<'_> {
     fn add(&mut self, key: ChainKey) {
         let rules = self.rules(key);
         let Some(chain) = self.chain(key) else { return };
-        let is_filter = match key {
-            ChainKey::Base(base) => !base.is_nat(),
+        let is_always_drawn = match key {
+            ChainKey::Base(base) => hook(base).is_some(),
             ChainKey::User(_) => true,
         };
-        if rules.is_empty() && !is_filter {
+        if rules.is_empty() && !is_always_drawn {
             return;
         }
         let index = self.graph.add_node(Node::Chain(chain));
@@ -145,7 +165,7 @@ impl Builder<'_> {
     fn rule(&self, chain: ChainKey, entry: &Entry) -> Rule {
         let call = match entry.reason {
             Reason::Written(origin) => self.policy.outermost_call(origin),
-            Reason::Implicit(_) | Reason::Default(_) => None,
+            Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
         };
         Rule {
             place: Place { chain, reason: entry.reason },
@@ -159,7 +179,7 @@ impl Builder<'_> {
     /// Implicit rules come first, then those written in their order.
     fn rank(&self, reason: Reason) -> Rank {
         let position = match reason {
-            Reason::Implicit(_) | Reason::Default(_) => 0,
+            Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => 0,
             Reason::Written(origin) => self.positions.get(&origin).copied().unwrap_or(0),
         };
         (position, reason)
@@ -190,7 +210,11 @@ impl Builder<'_> {
         let (target, edge) = match entry.effect {
             Effect::Call(target) => (target, Edge::Jump),
             Effect::Goto(target) => (target, Edge::Goto),
-            Effect::Decide(_) | Effect::Continue | Effect::Return => return,
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Change(_)
+            | Effect::Return
+            | Effect::Add { .. } => return,
         };
         let from = self.known.get(&Known::Rule(Place { chain, reason: entry.reason }));
         let to = self.known.get(&Known::Chain(ChainKey::User(target)));
@@ -217,6 +241,8 @@ fn does(effect: &Effect) -> Does {
             | Translation::Netmap { .. } => Does::Translate,
         },
         Effect::Continue => Does::Log,
+        Effect::Change(_) => Does::Change,
+        Effect::Add { .. } => Does::Add,
         Effect::Return => Does::Return,
         Effect::Call(_) => Does::Jump,
         Effect::Goto(_) => Does::Goto,
@@ -226,20 +252,33 @@ fn does(effect: &Effect) -> Does {
 /// The kernel's name of a chain.
 fn base_name(base: BaseChain) -> &'static str {
     match base {
-        BaseChain::NatPrerouting => "PREROUTING",
-        BaseChain::NatOutput | BaseChain::FilterOutput => "OUTPUT",
+        BaseChain::NatPrerouting | BaseChain::ManglePrerouting | BaseChain::RawPrerouting => {
+            "PREROUTING"
+        }
+        BaseChain::FilterInput | BaseChain::MangleInput => "INPUT",
+        BaseChain::FilterForward | BaseChain::MangleForward => "FORWARD",
+        BaseChain::NatOutput
+        | BaseChain::FilterOutput
+        | BaseChain::MangleOutput
+        | BaseChain::RawOutput => "OUTPUT",
         BaseChain::NatPostrouting => "POSTROUTING",
-        BaseChain::FilterInput => "INPUT",
-        BaseChain::FilterForward => "FORWARD",
     }
 }
 
 /// Whose default a chain has.
 fn hook(base: BaseChain) -> Option<Hook> {
     match base {
-        BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => None,
         BaseChain::FilterInput => Some(Hook::Input),
         BaseChain::FilterForward => Some(Hook::Forward),
         BaseChain::FilterOutput => Some(Hook::Output),
+        BaseChain::NatPrerouting
+        | BaseChain::NatOutput
+        | BaseChain::NatPostrouting
+        | BaseChain::ManglePrerouting
+        | BaseChain::MangleInput
+        | BaseChain::MangleForward
+        | BaseChain::MangleOutput
+        | BaseChain::RawPrerouting
+        | BaseChain::RawOutput => None,
     }
 }

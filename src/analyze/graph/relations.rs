@@ -1,6 +1,7 @@
 //! The relations between the rules of one chain, exactly, by the packets that they take.
 //!
-//! Rules of limits may take a packet, never must: they hide nothing. Rules that log and go on, and jumps,
+//! Rules with limits may take a packet, never must, and so do those that ask for what a set holds that
+//! rules fill: they hide nothing. Rules that log, change a packet or add to a set and go on, and jumps,
 //! take nothing for good. Who hides a rule is asked of all rules at once, so that it costs little more
 //! for many; who conflicts is asked pair by pair of those whose boxes meet, up to a number.
 
@@ -304,7 +305,7 @@ fn include(families: &mut Families, family: Family) {
 fn is_taker(entry: &Entry) -> bool {
     match entry.effect {
         Effect::Decide(_) | Effect::Return | Effect::Goto(_) => true,
-        Effect::Continue | Effect::Call(_) => false,
+        Effect::Continue | Effect::Change(_) | Effect::Call(_) | Effect::Add { .. } => false,
     }
 }
 
@@ -315,14 +316,18 @@ fn decides(effect: &Effect) -> bool {
             Decision::Accept | Decision::Drop | Decision::Reject(_) | Decision::Translate(_),
         )
         | Effect::Return => true,
-        Effect::Continue | Effect::Call(_) | Effect::Goto(_) => false,
+        Effect::Continue
+        | Effect::Change(_)
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => false,
     }
 }
 
 fn is_implicit(entry: &Entry) -> bool {
     match entry.reason {
         Reason::Implicit(_) => true,
-        Reason::Written(_) | Reason::Default(_) => false,
+        Reason::Written(_) | Reason::Restored | Reason::Default(_) => false,
     }
 }
 

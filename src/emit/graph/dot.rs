@@ -123,7 +123,7 @@ fn colour(does: Does) -> &'static str {
         Does::Drop | Does::Reject => "#cf222e",
         Does::Translate => "#0969da",
         Does::Jump | Does::Goto => "#8250df",
-        Does::Log | Does::Return => "#6e7781",
+        Does::Change | Does::Add | Does::Log | Does::Return => "#6e7781",
     }
 }
 

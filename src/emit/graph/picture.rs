@@ -286,7 +286,7 @@ impl Maker<'_> {
 
 fn is_implicit(rule: &Rule) -> bool {
     match rule.place.reason {
-        Reason::Implicit(_) => true,
+        Reason::Implicit(_) | Reason::Restored => true,
         Reason::Written(_) | Reason::Default(_) => false,
     }
 }
@@ -294,12 +294,20 @@ fn is_implicit(rule: &Rule) -> bool {
 /// Which packets come to a chain.
 fn about(key: ChainKey) -> &'static str {
     match key {
-        ChainKey::Base(BaseChain::NatPrerouting) => "nat, all that arrives",
-        ChainKey::Base(BaseChain::NatOutput) => "nat, from this machine",
-        ChainKey::Base(BaseChain::NatPostrouting) => "nat, all that leaves",
-        ChainKey::Base(BaseChain::FilterInput) => "filter, to this machine",
-        ChainKey::Base(BaseChain::FilterForward) => "filter, through this machine",
-        ChainKey::Base(BaseChain::FilterOutput) => "filter, from this machine",
+        ChainKey::Base(base) => match base {
+            BaseChain::RawPrerouting => "raw, all that arrives",
+            BaseChain::RawOutput => "raw, from this machine",
+            BaseChain::ManglePrerouting => "mangle, all that arrives",
+            BaseChain::MangleInput => "mangle, to this machine",
+            BaseChain::MangleForward => "mangle, through this machine",
+            BaseChain::MangleOutput => "mangle, from this machine",
+            BaseChain::NatPrerouting => "nat, all that arrives",
+            BaseChain::NatOutput => "nat, from this machine",
+            BaseChain::NatPostrouting => "nat, all that leaves",
+            BaseChain::FilterInput => "filter, to this machine",
+            BaseChain::FilterForward => "filter, through this machine",
+            BaseChain::FilterOutput => "filter, from this machine",
+        },
         ChainKey::User(_) => "a chain of the policy",
     }
 }
@@ -307,10 +315,15 @@ fn about(key: ChainKey) -> &'static str {
 /// How far along the way of packets a chain stands at the least.
 fn stage(key: ChainKey) -> usize {
     match key {
-        ChainKey::Base(BaseChain::NatPrerouting | BaseChain::NatOutput) | ChainKey::User(_) => 0,
-        ChainKey::Base(
-            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput,
-        ) => 1,
-        ChainKey::Base(BaseChain::NatPostrouting) => 2,
+        ChainKey::Base(base) => match base {
+            BaseChain::RawPrerouting | BaseChain::RawOutput => 0,
+            BaseChain::ManglePrerouting | BaseChain::MangleOutput => 1,
+            BaseChain::NatPrerouting | BaseChain::NatOutput => 2,
+            BaseChain::MangleInput | BaseChain::MangleForward => 3,
+            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => 4,
+            BaseChain::NatPostrouting => 5,
+        },
+        // Behind those that jump to it.
+        ChainKey::User(_) => 0,
     }
 }

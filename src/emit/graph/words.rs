@@ -18,6 +18,9 @@ const WIDEST: usize = 64;
 /// The longest statement in a tooltip, in columns.
 const WIDEST_STORY: usize = 400;
 
+/// What brings the mark of a connection back to its packets, in the words of the plan.
+const RESTORED: &str = "sticky";
+
 /// Words about the nodes of a graph.
 pub(super) struct Words<'g> {
     sources: &'g Sources,
@@ -60,6 +63,7 @@ impl<'g> Words<'g> {
         let (first, last) = (rules.first()?, rules.last()?);
         let names = rules.iter().filter_map(|rule| match rule.place.reason {
             Reason::Implicit(implied) => Some(implied_name(implied)),
+            Reason::Restored => Some(RESTORED),
             Reason::Written(_) | Reason::Default(_) => None,
         });
         let names: Vec<&str> = names.collect();
@@ -159,6 +163,7 @@ impl<'g> Words<'g> {
             Some(span) => self.locate(span),
             None => match rule.place.reason {
                 Reason::Implicit(implied) => format!("implicit {}", implied_name(implied)),
+                Reason::Restored => format!("implicit {RESTORED}"),
                 Reason::Written(_) | Reason::Default(_) => "the default".to_owned(),
             },
         }
@@ -183,6 +188,7 @@ impl<'g> Words<'g> {
     fn statement(&self, rule: &Rule) -> String {
         match rule.place.reason {
             Reason::Implicit(implied) => format!("implicit {}", implied_name(implied)),
+            Reason::Restored => format!("implicit {RESTORED}"),
             Reason::Default(_) => "default".to_owned(),
             Reason::Written(origin) => {
                 let written = one_line(self.sources.text(origin.span));
@@ -199,7 +205,7 @@ impl<'g> Words<'g> {
 fn span(rule: &Rule) -> Option<Span> {
     match rule.place.reason {
         Reason::Written(origin) => Some(rule.call.unwrap_or(origin.span)),
-        Reason::Implicit(_) | Reason::Default(_) => None,
+        Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
     }
 }
 
@@ -219,6 +225,8 @@ fn deed(does: Does) -> &'static str {
         Does::Drop => "drops its packets",
         Does::Reject => "rejects its packets",
         Does::Translate => "translates its packets",
+        Does::Change => "changes its packets; the next rule is asked",
+        Does::Add => "adds to a set; the next rule is asked",
         Does::Log => "logs its packets; the next rule is asked",
         Does::Return => "ends the chain for its packets",
         Does::Jump => "sends its packets through a chain",
@@ -233,6 +241,8 @@ fn deed_word(does: Does) -> &'static str {
         Does::Drop => "drop",
         Does::Reject => "reject",
         Does::Translate => "translate",
+        Does::Change => "change",
+        Does::Add => "add",
         Does::Log => "log",
         Does::Return => "return",
         Does::Jump => "jump",

@@ -6,6 +6,7 @@
 //! "Heuristics for ray tracing using space subdivision", 1990).
 
 use super::super::layout::{Held, Layout};
+use super::super::shares::threads;
 use super::super::space::Region;
 use super::{Index, Node, Owner};
 
@@ -19,12 +20,27 @@ const SAMPLE: usize = 32;
 pub(super) fn build(layout: Layout, possible: Region, boxes: &[u64], owners: &[Owner]) -> Index {
     let words = layout.words();
     let mut order: Vec<u32> = (0..).take(owners.len()).collect();
-    let mut builder =
-        Builder { layout: &layout, boxes, owners, hulls: Vec::new(), nodes: Vec::new() };
-    if !order.is_empty() {
-        builder.node(&mut order, 0);
-    }
-    let (hulls, nodes) = (builder.hulls, builder.nodes);
+    let builder =
+        || Builder { layout: &layout, boxes, owners, hulls: Vec::new(), nodes: Vec::new() };
+    let (hulls, nodes) = if threads(order.len()) == 1 {
+        let mut builder = builder();
+        if !order.is_empty() {
+            builder.node(&mut order, 0);
+        }
+        (builder.hulls, builder.nodes)
+    } else {
+        // Two threads: one for each side of the root.
+        let mut root = builder();
+        let middle = root.divide(&mut order);
+        let (near, far) = order.split_at_mut(middle);
+        let [mut near_tree, mut far_tree] = [builder(), builder()];
+        std::thread::scope(|scope| {
+            scope.spawn(|| near_tree.node(near, 0));
+            far_tree.node(far, middle);
+        });
+        root.join(near_tree, far_tree);
+        (root.hulls, root.nodes)
+    };
     let mut sorted = Vec::with_capacity(boxes.len());
     for entry in &order {
         sorted.extend_from_slice(&boxes[*entry as usize * words..][..words]);
@@ -41,6 +57,11 @@ struct Builder<'b> {
     nodes: Vec<Node>,
 }
 
+/// A place in the list of boxes or nodes. There are fewer than 2³² of either.
+fn place(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
 /// A way to divide boxes.
 #[derive(Clone, Copy)]
 enum Division<'b> {
@@ -54,37 +75,56 @@ enum Division<'b> {
 }
 
 impl<'b> Builder<'b> {
-    /// Adds the node of some boxes and all below it; `first` is the place of the first box.
+    /// Adds the node of some boxes, at least one, and all below it; `first` is the place of the first
+    /// box.
     fn node(&mut self, entries: &mut [u32], first: usize) {
         let at = self.nodes.len();
-        let words = self.layout.words();
-        let place = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+        let Some(one) = entries.first() else { return };
+        self.hulls.extend_from_slice(self.entry(*one));
         let mut node = Node { least: 0, count: place(entries.len()), at: place(first) };
         self.nodes.push(node);
-        self.hulls.extend_from_slice(self.entry(entries[0]));
-        if entries.len() <= LEAF {
-            let least = entries.iter().map(|entry| self.owners[*entry as usize]).min();
-            node.least = least.unwrap_or(0);
-            let mut hull = self.entry(entries[0]).to_vec();
-            entries.iter().for_each(|entry| self.layout.widen(&mut hull, self.entry(*entry)));
-            self.hulls[at * words..][..words].copy_from_slice(&hull);
-        } else {
+        if entries.len() > LEAF {
             let middle = self.divide(entries);
             let (near, far) = entries.split_at_mut(middle);
             self.node(near, first);
             let far_at = self.nodes.len();
             self.node(far, first + middle);
-            node = Node {
-                least: self.nodes[at + 1].least.min(self.nodes[far_at].least),
-                count: 0,
-                at: place(far_at),
-            };
-            let (own, below) = self.hulls.split_at_mut((at + 1) * words);
-            let own = &mut own[at * words..];
-            own.copy_from_slice(&below[..words]);
-            self.layout.widen(own, &below[(far_at - at - 1) * words..][..words]);
+            self.close(at, far_at);
+            return;
         }
+        let least = entries.iter().map(|entry| self.owners[*entry as usize]).min();
+        node.least = least.unwrap_or(0);
         self.nodes[at] = node;
+        for entry in entries {
+            let one = self.entry(*entry);
+            let words = self.layout.words();
+            self.layout.widen(&mut self.hulls[at * words..][..words], one);
+        }
+    }
+
+    /// Completes an inner node from its children.
+    fn close(&mut self, at: usize, far_at: usize) {
+        let words = self.layout.words();
+        let least = self.nodes[at + 1].least.min(self.nodes[far_at].least);
+        self.nodes[at] = Node { least, count: 0, at: place(far_at) };
+        let (own, below) = self.hulls.split_at_mut((at + 1) * words);
+        let own = &mut own[at * words..];
+        own.copy_from_slice(&below[..words]);
+        self.layout.widen(own, &below[(far_at - at - 1) * words..][..words]);
+    }
+
+    /// Becomes the tree of two trees.
+    fn join(&mut self, near: Self, far: Self) {
+        self.hulls = [self.layout.full(), &near.hulls, &far.hulls].concat();
+        let far_at = near.nodes.len() + 1;
+        self.nodes.push(Node { least: 0, count: 0, at: 0 });
+        for (tree, offset) in [(near, 1), (far, far_at)] {
+            self.nodes.extend(tree.nodes.into_iter().map(|node| match node.count {
+                0 => Node { at: node.at + place(offset), ..node },
+                _ => node,
+            }));
+        }
+        self.close(0, far_at);
     }
 
     fn entry(&self, entry: u32) -> &'b [u64] {

@@ -23,7 +23,7 @@ pub enum Domain {
     /// The bits of `mask` of a mark: each value that is named, then all others, if there are any.
     Marks { mask: u32, values: Box<[u32]> },
     /// Whether a condition holds: no, yes.
-    Fact(Arc<str>),
+    Fact,
 }
 
 /// Runs of numbers: piece *i* is those from `starts[i]` to below the next start, the last one up to
@@ -103,7 +103,7 @@ impl Domain {
                 let all = 1u64.checked_shl(mask.count_ones()).unwrap_or(u64::MAX);
                 values.len() + usize::from((values.len() as u64) < all)
             }
-            Domain::Fact(_) => 2,
+            Domain::Fact => 2,
         }
     }
 
@@ -161,7 +161,7 @@ impl Domain {
     pub fn account_of(&self, piece: usize) -> Option<Account> {
         let Domain::Accounts(accounts) = self else { return None };
         // Numbers that nobody names are there: there are more numbers than rules.
-        let other = || (4_242..).map(Account::Number).find(|one| !accounts.contains(one));
+        let other = || (4_242..u32::MAX).map(Account::Number).find(|one| !accounts.contains(one));
         accounts.get(piece).cloned().or_else(other)
     }
 

@@ -28,7 +28,6 @@ pub(super) struct Gathered {
 }
 
 /// What is known of a field of numbers.
-#[derive(Default)]
 struct Numbers {
     starts: Heap<u128>,
     /// `None` when there were too many.
@@ -61,11 +60,14 @@ impl<T> Default for Heap<T> {
     }
 }
 
-impl Numbers {
-    fn new() -> Self {
-        Numbers { distinct: Some(Heap::default()), ..Numbers::default() }
+impl Default for Numbers {
+    fn default() -> Self {
+        let distinct = Some(Heap::default());
+        Numbers { starts: Heap::default(), distinct, sets: 0, intervals: 0 }
     }
+}
 
+impl Numbers {
     fn add(&mut self, set: &IntervalSet<u128>) {
         self.sets += 1;
         self.intervals += set.intervals().len();
@@ -86,7 +88,12 @@ impl Numbers {
     fn add_all(&mut self, other: &Self) {
         self.starts.all.extend(&other.starts.all);
         match (&mut self.distinct, &other.distinct) {
-            (Some(ours), Some(theirs)) => ours.all.extend(theirs.all.iter().cloned()),
+            (Some(ours), Some(theirs)) => {
+                theirs.all.iter().for_each(|set| ours.push(set.clone()));
+                if ours.full > ROOM {
+                    self.distinct = None;
+                }
+            }
             (Some(_) | None, _) => self.distinct = None,
         }
     }
@@ -107,6 +114,25 @@ impl Gathered {
                 self.add_constraint(constraint);
             }
         }
+    }
+
+    /// What was gathered from two lists of sets.
+    pub fn with(mut self, other: Self) -> Self {
+        for (field, numbers) in other.numbers {
+            let ours = self.numbers_of(field);
+            ours.add_all(&numbers);
+            ours.sets += numbers.sets;
+            ours.intervals += numbers.intervals;
+        }
+        for (field, names) in other.names {
+            self.names.entry(field).or_default().extend(names);
+        }
+        for (field, accounts) in other.accounts {
+            self.accounts.entry(field).or_default().extend(accounts);
+        }
+        self.marks.extend(other.marks);
+        self.facts.extend(other.facts);
+        self
     }
 
     pub fn add_constraint(&mut self, constraint: &Constraint) {
@@ -132,7 +158,7 @@ impl Gathered {
     }
 
     fn numbers_of(&mut self, field: Field) -> &mut Numbers {
-        self.numbers.entry(field).or_insert_with(Numbers::new)
+        self.numbers.entry(field).or_default()
     }
 
     /// The axes of what was gathered, in the order of the fields.
@@ -162,8 +188,7 @@ impl Gathered {
         }
         axes.extend(mark_axes(&self.marks));
         for text in self.facts {
-            let domain = Domain::Fact(Arc::clone(&text));
-            axes.push(Axis::plain(Subject::Fact(text), domain, false));
+            axes.push(Axis::plain(Subject::Fact(text), Domain::Fact, false));
         }
         axes.sort_by(|a, b| a.subject.cmp(&b.subject));
         axes

@@ -2,7 +2,7 @@
 
 use super::super::probes::{Presence, View};
 use super::super::{Constraint, Field};
-use super::axis::{Axis, Subject, numbers_of_bits};
+use super::axis::{Subject, numbers_of_bits};
 use super::gather::{Gathered, protocols_with};
 use super::{Region, Space, UNTRACKED, merged};
 use crate::net::{CtState, IntervalSet, Protocol};
@@ -57,7 +57,7 @@ fn by_protocol(space: &Space) -> Region {
             }
             let has = example.is_some_and(|example| having.contains(&example));
             let values = if has { Some(axis.present()) } else { axis.absent() };
-            kind = keep(space, kind, number, values.as_slice());
+            kind = keep(space, &kind, number, values.as_slice());
         }
         region.words.append(&mut kind.words);
     }
@@ -72,7 +72,7 @@ fn seen(space: &Space, mut region: Region, view: View) -> Region {
     let mut keep_numbers = |field, bits| {
         if let Some((number, axis)) = space.axis_of(field) {
             let values = axis.of_numbers_set(&numbers_of_bits(bits));
-            region = keep(space, std::mem::take(&mut region), number, &values);
+            region = keep(space, &region, number, &values);
         }
     };
     match view.translated {
@@ -91,8 +91,8 @@ fn with_interface(space: &Space, region: Region, field: Field, presence: Presenc
     let Some((number, axis)) = space.axis_of(field) else { return region };
     let (_, none) = axis.present();
     match presence {
-        Presence::Always => keep(space, region, number, &[(0, none - 1)]),
-        Presence::Never => keep(space, region, number, &[(none, none)]),
+        Presence::Always => keep(space, &region, number, &[(0, none - 1)]),
+        Presence::Never => keep(space, &region, number, &[(none, none)]),
         Presence::Maybe => region,
     }
 }
@@ -100,12 +100,20 @@ fn with_interface(space: &Space, region: Region, field: Field, presence: Presenc
 /// Boxes of points that are no packets: see [`Space::impossible`].
 pub(super) fn impossible(space: &Space) -> Region {
     let mut region = Region::default();
-    let incoming = space.axis_of(Field::Incoming).map(|(number, axis)| (number, axis.present().1));
-    if let Some((number, none)) = incoming {
-        for field in [Field::User, Field::Group] {
-            add_both(space, &mut region, field, Axis::present, (number, &[(0, none - 1)]));
+    // A packet has an account when it is this machine's own, and a MAC when it came in.
+    let accounts = [Field::User, Field::Group];
+    if let Some((mac, axis)) = space.axis_of(Field::Mac) {
+        for field in accounts {
+            add_both(space, &mut region, field, (mac, axis.present()));
         }
-        add_both(space, &mut region, Field::Mac, Axis::present, (number, &[(none, none)]));
+    }
+    if let Some((incoming, axis)) = space.axis_of(Field::Incoming) {
+        let (first, none) = axis.present();
+        let named = (incoming, (first, none - 1));
+        for field in accounts {
+            add_both(space, &mut region, field, named);
+        }
+        add_both(space, &mut region, Field::Mac, (incoming, (none, none)));
     }
     let translated = space.axis_of(Field::Translated);
     let state = space.axis_of(Field::State);
@@ -113,7 +121,7 @@ pub(super) fn impossible(space: &Space) -> Region {
     if let Some((state, states)) = state {
         let untracked = states.of_numbers_set(&numbers_of_bits(UNTRACKED));
         let both = space.narrowed(translated, &axis.of_numbers_set(&numbers_of_bits(0b10)));
-        region.words.append(&mut keep(space, both, state, &untracked).words);
+        region.words.append(&mut keep(space, &both, state, &untracked).words);
     }
     let untranslated = space.narrowed(translated, &axis.of_numbers_set(&numbers_of_bits(0b01)));
     for pair in [
@@ -125,17 +133,16 @@ pub(super) fn impossible(space: &Space) -> Region {
     region
 }
 
-/// Adds the points that have some values of a field, and some on another axis.
+/// Adds the points that have a field, and some values on another axis.
 fn add_both(
     space: &Space,
     region: &mut Region,
     field: Field,
-    values: fn(&Axis) -> (u32, u32),
-    (other, others): (usize, &[(u32, u32)]),
+    (other, values): (usize, (u32, u32)),
 ) {
     if let Some((number, axis)) = space.axis_of(field) {
-        let one = space.narrowed(number, &[values(axis)]);
-        region.words.append(&mut keep(space, one, other, others).words);
+        let one = space.narrowed(number, &[axis.present()]);
+        region.words.append(&mut keep(space, &one, other, &[values]).words);
     }
 }
 
@@ -152,16 +159,16 @@ fn changed(space: &Space, region: &Region, (original, present): (Field, Field)) 
         let present = presents.of_numbers_set(&originals.numbers_of(value));
         let mut others = vec![(first, value.wrapping_sub(1)), (value + 1, last)];
         others.retain(|(low, high)| low <= high && *high <= last);
-        let one = keep(space, region.clone(), now, &present);
-        changed.words.append(&mut keep(space, one, before, &others).words);
+        let one = keep(space, region, now, &present);
+        changed.words.append(&mut keep(space, &one, before, &others).words);
     }
     changed
 }
 
 /// The points of a region that have some of the values on an axis.
-fn keep(space: &Space, region: Region, axis: usize, values: &[(u32, u32)]) -> Region {
+fn keep(space: &Space, region: &Region, axis: usize, values: &[(u32, u32)]) -> Region {
     let mut kept = Region::default();
-    for one in space.boxes(&region) {
+    for one in space.boxes(region) {
         space.narrow(&mut kept.words, one, axis, values);
     }
     kept

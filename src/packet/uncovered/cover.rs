@@ -1,8 +1,8 @@
 //! Which of the rules that took a region are needed to take it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::index::{Index, Owner, rule_of};
+use super::super::index::{Index, NATURE, Owner, rule_of};
 use super::super::space::Point;
 use super::{Cover, Member, Question, Search, Share, Verdict};
 
@@ -12,14 +12,16 @@ use super::{Cover, Member, Question, Search, Share, Verdict};
 /// stay are few, large and early.
 pub(super) fn minimal(search: Search<'_>, question: &Question<'_>) -> Cover {
     let mut shares: Vec<(Owner, Share)> = search.shares.into_iter().collect();
-    if let [(owner, share)] = &mut shares[..] {
+    if let [(owner, share)] = &shares[..]
+        && search.index.is_packet(&share.point.0)
+    {
         let alone = Some(share.point.clone());
         let members = rule_of(*owner).map(|rule| Member { rule, alone }).into_iter().collect();
         return Cover { members, is_minimal: true };
     }
     let entries = entries_of(search.index, question, &shares);
     let index = search.index.only(&entries);
-    let among = Search { index: &index, shares: Default::default(), ..search };
+    let among = Search { index: &index, shares: BTreeMap::new(), ..search };
     let mut dropper = Dropper { search: among, index: &index, question, dropped: BTreeSet::new() };
     shares.sort_by(|(a, x), (b, y)| x.points.total_cmp(&y.points).then(b.cmp(a)));
     let mut members = Vec::new();
@@ -41,7 +43,9 @@ pub(super) fn minimal(search: Search<'_>, question: &Question<'_>) -> Cover {
 
 /// All entries of the owners of shares that overlap the region.
 fn entries_of(index: &Index, question: &Question<'_>, shares: &[(Owner, Share)]) -> Vec<u32> {
-    let owners: BTreeSet<Owner> = shares.iter().map(|(owner, _)| *owner).collect();
+    // Points that are no packets are no packets that a member takes.
+    let owners = shares.iter().map(|(owner, _)| *owner).chain([NATURE]);
+    let owners: BTreeSet<Owner> = owners.collect();
     let below = owners.last().map_or(0, |last| last + 1);
     let mut entries = Vec::new();
     for one in question.region.words().chunks_exact(index.layout().words()) {

@@ -14,7 +14,15 @@ fn translated_in(base: BaseChain) -> Option<BaseChain> {
             Some(BaseChain::NatPrerouting)
         }
         BaseChain::FilterOutput => Some(BaseChain::NatOutput),
-        BaseChain::NatPrerouting | BaseChain::NatOutput => None,
+        // What changes packets asks for no translation.
+        BaseChain::NatPrerouting
+        | BaseChain::NatOutput
+        | BaseChain::ManglePrerouting
+        | BaseChain::MangleInput
+        | BaseChain::MangleForward
+        | BaseChain::MangleOutput
+        | BaseChain::RawPrerouting
+        | BaseChain::RawOutput => None,
     }
 }
 

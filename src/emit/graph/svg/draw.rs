@@ -273,7 +273,7 @@ fn deed(look: Look) -> Option<&'static str> {
         Does::Drop | Does::Reject => "drop",
         Does::Translate => "translate",
         Does::Jump | Does::Goto => "jump",
-        Does::Log | Does::Return => "other",
+        Does::Change | Does::Add | Does::Log | Does::Return => "other",
     })
 }
 

@@ -1,0 +1,116 @@
+//! An ordered list of rules, ready to be asked about.
+//!
+//! In go rules as sets of packets, in the order in which packets meet them; out comes what the
+//! questions of [`dead`](super::dead) and [`redundant`](super::redundant) need. What a rule does is only
+//! a number here, equal for rules that do the same.
+
+use crate::net::Family;
+use crate::packet::probes::View;
+use crate::packet::shares::in_shares;
+use crate::packet::{Budget, Index, PacketSet, Region, RuleNumber, Space};
+
+/// What a rule does, as far as the world can see: rules that do the same have the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EffectNumber(pub u32);
+
+/// One rule of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct ListedRule<'s> {
+    /// The packets that it can match, whatever limits and other history say.
+    pub may: &'s PacketSet,
+    /// The packets that it takes from the rules behind it for certain: those that it matches whatever
+    /// history says. `None` when packets go on after it, as after a log. The same reference as `may`
+    /// when nothing depends on history: then the set is looked at once.
+    pub hides: Option<&'s PacketSet>,
+    pub effect: EffectNumber,
+}
+
+impl<'s> ListedRule<'s> {
+    /// What it hides, if that is a set of its own and not all that it matches.
+    fn apart(&self) -> Option<&'s PacketSet> {
+        self.hides.filter(|hides| !std::ptr::eq(*hides, self.may))
+    }
+}
+
+/// A list of rules of one family.
+#[derive(Debug)]
+pub struct RuleList {
+    pub(super) space: Space,
+    /// What each rule may match.
+    pub(super) mays: Vec<Region>,
+    pub(super) effects: Vec<EffectNumber>,
+    /// What rules hide.
+    pub(super) hiding: Index,
+    /// Where rules may match; `None` when that is where they hide.
+    matching: Option<Index>,
+    pub(super) budget: Budget,
+}
+
+impl RuleList {
+    /// The rules of a family in their order, as a chain with this view meets them. Rules of the
+    /// other family match nothing.
+    #[must_use]
+    pub fn of(
+        family: Family,
+        view: Option<View>,
+        rules: &[ListedRule<'_>],
+        budget: Budget,
+    ) -> Self {
+        let own: Vec<&PacketSet> = rules.iter().filter_map(ListedRule::apart).collect();
+        let sets: Vec<&PacketSet> =
+            rules.iter().map(|rule| rule.may).chain(own.iter().copied()).collect();
+        let (space, mut mays) = Space::of(family, view, &sets);
+        let hides = mays.split_off(rules.len());
+        let mut hides = hides.iter();
+        let mut hiding = Vec::with_capacity(rules.len());
+        for ((number, rule), may) in (0..).map(RuleNumber).zip(rules).zip(&mays) {
+            let region = match (rule.hides, rule.apart()) {
+                (None, _) => None,
+                (Some(_), None) => Some(may),
+                (Some(_), Some(_)) => hides.next(),
+            };
+            hiding.extend(region.map(|region| (number, region)));
+        }
+        let all_hide = own.is_empty() && hiding.len() == rules.len();
+        let matching = (!all_hide).then(|| Index::of(&space, (0..).map(RuleNumber).zip(&mays)));
+        let hiding = Index::of(&space, hiding);
+        let effects = rules.iter().map(|rule| rule.effect).collect();
+        RuleList { space, mays, effects, hiding, matching, budget }
+    }
+
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.mays.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.mays.is_empty()
+    }
+
+    /// The packets that a rule may match; none for a number that no rule has.
+    #[must_use]
+    pub fn may(&self, rule: RuleNumber) -> Region {
+        self.mays.get(rule.0 as usize).cloned().unwrap_or_default()
+    }
+
+    /// Where rules may match.
+    pub(super) fn matching(&self) -> &Index {
+        self.matching.as_ref().unwrap_or(&self.hiding)
+    }
+
+    /// An answer for every rule, in order.
+    pub(super) fn each<T: Send>(&self, answer: impl Fn(RuleNumber) -> T + Sync) -> Vec<T> {
+        let rules: Vec<RuleNumber> = (0..).map(RuleNumber).take(self.len()).collect();
+        let shares = in_shares(&rules, |_, share| {
+            share.iter().map(|rule| answer(*rule)).collect::<Vec<T>>()
+        });
+        shares.into_iter().flatten().collect()
+    }
+}

@@ -1,0 +1,75 @@
+//! Rules that packets reach, and that might as well not be there.
+
+use super::list::{EffectNumber, RuleList};
+use crate::packet::{Among, Question, Region, RuleNumber, Verdict};
+
+/// What becomes of the packets of a rule without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Without {
+    /// Some are treated otherwise.
+    Different,
+    /// All are treated alike by later rules.
+    SameByRules,
+    /// All are treated alike, but some only because the default does so.
+    SameByDefault,
+    /// Not found out within the budget.
+    Unknown,
+}
+
+/// Packets of the rule that are tried before all of them are thought about.
+const PROBES: usize = 6;
+
+impl RuleList {
+    /// What becomes of the packets of a rule without it, when the default has this effect. (Of a rule
+    /// that is dead: the same, by rules.)
+    ///
+    /// The rule is needed if and only if there is a later rule of another effect, or such a default,
+    /// and a packet of both that nothing takes before that but the rule itself.
+    #[must_use]
+    pub fn without(&self, rule: RuleNumber, default: EffectNumber) -> Without {
+        let (Some(own), Some(region)) =
+            (self.effects.get(rule.0 as usize), self.mays.get(rule.0 as usize))
+        else {
+            return Without::SameByRules;
+        };
+        let is_other = |number: RuleNumber| self.effects.get(number.0 as usize) != Some(own);
+        let points = self.hiding.sample(region, PROBES, rule.0.into());
+        for point in points.filter(|point| !self.hiding.takes(point, Among::before(rule))) {
+            let next = self.matching().first(&point, Among::after(rule));
+            let effect_differs = match next {
+                Some(next) => is_other(next),
+                None => *own != default,
+            };
+            if effect_differs {
+                return Without::Different;
+            }
+        }
+        let witness = |region: &Region, among| {
+            let seed = rule.0.into();
+            self.hiding.witness(&Question { region, among, seed, budget: self.budget })
+        };
+        for later in self.matching().meeting(region, Among::after(rule)) {
+            if !is_other(later) {
+                continue;
+            }
+            let both = self.space.intersection(region, &self.mays[later.0 as usize]);
+            match witness(&both, Among::before(later).but(rule)) {
+                Verdict::Uncovered(_) => return Without::Different,
+                Verdict::Covered => {}
+                Verdict::Incomplete => return Without::Unknown,
+            }
+        }
+        match witness(region, Among::ALL.but(rule)) {
+            Verdict::Uncovered(_) if *own == default => Without::SameByDefault,
+            Verdict::Uncovered(_) => Without::Different,
+            Verdict::Covered => Without::SameByRules,
+            Verdict::Incomplete => Without::Unknown,
+        }
+    }
+
+    /// The same of every rule, in order.
+    #[must_use]
+    pub fn without_each(&self, default: EffectNumber) -> Vec<Without> {
+        self.each(|rule| self.without(rule, default))
+    }
+}
