@@ -279,7 +279,9 @@ fn constrain(space: &Space, region: Region, constraint: &Constraint) -> Region {
         Values::Mark(_) | Values::Opaque(_) => {
             let axes = space.axes.iter().enumerate();
             let speaking = axes.filter(|(_, axis)| match (&axis.subject, values) {
-                (Subject::Mark { mask }, Values::Mark(mark)) => mark.mask() & mask != 0,
+                (Subject::Mark { field, mask }, Values::Mark(mark)) => {
+                    *field == constraint.field() && mark.mask() & mask != 0
+                }
                 (Subject::Fact(text), Values::Opaque(wanted)) => {
                     wanted.holding().contains(text) || wanted.failing().contains(text)
                 }

@@ -13,9 +13,11 @@ use super::build::{keys, list};
 use super::{ChainKey, Kind, Place, Relation};
 use crate::meaning::{Decision, Effect, Entry, List, Meaning, Reason, view};
 use crate::net::{Families, Family};
-use crate::packet::index::{Among, Index, RuleNumber};
-use crate::packet::uncovered::{Answer, Budget, Question, Verdict};
-use crate::packet::{Region, Space};
+use crate::packet::opaque::is_of_membership;
+use crate::packet::{
+    Among, Answer, Budget, Factor, FieldBox, Index, PacketSet, Product, Question, Region,
+    RuleNumber, Space, Values, Verdict,
+};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,14 +113,14 @@ impl<'m> Chain<'m> {
             ChainKey::Base(base) => Some(view(base)),
             ChainKey::User(_) => None,
         };
-        let sets = list.entries.iter().map(|entry| &entry.set);
-        let (space, regions) = Space::of(family, view, sets);
+        let sets: Vec<&PacketSet> = list.entries.iter().map(|entry| &entry.set).collect();
+        let (space, regions) = Space::of(family, view, &sets);
         let index = |wanted: fn(&Entry) -> bool| {
             let rules = (0..).map(RuleNumber).zip(&list.entries).zip(&regions);
             let rules = rules.filter(|((_, entry), _)| wanted(entry));
             Index::of(&space, rules.map(|((number, _), region)| (number, region)))
         };
-        let takers = index(|entry| is_taker(entry) && entry.limits.is_empty());
+        let takers = index(is_taker);
         let deciders = index(|entry| decides(&entry.effect));
         Chain { list, takers, deciders, space, regions }
     }
@@ -301,12 +303,32 @@ fn include(families: &mut Families, family: Family) {
     }
 }
 
-/// Whether a packet that an entry takes never comes to the next one.
+/// Whether no packet of an entry ever comes to the next one.
 fn is_taker(entry: &Entry) -> bool {
+    if !entry.limits.is_empty() || asks_for_members(&entry.set) {
+        return false;
+    }
     match entry.effect {
         Effect::Decide(_) | Effect::Return | Effect::Goto(_) => true,
         Effect::Continue | Effect::Change(_) | Effect::Call(_) | Effect::Add { .. } => false,
     }
+}
+
+/// Whether it depends on what a set holds that rules fill: between two looks that may change.
+fn asks_for_members(set: &PacketSet) -> bool {
+    let factors = set.products().iter().flat_map(Product::factors);
+    let constraints = factors.flat_map(Factor::boxes).flat_map(FieldBox::constraints);
+    let mut opaque = constraints.filter_map(|constraint| match constraint.values() {
+        Values::Opaque(wanted) => Some(wanted),
+        Values::Numbers(_)
+        | Values::Bits(_)
+        | Values::Interfaces(_)
+        | Values::Mark(_)
+        | Values::Accounts(_) => None,
+    });
+    opaque.any(|wanted| {
+        wanted.holding().iter().chain(wanted.failing()).any(|text| is_of_membership(text))
+    })
 }
 
 /// Whether an entry says what becomes of a packet, so that it can be told from what another says.

@@ -111,7 +111,9 @@ fn class(look: Look) -> (&'static str, &'static str) {
             Does::Drop | Does::Reject => ("drop", "fill:#ffebe9,stroke:#cf222e,color:#66121a"),
             Does::Translate => ("translate", "fill:#ddf4ff,stroke:#0969da,color:#0a3069"),
             Does::Jump | Does::Goto => ("jump", "fill:#fbefff,stroke:#8250df,color:#3e1f79"),
-            Does::Change | Does::Add | Does::Log | Does::Return => ("other", "fill:#f6f8fa,stroke:#6e7781,color:#24292f"),
+            Does::Change | Does::Add | Does::Log | Does::Return => {
+                ("other", "fill:#f6f8fa,stroke:#6e7781,color:#24292f")
+            }
         },
         Look::Hidden(_) => {
             ("hidden", "fill:#f6f8fa,stroke:#cf222e,color:#57606a,stroke-dasharray:4 3")

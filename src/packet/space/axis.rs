@@ -16,8 +16,9 @@ use crate::net::IntervalSet;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     Field(Field),
-    /// Some bits of the mark. Rules look at none of them or at all.
+    /// Some bits of a mark. Rules look at none of them or at all.
     Mark {
+        field: Field,
         mask: u32,
     },
     /// A condition that is known by its text.
@@ -167,7 +168,7 @@ impl Axis {
                 self.values(accounts.iter().filter_map(|account| self.domain.of_account(account)))
             }
             Values::Mark(mark) => match self.subject {
-                Subject::Mark { mask } => {
+                Subject::Mark { mask, .. } => {
                     self.values(self.domain.of_mark(mark.value() & mask).into_iter())
                 }
                 Subject::Field(_) | Subject::Fact(_) => Vec::new(),

@@ -21,7 +21,7 @@ pub(super) struct Gathered {
     numbers: BTreeMap<Field, Numbers>,
     names: BTreeMap<Field, BTreeSet<Interface>>,
     accounts: BTreeMap<Field, BTreeSet<Account>>,
-    marks: BTreeSet<MarkMatch>,
+    marks: BTreeMap<Field, BTreeSet<MarkMatch>>,
     facts: BTreeSet<Arc<str>>,
     /// Long lists that were looked at. Held, so that no other can get the address of one.
     seen: HashMap<usize, Factor>,
@@ -130,7 +130,9 @@ impl Gathered {
         for (field, accounts) in other.accounts {
             self.accounts.entry(field).or_default().extend(accounts);
         }
-        self.marks.extend(other.marks);
+        for (field, marks) in other.marks {
+            self.marks.entry(field).or_default().extend(marks);
+        }
         self.facts.extend(other.facts);
         self
     }
@@ -149,7 +151,7 @@ impl Gathered {
                 self.accounts.entry(field).or_default().extend(accounts.iter().cloned());
             }
             Values::Mark(mark) => {
-                self.marks.insert(*mark);
+                self.marks.entry(field).or_default().insert(*mark);
             }
             Values::Opaque(wanted) => {
                 self.facts.extend(wanted.holding().union(wanted.failing()).cloned());
@@ -186,7 +188,7 @@ impl Gathered {
             let domain = Domain::Accounts(accounts.into_iter().collect());
             axes.push(Axis::plain(Subject::Field(field), domain, true));
         }
-        axes.extend(mark_axes(&self.marks));
+        axes.extend(self.marks.iter().flat_map(|(field, marks)| mark_axes(*field, marks)));
         for text in self.facts {
             axes.push(Axis::plain(Subject::Fact(text), Domain::Fact, false));
         }
@@ -213,6 +215,9 @@ impl Gathered {
             for one in [Protocol::TCP, Protocol::UDP, Protocol::SCTP, Protocol::icmp(family)] {
                 protocol.add(&IntervalSet::single(one.number().into()));
             }
+        }
+        if self.marks.contains_key(&Field::ConnectionMark) {
+            self.numbers_of(Field::State).add(&numbers_of_bits(super::UNTRACKED));
         }
         if self.numbers.contains_key(&Field::Translated)
             && let Some(states) = self.numbers.get_mut(&Field::State)
@@ -241,6 +246,7 @@ pub(super) fn protocols_with(field: Field, family: Family) -> Vec<Protocol> {
         | Field::ToLocal
         | Field::Mac
         | Field::Mark
+        | Field::ConnectionMark
         | Field::User
         | Field::Group
         | Field::Length
@@ -256,7 +262,7 @@ fn can_be_absent(field: Field) -> bool {
 
 /// One axis for each group of bits that the masks never part: a match names a value of a whole
 /// group, or says nothing about it.
-fn mark_axes(marks: &BTreeSet<MarkMatch>) -> Vec<Axis> {
+fn mark_axes(field: Field, marks: &BTreeSet<MarkMatch>) -> Vec<Axis> {
     let masks: BTreeSet<u32> = marks.iter().map(|mark| mark.mask()).collect();
     let mut groups: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
     for bit in (0..u32::BITS).map(|bit| 1 << bit) {
@@ -269,7 +275,8 @@ fn mark_axes(marks: &BTreeSet<MarkMatch>) -> Vec<Axis> {
         let looking = marks.iter().filter(|mark| mark.mask() & mask != 0);
         let values: BTreeSet<u32> = looking.map(|mark| mark.value() & mask).collect();
         let domain = Domain::Marks { mask, values: values.into_iter().collect() };
-        Axis::plain(Subject::Mark { mask }, domain, false)
+        // Only what is tracked has a connection, and only a connection has its mark.
+        Axis::plain(Subject::Mark { field, mask }, domain, field == Field::ConnectionMark)
     };
     groups.into_values().map(axis).collect()
 }

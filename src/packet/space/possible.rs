@@ -115,6 +115,7 @@ pub(super) fn impossible(space: &Space) -> Region {
         }
         add_both(space, &mut region, Field::Mac, (incoming, (none, none)));
     }
+    add_connection_marks(space, &mut region);
     let translated = space.axis_of(Field::Translated);
     let state = space.axis_of(Field::State);
     let Some((translated, axis)) = translated else { return region };
@@ -131,6 +132,23 @@ pub(super) fn impossible(space: &Space) -> Region {
         region.words.append(&mut changed(space, &untranslated, pair).words);
     }
     region
+}
+
+/// Adds the points that have no connection and yet its mark, or the other way round.
+fn add_connection_marks(space: &Space, region: &mut Region) {
+    let Some((state, states)) = space.axis_of(Field::State) else { return };
+    let [untracked, tracked] = [UNTRACKED, !UNTRACKED & 0b1_1111]
+        .map(|bits| states.of_numbers_set(&numbers_of_bits(bits)));
+    for (number, axis) in space.axes.iter().enumerate() {
+        if let (Subject::Mark { field: Field::ConnectionMark, .. }, Some(absent)) =
+            (&axis.subject, axis.absent())
+        {
+            for (mark, states) in [(axis.present(), &untracked), (absent, &tracked)] {
+                let one = space.narrowed(number, &[mark]);
+                region.words.append(&mut keep(space, &one, state, states).words);
+            }
+        }
+    }
 }
 
 /// Adds the points that have a field, and some values on another axis.

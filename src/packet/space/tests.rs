@@ -69,7 +69,12 @@ fn constraint(family: Family, random: &mut Random) -> Constraint {
         16 => {
             let mask = *random.pick(&[0xff, 0x0f, u32::MAX, 0xff00]).unwrap();
             let value = small(random, 0x0303) & 0x0303 & mask;
-            Constraint::mark(MarkMatch::new(value, mask).unwrap())
+            let mark = MarkMatch::new(value, mask).unwrap();
+            if random.one_in(2) {
+                Constraint::mark(mark)
+            } else {
+                Constraint::connection_mark(mark)
+            }
         }
         17 => Constraint::user(&Account::Number(small(random, 2))),
         18 => Constraint::group(&Account::Name(format!("g{}", small(random, 1)).into())),

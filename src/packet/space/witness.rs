@@ -33,7 +33,8 @@ impl Space {
             original,
             to_local: view.number(Field::ToLocal) == 1,
             mac: view.mac(incoming.is_some()),
-            mark: view.mark(),
+            mark: view.mark(Field::Mark),
+            connection_mark: view.mark(Field::ConnectionMark),
             user: view.account(Field::User),
             group: view.account(Field::Group),
             length: narrow(view.number(Field::Length)),
@@ -102,10 +103,10 @@ impl Reading<'_> {
     }
 
     /// The values of the groups of bits that rules look at.
-    fn mark(&self) -> u32 {
+    fn mark(&self, field: Field) -> u32 {
         let mut mark = 0;
         for (number, axis) in self.space.axes.iter().enumerate() {
-            if let Subject::Mark { .. } = axis.subject {
+            if matches!(axis.subject, Subject::Mark { field: own, .. } if own == field) {
                 let value = self.space.layout.ends(number, &self.point.0).0;
                 mark |= axis.piece(value).map_or(0, |piece| axis.domain().mark_of(piece));
             }
@@ -195,6 +196,7 @@ fn ordinary(field: Field, family: Family) -> u128 {
         | Field::Translated
         | Field::ToLocal
         | Field::Mark
+        | Field::ConnectionMark
         | Field::User
         | Field::Group
         | Field::Dscp

@@ -249,7 +249,8 @@ fn text(row: &Row, x: i32, y: i32) -> String {
     let whole = escaped(&row.text);
     let said = match row.look {
         Look::Rule(_) | Look::Default(_) => {
-            let (verb, rest) = row.text.split_at(row.text.find([' ', '(']).unwrap_or(row.text.len()));
+            let (verb, rest) =
+                row.text.split_at(row.text.find([' ', '(']).unwrap_or(row.text.len()));
             let deed = deed(row.look).unwrap_or_default();
             let (verb, rest) = (escaped(verb), escaped(rest));
             return format!(
