@@ -77,7 +77,8 @@ pub(super) fn list(meaning: &Meaning, key: ChainKey, family: Family) -> Option<&
     }
 }
 
-/// Where statements stand in the policy: a number for each, in the order in which they decide.
+/// Where statements stand in the policy: a number for each, from 1, in the order in which they
+/// decide.
 fn positions(policy: &Policy) -> BTreeMap<Origin, usize> {
     let items = policy.items.iter().map(|item| match item {
         Item::Rule(rule) => rule.origin,
@@ -85,7 +86,7 @@ fn positions(policy: &Policy) -> BTreeMap<Origin, usize> {
         Item::Alter(said) => said.origin,
     });
     let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
-    items.chain(in_chains.map(|rule| rule.origin)).zip(0..).collect()
+    items.chain(in_chains.map(|rule| rule.origin)).zip(1..).collect()
 }
 
 struct Builder<'p> {

@@ -35,6 +35,9 @@ impl Relations {
     }
 }
 
+/// Rules for which it is found out who hides them together, in all chains.
+const MAX_COVERS: usize = 500;
+
 /// Pairs of rules that are looked at closely for conflicts, in all chains: many more than anybody
 /// would look at.
 const MAX_PAIRS: usize = 4_000;
@@ -53,7 +56,8 @@ const PAIR: Budget = Budget(100_000);
 /// The relations between the rules of each chain, chain by chain, in the order of the later rule.
 #[must_use]
 pub fn relations(meaning: &Meaning) -> Relations {
-    let mut work = Work { pairs: MAX_PAIRS, meetings: MAX_MEETINGS, is_complete: true };
+    let mut work =
+        Work { covers: MAX_COVERS, pairs: MAX_PAIRS, meetings: MAX_MEETINGS, is_complete: true };
     let mut found = Vec::new();
     for key in keys(meaning) {
         let mut gathered = Gathered::default();
@@ -70,6 +74,7 @@ pub fn relations(meaning: &Meaning) -> Relations {
 
 /// How much may still be done.
 struct Work {
+    covers: usize,
     pairs: usize,
     meetings: usize,
     is_complete: bool,
@@ -122,17 +127,15 @@ impl<'m> Chain<'m> {
         };
         let takers = index(is_taker);
         let deciders = index(|entry| decides(&entry.effect));
-        Chain { list, takers, deciders, space, regions }
+        Chain { list, space, regions, takers, deciders }
     }
 
     fn pairs(&self, work: &mut Work) -> Vec<Pair> {
         let mut pairs = Vec::new();
         let mut hidden = BTreeSet::new();
         for to in 0..self.regions.len() {
-            let hiders = self.hiders(to, work);
-            if !hiders.is_empty() {
-                hidden.insert(to);
-            }
+            let Some(hiders) = self.hiders(to, work) else { continue };
+            hidden.insert(to);
             pairs.extend(hiders.into_iter().map(|from| Pair { from, to, kind: Kind::Hides }));
         }
         for to in (0..self.regions.len()).filter(|to| !hidden.contains(to)) {
@@ -145,38 +148,45 @@ impl<'m> Chain<'m> {
     }
 
     /// The earlier entries that take all packets of one: the first that does so alone, else those
-    /// that do so together.
-    fn hiders(&self, to: usize, work: &mut Work) -> Vec<usize> {
+    /// that do so together; `None` when a packet is left.
+    fn hiders(&self, to: usize, work: &mut Work) -> Option<Vec<usize>> {
         let region = &self.regions[to];
         let among = Among::before(number(to));
         let question = Question { region, among, seed: to as u64, budget: HIDDEN };
         match self.takers.witness(&question) {
-            Verdict::Uncovered(_) => return Vec::new(),
+            Verdict::Uncovered(_) => return None,
             Verdict::Incomplete => {
                 work.is_complete = false;
-                return Vec::new();
+                return None;
             }
             Verdict::Covered => {}
         }
+        if let Some(alone) = self.hider_alone(to) {
+            return Some(vec![alone]);
+        }
+        let covers = work.covers.checked_sub(1);
+        match covers.map(|_| self.takers.uncovered(&question)) {
+            Some(Answer::Covered(cover)) => {
+                work.covers = covers.unwrap_or(0);
+                Some(cover.members.iter().map(|member| member.rule.0 as usize).collect())
+            }
+            // It is hidden, but nobody knows by whom.
+            Some(Answer::Uncovered(_) | Answer::Incomplete) | None => {
+                work.is_complete = false;
+                Some(Vec::new())
+            }
+        }
+    }
+
+    /// The first entry that takes all packets of a later one.
+    fn hider_alone(&self, to: usize) -> Option<usize> {
+        let (region, among) = (&self.regions[to], Among::before(number(to)));
         let around = self.takers.around(region, among).map(|number| number.0 as usize);
-        let alone = around.or_else(|| {
+        around.or_else(|| {
             let meeting = self.takers.meeting(region, among).into_iter();
             let mut some = meeting.map(|number| number.0 as usize).take(MAX_ALONE);
             some.find(|from| self.is_within(to, *from))
-        });
-        if let Some(alone) = alone {
-            return vec![alone];
-        }
-        match self.takers.uncovered(&question) {
-            Answer::Covered(cover) => {
-                cover.members.iter().map(|member| member.rule.0 as usize).collect()
-            }
-            Answer::Uncovered(_) => Vec::new(),
-            Answer::Incomplete => {
-                work.is_complete = false;
-                Vec::new()
-            }
-        }
+        })
     }
 
     /// Adds the earlier entries that one conflicts with; false when there is no more to be done.

@@ -265,7 +265,7 @@ impl Maker<'_> {
     fn ending(&self, chain: &Chain) -> Row {
         match chain.default {
             Some(does) => self.words.default(does, chain.default_span),
-            None => self.words.back(),
+            None => super::words::back(),
         }
     }
 

@@ -21,7 +21,7 @@ pub(super) fn svg(picture: &Picture) -> String {
     let measured: Vec<Measured> = (0..picture.boxes.len())
         .map(|number| Measured::of(&picture.boxes[number], rails::lanes(picture, number)))
         .collect();
-    let (links, arrows) = links(picture, &measured);
+    let (links, arrows) = links(picture);
     let sizes: Vec<Size> = picture
         .boxes
         .iter()
@@ -37,12 +37,12 @@ pub(super) fn svg(picture: &Picture) -> String {
 }
 
 /// The arrows from box to box, as the layout sees them, and the arrows themselves.
-fn links<'p>(picture: &'p Picture, measured: &[Measured]) -> (Vec<Link>, Vec<&'p Arrow>) {
+fn links(picture: &Picture) -> (Vec<Link>, Vec<&Arrow>) {
     let between = picture.arrows.iter().filter(|arrow| arrow.from.chain != arrow.to.chain);
     let arrows: Vec<&Arrow> = between.collect();
     let link = |arrow: &&Arrow| {
-        let [from, to] = [arrow.from, arrow.to]
-            .map(|end| Port { at: end.chain, y: measured[end.chain].port(end.row) });
+        let [from, to] =
+            [arrow.from, arrow.to].map(|end| Port { at: end.chain, y: measure::port(end.row) });
         let leads_on = match arrow.kind {
             ArrowKind::Way | ArrowKind::Jump | ArrowKind::Goto => true,
             ArrowKind::Hides | ArrowKind::Conflicts | ArrowKind::Excepts | ArrowKind::DependsOn => {

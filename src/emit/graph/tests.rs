@@ -225,9 +225,8 @@ fn the_same_policy_has_the_same_bytes() {
 
 #[test]
 fn a_large_picture_is_cut_and_says_so() {
-    let policy: String = (0..400)
-        .map(|n| format!("allow tcp {}\ndrop tcp {}-{}\n", 9 * n + 4, 9 * n + 1, 9 * n + 8))
-        .collect();
+    let pair = |n: u32| format!("allow tcp {}\ndrop tcp {}-{}\n", 9 * n + 4, 9 * n + 1, 9 * n + 8);
+    let policy = (0..400).map(pair).collect::<Vec<_>>().concat();
     let text = drawn(&policy, "p.fw", What::All, Style::Svg);
     let document = Document::parse(&text).unwrap();
     let texts = texts(&document);

@@ -92,15 +92,6 @@ impl<'g> Words<'g> {
         Row { line, text, look: Look::Default(does), family: "", story }
     }
 
-    /// The end of a user's chain.
-    pub(super) fn back(&self) -> Row {
-        let (line, text) = (String::new(), "back to the caller".to_owned());
-        let story = "what no rule decides goes on after the jump; after a goto, after the jump \
-                     before it"
-            .to_owned();
-        Row { line, text, look: Look::Back, family: "", story }
-    }
-
     pub(super) fn chain(&self, chain: &Chain, rules: usize) -> String {
         let rules = count(rules, "rule", "rules");
         match (chain.key, chain.span) {
@@ -142,7 +133,7 @@ impl<'g> Words<'g> {
             }
         };
         match edge {
-            Edge::Related { families, .. } if family(families) != "" => {
+            Edge::Related { families, .. } if !family(families).is_empty() => {
                 format!("{sentence} ({})", family(families))
             }
             Edge::Related { .. } | Edge::Way | Edge::Jump | Edge::Goto => sentence,
@@ -199,6 +190,15 @@ impl<'g> Words<'g> {
             }
         }
     }
+}
+
+/// The end of a user's chain.
+pub(super) fn back() -> Row {
+    let (line, text) = (String::new(), "back to the caller".to_owned());
+    let story = "what no rule decides goes on after the jump; after a goto, after the jump \
+                 before it"
+        .to_owned();
+    Row { line, text, look: Look::Back, family: "", story }
 }
 
 /// Where a rule is found in the policy: the use of the `def` that brought it, else the statement.

@@ -80,7 +80,8 @@ impl Choice {
             ));
         }
         if !self.is_complete {
-            let cut = "so many rules overlap that the search for conflicts was cut short";
+            let cut =
+                "so many rules overlap that the search was cut short: there may be more arrows";
             notes.push(cut.to_owned());
         }
         notes

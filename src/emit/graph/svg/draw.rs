@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::picture::{Arrow, ArrowKind, ChainBox, Look, Picture, Row};
-use super::measure::{HEADER, Measured, ROW, pixels};
+use super::measure::{HEADER, Measured, ROW, pixels, port, top_of};
 use super::rails::Rail;
 use crate::analyze::graph::Does;
 
@@ -62,7 +62,7 @@ impl Drawing {
                 }
                 Some((x, before)) => {
                     // Within one column the way is out and back.
-                    let turn = if x == from_x { x + 44 } else { (x + from_x) / 2 };
+                    let turn = if x == from_x { x + 44 } else { i32::midpoint(x, from_x) };
                     let _ = write!(path, "C{turn} {before} {turn} {y} {from_x} {y}");
                 }
             }
@@ -78,7 +78,7 @@ impl Drawing {
     pub(super) fn rail(&mut self, rail: &Rail<'_>, measured: &Measured, at: (i32, i32)) {
         let (left, top) = (at.0 + MARGIN, at.1 + self.top);
         let (edge, x) = (left + measured.rows - 2, left + measured.lane(rail.lane));
-        let [from, to] = [rail.from, rail.to].map(|row| top + measured.port(Some(row)));
+        let [from, to] = [rail.from, rail.to].map(|row| top + port(Some(row)));
         let turn = if from < to { CORNER } else { -CORNER };
         let path = format!(
             "M{edge} {from}H{}Q{x} {from} {x} {}V{}Q{x} {to} {} {to}H{}",
@@ -125,9 +125,9 @@ impl Drawing {
         );
         let _ = writeln!(self.out, "<path class=\"rule\" d=\"M1 {head}H{}\"/>", width - 1);
         for (number, row) in one.rows.iter().enumerate() {
-            self.row(row, measured, measured.row(number));
+            self.row(row, measured, top_of(number));
         }
-        let foot = measured.row(one.rows.len());
+        let foot = top_of(one.rows.len());
         if !one.rows.is_empty() {
             let _ = writeln!(self.out, "<path class=\"rule\" d=\"M1 {foot}H{}\"/>", width - 1);
         }

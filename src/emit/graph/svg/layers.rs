@@ -72,7 +72,7 @@ struct Columns {
     /// Boxes by their numbers, then bends.
     items: Vec<Item>,
     /// The items of each column, from top to bottom.
-    columns: Vec<Vec<usize>>,
+    stacks: Vec<Vec<usize>>,
     /// Between each column and the next.
     pieces: Vec<Vec<Piece>>,
     /// For each link the items that it goes through, in its own direction.
@@ -85,7 +85,7 @@ pub(super) fn place(sizes: &[Size], links: &[Link]) -> Placed {
     let mut columns = Columns::new(sizes, links, &ranks);
     order::order(&mut columns);
     let tops = heights::heights(&columns);
-    let count = columns.columns.len();
+    let count = columns.stacks.len();
     let mut widths = vec![0; count];
     for (size, rank) in sizes.iter().zip(&ranks) {
         widths[*rank] = size.width.max(widths[*rank]);
@@ -134,12 +134,12 @@ impl Columns {
         let count = ranks.iter().max().map_or(0, |last| last + 1);
         let mut columns = Columns {
             items: sizes.iter().map(|size| Item { height: size.height }).collect(),
-            columns: vec![Vec::new(); count],
+            stacks: vec![Vec::new(); count],
             pieces: vec![Vec::new(); count.saturating_sub(1)],
             through: Vec::new(),
         };
         for (number, rank) in ranks.iter().enumerate() {
-            columns.columns[*rank].push(number);
+            columns.stacks[*rank].push(number);
         }
         for link in links {
             columns.add(link, ranks);
@@ -159,7 +159,7 @@ impl Columns {
             } else {
                 self.items.push(Item { height: 0 });
                 let bend = self.items.len() - 1;
-                self.columns[rank + 1].push(bend);
+                self.stacks[rank + 1].push(bend);
                 (bend, 0)
             };
             self.pieces[rank].push(Piece { left: at, right: next });

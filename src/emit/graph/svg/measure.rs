@@ -40,20 +40,20 @@ impl Measured {
         Measured { width, height, rows, line, text }
     }
 
-    /// The height of an arrow's end: the middle of a row, or of the head.
-    pub(super) fn port(&self, row: Option<usize>) -> i32 {
-        row.map_or(HEADER / 2, |row| self.row(row) + ROW / 2)
-    }
-
-    /// The top of a row.
-    pub(super) fn row(&self, row: usize) -> i32 {
-        HEADER + i32::try_from(row).unwrap_or(0) * ROW
-    }
-
     /// The middle of a rail, the innermost being number 0.
     pub(super) fn lane(&self, lane: usize) -> i32 {
         self.rows - 14 - i32::try_from(lane).unwrap_or(0) * LANE
     }
+}
+
+/// The top of a row.
+pub(super) fn top_of(row: usize) -> i32 {
+    HEADER + i32::try_from(row).unwrap_or(0) * ROW
+}
+
+/// The height of an arrow's end: the middle of a row, or of the head.
+pub(super) fn port(row: Option<usize>) -> i32 {
+    row.map_or(HEADER / 2, |row| top_of(row) + ROW / 2)
 }
 
 /// The width of a text of 12 pixels: the widest of the usual fonts of one width (DejaVu Sans Mono,

@@ -12,14 +12,14 @@ const SWEEPS: usize = 6;
 /// The top of each item; the highest is 0.
 pub(super) fn heights(columns: &Columns) -> Vec<i32> {
     let mut tops = vec![0; columns.items.len()];
-    for column in &columns.columns {
+    for column in &columns.stacks {
         let mut y = 0;
         for item in column {
             tops[*item] = y;
             y += columns.items[*item].height + SPACE;
         }
     }
-    let count = columns.columns.len();
+    let count = columns.stacks.len();
     for sweep in 0..SWEEPS {
         let to_the_right = sweep % 2 == 0;
         for step in 1..count {
@@ -27,7 +27,7 @@ pub(super) fn heights(columns: &Columns) -> Vec<i32> {
             settle(columns, column, to_the_right, &mut tops);
         }
     }
-    for column in &columns.columns {
+    for column in &columns.stacks {
         gather(columns, column, &mut tops);
     }
     let highest = tops.iter().copied().min().unwrap_or(0);
@@ -49,7 +49,7 @@ fn gather(columns: &Columns, column: &[usize], tops: &mut [i32]) {
 /// Moves the items of a column to where their neighbours on one side want them.
 fn settle(columns: &Columns, column: usize, by_left: bool, tops: &mut [i32]) {
     let pieces = &columns.pieces[if by_left { column - 1 } else { column }];
-    let items = &columns.columns[column];
+    let items = &columns.stacks[column];
     let wish = |item: usize| {
         let mut sum = 0;
         let mut count = 0;

@@ -10,9 +10,9 @@ const SHARE: i64 = 10_000;
 
 /// Orders the items of each column.
 pub(super) fn order(columns: &mut Columns) {
-    let mut best = (crossings(columns), columns.columns.clone());
+    let mut best = (crossings(columns), columns.stacks.clone());
     for sweep in 0..SWEEPS {
-        let count = columns.columns.len();
+        let count = columns.stacks.len();
         let to_the_right = sweep % 2 == 0;
         for step in 1..count {
             let column = if to_the_right { step } else { count - 1 - step };
@@ -20,10 +20,10 @@ pub(super) fn order(columns: &mut Columns) {
         }
         let now = crossings(columns);
         if now < best.0 {
-            best = (now, columns.columns.clone());
+            best = (now, columns.stacks.clone());
         }
     }
-    columns.columns = best.1;
+    columns.stacks = best.1;
 }
 
 /// Sorts a column by where its items' neighbours are in the one before (or after) it. What has none
@@ -32,7 +32,7 @@ fn sort(columns: &mut Columns, column: usize, by_left: bool) {
     let places = places(columns);
     let pieces = &columns.pieces[if by_left { column - 1 } else { column }];
     let mut keyed: Vec<(i64, usize)> = Vec::new();
-    for item in &columns.columns[column] {
+    for item in &columns.stacks[column] {
         let ends = pieces.iter().map(|piece| {
             if by_left { (piece.right, piece.left) } else { (piece.left, piece.right) }
         });
@@ -43,13 +43,13 @@ fn sort(columns: &mut Columns, column: usize, by_left: bool) {
         keyed.push((centre.unwrap_or(places[*item] * SHARE + SHARE / 2), *item));
     }
     keyed.sort_by_key(|(centre, _)| *centre);
-    columns.columns[column] = keyed.into_iter().map(|(_, item)| item).collect();
+    columns.stacks[column] = keyed.into_iter().map(|(_, item)| item).collect();
 }
 
 /// The place of each item in its column.
 fn places(columns: &Columns) -> Vec<i64> {
     let mut places = vec![0; columns.items.len()];
-    for column in &columns.columns {
+    for column in &columns.stacks {
         for (place, item) in (0..).zip(column) {
             places[*item] = place;
         }
