@@ -13,6 +13,8 @@ mod front;
 
 mod levels;
 
+mod config;
+
 mod folder;
 
 mod digest;
@@ -50,6 +52,7 @@ Exit status:
 
 Examples:
   palisade check web.fw              what is wrong with this policy?
+  palisade check . --format sarif    the same of a folder, for code scanning
   palisade build web.fw              its IPv4 rules, as iptables-restore reads them
   palisade build web.fw -o rules/    rules.v4, rules.v6 and ipsets in a folder
   palisade explain host-bits         what a finding means, with examples";

@@ -12,9 +12,21 @@ pub mod human;
 
 pub mod json;
 
+pub mod sarif;
+
+pub mod github;
+
+pub mod expectation;
+
+pub mod witness;
+
 mod excerpt;
 
+mod remarks;
+
 pub use catalogue::Lint;
+pub use expectation::Expectation;
+pub use witness::Witness;
 
 use crate::source::Span;
 
@@ -47,6 +59,23 @@ pub struct Related {
     pub message: String,
 }
 
+/// A change of the text that mends a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What it does, as an act: `write the network itself`.
+    pub title: String,
+    // INVARIANT: at least one; none overlaps another.
+    pub edits: Vec<Edit>,
+}
+
+/// New text in the place of old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    pub span: Span,
+    /// Empty to delete.
+    pub replacement: String,
+}
+
 /// One mistake, said once.
 ///
 /// The message is a lower-case clause without a final stop that stands alone; the label says what is
@@ -60,8 +89,15 @@ pub struct Finding {
     pub span: Option<Span>,
     pub label: String,
     pub related: Vec<Related>,
+    /// Further places that it is at, beside the span: of what is in a `def`, the place in its body and
+    /// the calls that led there. An `expect` at any of them accepts it.
+    pub also_at: Vec<Span>,
+    /// A packet that shows it.
+    pub witness: Option<Box<Witness>>,
     pub notes: Vec<String>,
     pub help: Option<String>,
+    /// The edit that mends it, where one is known.
+    pub fix: Option<Fix>,
 }
 
 impl Finding {
@@ -76,13 +112,17 @@ impl Finding {
     pub fn without_place(lint: &'static Lint, message: impl Into<String>) -> Self {
         Finding {
             lint,
-            level: lint.level,
+            // What is off is shown only at the level that it is asked for.
+            level: lint.level.unwrap_or(Level::Note),
             message: message.into(),
             span: None,
             label: String::new(),
             related: Vec::new(),
+            also_at: Vec::new(),
+            witness: None,
             notes: Vec::new(),
             help: None,
+            fix: None,
         }
     }
 
@@ -100,6 +140,18 @@ impl Finding {
     }
 
     #[must_use]
+    pub fn also_at(mut self, places: impl IntoIterator<Item = Span>) -> Self {
+        self.also_at.extend(places);
+        self
+    }
+
+    #[must_use]
+    pub fn witness(mut self, packet: Witness) -> Self {
+        self.witness = Some(Box::new(packet));
+        self
+    }
+
+    #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
@@ -109,6 +161,24 @@ impl Finding {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// One edit that mends it; `title` is an act.
+    #[must_use]
+    pub fn fix(
+        mut self,
+        title: impl Into<String>,
+        span: Span,
+        replacement: impl Into<String>,
+    ) -> Self {
+        let edit = Edit { span, replacement: replacement.into() };
+        self.fix = Some(Fix { title: title.into(), edits: vec![edit] });
+        self
+    }
+
+    /// Every place that it is at.
+    pub fn places(&self) -> impl Iterator<Item = Span> {
+        self.span.into_iter().chain(self.also_at.iter().copied())
     }
 }
 

@@ -12,6 +12,7 @@ mod defaults;
 mod direction;
 mod ends;
 mod entries;
+mod expectations;
 mod helpers;
 mod interfaces;
 mod limits;
@@ -39,6 +40,7 @@ use std::rc::Rc;
 pub use listing::{ServiceInfo, services};
 pub use policy::Policy;
 
+use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, has_errors};
 use crate::source::{FileId, Loader, Sources, Span};
 use crate::syntax::tree::{
@@ -66,7 +68,9 @@ const MAX_FINDINGS: usize = 1_000;
 #[derive(Debug)]
 pub struct Resolved {
     pub policy: Policy,
+    /// All of them: what is expected is taken out when every stage has said its own.
     pub findings: Vec<Finding>,
+    pub expectations: Expectations,
     /// The policy's own files in the order in which they were first named, the root first; those of
     /// sets among them.
     pub files: Vec<FileId>,
@@ -82,7 +86,8 @@ pub fn resolve(root: FileId, sources: &mut Sources, loader: &mut dyn Loader) -> 
     let names = names::gather(&statements, library, sources, &mut findings);
     let mut resolver = Resolver::new(sources, names, &loaded.set_files, findings);
     let policy = resolver.policy(&statements);
-    Resolved { policy, findings: resolver.finish(), files: loaded.files.clone() }
+    let expectations = std::mem::take(&mut resolver.expectations);
+    Resolved { policy, findings: resolver.finish(), expectations, files: loaded.files.clone() }
 }
 
 /// The state of resolving one policy.
@@ -92,8 +97,10 @@ struct Resolver<'a> {
     /// For the name of each set's file, the file.
     set_files: &'a HashMap<Span, FileId>,
     findings: Vec<Finding>,
-    /// What was reported, so that a `def` called twice does not say the same twice.
-    reported: HashSet<(&'static str, Option<Span>, String)>,
+    expectations: Expectations,
+    /// What was reported, so that a `def` called twice does not say the same twice; once for each set
+    /// of expectations that accept it.
+    reported: HashSet<(&'static str, Option<Span>, String, Vec<usize>)>,
     /// What `syntax` refused already: nothing more is said about the same words.
     refused: HashSet<Span>,
     /// How many of each level are kept, so that many warnings do not hide an error.
@@ -162,6 +169,7 @@ impl<'a> Resolver<'a> {
             names,
             set_files,
             findings,
+            expectations: Expectations::default(),
             reported: HashSet::new(),
             refused,
             kept: BTreeMap::new(),
@@ -196,6 +204,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn policy(&mut self, statements: &[&'a Statement]) -> Policy {
+        self.gather_expectations(statements);
         self.gather_known_interfaces();
         self.gather_sets();
         self.check_zones();
@@ -210,6 +219,7 @@ impl<'a> Resolver<'a> {
         self.check_definitions();
         let sets = self.finish_sets();
         self.helpers_behind_netmaps();
+        self.excuse_uncalled();
         // A definition may be used in what could not be read.
         if !has_errors(&self.findings) {
             self.check_unused();
@@ -242,24 +252,26 @@ impl<'a> Resolver<'a> {
     /// Takes a finding. One in the body of a `def` points at the outermost call, with the place in
     /// the body beside it; the same fault of another call is not said again.
     fn report(&mut self, mut finding: Finding) {
-        let key = (finding.lint.name, finding.span, finding.message.clone());
+        let accepted_by = self.accepted_by(&finding);
+        let is_expected = !accepted_by.is_empty();
+        let key = (finding.lint.name, finding.span, finding.message.clone(), accepted_by);
         let is_refused = finding.span.is_some_and(|span| self.refused.contains(&span));
         if is_refused || !self.reported.insert(key) {
             return;
         }
-        let kept = self.kept.entry(finding.level).or_default();
-        if *kept >= MAX_FINDINGS {
-            self.dropped_findings += 1;
-            self.dropped_level = self.dropped_level.max(finding.level);
+        // What is expected is not shown, so it takes no room from what is.
+        if !is_expected && !self.has_room(finding.level) {
             return;
         }
-        *kept += 1;
         if let (Some(call), Some(span)) = (self.current, finding.span)
             && self.is_in_body(span)
         {
             let label = std::mem::replace(&mut finding.label, "by this call".to_owned());
             finding.related.insert(0, crate::diagnostic::Related { span, message: label });
             finding.span = Some(outermost(&self.calls, call));
+            let calls = std::iter::successors(Some(call), |at| self.calls[at.0 as usize].parent);
+            finding.also_at.push(span);
+            finding.also_at.extend(calls.map(|call| self.calls[call.0 as usize].span));
         }
         self.findings.push(finding);
     }
@@ -269,6 +281,18 @@ impl<'a> Resolver<'a> {
         let around = std::mem::replace(&mut self.current, origin.call);
         self.report(finding);
         self.current = around;
+    }
+
+    /// Whether one more finding of a level is kept; else it is counted.
+    fn has_room(&mut self, level: Level) -> bool {
+        let kept = self.kept.entry(level).or_default();
+        if *kept >= MAX_FINDINGS {
+            self.dropped_findings += 1;
+            self.dropped_level = self.dropped_level.max(level);
+            return false;
+        }
+        *kept += 1;
+        true
     }
 
     /// Whether a place is in the body of a `def` that is being unfolded.

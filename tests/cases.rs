@@ -303,7 +303,8 @@ fn findings_stand_inside_their_files_and_are_the_same_again() {
         let (sources, found) = findings(&policy, &folder);
         for finding in &found {
             let related = finding.related.iter().map(|related| related.span);
-            for span in finding.span.into_iter().chain(related) {
+            let edits = finding.fix.iter().flat_map(|fix| &fix.edits).map(|edit| edit.span);
+            for span in finding.places().chain(related).chain(edits) {
                 let text = sources.file(span.file()).text();
                 // `None` also inside a character.
                 assert!(text.get(span.range()).is_some(), "{name}: {finding:?}");
@@ -315,9 +316,48 @@ fn findings_stand_inside_their_files_and_are_the_same_again() {
     }
 }
 
+#[test]
+fn a_fix_mends_its_finding_and_makes_no_other() {
+    let mut fixes = 0;
+    for (name, folder, policy) in all_policies() {
+        let (sources, found) = findings(&policy, &folder);
+        for finding in &found {
+            let Some(fix) = &finding.fix else { continue };
+            let (root, _) = sources.files().next().unwrap();
+            if fix.edits.iter().any(|edit| edit.span.file() != root) {
+                continue; // A part, which is a policy of this test itself.
+            }
+            let mut edits: Vec<_> = fix.edits.iter().collect();
+            edits.sort_by_key(|edit| std::cmp::Reverse(edit.span));
+            let mut mended = policy.clone();
+            for edit in edits {
+                mended.replace_range(edit.span.range(), &edit.replacement);
+            }
+            let (_, left) = findings(&mended, &folder);
+            // A finding of a `def` may be there for several calls, with one edit for all.
+            let others = found.iter().filter(|other| other.fix != finding.fix);
+            let mut wanted: Vec<&str> = others.map(|other| other.lint.name).collect();
+            let mut left: Vec<&str> = left.iter().map(|finding| finding.lint.name).collect();
+            wanted.sort_unstable();
+            left.sort_unstable();
+            assert_eq!(left, wanted, "{name}: {fix:?}");
+            fixes += 1;
+        }
+    }
+    assert!(fixes > 10, "{fixes}");
+}
+
 /// A lower-case clause without a final stop, in good English.
 fn check_style(name: &str, finding: &Finding) {
     let (message, help) = (&finding.message, finding.help.as_deref().unwrap_or_default());
+    if let Some(fix) = &finding.fix {
+        let title = &fix.title;
+        assert!(
+            !title.is_empty() && !title.ends_with('.') && !title.contains('\n'),
+            "{name}: {title}"
+        );
+        assert!(!fix.edits.is_empty() && title.starts_with(char::is_lowercase), "{name}: {title}");
+    }
     assert!(!message.ends_with('.') && !message.contains('\n'), "{name}: {message}");
     let upper = message.starts_with(char::is_uppercase);
     assert!(!upper || message.starts_with("IPv"), "{name}: {message}");

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
+use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, catalogue};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, Origin, Remarks};
+use crate::source::Span;
 
 /// A finding for each `until` whose day is over on `today`, in the order of the rules. A clause that
-/// holds for many rules, of a block or a `def`, is told once.
+/// holds for many rules, of a block or a `def`, is told once; once more for calls where it is expected.
 #[must_use]
-pub fn expired(policy: &Policy, today: Date) -> Vec<Finding> {
+pub fn expired(policy: &Policy, expectations: &Expectations, today: Date) -> Vec<Finding> {
     let items = policy.items.iter().map(|item| match item {
         Item::Rule(rule) => (rule.origin, &rule.remarks),
         Item::Nat(nat) => (nat.origin, &nat.remarks),
@@ -20,26 +22,22 @@ pub fn expired(policy: &Policy, today: Date) -> Vec<Finding> {
     let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
     let all = items.chain(in_chains.map(|rule| (rule.origin, &rule.remarks)));
     let mut told = BTreeSet::new();
-    all.filter_map(|(origin, remarks)| expiry(policy, origin, remarks, today, &mut told)).collect()
+    let new = |finding: &Finding| {
+        let accepting = expectations.accepting(finding.lint, finding.places());
+        told.insert((finding.span, accepting))
+    };
+    all.filter_map(|(origin, remarks)| expiry(policy, origin, remarks, today)).filter(new).collect()
 }
 
-fn expiry(
-    policy: &Policy,
-    origin: Origin,
-    remarks: &Remarks,
-    today: Date,
-    told: &mut BTreeSet<crate::source::Span>,
-) -> Option<Finding> {
+fn expiry(policy: &Policy, origin: Origin, remarks: &Remarks, today: Date) -> Option<Finding> {
     let until = remarks.until.filter(|until| until.date < today)?;
-    if !told.insert(until.span) {
-        return None;
-    }
     let message = format!("the rule was to hold until {}, and still does", until.date);
+    let calls: Vec<Span> = policy.calls_to(origin).collect();
     let finding = Finding::new(&catalogue::EXPIRED_RULE, until.span, message)
         .label(format!("today is {today}"))
         .help("delete the rule, or give it a later date");
-    Some(match policy.outermost_call(origin) {
-        Some(call) => finding.related(call, "by this call"),
+    Some(match calls.last() {
+        Some(call) => finding.related(*call, "by this call").also_at(calls),
         None => finding,
     })
 }

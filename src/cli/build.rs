@@ -77,7 +77,7 @@ impl Build {
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }
-        if let Some(outcome) = policy.tell(&levels, terminal) {
+        if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }
         destination.write(&policy, terminal)?;

@@ -4,24 +4,34 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use super::Outcome;
 use super::failure::Failure;
 use super::folder::policies_in;
 use super::front::{self, Checked};
 use super::levels::{LevelOptions, Levels};
 use super::terminal::Terminal;
-use super::{Format, Outcome};
-use crate::diagnostic::json;
 use crate::diagnostic::report::{Counts, Report};
+use crate::diagnostic::{github, json, sarif};
 
 const EXAMPLES: &str = "\
 In a folder, a file that another one there includes is checked only as its part. Hidden files and
 folders are left out.
 
+A palisade.toml beside a policy says the levels of lints for it; the command line has the last word:
+  [lints]
+  deny = [\"expired-rule\"]          # errors
+  warn = [\"one-family-only\"]       # warnings, also where a lint is off
+  allow = [\"forwarding-needed\"]    # not shown
+  deny-warnings = true             # what is a warning is an error
+
+One finding is accepted in the policy: `allow telnet expect LINT \"reason\"`.
+
 Examples:
   palisade check web.fw
   palisade check site/ extra.fw --deny warnings
+  palisade check site/ --format sarif > palisade.sarif
   generate-policy | palisade check - --format json";
 
 /// Find the mistakes in policies
@@ -33,11 +43,24 @@ pub(super) struct Check {
     paths: Vec<PathBuf>,
 
     /// How findings are written
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = FindingFormat::Human)]
+    format: FindingFormat,
 
     #[command(flatten)]
     levels: LevelOptions,
+}
+
+/// Findings go to standard error for people, else to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FindingFormat {
+    /// For people
+    Human,
+    /// For programs: one JSON document
+    Json,
+    /// For code scanning and editors: SARIF 2.1.0
+    Sarif,
+    /// For GitHub Actions: an annotation each
+    Github,
 }
 
 impl Check {
@@ -47,22 +70,28 @@ impl Check {
         let mut policies = Vec::new();
         let mut seen = BTreeSet::new();
         let mut given = BTreeSet::new();
+        let mut told = BTreeSet::new();
         // A path given twice is one; standard input could not even be read again.
         for path in self.paths.iter().filter(|path| given.insert(*path)) {
-            let (found, worst) = check_path(path, &levels, terminal);
+            let (found, worst) = check_path(path, &levels, terminal, &mut told);
             outcome = outcome.max(worst);
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
         }
         for policy in &policies {
             outcome = outcome.max(policy.outcome());
         }
+        let reports: Vec<Report<'_>> = policies.iter().map(Checked::report).collect();
         match self.format {
-            Format::Human => tell(&policies, terminal),
-            Format::Json => {
-                let reports: Vec<Report<'_>> = policies.iter().map(Checked::report).collect();
+            FindingFormat::Human => tell(&policies, terminal),
+            FindingFormat::Json => {
                 let rules = policies.iter().map(Checked::rules).sum();
                 terminal.print(&json::render(&reports, rules))?;
             }
+            FindingFormat::Sarif => {
+                let complete = outcome != Outcome::Undone;
+                terminal.print(&sarif::render(&reports, env!("CARGO_PKG_VERSION"), complete))?;
+            }
+            FindingFormat::Github => terminal.print(&github::render(&reports))?,
         }
         Ok(outcome)
     }
@@ -74,8 +103,13 @@ fn is_new(policy: &Checked, seen: &mut BTreeSet<PathBuf>) -> bool {
 }
 
 /// The policies at one path. One that cannot be read is told at once; the others are checked all the
-/// same.
-fn check_path(path: &Path, levels: &Levels, terminal: &Terminal) -> (Vec<Checked>, Outcome) {
+/// same. `told` are the messages that were told, for a `palisade.toml` serves many.
+fn check_path(
+    path: &Path,
+    levels: &Levels,
+    terminal: &Terminal,
+    told: &mut BTreeSet<String>,
+) -> (Vec<Checked>, Outcome) {
     let is_folder = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
     let files = if is_folder { policies_in(path) } else { Ok(vec![path.to_owned()]) };
     let files = match files {
@@ -87,10 +121,15 @@ fn check_path(path: &Path, levels: &Levels, terminal: &Terminal) -> (Vec<Checked
     for file in files {
         match front::check(&file, levels) {
             Ok(mut policy) => {
-                policy.findings = levels.apply(policy.findings);
+                policy.judge();
                 policies.push(policy);
             }
-            Err(failure) => outcome = outcome.max(terminal.tell_failure(&failure)),
+            Err(failure) => {
+                outcome = Outcome::Undone;
+                if told.insert(failure.message.clone()) {
+                    terminal.tell_failure(&failure);
+                }
+            }
         }
     }
     if is_folder {

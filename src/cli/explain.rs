@@ -6,7 +6,7 @@ use super::Outcome;
 use super::failure::Failure;
 use super::levels::find_lint;
 use super::terminal::Terminal;
-use crate::diagnostic::catalogue;
+use crate::diagnostic::{Level, catalogue};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +34,8 @@ impl Explain {
 fn list() -> String {
     let width = catalogue::ALL.iter().map(|lint| lint.name.len()).max().unwrap_or(0);
     let row = |lint: &&catalogue::Lint| {
-        format!("{:width$}  {:7}  {}\n", lint.name, lint.level.name(), lint.summary)
+        let level = lint.level.map_or("off", Level::name);
+        format!("{:width$}  {level:7}  {}\n", lint.name, lint.summary)
     };
     catalogue::ALL.iter().map(row).collect()
 }

@@ -20,6 +20,11 @@ impl Failure {
         self
     }
 
+    /// The same, with the place in a file that it is about.
+    pub(super) fn at(self, place: impl Display) -> Self {
+        Failure { message: format!("{place}: {}", self.message), ..self }
+    }
+
     /// A misspelt name of a kind of thing, with the one that was probably meant.
     pub(super) fn unknown<'a>(
         kind: &str,

@@ -13,8 +13,8 @@ use super::pipeline;
 use super::terminal::Terminal;
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, catalogue};
-use crate::resolve::Policy;
 use crate::resolve::policy::Item;
+use crate::resolve::{Policy, Resolved};
 use crate::source::{FileId, LoadError, MAX_BYTES, Sources};
 
 /// The path that stands for standard input.
@@ -27,6 +27,10 @@ pub(super) struct Checked {
     pub(super) sources: Sources,
     pub(super) names: Names,
     pub(super) findings: Vec<Finding>,
+    /// How many findings an `expect` accepted.
+    pub(super) expected: usize,
+    /// How the findings are judged: by the command line and by the file beside the policy.
+    levels: Levels,
     /// In include order.
     pub(super) files: Vec<FileId>,
     /// Canonical paths of the root, unless it is standard input, and of all included files.
@@ -38,11 +42,17 @@ pub(super) struct Checked {
 
 impl Checked {
     pub(super) fn report(&self) -> Report<'_> {
-        Report { sources: &self.sources, names: &self.names, findings: &self.findings }
+        Report {
+            root: &self.title,
+            sources: &self.sources,
+            names: &self.names,
+            findings: &self.findings,
+            expected: self.expected,
+        }
     }
 
     pub(super) fn counts(&self) -> Counts {
-        Counts::of(&self.findings)
+        self.report().counts()
     }
 
     /// How a run over this policy ends if nothing else happens.
@@ -57,9 +67,14 @@ impl Checked {
         }
     }
 
+    /// Gives each finding the level asked for, and takes out what is not to be shown.
+    pub(super) fn judge(&mut self) {
+        self.findings = self.levels.apply(std::mem::take(&mut self.findings));
+    }
+
     /// Judges the findings and tells them to people; `Some` when nothing may follow.
-    pub(super) fn tell(&mut self, levels: &Levels, terminal: &Terminal) -> Option<Outcome> {
-        self.findings = levels.apply(std::mem::take(&mut self.findings));
+    pub(super) fn tell(&mut self, terminal: &Terminal) -> Option<Outcome> {
+        self.judge();
         if !self.findings.is_empty() {
             terminal.tell_findings(&self.report());
             terminal.tell_summary(&self.title, self.counts());
@@ -80,6 +95,17 @@ impl Checked {
         in_chains + written.sum::<usize>()
     }
 
+    /// Takes in what was resolved, with what the later stages find, and settles what is expected.
+    fn take(&mut self, resolved: Resolved) {
+        let Resolved { policy, mut findings, expectations, files } = resolved;
+        findings.extend(pipeline::expired(&policy, &expectations, self.levels.today));
+        let settled = pipeline::settle(findings, &expectations, |lint| self.levels.shows(lint));
+        self.findings = settled.findings;
+        self.expected = settled.expected;
+        self.files = files;
+        self.policy = Some(policy);
+    }
+
     /// Every file on disk that the policy is made of.
     pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
         self.root.iter().chain(&self.included).map(PathBuf::as_path)
@@ -88,34 +114,35 @@ impl Checked {
 
 /// Reads and resolves the policy at `path`; `-` is standard input.
 ///
-/// What the system refuses for the root itself is a failure; a root that is no text is a finding.
+/// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
+/// root that is no text is a finding.
 pub(super) fn check(path: &Path, levels: &Levels) -> Result<Checked, Failure> {
     let root = Root::of(path);
-    let mut sources = Sources::new();
-    let names = Names::within(root.folder.to_string_lossy());
-    let checked = |sources, findings, files, included, policy| Checked {
+    let mut checked = Checked {
         title: root.title.clone(),
-        sources,
-        names: names.clone(),
-        findings,
-        files,
+        sources: Sources::new(),
+        names: Names::within(root.folder.to_string_lossy()),
+        findings: Vec::new(),
+        expected: 0,
+        levels: levels.in_folder(&root.folder)?,
+        files: Vec::new(),
         root: fs::canonicalize(path).ok().filter(|_| !root.is_stdin),
-        included,
-        policy,
+        included: Vec::new(),
+        policy: None,
     };
     let text = match root.read(path) {
         Ok(text) => text,
         Err(error) => {
-            let finding = unusable(&root.title, error)?;
-            return Ok(checked(sources, vec![finding], Vec::new(), Vec::new(), None));
+            checked.findings.push(unusable(&root.title, error)?);
+            return Ok(checked);
         }
     };
     let mut loader = DiskLoader::new(&root.folder, text.len());
-    let id = sources.add(root.name.clone(), text);
-    let mut resolved = pipeline::resolve(id, &mut sources, &mut loader);
-    resolved.findings.extend(pipeline::expired(&resolved.policy, levels.today));
-    let included = loader.read().to_vec();
-    Ok(checked(sources, resolved.findings, resolved.files, included, Some(resolved.policy)))
+    let id = checked.sources.add(root.name.clone(), text);
+    let resolved = pipeline::resolve(id, &mut checked.sources, &mut loader);
+    checked.included = loader.read().to_vec();
+    checked.take(resolved);
+    Ok(checked)
 }
 
 /// The first file of a policy.

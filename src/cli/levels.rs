@@ -1,19 +1,22 @@
-//! Which lints fail a run, and as of which day: `--deny`, `--warn`, `--allow` and `--today`.
+//! Which lints fail a run, and as of which day: `--deny`, `--warn`, `--allow` and `--today`, and
+//! what the file beside the policy says.
 //!
 //! What is an error by itself cannot be lowered: the compiler could not go on from it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::config;
 use super::failure::Failure;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 
 /// The word that stands for every lint at level warning.
-const WARNINGS: &str = "warnings";
+pub(super) const WARNINGS: &str = "warnings";
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Levels")]
@@ -22,7 +25,8 @@ pub(super) struct LevelOptions {
     #[arg(long, value_name = "LINT", value_delimiter = ',')]
     deny: Vec<String>,
 
-    /// Make findings of this lint warnings
+    /// Make findings of this lint warnings, also where it is off; `warnings` leaves them so, whatever
+    /// palisade.toml says
     #[arg(long, value_name = "LINT", value_delimiter = ',')]
     warn: Vec<String>,
 
@@ -39,19 +43,22 @@ fn day(text: &str) -> Result<Date, String> {
     text.parse().map_err(|_| "not a day such as 2026-12-31".to_owned())
 }
 
-/// What becomes of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Shown(Level),
-    Hidden,
+/// What one place, the command line or a file, says of lints.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Layer {
+    /// `None` hides.
+    levels: BTreeMap<&'static str, Option<Level>>,
+    /// Whether warnings are errors; `None` where nothing is said.
+    pub(super) deny_warnings: Option<bool>,
 }
 
-/// How findings are judged.
-#[derive(Debug)]
+/// How findings are judged: what a lint is by itself, then the file beside the policy, then the command
+/// line.
+#[derive(Debug, Clone)]
 pub(super) struct Levels {
     pub(super) today: Date,
-    deny_warnings: bool,
-    fates: BTreeMap<&'static str, Fate>,
+    file: Layer,
+    line: Layer,
 }
 
 impl LevelOptions {
@@ -59,37 +66,63 @@ impl LevelOptions {
     pub(super) fn levels(&self) -> Result<Levels, Failure> {
         let today =
             self.today.unwrap_or_else(|| Timestamp::now().to_zoned_datetime(TimeZone::UTC).date());
-        let mut levels = Levels { today, deny_warnings: false, fates: BTreeMap::new() };
-        for name in &self.deny {
-            if name == WARNINGS {
-                levels.deny_warnings = true;
-            } else {
-                levels.set(name, Fate::Shown(Level::Error))?;
+        let mut line = Layer::default();
+        for (names, level) in [
+            (&self.deny, Some(Level::Error)),
+            (&self.warn, Some(Level::Warning)),
+            (&self.allow, None),
+        ] {
+            for name in names {
+                match (name.as_str(), level) {
+                    (WARNINGS, Some(Level::Error)) => line.set_deny_warnings(true)?,
+                    (WARNINGS, Some(Level::Warning)) => line.set_deny_warnings(false)?,
+                    _ => line.set(name, level)?,
+                }
             }
         }
-        for name in &self.warn {
-            levels.set(name, Fate::Shown(Level::Warning))?;
-        }
-        for name in &self.allow {
-            levels.set(name, Fate::Hidden)?;
-        }
-        Ok(levels)
+        Ok(Levels { today, file: Layer::default(), line })
     }
 }
 
-impl Levels {
-    fn set(&mut self, name: &str, fate: Fate) -> Result<(), Failure> {
+impl Layer {
+    /// Gives a lint one level; `None` hides it.
+    pub(super) fn set(&mut self, name: &str, level: Option<Level>) -> Result<(), Failure> {
         let lint = find_lint(name)?;
-        if lint.level == Level::Error && fate != Fate::Shown(Level::Error) {
+        if lint.is_error() && level != Some(Level::Error) {
             let failure = Failure::new(format!("`{name}` cannot be lowered: it is an error"));
             return Err(failure.help(format!("see `palisade explain {name}`")));
         }
-        match self.fates.insert(lint.name, fate) {
-            Some(other) if other != fate => {
-                Err(Failure::new(format!("`{name}` is given two levels")).help("keep one of them"))
-            }
+        match self.levels.insert(lint.name, level) {
+            Some(other) if other != level => Err(two_levels(name)),
             Some(_) | None => Ok(()),
         }
+    }
+
+    fn set_deny_warnings(&mut self, deny: bool) -> Result<(), Failure> {
+        match self.deny_warnings.replace(deny) {
+            Some(other) if other != deny => Err(two_levels(WARNINGS)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The level of a lint that has `level` so far; `None` is hidden.
+    fn apply(&self, lint: &Lint, level: Option<Level>, deny_warnings: bool) -> Option<Level> {
+        match self.levels.get(lint.name) {
+            Some(said) => *said,
+            None if deny_warnings && level == Some(Level::Warning) => Some(Level::Error),
+            None => level,
+        }
+    }
+}
+
+fn two_levels(name: &str) -> Failure {
+    Failure::new(format!("`{name}` is given two levels")).help("keep one of them")
+}
+
+impl Levels {
+    /// The levels for policies in a folder: what its `palisade.toml` says comes first.
+    pub(super) fn in_folder(&self, folder: &Path) -> Result<Levels, Failure> {
+        Ok(Levels { file: config::read(folder)?, ..self.clone() })
     }
 
     /// The findings at the levels asked for, without those that are not to be shown.
@@ -97,16 +130,24 @@ impl Levels {
         findings.into_iter().filter_map(|finding| self.judge(finding)).collect()
     }
 
+    /// Whether findings of a lint are shown at all.
+    pub(super) fn shows(&self, lint: &Lint) -> bool {
+        self.level(lint, lint.level).is_some()
+    }
+
     fn judge(&self, mut finding: Finding) -> Option<Finding> {
-        match self.fates.get(finding.lint.name) {
-            Some(Fate::Hidden) => return None,
-            Some(Fate::Shown(level)) => finding.level = *level,
-            None if self.deny_warnings && finding.level == Level::Warning => {
-                finding.level = Level::Error;
-            }
-            None => {}
-        }
+        // What is off has a level only when it is asked for.
+        let own = finding.lint.level.map(|_| finding.level);
+        finding.level = self.level(finding.lint, own)?;
         Some(finding)
+    }
+
+    fn level(&self, lint: &Lint, own: Option<Level>) -> Option<Level> {
+        // The command line has the last word on what the file denies.
+        let by_line = self.line.deny_warnings;
+        let in_file = by_line.or(self.file.deny_warnings).unwrap_or(false);
+        let level = self.file.apply(lint, own, in_file);
+        self.line.apply(lint, level, by_line.unwrap_or(false))
     }
 }
 
@@ -148,6 +189,39 @@ mod tests {
     }
 
     #[test]
+    fn the_command_line_has_the_last_word() {
+        let mut file = Layer::default();
+        file.set("host-bits", None).unwrap();
+        file.set("one-family-only", Some(Level::Warning)).unwrap();
+        file.set_deny_warnings(true).unwrap();
+        let with = |line: Levels| Levels { file: file.clone(), ..line };
+        let levels = with(options(&[], &[], &[]).unwrap());
+        assert_eq!(judged(&levels, &catalogue::HOST_BITS), None);
+        assert!(!levels.shows(&catalogue::HOST_BITS) && levels.shows(&catalogue::EXPIRED_RULE));
+        assert_eq!(judged(&levels, &catalogue::ONE_FAMILY_ONLY), Some(Level::Warning));
+        assert_eq!(judged(&levels, &catalogue::EXPIRED_RULE), Some(Level::Error));
+        let levels = with(options(&["host-bits"], &["warnings"], &["one-family-only"]).unwrap());
+        assert_eq!(judged(&levels, &catalogue::HOST_BITS), Some(Level::Error));
+        assert_eq!(judged(&levels, &catalogue::ONE_FAMILY_ONLY), None);
+        assert_eq!(judged(&levels, &catalogue::EXPIRED_RULE), Some(Level::Warning));
+        // Also what the file alone makes a warning is denied.
+        let levels = with(options(&["warnings"], &[], &[]).unwrap());
+        assert_eq!(judged(&levels, &catalogue::ONE_FAMILY_ONLY), Some(Level::Error));
+    }
+
+    #[test]
+    fn what_is_off_is_shown_only_when_it_is_asked_for() {
+        static OFF: Lint =
+            Lint { name: "off", level: None, expectable: true, summary: "", page: "" };
+        let mut levels = options(&["warnings"], &[], &[]).unwrap();
+        assert_eq!((judged(&levels, &OFF), levels.shows(&OFF)), (None, false));
+        levels.file.levels.insert(OFF.name, Some(Level::Warning));
+        assert_eq!((judged(&levels, &OFF), levels.shows(&OFF)), (Some(Level::Error), true));
+        levels.line.levels.insert(OFF.name, None);
+        assert_eq!((judged(&levels, &OFF), levels.shows(&OFF)), (None, false));
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         let message = |result: Result<Levels, Failure>| result.unwrap_err().message;
         assert_eq!(message(options(&["x"], &[], &[])), "there is no lint `x`");
@@ -155,5 +229,8 @@ mod tests {
         assert_eq!(lowered, "`syntax-error` cannot be lowered: it is an error");
         let twice = message(options(&["host-bits"], &["host-bits"], &[]));
         assert_eq!(twice, "`host-bits` is given two levels");
+        let twice = message(options(&["warnings"], &["warnings"], &[]));
+        assert_eq!(twice, "`warnings` is given two levels");
+        assert_eq!(message(options(&[], &[], &["warnings"])), "there is no lint `warnings`");
     }
 }

@@ -14,6 +14,7 @@ use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
 pub(super) use crate::analyze::expired;
+pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
 pub(super) use crate::resolve::{ServiceInfo, resolve, services};

@@ -35,7 +35,7 @@ impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
         let mut policy = front::check(&self.file, &levels)?;
-        if let Some(outcome) = policy.tell(&levels, terminal) {
+        if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }
         let emit = match self.format {

@@ -1,6 +1,7 @@
-//! Every code a finding can have: its level, a line about it, and its page of explanation.
+//! Every code a finding can have: its level, whether a rule may expect it, a line about it, and its
+//! page of explanation.
 //!
-//! The page stands in `pages/NAME.md` and serves `palisade explain` and the tests alike.
+//! The page stands in `pages/NAME.md` and serves `palisade explain`, SARIF and the tests alike.
 
 use super::Level;
 
@@ -8,20 +9,60 @@ use super::Level;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lint {
     pub name: &'static str,
-    pub level: Level,
+    /// `None` for what is off: shown only when it is asked for.
+    pub level: Option<Level>,
+    /// Whether `expect` accepts its findings.
+    pub expectable: bool,
     /// One line, as lists show it.
     pub summary: &'static str,
     /// One page: what, why it matters, a wrong and a right policy.
     pub page: &'static str,
 }
 
+impl Lint {
+    /// Whether it is an error by itself, which no option lowers.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.level == Some(Level::Error)
+    }
+}
+
+/// The level of a row; `Off` is none.
+macro_rules! level {
+    (Off) => {
+        None
+    };
+    ($level:ident) => {
+        Some(Level::$level)
+    };
+}
+
+/// Whether the findings of a row can be expected. Unless the row says so, errors cannot: the compiler
+/// could not go on from them. What is about no rule, or about `expect` itself, cannot either.
+macro_rules! expectable {
+    (Error) => {
+        false
+    };
+    ($level:ident) => {
+        true
+    };
+    ($level:ident expectable) => {
+        true
+    };
+    ($level:ident unexpectable) => {
+        false
+    };
+}
+
+/// A row: `ID = "name", LEVEL [expectable | unexpectable], "summary";`
 macro_rules! catalogue {
-    ($($id:ident = $name:literal, $level:ident, $summary:literal;)*) => {
+    ($($id:ident = $name:literal, $level:ident $($expect:ident)?, $summary:literal;)*) => {
         $(
             #[doc = $summary]
             pub static $id: Lint = Lint {
                 name: $name,
-                level: Level::$level,
+                level: level!($level),
+                expectable: expectable!($level $($expect)?),
                 summary: $summary,
                 page: include_str!(concat!("pages/", $name, ".md")),
             };
@@ -50,11 +91,11 @@ catalogue! {
     FILE_TOO_LARGE = "file-too-large", Error, "a policy of more bytes than are read";
     FORWARDING_NEEDED = "forwarding-needed", Note, "a policy that forwards needs the kernel's forwarding switched on";
     HOST_BITS = "host-bits", Warning, "a network written with bits beyond its prefix length";
-    IMPLICIT_LEFT_OUT = "implicit-left-out", Warning, "implicit rules switched off, each of which is a classic outage";
+    IMPLICIT_LEFT_OUT = "implicit-left-out", Warning unexpectable, "implicit rules switched off, each of which is a classic outage";
     INCLUDE_CYCLE = "include-cycle", Error, "files that include each other in a ring";
-    INCLUDE_EMPTY = "include-empty", Warning, "an include pattern that matches no file";
+    INCLUDE_EMPTY = "include-empty", Warning unexpectable, "an include pattern that matches no file";
     INCLUDE_TWICE = "include-twice", Error, "a file included twice";
-    IPV6_NOT_WRITTEN = "ipv6-not-written", Note, "only rules.v4 was written, not rules.v6";
+    IPV6_NOT_WRITTEN = "ipv6-not-written", Note unexpectable, "only rules.v4 was written, not rules.v6";
     MISPLACED_CLAUSE = "misplaced-clause", Error, "a clause that means nothing where it stands";
     MISPLACED_STATEMENT = "misplaced-statement", Error, "a statement that may not stand where it stands";
     MISSING_ADDRESSES = "missing-addresses", Error, "a `notrack` by interface where no interface is known";
@@ -63,13 +104,13 @@ catalogue! {
     NESTING_TOO_DEEP = "nesting-too-deep", Error, "more nested blocks than are read";
     NEVER_MATCHES = "never-matches", Error, "conditions that contradict each other";
     NO_PORTS = "no-ports", Error, "a port on a protocol that has none";
-    NOT_CHECKED_YET = "not-checked-yet", Warning, "a promise that is kept but not checked by this version";
+    NOT_CHECKED_YET = "not-checked-yet", Warning unexpectable, "a promise that is kept but not checked by this version";
     NOT_SUPPORTED_YET = "not-supported-yet", Error, "a construct that this version does not compile";
     NOT_UTF8 = "not-utf8", Error, "a file that is not UTF-8 text";
     ONE_FAMILY_ONLY = "one-family-only", Note, "a rule that loses one family although another of its lists has members in it";
     OVERLAPPING_ZONES = "overlapping-zones", Error, "two zones on one interface whose nets overlap";
     RECURSIVE_DEFINITION = "recursive-definition", Error, "a definition that needs itself";
-    REDEFINED_SERVICE = "redefined-service", Note, "a service of the standard library given another meaning";
+    REDEFINED_SERVICE = "redefined-service", Note unexpectable, "a service of the standard library given another meaning";
     RELATED_NOT_ACCEPTED = "related-not-accepted", Warning, "a connection helper whose further connections are dropped";
     RESERVED_NAME = "reserved-name", Error, "a reserved word defined as a name";
     SET_TOO_LARGE = "set-too-large", Error, "a set of more networks than the kernel is told to hold";
@@ -79,13 +120,14 @@ catalogue! {
     TEXT_TOO_LONG = "text-too-long", Error, "a comment or log prefix longer than the kernel keeps";
     TOO_MANY_FINDINGS = "too-many-findings", Error, "more findings than are shown";
     TOO_MUCH_EXPANSION = "too-much-expansion", Error, "definitions that unfold to more than is compiled";
+    UNFULFILLED_EXPECTATION = "unfulfilled-expectation", Warning unexpectable, "an `expect` that met nothing";
     UNKNOWN_CHARACTER = "unknown-character", Error, "a character that the language does not use";
     UNKNOWN_CLAUSE = "unknown-clause", Error, "a word where a clause was expected";
     UNKNOWN_NAME = "unknown-name", Error, "a name that nothing defines";
     UNREADABLE_FILE = "unreadable-file", Error, "a file that cannot be read";
     UNTERMINATED_STRING = "unterminated-string", Error, "a string without its closing quote";
     UNTRACKED_ANSWERS = "untracked-answers", Warning, "a `notrack` whose answers no rule accepts";
-    UNUSED_DEFINITION = "unused-definition", Warning, "a definition that nothing uses";
+    UNUSED_DEFINITION = "unused-definition", Warning unexpectable, "a definition that nothing uses";
     WRONG_ARGUMENTS = "wrong-arguments", Error, "a call with other arguments than the definition has parameters";
     WRONG_FAMILY = "wrong-family", Error, "an address or protocol of a family that the rule excludes";
     WRONG_HELPER = "wrong-helper", Error, "a connection helper on traffic that it does not read";
@@ -108,6 +150,17 @@ mod tests {
         for name in names {
             assert_eq!(find(name).map(|lint| lint.name), Some(name));
         }
+    }
+
+    #[test]
+    fn what_a_row_does_not_say_follows_from_its_level() {
+        let row = |level: Option<Level>, expectable| (level, expectable);
+        assert_eq!(row(level!(Off), expectable!(Off)), (None, true));
+        assert_eq!(row(level!(Note), expectable!(Note)), (Some(Level::Note), true));
+        assert_eq!(row(level!(Error), expectable!(Error)), (Some(Level::Error), false));
+        assert_eq!(row(level!(Error), expectable!(Error expectable)), (Some(Level::Error), true));
+        assert!(!UNFULFILLED_EXPECTATION.expectable && HOST_BITS.expectable);
+        assert!(SYNTAX_ERROR.is_error() && !HOST_BITS.is_error());
     }
 
     #[test]

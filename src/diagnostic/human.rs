@@ -16,6 +16,7 @@ use codespan_reporting::diagnostic::{Diagnostic, Label, LabelStyle, Severity};
 use codespan_reporting::term::{self, WriteStyle};
 
 use super::excerpt::{Excerpt, Excerpts, escape};
+use super::remarks::remarks;
 use super::report::{Counts, Report};
 use super::{Finding, Level};
 use crate::source::{FileId, Sources, Span};
@@ -43,7 +44,7 @@ pub fn render(report: &Report<'_>, colour: Colour) -> String {
     out.text
 }
 
-/// `web.fw: 2 errors, 1 warning`
+/// `web.fw: 2 errors, 1 warning, 3 expected`
 #[must_use]
 pub fn summary(name: &str, counts: Counts) -> String {
     let count = |count: usize, word: &str| match count {
@@ -60,7 +61,11 @@ pub fn summary(name: &str, counts: Counts) -> String {
     .flatten()
     .collect();
     let said = if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") };
-    format!("{}: {said}\n", escape(name))
+    let expected = match counts.expected {
+        0 => String::new(),
+        count => format!(", {count} expected"),
+    };
+    format!("{}: {said}{expected}\n", escape(name))
 }
 
 /// Why the work could not be done: what has no finding of its own, such as a missing file.
@@ -107,7 +112,7 @@ fn prepare(finding: &Finding, report: &Report<'_>) -> (Excerpts, Diagnostic<usiz
         .with_code(finding.lint.name)
         .with_message(escape(&finding.message))
         .with_labels(labels)
-        .with_notes(remarks(finding));
+        .with_notes(notes(finding, report.sources));
     (Excerpts(excerpts), diagnostic)
 }
 
@@ -130,15 +135,14 @@ fn severity(level: Level) -> Severity {
     }
 }
 
-/// `note: …` and `help: …`; a text of several lines stays under its first word.
-fn remarks(finding: &Finding) -> Vec<String> {
-    let notes = finding.notes.iter().map(|note| ("note", note));
-    let help = finding.help.iter().map(|help| ("help", help));
-    let text = |(word, text): (&str, &String)| {
+/// `packet: …`, `note: …`, `help: …`; a text of several lines stays under its first word.
+fn notes(finding: &Finding, sources: &Sources) -> Vec<String> {
+    let note = |(word, text): (&str, String)| {
         let lines: Vec<String> = text.lines().map(escape).collect();
-        format!("{word}: {}", lines.join("\n      "))
+        let under = format!("\n{}", " ".repeat(word.len() + 2));
+        format!("{word}: {}", lines.join(&under))
     };
-    notes.chain(help).map(text).collect()
+    remarks(finding, sources).into_iter().map(note).collect()
 }
 
 /// Text with the escape sequences of colours, if wanted.

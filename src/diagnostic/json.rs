@@ -1,12 +1,13 @@
 //! Findings as one JSON document for programs; version 1 of its shape.
 //!
 //! Lines and columns are 1-based, columns in characters. What does not apply is absent: `file` and
-//! its positions for a finding without a place, `help` and `notes` where there are none.
+//! its positions for a finding without a place, `witness`, `help`, `notes` and `fix` where there are
+//! none.
 
 use serde::Serialize;
 
-use super::Finding;
 use super::report::{Counts, Names, Report};
+use super::{Finding, Witness};
 use crate::source::{Sources, Span};
 
 #[derive(Serialize)]
@@ -26,10 +27,14 @@ struct FindingOut<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     label: &'a str,
     related: Vec<RelatedOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness: Option<&'a Witness>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<FixOut<'a>>,
 }
 
 #[derive(Serialize)]
@@ -49,9 +54,24 @@ struct RelatedOut<'a> {
 }
 
 #[derive(Serialize)]
+struct FixOut<'a> {
+    title: &'a str,
+    edits: Vec<EditOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct EditOut<'a> {
+    #[serde(flatten)]
+    place: PlaceOut,
+    replacement: &'a str,
+}
+
+#[derive(Serialize)]
 struct SummaryOut {
     errors: usize,
     warnings: usize,
+    /// What an `expect` accepted.
+    expected: usize,
     rules: usize,
 }
 
@@ -60,14 +80,16 @@ struct SummaryOut {
 pub fn render(reports: &[Report<'_>], rules: usize) -> String {
     let findings =
         reports.iter().flat_map(|report| report.in_order().into_iter().map(|f| finding(f, report)));
-    let counts = reports
-        .iter()
-        .map(|report| Counts::of(report.findings))
-        .fold(Counts::default(), Counts::plus);
+    let counts = reports.iter().map(Report::counts).fold(Counts::default(), Counts::plus);
     let document = Document {
         version: 1,
         findings: findings.collect(),
-        summary: SummaryOut { errors: counts.errors, warnings: counts.warnings, rules },
+        summary: SummaryOut {
+            errors: counts.errors,
+            warnings: counts.warnings,
+            expected: counts.expected,
+            rules,
+        },
     };
     pretty(&document)
 }
@@ -94,8 +116,17 @@ fn finding<'a>(finding: &'a Finding, report: &Report<'_>) -> FindingOut<'a> {
             .iter()
             .map(|related| RelatedOut { place: place(related.span), message: &related.message })
             .collect(),
+        witness: finding.witness.as_deref(),
         notes: &finding.notes,
         help: finding.help.as_deref(),
+        fix: finding.fix.as_ref().map(|fix| FixOut {
+            title: &fix.title,
+            edits: fix
+                .edits
+                .iter()
+                .map(|edit| EditOut { place: place(edit.span), replacement: &edit.replacement })
+                .collect(),
+        }),
     }
 }
 
@@ -114,6 +145,7 @@ fn place(span: Span, sources: &Sources, names: &Names) -> PlaceOut {
 mod tests {
     use super::*;
     use crate::diagnostic::catalogue;
+    use crate::diagnostic::witness::Payload;
 
     #[test]
     fn the_document_has_the_published_shape() {
@@ -125,10 +157,24 @@ mod tests {
             Finding::without_place(&catalogue::IPV6_NOT_WRITTEN, "no rules.v6"),
             Finding::new(&catalogue::BAD_PORT, Span::new(file, at..at + 5), "no \x1b port")
                 .related(Span::new(file, 0..3), "because")
-                .help("do"),
+                .witness(Witness::new(
+                    "INPUT",
+                    [192, 0, 2, 1].into(),
+                    [192, 0, 2, 2].into(),
+                    "icmp",
+                    Payload::Icmp { kind: 8, code: 0 },
+                ))
+                .help("do")
+                .fix("take the last port", Span::new(file, at..at + 5), "65535"),
         ];
         let names = Names::within("d");
-        let report = Report { sources: &sources, names: &names, findings: &findings };
+        let report = Report {
+            root: "d/web.fw",
+            sources: &sources,
+            names: &names,
+            findings: &findings,
+            expected: 1,
+        };
         insta::assert_snapshot!(render(&[report], 12), @r#"
         {
           "version": 1,
@@ -152,7 +198,31 @@ mod tests {
                   "message": "because"
                 }
               ],
-              "help": "do"
+              "witness": {
+                "family": "ipv4",
+                "chain": "INPUT",
+                "in": null,
+                "out": null,
+                "src": "192.0.2.1",
+                "dst": "192.0.2.2",
+                "proto": "icmp",
+                "icmp_type": 8,
+                "icmp_code": 0
+              },
+              "help": "do",
+              "fix": {
+                "title": "take the last port",
+                "edits": [
+                  {
+                    "file": "d/web.fw",
+                    "line": 2,
+                    "column": 13,
+                    "end_line": 2,
+                    "end_column": 18,
+                    "replacement": "65535"
+                  }
+                ]
+              }
             },
             {
               "code": "ipv6-not-written",
@@ -164,6 +234,7 @@ mod tests {
           "summary": {
             "errors": 1,
             "warnings": 0,
+            "expected": 1,
             "rules": 12
           }
         }

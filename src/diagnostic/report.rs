@@ -41,9 +41,13 @@ impl Names {
 /// The findings of one policy with what is needed to show them.
 #[derive(Debug, Clone, Copy)]
 pub struct Report<'a> {
+    /// The root file, as the user wrote it: the place of what has none in a text.
+    pub root: &'a str,
     pub sources: &'a Sources,
     pub names: &'a Names,
     pub findings: &'a [Finding],
+    /// How many findings an `expect` accepted; they are not among the others.
+    pub expected: usize,
 }
 
 impl<'a> Report<'a> {
@@ -56,14 +60,20 @@ impl<'a> Report<'a> {
             .sort_by_key(|finding| (finding.span.is_none(), finding.span, Reverse(finding.level)));
         findings
     }
+
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts { expected: self.expected, ..Counts::of(self.findings) }
+    }
 }
 
-/// How many findings there are of each level.
+/// How many findings there are of each level, and how many were accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     pub errors: usize,
     pub warnings: usize,
     pub notes: usize,
+    pub expected: usize,
 }
 
 impl Counts {
@@ -86,6 +96,7 @@ impl Counts {
             errors: self.errors + other.errors,
             warnings: self.warnings + other.warnings,
             notes: self.notes + other.notes,
+            expected: self.expected + other.expected,
         }
     }
 
@@ -111,10 +122,17 @@ mod tests {
         let placeless = Finding::without_place(&catalogue::IPV6_NOT_WRITTEN, "last");
         let findings = [placeless, at(second, 0, "3"), at(first, 2, "2"), at(first, 0, "1")];
         let names = Names::default();
-        let report = Report { sources: &sources, names: &names, findings: &findings };
+        let report = Report {
+            root: "a.fw",
+            sources: &sources,
+            names: &names,
+            findings: &findings,
+            expected: 2,
+        };
         let told: Vec<&str> = report.in_order().iter().map(|f| f.message.as_str()).collect();
         assert_eq!(told, ["1", "2", "3", "last"]);
-        assert_eq!(Counts::of(&findings), Counts { errors: 3, warnings: 0, notes: 1 });
+        let counts = Counts { errors: 3, warnings: 0, notes: 1, expected: 2 };
+        assert_eq!(report.counts(), counts);
     }
 
     #[test]

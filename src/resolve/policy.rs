@@ -40,11 +40,13 @@ impl Policy {
     /// The outermost use of a `def` that an item came through.
     #[must_use]
     pub fn outermost_call(&self, origin: Origin) -> Option<Span> {
-        let mut call = &self.calls[origin.call?.0 as usize];
-        while let Some(parent) = call.parent {
-            call = &self.calls[parent.0 as usize];
-        }
-        Some(call.span)
+        self.calls_to(origin).last()
+    }
+
+    /// The uses of `def`s that an item came through, the innermost first.
+    pub fn calls_to(&self, origin: Origin) -> impl Iterator<Item = Span> {
+        let calls = std::iter::successors(origin.call, |id| self.calls[id.0 as usize].parent);
+        calls.map(|id| self.calls[id.0 as usize].span)
     }
 }
 
@@ -480,8 +482,6 @@ pub struct Remarks {
     // INVARIANT: at most 255 bytes, no control characters.
     pub comment: Option<Arc<str>>,
     pub until: Option<Until>,
-    /// `expect LINT "reason"`: the clause.
-    pub expect: Option<Span>,
 }
 
 /// `until DATE`: the last day on which the rule is meant to hold.

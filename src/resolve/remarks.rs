@@ -49,10 +49,7 @@ impl Resolver<'_> {
                 let date = self.read_date(*value);
                 inner.remarks.until = date.map(|date| Until { date, span: clause.span });
             }
-            ClauseKind::Expect { .. } => {
-                self.report(messages::not_checked(clause.span, "`expect`"));
-                inner.remarks.expect = Some(clause.span);
-            }
+            // `expect` was gathered before, whatever becomes of the statement.
             _ => {}
         }
     }

@@ -5,6 +5,10 @@ mod sets;
 
 mod policies;
 
+mod findings;
+
+mod settings;
+
 use std::fs;
 
 use run::{Scene, palisade};

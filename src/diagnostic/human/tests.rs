@@ -3,10 +3,19 @@
 use super::*;
 use crate::diagnostic::catalogue;
 use crate::diagnostic::report::Names;
+use crate::diagnostic::witness::{Payload, Witness};
 
 fn find(text: &str, needle: &str) -> std::ops::Range<usize> {
     let start = text.find(needle).expect("the needle is in the text");
     start..start + needle.len()
+}
+
+fn report<'a>(sources: &'a Sources, names: &'a Names, findings: &'a [Finding]) -> Report<'a> {
+    Report { root: "web.fw", sources, names, findings, expected: 0 }
+}
+
+fn rendered(sources: &Sources, names: &Names, findings: &[Finding]) -> String {
+    render(&report(sources, names, findings), Colour::None)
 }
 
 fn shown(text: &str, needle: &str) -> String {
@@ -15,7 +24,7 @@ fn shown(text: &str, needle: &str) -> String {
     let span = Span::new(file, find(text, needle));
     let finding = Finding::new(&catalogue::BAD_PORT, span, "wrong").label("here");
     let names = Names::default();
-    render(&Report { sources: &sources, names: &names, findings: &[finding] }, Colour::None)
+    rendered(&sources, &names, &[finding])
 }
 
 /// The column of the first caret and of the marked text are the same on screen.
@@ -40,8 +49,7 @@ fn a_finding_reads_as_the_house_style_says() {
     .note("a fact\nof two lines")
     .help("an act");
     let names = Names::within("site");
-    let out =
-        render(&Report { sources: &sources, names: &names, findings: &[finding] }, Colour::None);
+    let out = rendered(&sources, &names, &[finding]);
     insta::assert_snapshot!(out, @r"
     error[bad-port]: there is no port 70000
       ┌─ site/x.fw:2:19
@@ -60,6 +68,34 @@ fn a_finding_reads_as_the_house_style_says() {
               of two lines
       = help: an act
     ");
+}
+
+#[test]
+fn a_packet_stands_before_the_notes_and_an_edit_after_the_help() {
+    let mut sources = Sources::new();
+    let file = sources.add("web.fw", "allow tcp 70000\n");
+    let span = Span::new(file, 10..15);
+    let payload = Payload::Ports { source: 40_000, destination: 22 };
+    let mut packet =
+        Witness::new("INPUT", [10, 0, 0, 1].into(), [10, 0, 0, 2].into(), "tcp", payload);
+    packet.incoming = Some("eth\x1b0".to_owned());
+    packet.fate = Some("dropped at line 1".to_owned());
+    let finding = Finding::new(&catalogue::BAD_PORT, span, "wrong")
+        .fix("take the last port", span, "65535")
+        .help("an act")
+        .note("a fact")
+        .witness(packet);
+    let out = rendered(&sources, &Names::default(), &[finding]);
+    let remarks: Vec<&str> = out.lines().filter(|line| line.starts_with("  = ")).collect();
+    assert_eq!(
+        remarks,
+        [
+            "  = packet: in eth\\u{1b}0, tcp 10.0.0.1:40000 → 10.0.0.2:22: dropped at line 1",
+            "  = note: a fact",
+            "  = help: an act",
+            "  = fix: take the last port: `70000` → `65535`",
+        ]
+    );
 }
 
 #[test]
@@ -97,8 +133,7 @@ fn marks_at_the_very_end_and_empty_files_are_shown() {
     let at =
         |file, at: usize| Finding::new(&catalogue::SYNTAX_ERROR, Span::new(file, at..at), "end");
     let findings = [at(empty, 0), at(ended, 5), at(ended, 6)];
-    let out =
-        render(&Report { sources: &sources, names: &names, findings: &findings }, Colour::None);
+    let out = rendered(&sources, &names, &findings);
     for place in ["empty.fw:1:1\n", "ended.fw:1:6\n", "ended.fw:2:1\n"] {
         assert!(out.contains(place), "{out}");
     }
@@ -125,8 +160,7 @@ fn lines_far_apart_are_shown_with_a_gap() {
         Finding::new(&catalogue::OVERLAPPING_ZONES, Span::new(file, find(&text, "zone b")), "two")
             .related(Span::new(file, 0..6), "first");
     let names = Names::default();
-    let out =
-        render(&Report { sources: &sources, names: &names, findings: &[finding] }, Colour::None);
+    let out = rendered(&sources, &names, &[finding]);
     insta::assert_snapshot!(out, @r"
     error[overlapping-zones]: two
        ┌─ a.fw:12:1
@@ -160,15 +194,17 @@ fn colours_are_there_only_when_wanted() {
     let sources = Sources::new();
     let names = Names::default();
     let finding = Finding::without_place(&catalogue::IPV6_NOT_WRITTEN, "m");
-    let report = Report { sources: &sources, names: &names, findings: &[finding] };
+    let findings = [finding];
+    let report = report(&sources, &names, &findings);
     assert!(render(&report, Colour::Ansi).contains("\x1b[1;32mnote"));
     assert_eq!(render(&report, Colour::None), "note[ipv6-not-written]: m\n\n");
 }
 
 #[test]
 fn the_summary_counts_in_english() {
-    let counts = |errors, warnings, notes| Counts { errors, warnings, notes };
-    assert_eq!(summary("web.fw", counts(2, 1, 0)), "web.fw: 2 errors, 1 warning\n");
-    assert_eq!(summary("web.fw", counts(0, 0, 2)), "web.fw: 2 notes\n");
-    assert_eq!(summary("web.fw", counts(0, 0, 0)), "web.fw: no findings\n");
+    let counts = |errors, warnings, notes, expected| Counts { errors, warnings, notes, expected };
+    assert_eq!(summary("web.fw", counts(2, 1, 0, 0)), "web.fw: 2 errors, 1 warning\n");
+    assert_eq!(summary("web.fw", counts(0, 0, 2, 3)), "web.fw: 2 notes, 3 expected\n");
+    assert_eq!(summary("web.fw", counts(0, 0, 0, 0)), "web.fw: no findings\n");
+    assert_eq!(summary("web.fw", counts(0, 0, 0, 1)), "web.fw: no findings, 1 expected\n");
 }

@@ -18,8 +18,8 @@ const WIDEST: usize = 64;
 /// The longest statement in a tooltip, in columns.
 const WIDEST_STORY: usize = 400;
 
-/// What brings the mark of a connection back to its packets, in the words of the plan.
-const RESTORED: &str = "sticky";
+/// What brings the marks of connections back to their packets.
+const RESTORED: &str = "restored marks";
 
 /// Words about the nodes of a graph.
 pub(super) struct Words<'g> {

@@ -1,6 +1,6 @@
 //! Messages about names and definitions.
 
-use crate::diagnostic::{Finding, catalogue as lint, nearest};
+use crate::diagnostic::{Finding, Lint, catalogue as lint, nearest};
 use crate::net::{Family, IcmpType, Protocol};
 use crate::resolve::names::{Names, Space};
 use crate::source::Span;
@@ -65,6 +65,36 @@ pub fn unknown_service(at: Span, word: &str, names: &Names) -> Finding {
         "define it (`service {word} = tcp 8080`), write the port (`tcp 8080`), or search with \
          `palisade services {word}`"
     ))
+}
+
+pub fn unknown_lint(at: Span, word: &str) -> Finding {
+    let message = format!("there is no lint `{word}`");
+    let finding = Finding::new(&lint::UNKNOWN_NAME, at, message).label("not a lint");
+    let finding = suggest(finding, word, lint::ALL.iter().map(|lint| lint.name));
+    if finding.help.is_some() {
+        return finding;
+    }
+    finding.help("`palisade explain` lists them all")
+}
+
+pub fn not_expectable(at: Span, lint: &Lint) -> Finding {
+    let message = format!("a finding `{}` cannot be expected", lint.name);
+    let finding = Finding::new(&lint::BAD_VALUE, at, message).label("no rule can accept it");
+    if lint.is_error() {
+        finding
+            .note("it is an error that nothing lowers")
+            .help(format!("mend what it is about; see `palisade explain {}`", lint.name))
+    } else {
+        finding
+            .note("it is not about a rule")
+            .help(format!("to hide it everywhere, call with `--allow {}`", lint.name))
+    }
+}
+
+pub fn expectation_without_reason(at: Span) -> Finding {
+    Finding::new(&lint::BAD_VALUE, at, "the reason of an `expect` is empty")
+        .label("says nothing")
+        .help("say why the finding is accepted; whoever reads the policy next will ask")
 }
 
 /// `zone` is the one that has an interface of this name.

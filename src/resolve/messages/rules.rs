@@ -6,10 +6,15 @@ use crate::resolve::policy::Hook;
 use crate::source::Span;
 
 pub fn duplicate_clause(at: Span, word: &str, first: Span) -> Finding {
-    Finding::new(&lint::DUPLICATE_CLAUSE, at, format!("`{word}` is given twice"))
+    let finding = Finding::new(&lint::DUPLICATE_CLAUSE, at, format!("`{word}` is given twice"))
         .label("again here")
-        .related(first, "first given here")
-        .help("join them, or remove one: a list takes several members, by commas")
+        .related(first, "first given here");
+    match word {
+        "expect" => {
+            finding.help("give one of them to a block around: `expect LINT \"reason\" { … }`")
+        }
+        _ => finding.help("join them, or remove one: a list takes several members, by commas"),
+    }
 }
 
 pub fn misplaced_clause(at: Span, word: &str, verb: &str, around: Span) -> Finding {

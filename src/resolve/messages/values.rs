@@ -73,12 +73,13 @@ pub fn bad_address(at: Span, text: &str, error: &AddressError) -> Finding {
 
 pub fn host_bits(at: Span, text: &str, network: Prefix) -> Finding {
     let message = format!("`{text}` has bits beyond its prefix; the network {network} is taken");
-    Finding::new(&lint::HOST_BITS, at, message).label(format!("taken as {network}")).help(
-        match text.split_once('/') {
+    Finding::new(&lint::HOST_BITS, at, message)
+        .label(format!("taken as {network}"))
+        .help(match text.split_once('/') {
             Some((address, _)) => format!("write `{network}`, or `{address}` for the one address"),
             None => format!("write `{network}`"),
-        },
-    )
+        })
+        .fix("write the network itself", at, network.to_string())
 }
 
 pub fn bad_interface(at: Span, text: &str, error: &InterfaceError) -> Finding {
