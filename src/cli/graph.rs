@@ -69,7 +69,7 @@ impl Graph {
         let output = self.output.as_deref().filter(|path| *path != Path::new("-"));
         let drawn = self.format.or(output.and_then(by_ending)).unwrap_or(Drawn::Dot);
         let mut policy = front::check(&self.file, &levels)?;
-        if let Some(outcome) = policy.tell(&levels, terminal) {
+        if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }
         let text = self.text(&policy, drawn);
