@@ -7,6 +7,7 @@ pub mod list;
 
 pub mod dead;
 pub mod expiry;
+pub mod graph;
 pub mod redundant;
 pub mod trace;
 

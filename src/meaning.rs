@@ -44,7 +44,7 @@ use crate::resolve::policy::{
     ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, RejectWith,
 };
 
-pub use probes::probes;
+pub use probes::{probes, view};
 pub use trace::{Question, Step, Trace, traverses_nat};
 
 /// A policy as lists of packet sets and effects.
@@ -260,7 +260,7 @@ pub enum Translation {
 }
 
 /// Why there is an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     Implicit(Implied),
     Written(Origin),

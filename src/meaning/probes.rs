@@ -44,7 +44,8 @@ pub fn probes(
 }
 
 /// What packets look like in a base chain.
-fn view(base: BaseChain) -> View {
+#[must_use]
+pub fn view(base: BaseChain) -> View {
     let (incoming, outgoing, translated) = match base {
         BaseChain::NatPrerouting | BaseChain::RawPrerouting => {
             (Presence::Always, Presence::Never, Presence::Never)
