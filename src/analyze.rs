@@ -8,6 +8,7 @@ pub mod list;
 
 pub mod dead;
 pub mod expiry;
+pub mod graph;
 mod habits;
 mod nat;
 mod passing;

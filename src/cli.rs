@@ -29,6 +29,8 @@ mod build;
 
 mod show;
 
+mod graph;
+
 mod services;
 
 mod explain;
@@ -78,6 +80,7 @@ enum Command {
     Check(check::Check),
     Build(build::Build),
     Show(show::Show),
+    Graph(graph::Graph),
     Services(services::Services),
     Explain(explain::Explain),
 }
@@ -131,6 +134,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),
         Command::Show(show) => show.run(terminal),
+        Command::Graph(graph) => graph.run(terminal),
         Command::Services(services) => services.run(terminal),
         Command::Explain(explain) => explain.run(terminal),
     }

@@ -11,6 +11,8 @@ pub mod rule;
 
 pub mod plan;
 
+pub mod graph;
+
 pub mod nft;
 
 pub mod load;

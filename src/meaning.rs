@@ -260,7 +260,7 @@ pub enum Translation {
 }
 
 /// Why there is an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     Implicit(Implied),
     Written(Origin),

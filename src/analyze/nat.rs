@@ -14,7 +14,7 @@ use crate::diagnostic::Finding;
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason, Translation, view};
 use crate::net::Family;
 use crate::packet::{
-    Among, Budget, Field, Index, PacketSet, Question, Region, RuleNumber, Space, Verdict,
+    Among, Budget, Field, Index, Packet, PacketSet, Question, Region, RuleNumber, Space, Verdict,
 };
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin};
@@ -101,10 +101,8 @@ fn conflicts(
                 budget: list.budget,
             };
             let Verdict::Uncovered(point) = list.hiding.witness(&question) else { continue };
-            let sets = [&earlier.entry.set, &later.entry.set];
-            if is_within(family, base, sets[0], sets[1])
-                || is_within(family, base, sets[1], sets[0])
-            {
+            let kinds = [&earlier.entry.set, &later.entry.set];
+            if is_exception(family, base, kinds, &list.space.packet(&point)) {
                 continue;
             }
             let packet =
@@ -120,6 +118,19 @@ fn conflicts(
         }
     }
     found
+}
+
+/// Whether of two sets with a packet in common one is an exception to the other there: the kind of
+/// packets that it belongs to in the one is all in the other. (A hairpin is another kind.)
+fn is_exception(family: Family, base: BaseChain, [a, b]: [&PacketSet; 2], packet: &Packet) -> bool {
+    let kinds = |set: &PacketSet| -> Vec<PacketSet> {
+        let own = set.products().iter().filter(|kind| kind.contains(packet));
+        own.map(|kind| PacketSet::of(family, [kind.clone()])).collect()
+    };
+    let within = |inner: &PacketSet, outer: &PacketSet| {
+        kinds(inner).iter().any(|kind| is_within(family, base, kind, outer))
+    };
+    within(a, b) || within(b, a)
 }
 
 /// The statements that translate destinations.

@@ -38,6 +38,12 @@ pub fn member(side: SetSide, set: &str) -> Arc<str> {
     .into()
 }
 
+/// Whether a condition asks what a kernel set holds. That changes while packets come by.
+#[must_use]
+pub fn is_of_membership(text: &str) -> bool {
+    text.starts_with("source in ") || text.starts_with("destination in ")
+}
+
 /// Takes a packet's source up into a kernel set that holds networks of this prefix length: the packet
 /// itself is in it from then on, and its destination too when that is in the same network. The kernel
 /// takes up no network that is all zeros (`ip_set_hash_ip.c`).

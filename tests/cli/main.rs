@@ -69,7 +69,7 @@ fn what_cannot_be_read_is_status_2() {
         ("fifo", "cannot read fifo: it is not a regular file"),
         ("/dev/null", "cannot read /dev/null: it is not a regular file"),
     ] {
-        for command in ["check", "build", "show"] {
+        for command in ["check", "build", "show", "graph"] {
             let run = palisade([command, path]).within(&scene).run();
             assert_eq!((run.status, run.out.as_str()), (2, ""), "{command} {path}: {}", run.err);
             assert!(run.err.contains(said), "{command} {path}: {}", run.err);

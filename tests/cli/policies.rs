@@ -224,6 +224,32 @@ fn the_plan_is_shown() {
 }
 
 #[test]
+fn the_graph_is_drawn() {
+    let scene = Scene::new(&[("web.fw", WEB), ("bad.fw", "allow shh\n"), ("old.svg", "old")]);
+    let graph = |words: &[&str]| palisade([&["graph"][..], words].concat()).within(&scene).run();
+    let run = graph(&["web.fw"]);
+    assert_eq!((run.status, run.err.as_str()), (0, ""));
+    assert!(run.out.starts_with("digraph policy {"), "{}", run.out);
+    assert!(graph(&["web.fw", "--format", "mermaid"]).out.starts_with("flowchart TB\n"));
+    assert!(graph(&["web.fw", "--format", "svg", "-o", "-"]).out.starts_with("<svg "));
+    for (path, begins) in [("a.svg", "<svg "), ("a.mmd", "flowchart"), ("a.txt", "digraph")] {
+        let run = graph(&["web.fw", "-o", path]);
+        assert_eq!((run.status, run.out.as_str()), (0, ""));
+        assert!(scene.read(path).starts_with(begins), "{path}");
+    }
+    let run = palisade(["graph", "-", "--format", "svg"]).stdin(WEB.as_bytes()).run();
+    assert!(run.out.contains("&lt;stdin&gt;"), "{}", run.out);
+
+    let run = graph(&["bad.fw", "-o", "old.svg"]);
+    assert_eq!((run.status, run.out.as_str()), (1, ""));
+    assert_eq!(scene.read("old.svg"), "old");
+    let run = graph(&["web.fw", "-o", "web.fw"]);
+    assert_eq!(run.status, 2);
+    assert!(run.err.contains("it is a file of the policy itself"), "{}", run.err);
+    assert_eq!(scene.read("web.fw"), WEB);
+}
+
+#[test]
 fn services_are_looked_up() {
     let services = |words: &[&str]| palisade([&["services"][..], words].concat()).run();
     let all = services(&[]);

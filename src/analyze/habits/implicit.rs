@@ -79,7 +79,13 @@ fn missed(
 fn needed(policy: &Policy, implied: Implied, hook: Hook, family: Family) -> Option<PacketSet> {
     let whole = implied_packets(policy, implied, hook, family)?;
     match implied {
-        Implied::Loopback | Implied::Established => Some(whole),
+        Implied::Established => Some(whole),
+        // What belongs to no connection is not missed.
+        Implied::Loopback => {
+            let states = [CtState::New, CtState::Established, CtState::Related];
+            let tracked = Constraint::state(states.into_iter().collect());
+            Some(whole.intersection(&set_of(family, Factor::all([tracked]))))
+        }
         Implied::NeighbourDiscovery => Some(set_of(family, neighbours(hook))),
         Implied::Invalid | Implied::Dhcpv6Client => None,
     }
