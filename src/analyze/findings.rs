@@ -55,21 +55,29 @@ pub fn findings(
     bounded(once(found, expectations))
 }
 
-/// One mistake, one finding: that a rule whose limit limits nothing might go needs no saying.
+/// One mistake, one finding: that a rule whose limit limits nothing might go needs no saying, nor what
+/// a translation that no packet reaches has against another.
 fn without_consequences(found: Vec<Finding>) -> Vec<Finding> {
-    let bypassed: BTreeSet<Span> = found
-        .iter()
-        .filter(|finding| *finding.lint == catalogue::LIMIT_BYPASSED)
-        .filter_map(|finding| finding.span)
-        .collect();
-    let is_spare = |finding: &Finding| {
-        *finding.lint == catalogue::REDUNDANT_RULE
-            || *finding.lint == catalogue::REDUNDANT_WITH_DEFAULT
+    let of = |lints: &[&Lint]| -> BTreeSet<Span> {
+        let told = found.iter().filter(|finding| lints.contains(&finding.lint));
+        told.filter_map(|finding| finding.span).collect()
     };
+    let spare = [&catalogue::REDUNDANT_RULE, &catalogue::REDUNDANT_WITH_DEFAULT];
+    let dead = [
+        &catalogue::SHADOWED_CONFLICT,
+        &catalogue::SHADOWED_RULE,
+        &catalogue::DUPLICATE_RULE,
+        &catalogue::UNREACHABLE_RULE,
+    ];
+    let (bypassed, dead) = (of(&[&catalogue::LIMIT_BYPASSED]), of(&dead));
     let follows = |finding: &Finding| {
-        is_spare(finding) && finding.span.is_some_and(|span| bypassed.contains(&span))
+        let is_at = |places: &BTreeSet<Span>| finding.span.is_some_and(|at| places.contains(&at));
+        spare.contains(&finding.lint) && is_at(&bypassed)
+            || *finding.lint == catalogue::NAT_CONFLICT && is_at(&dead)
     };
-    found.into_iter().filter(|finding| !follows(finding)).collect()
+    let is_told: Vec<bool> = found.iter().map(|finding| !follows(finding)).collect();
+    let told = found.into_iter().zip(is_told).filter(|(_, is_told)| *is_told);
+    told.map(|(finding, _)| finding).collect()
 }
 
 /// A rule of which it is not found out whether packets reach it.

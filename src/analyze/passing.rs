@@ -224,11 +224,10 @@ impl<'m> Unfolding<'m> {
                     let is_certain = is_certain && is_unlimited;
                     self.step(set, &entry.effect, entry.reason, is_unlimited, is_certain);
                 }
-                Effect::Continue | Effect::Change(_) => {}
-                Effect::Add { .. } => {}
+                Effect::Continue | Effect::Change(_) | Effect::Add { .. } => {}
                 Effect::Return => {
                     if way.depth == 0 {
-                        self.to_default(set, entry.reason, is_unlimited, is_certain);
+                        self.send_to_default(set, entry.reason, is_unlimited, is_certain);
                     } else {
                         // What returns is not taken by what follows.
                         is_certain = false;
@@ -244,7 +243,7 @@ impl<'m> Unfolding<'m> {
                     self.chain(*chain, &into)?;
                     let leaves = matches!(entry.effect, Effect::Goto(_));
                     if leaves && way.depth == 0 {
-                        self.to_default(set, entry.reason, is_unlimited, is_certain);
+                        self.send_to_default(set, entry.reason, is_unlimited, is_certain);
                     } else if leaves {
                         is_certain = false;
                     }
@@ -263,7 +262,7 @@ impl<'m> Unfolding<'m> {
     }
 
     /// What takes the default before the end.
-    fn to_default(
+    fn send_to_default(
         &mut self,
         set: Cow<'m, PacketSet>,
         reason: Reason,

@@ -78,7 +78,7 @@ fn targets_dropped(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(O
         let Some(passing) = Passing::of(meaning, family, base, &asked) else { continue };
         for (number, origin) in owners.into_iter().enumerate() {
             let region = passing.asked(number);
-            if passing.decided(&region, 0, |step| step.passes()) != Found::Nothing
+            if passing.decided(&region, 0, Step::passes) != Found::Nothing
                 || !is_reached(meaning, family, origin)
             {
                 continue;
@@ -242,8 +242,9 @@ fn without_forward(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
     let sources = policy.items.iter().filter_map(|item| match item {
         Item::Nat(nat) => match nat.kind {
             // What leaves packets as they are is no translation that could be missed.
-            NatKind::Source { translation: SourceTranslation::Exempt, .. } => None,
-            NatKind::Source { .. } => Some(nat.origin),
+            NatKind::Source { ref translation, .. } => {
+                (*translation != SourceTranslation::Exempt).then_some(nat.origin)
+            }
             NatKind::Forward(_) | NatKind::Redirect(_) | NatKind::Netmap { .. } => None,
         },
         Item::Rule(_) | Item::Alter(_) | Item::Raw(_) => None,
@@ -269,7 +270,7 @@ fn without_forward(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
         let passing = Passing::of(meaning, family, BaseChain::FilterForward, &asked);
         for (number, (origin, _)) in own.iter().enumerate() {
             let is_reached = passing.as_ref().is_none_or(|passing| {
-                passing.decided(&passing.asked(number), 0, |step| step.passes()) != Found::Nothing
+                passing.decided(&passing.asked(number), 0, Step::passes) != Found::Nothing
             });
             if is_reached {
                 lonely.remove(origin);
