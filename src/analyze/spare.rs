@@ -92,7 +92,12 @@ fn answers(judged: &Judged<'_>, dead: &[bool], asked: &[bool], budget: Budget) -
     if !asked.contains(&true) {
         return vec![Without::Different; asked.len()];
     }
-    let list = judged.flat.list_of(budget, |rule| !dead[rule.0 as usize]);
+    // A verdict on all the rest at the end is a default, written out.
+    let steps = &judged.flat.steps;
+    let is_rest = |rule: RuleNumber| {
+        rule.0 as usize + 1 == steps.len() && steps[rule.0 as usize].entry.set.is_everything()
+    };
+    let list = judged.flat.list_of(budget, |rule| !dead[rule.0 as usize] && !is_rest(rule));
     let default = judged.flat.default_effect;
     list.each(
         |rule| {
