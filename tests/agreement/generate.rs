@@ -29,9 +29,9 @@ impl Random {
     /// One to three members, by commas. What is excluded is excluded from one of them.
     fn list(&mut self, from: &[&str]) -> String {
         let count = 1 + self.below(3);
-        let grouped = |member: &str| match member.contains(" except ") {
-            true if count > 1 => format!("({member})"),
-            true | false => member.to_owned(),
+        let grouped = |member: &str| {
+            let apart = count > 1 && member.contains(" except ");
+            if apart { format!("({member})") } else { member.to_owned() }
         };
         let members: Vec<String> = (0..count).map(|_| grouped(self.pick(from))).collect();
         members.join(", ")
