@@ -9,6 +9,8 @@ use palisade::packet::Packet;
 use palisade::packet::opaque::{SetSide, member};
 use palisade::resolve::policy::{Set, SetContent};
 
+use crate::generate::ALWAYS;
+
 /// The dynamic sets of one policy, by the kernel's names.
 #[derive(Default)]
 pub struct Members {
@@ -48,7 +50,8 @@ impl Members {
     }
 
     fn facts(&self, packet: &Packet) -> Option<BTreeSet<Arc<str>>> {
-        let mut facts = BTreeSet::new();
+        // Beside sets there is one condition, of raw rules, that holds of every packet.
+        let mut facts = BTreeSet::from([ALWAYS.into()]);
         for (name, family, length) in self.shapes() {
             let ends =
                 [(SetSide::Source, packet.source), (SetSide::Destination, packet.destination)];

@@ -35,6 +35,10 @@ impl Writer<'_> {
                 format!("dnat to {}", endpoint_text(*address, *ports))
             }
             Target::Redirect(port) => format!("redirect to :{port}"),
+            Target::Opaque { text, .. } if text.is_empty() => String::new(),
+            Target::Opaque { text, .. } => {
+                return Err(format!("`{text}` is in the words of iptables"));
+            }
             Target::AddSource { set, timeout } => {
                 let source = self.looked_for(set, SetSide::Source)?;
                 let time = timeout.map(|seconds| format!(" timeout {seconds}s"));
