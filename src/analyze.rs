@@ -8,6 +8,7 @@ pub mod list;
 
 pub mod dead;
 pub mod expiry;
+pub mod graph;
 pub mod redundant;
 pub mod trace;
 
@@ -23,5 +24,5 @@ mod unreached;
 mod findings;
 
 pub use expiry::expired;
-pub use findings::findings;
+pub use findings::{LINTS, findings};
 pub use trace::trace;

@@ -29,6 +29,8 @@ mod build;
 
 mod show;
 
+mod graph;
+
 mod services;
 
 mod explain;
@@ -52,7 +54,7 @@ Examples:
   palisade check web.fw              what is wrong with this policy?
   palisade check . --format sarif    the same of a folder, for code scanning
   palisade build web.fw              its IPv4 rules, as iptables-restore reads them
-  palisade build web.fw -o rules/    rules.v4, rules.v6 and ipsets in a folder
+  palisade build web.fw -o rules/    rules.v4, rules.v6, ipsets and load in a folder
   palisade explain host-bits         what a finding means, with examples";
 
 /// A compiler for firewall policies.
@@ -78,6 +80,7 @@ enum Command {
     Check(check::Check),
     Build(build::Build),
     Show(show::Show),
+    Graph(graph::Graph),
     Services(services::Services),
     Explain(explain::Explain),
 }
@@ -131,6 +134,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),
         Command::Show(show) => show.run(terminal),
+        Command::Graph(graph) => graph.run(terminal),
         Command::Services(services) => services.run(terminal),
         Command::Explain(explain) => explain.run(terminal),
     }

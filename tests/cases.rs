@@ -46,6 +46,12 @@ fn folder(name: &str) -> PathBuf {
 
 /// The policies of a folder by the name of their case: `NAME.fw`, or `NAME/policy.fw`.
 fn cases(folder: &Path) -> Vec<(String, String)> {
+    let cases = some_cases(folder);
+    assert!(cases.len() > 10, "{}", folder.display());
+    cases
+}
+
+fn some_cases(folder: &Path) -> Vec<(String, String)> {
     let mut cases = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -57,7 +63,7 @@ fn cases(folder: &Path) -> Vec<(String, String)> {
         }
     }
     cases.sort();
-    assert!(cases.len() > 10, "{}", folder.display());
+    assert!(!cases.is_empty(), "{}", folder.display());
     cases
 }
 
@@ -148,16 +154,20 @@ fn build(from: &Path, name: &str, policy: &str, folder: &Path, wrong: &mut Vec<S
 /// than other tools write for it.
 const EXAMPLES: &[(&str, usize, usize)] = &[
     ("bastion", 3, 12),
+    ("blocklist", 4, 40),
     ("dmz", 10, 40),
     ("dns", 2, 12),
+    ("docker", 4, 40),
     ("first", 2, 12),
     ("hairpin", 5, 25),
+    ("kubernetes", 6, 40),
     ("mail", 1, 12),
     ("publish", 6, 25),
     ("router", 5, 12),
     ("ssh", 1, 12),
     ("uplinks", 8, 25),
     ("web", 1, 12),
+    ("wireguard", 9, 40),
 ];
 
 #[test]
@@ -176,8 +186,38 @@ fn examples_are_as_blessed_and_small() {
         assert!(count <= *most, "{name} has {count} IPv4 rules");
     }
     assert!(wrong.is_empty(), "BLESS=1 blesses them:\n{}", wrong.join("\n"));
-    let policies = fs::read_dir(&from).unwrap().count();
+    let mut policies = Vec::new();
+    files_with(&from, &[".fw"], &mut policies);
+    let policies = policies.len();
     assert_eq!(policies, EXAMPLES.len(), "every example is listed");
+}
+
+/// The pictures of a policy: what is drawn, how, and the ending of the golden file.
+const GRAPHS: [(&str, &str, &str); 5] = [
+    ("all", "dot", "dot"),
+    ("all", "mermaid", "mmd"),
+    ("all", "svg", "svg"),
+    ("rules", "mermaid", "rules.mmd"),
+    ("chains", "mermaid", "chains.mmd"),
+];
+
+#[test]
+fn graphs_are_as_blessed() {
+    let folder = folder("graph");
+    let cases = some_cases(&folder);
+    let mut wrong = Vec::new();
+    for (name, policy) in &cases {
+        for (what, format, ending) in GRAPHS {
+            let drawn = palisade(
+                &folder,
+                &["graph", policy, "--what", what, "--format", format, "--color", "never"],
+            );
+            assert!(drawn.status.success(), "{name}: {}", text(drawn.stderr));
+            compare(&folder.join(format!("{name}.{ending}")), &text(drawn.stdout), &mut wrong);
+        }
+    }
+    assert_eq!(orphans(&folder, &GRAPHS.map(|(_, _, ending)| ending), &cases), [] as [PathBuf; 0]);
+    assert!(wrong.is_empty(), "BLESS=1 blesses them:\n{}", wrong.join("\n"));
 }
 
 #[test]

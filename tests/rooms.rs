@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["source", "net", "packet", "diagnostic", "syntax", "ruleset", "resolve", "meaning"],
     ),
     ("analyze", &["source", "net", "packet", "ruleset", "resolve", "meaning", "diagnostic"]),
-    ("emit", &["source", "net", "ruleset"]),
+    ("emit", &["source", "net", "ruleset", "analyze"]),
     (
         "cli",
         &[

@@ -22,7 +22,7 @@ pub fn is_deliverable(packet: &Packet, base: BaseChain) -> bool {
         || !came_in
         || (!is_martian(packet.source) && !addresses.iter().any(IpAddr::is_loopback));
     let is_forwarded = match base {
-        BaseChain::FilterForward | BaseChain::MangleForward => true,
+        BaseChain::FilterForward | BaseChain::MangleForward | BaseChain::DockerUser => true,
         BaseChain::NatPrerouting
         | BaseChain::NatOutput
         | BaseChain::NatPostrouting

@@ -82,7 +82,8 @@ impl<'m> Judgement<'m> {
             | BaseChain::MangleForward
             | BaseChain::MangleOutput
             | BaseChain::RawPrerouting
-            | BaseChain::RawOutput => false,
+            | BaseChain::RawOutput
+            | BaseChain::DockerUser => false,
         };
         let family = |at: &At| self.chains[at.chain].flat.family;
         let arrives =

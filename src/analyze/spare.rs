@@ -72,8 +72,8 @@ fn per_chain(judgement: &Judgement<'_>, is: impl Fn(&[At]) -> bool) -> Vec<Vec<b
 /// without it each list has one step less.
 fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
     let decides = |at: &At| {
-        let entry = judgement.step(*at).entry;
-        matches!(entry.effect, Effect::Decide(_)) && entry.limits.is_empty()
+        let step = judgement.step(*at);
+        matches!(step.entry.effect, Effect::Decide(_)) && step.takes
     };
     let one_each = places.windows(2).all(|pair| pair[0].chain != pair[1].chain);
     let nat = places.iter().filter(|at| judgement.chains[at.chain].flat.base.is_nat()).count();

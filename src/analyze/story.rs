@@ -127,6 +127,9 @@ fn deed_of(entry: &Entry) -> Deed {
             | Translation::Redirect { .. }
             | Translation::Netmap { .. } => deed("translates", "translated", "translate"),
         },
+        Effect::Decide(Decision::Unknown(_) | Decision::LeaveToDocker) => {
+            deed("takes", "taken", "take")
+        }
         Effect::Continue => deed("logs", "logged", "log"),
         Effect::Change(_) => deed("changes", "changed", "change"),
         Effect::Return => deed("returns", "returned", "return"),

@@ -46,7 +46,7 @@ pub fn chains(policy: &Policy, judgement: &Judgement<'_>) -> Vec<Finding> {
 fn rules(policy: &Policy) -> impl Iterator<Item = &Rule> {
     let items = policy.items.iter().filter_map(|item| match item {
         Item::Rule(rule) => Some(rule),
-        Item::Nat(_) | Item::Alter(_) => None,
+        Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
     });
     items.chain(policy.chains.iter().flat_map(|chain| &chain.rules))
 }

@@ -19,6 +19,7 @@ pub fn chain_name(base: BaseChain) -> &'static str {
         BaseChain::NatPostrouting => "POSTROUTING",
         BaseChain::FilterInput | BaseChain::MangleInput => "INPUT",
         BaseChain::FilterForward | BaseChain::MangleForward => "FORWARD",
+        BaseChain::DockerUser => "DOCKER-USER",
         BaseChain::FilterOutput
         | BaseChain::NatOutput
         | BaseChain::MangleOutput

@@ -2,10 +2,12 @@
 
 use super::build::Emit;
 use super::failure::Failure;
+use super::graph::{Drawn, Shown};
 use crate::analyze;
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
 use crate::emit;
+use crate::emit::graph::{Style, What};
 use crate::lower::Lowered;
 use crate::meaning::meaning;
 use crate::resolve::Policy;
@@ -48,10 +50,38 @@ pub(super) fn emit(
         Emit::V4 => iptables(v4, header, sources)?,
         Emit::V6 => iptables(v6, header, sources)?,
         Emit::Ipsets => emit::ipsets(v4, v6, header, sources),
+        Emit::Load => emit::load_script(v4, v6, header),
         Emit::Plan => emit::plan(v4, v6, sources),
         Emit::Json => json::pretty(&emit::plan_json(v4, v6, sources)),
         Emit::Nft => emit::nft(v4, v6, header, sources).map_err(|rules| untranslatable(&rules))?,
     })
+}
+
+/// The graph of a policy as text.
+pub(super) fn graph(
+    policy: &Policy,
+    name: &str,
+    shown: Shown,
+    drawn: Drawn,
+    sources: &Sources,
+) -> String {
+    let meaning = meaning(policy);
+    let relations = match shown {
+        Shown::All | Shown::Rules => analyze::graph::relations(&meaning),
+        Shown::Chains => analyze::graph::Relations::none(),
+    };
+    let graph = analyze::graph::graph(policy, &meaning, &relations);
+    let what = match shown {
+        Shown::All => What::All,
+        Shown::Rules => What::Rules,
+        Shown::Chains => What::Chains,
+    };
+    let style = match drawn {
+        Drawn::Dot => Style::Dot,
+        Drawn::Mermaid => Style::Mermaid,
+        Drawn::Svg => Style::Svg,
+    };
+    emit::graph::graph(&graph, name, what, style, sources)
 }
 
 /// A rules file, unless a rule of it has no words that the tools read: they would refuse the file.

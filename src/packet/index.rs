@@ -183,6 +183,20 @@ impl Index {
         among.has(owner) && self.until.get(owner as usize).is_none_or(|until| among.below <= *until)
     }
 
+    /// The first rule that has one box around a whole region. Others may take all of it too, with
+    /// several boxes.
+    #[must_use]
+    pub fn around(&self, region: &Region, among: Among) -> Option<RuleNumber> {
+        let mut hull: Option<Vec<u64>> = None;
+        for one in region.words().chunks_exact(self.layout.words()) {
+            match &mut hull {
+                None => hull = Some(one.to_vec()),
+                Some(hull) => self.layout.widen(hull, one),
+            }
+        }
+        self.first_around(&hull?, among).and_then(rule_of)
+    }
+
     pub(super) fn layout(&self) -> &Layout {
         &self.layout
     }

@@ -38,12 +38,22 @@ pub fn member(side: SetSide, set: &str) -> Arc<str> {
     .into()
 }
 
+/// Whether a condition asks what a kernel set holds. That changes while packets come by.
+#[must_use]
+pub fn is_of_membership(text: &str) -> bool {
+    text.starts_with("source in ") || text.starts_with("destination in ")
+}
+
 /// Takes a packet's source up into a kernel set that holds networks of this prefix length: the packet
-/// itself is in it from then on, and its destination too when that is in the same network.
+/// itself is in it from then on, and its destination too when that is in the same network. The kernel
+/// takes up no network that is all zeros (`ip_set_hash_ip.c`).
 pub fn enter(packet: &mut Packet, set: &str, length: u8) {
+    let network = |address| Prefix::containing(address, length).map(Prefix::address);
+    let Some(source) = network(packet.source).filter(|address| !address.is_unspecified()) else {
+        return;
+    };
     packet.opaque.insert(member(SetSide::Source, set));
-    let network = |address| Prefix::containing(address, length);
-    if network(packet.source) == network(packet.destination) {
+    if Some(source) == network(packet.destination) {
         packet.opaque.insert(member(SetSide::Destination, set));
     }
 }

@@ -20,7 +20,7 @@ fn wrong_usage_is_status_2_with_a_way_out() {
         (&["check"], "<PATH>"),
         (&["check", "--formt", "json", "x"], "--format"),
         (&["build"], "<FILE>"),
-        (&["build", "x", "--emit", "v5"], "v4, v6, ipsets, nft, plan, json"),
+        (&["build", "x", "--emit", "v5"], "v4, v6, ipsets, load, nft, plan, json"),
         (&["check", "--deny", "host-bit", "x"], "did you mean `host-bits`?"),
         (&["check", "--allow", "syntax-error", "x"], "`syntax-error` cannot be lowered"),
         (&["check", "--allow", "host-bits", "--deny", "host-bits", "x"], "given two levels"),
@@ -69,7 +69,7 @@ fn what_cannot_be_read_is_status_2() {
         ("fifo", "cannot read fifo: it is not a regular file"),
         ("/dev/null", "cannot read /dev/null: it is not a regular file"),
     ] {
-        for command in ["check", "build", "show"] {
+        for command in ["check", "build", "show", "graph"] {
             let run = palisade([command, path]).within(&scene).run();
             assert_eq!((run.status, run.out.as_str()), (2, ""), "{command} {path}: {}", run.err);
             assert!(run.err.contains(said), "{command} {path}: {}", run.err);

@@ -1,0 +1,294 @@
+//! Nodes and edges from a policy, its meaning and the relations between its rules.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::relations::Relations;
+use super::{Chain, ChainKey, Does, Edge, Graph, Node, Place, Rule};
+use crate::meaning::{BaseChain, Decision, Effect, Entry, List, Meaning, Reason, Translation};
+use crate::net::{Families, Family};
+use crate::resolve::Policy;
+use crate::resolve::policy::{ChainId, Hook, Item, Origin};
+
+/// The ways that packets go, chain by chain. A chain that is not drawn is passed over.
+const WAYS: [&[BaseChain]; 3] = [
+    &[
+        BaseChain::RawPrerouting,
+        BaseChain::ManglePrerouting,
+        BaseChain::NatPrerouting,
+        BaseChain::MangleInput,
+        BaseChain::FilterInput,
+    ],
+    &[
+        BaseChain::RawPrerouting,
+        BaseChain::ManglePrerouting,
+        BaseChain::NatPrerouting,
+        BaseChain::MangleForward,
+        BaseChain::DockerUser,
+        BaseChain::FilterForward,
+        BaseChain::NatPostrouting,
+    ],
+    &[
+        BaseChain::RawOutput,
+        BaseChain::MangleOutput,
+        BaseChain::NatOutput,
+        BaseChain::FilterOutput,
+        BaseChain::NatPostrouting,
+    ],
+];
+
+/// The graph: the filter's chains always, others where a rule stands in them.
+#[must_use]
+pub fn graph(policy: &Policy, meaning: &Meaning, relations: &Relations) -> Graph {
+    let mut builder = Builder {
+        policy,
+        meaning,
+        positions: positions(policy),
+        graph: DiGraph::new(),
+        known: BTreeMap::new(),
+    };
+    for key in keys(meaning) {
+        builder.add(key);
+    }
+    builder.add_ways();
+    builder.add_jumps();
+    for relation in &relations.found {
+        let node = |place| builder.known.get(&Known::Rule(place)).copied();
+        // What the entries of one statement are to each other is its own affair.
+        if let Some((from, to)) = node(relation.from).zip(node(relation.to))
+            && from != to
+        {
+            let edge = Edge::Related { kind: relation.kind, families: relation.families };
+            builder.graph.add_edge(from, to, edge);
+        }
+    }
+    Graph { graph: builder.graph, is_complete: relations.is_complete }
+}
+
+/// Every chain of a policy.
+pub(super) fn keys(meaning: &Meaning) -> impl Iterator<Item = ChainKey> + use<> {
+    let users = (0..).map(ChainId).take(meaning.chain_count()).map(ChainKey::User);
+    BaseChain::ALL.into_iter().map(ChainKey::Base).chain(users)
+}
+
+/// What a chain has in a family.
+pub(super) fn list(meaning: &Meaning, key: ChainKey, family: Family) -> Option<&List> {
+    match key {
+        ChainKey::Base(base) => meaning.base(family, base),
+        ChainKey::User(id) => meaning.chain(family, id),
+    }
+}
+
+/// Where statements stand in the policy: a number for each, from 1, in the order in which they
+/// decide.
+fn positions(policy: &Policy) -> BTreeMap<Origin, usize> {
+    let items = policy.items.iter().map(|item| match item {
+        Item::Rule(rule) => rule.origin,
+        Item::Nat(nat) => nat.origin,
+        Item::Alter(said) => said.origin,
+        Item::Raw(raw) => raw.origin,
+    });
+    let in_docker = policy.docker.iter().flat_map(|docker| &docker.rules);
+    let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules).chain(in_docker);
+    items.chain(in_chains.map(|rule| rule.origin)).zip(1..).collect()
+}
+
+struct Builder<'p> {
+    policy: &'p Policy,
+    meaning: &'p Meaning,
+    positions: BTreeMap<Origin, usize>,
+    graph: DiGraph<Node, Edge>,
+    known: BTreeMap<Known, NodeIndex>,
+}
+
+/// What a node stands for.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    Chain(ChainKey),
+    Rule(Place),
+}
+
+impl Builder<'_> {
+    fn add(&mut self, key: ChainKey) {
+        let rules = self.rules(key);
+        let Some(chain) = self.chain(key) else { return };
+        let is_always_drawn = match key {
+            ChainKey::Base(base) => hook(base).is_some(),
+            ChainKey::User(_) => true,
+        };
+        if rules.is_empty() && !is_always_drawn {
+            return;
+        }
+        let index = self.graph.add_node(Node::Chain(chain));
+        self.known.insert(Known::Chain(key), index);
+        for rule in rules {
+            let place = rule.place;
+            let index = self.graph.add_node(Node::Rule(rule));
+            self.known.insert(Known::Rule(place), index);
+        }
+    }
+
+    fn chain(&self, key: ChainKey) -> Option<Chain> {
+        match key {
+            ChainKey::Base(base) => {
+                let list = Family::BOTH.iter().find_map(|family| self.meaning.base(*family, base));
+                let default = list.and_then(|list| list.default.as_ref());
+                let hook = hook(base);
+                Some(Chain {
+                    key,
+                    name: base_name(base).into(),
+                    span: None,
+                    default: default.map(|entry| does(&entry.effect)),
+                    default_span: hook.and_then(|hook| self.policy.defaults.of(hook).span),
+                })
+            }
+            ChainKey::User(id) => {
+                let chain = self.policy.chains.get(usize::try_from(id.0).ok()?)?;
+                let (name, span) = (Arc::clone(&chain.name), Some(chain.span));
+                Some(Chain { key, name, span, default: None, default_span: None })
+            }
+        }
+    }
+
+    /// The rules of a chain, what one statement says in either family being one.
+    fn rules(&self, key: ChainKey) -> Vec<Rule> {
+        let mut rules: BTreeMap<Rank, Rule> = BTreeMap::new();
+        for family in Family::BOTH {
+            let list = list(self.meaning, key, family);
+            for entry in list.iter().flat_map(|list| &list.entries) {
+                let rule = rules.entry(self.rank(entry.reason));
+                let rule = rule.or_insert_with(|| self.rule(key, entry));
+                match family {
+                    Family::V4 => rule.families.v4 = true,
+                    Family::V6 => rule.families.v6 = true,
+                }
+            }
+        }
+        rules.into_values().collect()
+    }
+
+    fn rule(&self, chain: ChainKey, entry: &Entry) -> Rule {
+        let call = match entry.reason {
+            Reason::Written(origin) => self.policy.outermost_call(origin),
+            Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
+        };
+        Rule {
+            place: Place { chain, reason: entry.reason },
+            call,
+            families: Families::NONE,
+            does: does(&entry.effect),
+            is_limited: !entry.limits.is_empty(),
+        }
+    }
+
+    /// Implicit rules come first, then those written in their order.
+    fn rank(&self, reason: Reason) -> Rank {
+        let position = match reason {
+            Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => 0,
+            Reason::Written(origin) => self.positions.get(&origin).copied().unwrap_or(0),
+        };
+        (position, reason)
+    }
+
+    fn add_ways(&mut self) {
+        for way in WAYS {
+            let chain = |base: &BaseChain| self.known.get(&Known::Chain(ChainKey::Base(*base)));
+            let drawn: Vec<NodeIndex> = way.iter().filter_map(chain).copied().collect();
+            for pair in drawn.windows(2) {
+                self.graph.update_edge(pair[0], pair[1], Edge::Way);
+            }
+        }
+    }
+
+    fn add_jumps(&mut self) {
+        for key in keys(self.meaning) {
+            for family in Family::BOTH {
+                let list = list(self.meaning, key, family);
+                for entry in list.iter().flat_map(|list| &list.entries) {
+                    self.add_jump(key, entry);
+                }
+            }
+        }
+    }
+
+    fn add_jump(&mut self, chain: ChainKey, entry: &Entry) {
+        let (target, edge) = match entry.effect {
+            Effect::Call(target) => (target, Edge::Jump),
+            Effect::Goto(target) => (target, Edge::Goto),
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Change(_)
+            | Effect::Return
+            | Effect::Add { .. } => return,
+        };
+        let from = self.known.get(&Known::Rule(Place { chain, reason: entry.reason }));
+        let to = self.known.get(&Known::Chain(ChainKey::User(target)));
+        if let Some((from, to)) = from.zip(to) {
+            self.graph.update_edge(*from, *to, edge);
+        }
+    }
+}
+
+/// Sorts the rules of a chain.
+type Rank = (usize, Reason);
+
+fn does(effect: &Effect) -> Does {
+    match effect {
+        Effect::Decide(Decision::Accept) => Does::Allow,
+        Effect::Decide(Decision::Drop) => Does::Drop,
+        Effect::Decide(Decision::Reject(_)) => Does::Reject,
+        Effect::Decide(Decision::Unknown(_)) => Does::Unknown,
+        Effect::Decide(Decision::Translate(translation)) => match **translation {
+            Translation::Exempt => Does::Allow,
+            Translation::Masquerade
+            | Translation::Source { .. }
+            | Translation::Destination { .. }
+            | Translation::Redirect { .. }
+            | Translation::Netmap { .. } => Does::Translate,
+        },
+        Effect::Continue => Does::Log,
+        Effect::Change(_) => Does::Change,
+        Effect::Add { .. } => Does::Add,
+        Effect::Decide(Decision::LeaveToDocker) | Effect::Return => Does::Return,
+        Effect::Call(_) => Does::Jump,
+        Effect::Goto(_) => Does::Goto,
+    }
+}
+
+/// The kernel's name of a chain.
+fn base_name(base: BaseChain) -> &'static str {
+    match base {
+        BaseChain::NatPrerouting | BaseChain::ManglePrerouting | BaseChain::RawPrerouting => {
+            "PREROUTING"
+        }
+        BaseChain::FilterInput | BaseChain::MangleInput => "INPUT",
+        BaseChain::FilterForward | BaseChain::MangleForward => "FORWARD",
+        BaseChain::NatOutput
+        | BaseChain::FilterOutput
+        | BaseChain::MangleOutput
+        | BaseChain::RawOutput => "OUTPUT",
+        BaseChain::NatPostrouting => "POSTROUTING",
+        BaseChain::DockerUser => "DOCKER-USER",
+    }
+}
+
+/// Whose default a chain has.
+fn hook(base: BaseChain) -> Option<Hook> {
+    match base {
+        BaseChain::FilterInput => Some(Hook::Input),
+        BaseChain::FilterForward => Some(Hook::Forward),
+        BaseChain::FilterOutput => Some(Hook::Output),
+        BaseChain::NatPrerouting
+        | BaseChain::NatOutput
+        | BaseChain::NatPostrouting
+        | BaseChain::ManglePrerouting
+        | BaseChain::MangleInput
+        | BaseChain::MangleForward
+        | BaseChain::MangleOutput
+        | BaseChain::RawPrerouting
+        | BaseChain::RawOutput
+        | BaseChain::DockerUser => None,
+    }
+}

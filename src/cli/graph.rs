@@ -1,0 +1,117 @@
+//! `palisade graph`: which rules hide, contradict or need which, and which chains lead where.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::failure::Failure;
+use super::front::{self, Checked, Depth};
+use super::levels::LevelOptions;
+use super::pipeline;
+use super::terminal::Terminal;
+use super::{Outcome, output};
+
+const EXAMPLES: &str = "\
+Each chain is a box with its rules in the order in which they are asked; arrows are jumps, the way
+of packets, and what rules have to do with each other.
+
+Examples:
+  palisade graph web.fw -o web.svg               to look at in a browser
+  palisade graph web.fw | dot -Tpng > web.png    by Graphviz
+  palisade graph web.fw --what rules -o web.svg  only rules that concern each other";
+
+/// Draw the rules and chains, and what they have to do with each other
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Graph {
+    /// The policy; `-` is standard input
+    file: PathBuf,
+
+    /// How it is drawn [default: by the ending of the output, else dot]
+    #[arg(long, value_enum)]
+    format: Option<Drawn>,
+
+    /// What is drawn
+    #[arg(long, value_enum, default_value_t = Shown::All)]
+    what: Shown,
+
+    /// Where to write; without it, and for `-`, to standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    levels: LevelOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Drawn {
+    /// For Graphviz
+    Dot,
+    /// A flowchart, as wikis and forges draw it
+    Mermaid,
+    /// To look at in a browser
+    Svg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shown {
+    /// Chains and rules, with everything between them
+    All,
+    /// Only rules that concern another, and how
+    Rules,
+    /// Only chains, the way of packets, and jumps
+    Chains,
+}
+
+impl Graph {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+        let levels = self.levels.levels()?;
+        let output = self.output.as_deref().filter(|path| *path != Path::new("-"));
+        let drawn = self.format.or(output.and_then(by_ending)).unwrap_or(Drawn::Dot);
+        let mut policy = front::check(&self.file, &levels, Depth::Words)?;
+        if let Some(outcome) = policy.tell(terminal) {
+            return Ok(outcome);
+        }
+        let text = self.text(&policy, drawn);
+        match output {
+            None => terminal.print(&text)?,
+            Some(path) => {
+                let inputs: Vec<&Path> = policy.inputs().collect();
+                let file = output::Output { path: path.to_owned(), text, executable: false };
+                output::write_all(&[file], &inputs)?;
+            }
+        }
+        Ok(Outcome::Clean)
+    }
+
+    fn text(&self, policy: &Checked, drawn: Drawn) -> String {
+        // A policy without errors was resolved.
+        let Some(resolved) = &policy.policy else { return String::new() };
+        let name = policy.files.first().map_or("", |file| policy.sources.file(*file).name());
+        pipeline::graph(resolved, name, self.what, drawn, &policy.sources)
+    }
+}
+
+/// The format that a file of this name has.
+fn by_ending(path: &Path) -> Option<Drawn> {
+    match path.extension()?.to_str()? {
+        "svg" => Some(Drawn::Svg),
+        "mmd" | "mermaid" => Some(Drawn::Mermaid),
+        "dot" | "gv" => Some(Drawn::Dot),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_says_the_format() {
+        assert_eq!(by_ending(Path::new("a/web.svg")), Some(Drawn::Svg));
+        assert_eq!(by_ending(Path::new("web.mmd")), Some(Drawn::Mermaid));
+        assert_eq!(by_ending(Path::new("web.gv")), Some(Drawn::Dot));
+        assert_eq!(by_ending(Path::new("web")), None);
+        assert_eq!(by_ending(Path::new(".svg")), None);
+    }
+}
