@@ -28,5 +28,5 @@ mod unreached;
 mod findings;
 
 pub use expiry::expired;
-pub use findings::findings;
+pub use findings::{LINTS, findings};
 pub use trace::trace;

@@ -18,6 +18,19 @@ use crate::source::{Sources, Span};
 /// Findings of one lint beyond this many are counted, not kept: many of one kind hide no other.
 const MAX_FINDINGS: usize = 1_000;
 
+/// What is found here, beside never-matches, which is found earlier too.
+pub static LINTS: [&Lint; 9] = [
+    &catalogue::ANALYSIS_INCOMPLETE,
+    &catalogue::DUPLICATE_RULE,
+    &catalogue::OVERLAP,
+    &catalogue::REDUNDANT_RULE,
+    &catalogue::REDUNDANT_WITH_DEFAULT,
+    &catalogue::SHADOWED_CONFLICT,
+    &catalogue::SHADOWED_RULE,
+    &catalogue::UNREACHABLE_CHAIN,
+    &catalogue::UNREACHABLE_RULE,
+];
+
 /// What is wrong with the rules of a policy, in the order of the text.
 ///
 /// What is in the body of a `def` is told once, and once more for calls where it is expected. Lints that

@@ -21,8 +21,8 @@ use crate::meaning::{BaseChain, Effect, Entry, List, Meaning, view};
 use crate::net::Family;
 use crate::packet::opaque::{SetSide, member};
 use crate::packet::{
-    Budget, Constraint, Factor, FieldBox, OpaqueMatch, PacketSet, Product, Region, RuleNumber,
-    Space, Values,
+    Budget, Constraint, Factor, Field, FieldBox, OpaqueMatch, PacketSet, Product, Region,
+    RuleNumber, Space, Values,
 };
 use crate::resolve::policy::{ChainId, Log};
 
@@ -92,6 +92,7 @@ impl<'m> Flat<'m> {
             effects,
             default_effect,
             entered: BTreeMap::new(),
+            unchanged: 0,
             left: MOST,
         };
         let is_whole = flattener.run();
@@ -120,7 +121,7 @@ impl<'m> Flat<'m> {
 
     /// What steps of chains that packets can leave do not get, and until where steps take.
     fn ways(&self, space: &Space, mays: &[Region]) -> Ways {
-        if self.steps.iter().all(|step| step.caller.is_none()) {
+        if self.steps.iter().all(|step| step.caller.is_none() && step.until.is_none()) {
             return Ways::default();
         }
         let never = RuleNumber(u32::MAX);
@@ -203,6 +204,8 @@ struct Flattener<'m> {
     default_effect: EffectNumber,
     /// Conditions that were changed on the way, and how often.
     entered: BTreeMap<Arc<str>, u32>,
+    /// The first step behind the last that may have changed packets.
+    unchanged: usize,
     left: usize,
 }
 
@@ -245,9 +248,23 @@ impl<'m> Flattener<'m> {
                     *self.entered.entry(member(side, set)).or_default() += 1;
                 }
             }
+            Effect::Continue if entry.log.is_none() => self.may_change(),
             Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Return => {}
         }
         true
+    }
+
+    /// A raw rule may have changed the packet here: what was asked of its mark, its class and what it
+    /// does not show says nothing of the rules behind.
+    fn may_change(&mut self) {
+        let here = number_of(self.steps.len());
+        for step in self.steps[self.unchanged..].iter_mut().filter(|step| step.takes) {
+            let constraints = constraints(&step.may);
+            if constraints.map(Constraint::field).any(is_changeable) {
+                step.until = Some(step.until.map_or(here, |until| until.min(here)));
+            }
+        }
+        self.unchanged = self.steps.len();
     }
 
     /// The end of the innermost chain.
@@ -256,7 +273,8 @@ impl<'m> Flattener<'m> {
         let end = number_of(self.steps.len());
         if frame.call.is_some() {
             for step in frame.ending {
-                self.steps[step].until = Some(end);
+                let until = &mut self.steps[step].until;
+                *until = Some(until.map_or(end, |until| until.min(end)));
             }
         }
         if let Some((_, caller)) = frame.call.filter(|_| frame.is_goto) {
@@ -299,8 +317,8 @@ impl<'m> Flattener<'m> {
                 Role::Said,
             ) => false,
         };
-        let takes =
-            (leaves || matches!(entry.effect, Effect::Decide(_))) && entry.limits.is_empty();
+        let ends = leaves || matches!(entry.effect, Effect::Decide(_));
+        let takes = ends && entry.limits.is_empty() && !depends_on_history(&may);
         let ends_with = if leaves {
             self.frames.last_mut()
         } else {
@@ -336,6 +354,50 @@ fn number_of(place: usize) -> RuleNumber {
     RuleNumber(u32::try_from(place).unwrap_or(u32::MAX))
 }
 
+fn constraints(set: &PacketSet) -> impl Iterator<Item = &Constraint> {
+    let factors = set.products().iter().flat_map(Product::factors);
+    factors.flat_map(Factor::boxes).flat_map(FieldBox::constraints)
+}
+
+/// Whether a target that goes on can change a field.
+fn is_changeable(field: Field) -> bool {
+    matches!(field, Field::Mark | Field::ConnectionMark | Field::Dscp | Field::Ttl | Field::Opaque)
+}
+
+/// Matches of raw rules that may answer otherwise for the next packet of the same kind.
+const OF_HISTORY: [&str; 9] = [
+    "limit",
+    "hashlimit",
+    "connlimit",
+    "connbytes",
+    "quota",
+    "statistic",
+    "recent",
+    "rateest",
+    "set",
+];
+
+/// Whether a raw rule asks for what happened before. (Other conditions that a packet does not show are
+/// the same for all rules that ask.)
+fn depends_on_history(set: &PacketSet) -> bool {
+    let asks = |text: &Arc<str>| {
+        let words = || text.split_whitespace();
+        let modules = words().zip(words().skip(1));
+        text.starts_with(['-', '!'])
+            && modules.into_iter().any(|(option, name)| {
+                matches!(option, "-m" | "--match") && OF_HISTORY.contains(&name)
+            })
+    };
+    constraints(set).any(|constraint| match constraint.values() {
+        Values::Opaque(facts) => facts.holding().union(facts.failing()).any(asks),
+        Values::Numbers(_)
+        | Values::Bits(_)
+        | Values::Interfaces(_)
+        | Values::Mark(_)
+        | Values::Accounts(_) => false,
+    })
+}
+
 /// The packets in both.
 fn both(a: &PacketSet, b: &PacketSet) -> PacketSet {
     let pairs = a.products().iter().flat_map(|a| b.products().iter().map(move |b| (a, b)));
@@ -346,7 +408,6 @@ fn both(a: &PacketSet, b: &PacketSet) -> PacketSet {
 
 /// A set with other words for the conditions that were changed on the way.
 fn with_entered<'m>(set: &'m PacketSet, entered: &BTreeMap<Arc<str>, u32>) -> Cow<'m, PacketSet> {
-    let boxes = || set.products().iter().flat_map(Product::factors).flat_map(Factor::boxes);
     let speaks = |constraint: &Constraint| match constraint.values() {
         Values::Opaque(facts) => entered
             .keys()
@@ -357,7 +418,7 @@ fn with_entered<'m>(set: &'m PacketSet, entered: &BTreeMap<Arc<str>, u32>) -> Co
         | Values::Mark(_)
         | Values::Accounts(_) => false,
     };
-    if entered.is_empty() || !boxes().flat_map(FieldBox::constraints).any(speaks) {
+    if entered.is_empty() || !constraints(set).any(speaks) {
         return Cow::Borrowed(set);
     }
     let renamed = |facts: &OpaqueMatch| {

@@ -72,8 +72,8 @@ fn per_chain(judgement: &Judgement<'_>, is: impl Fn(&[At]) -> bool) -> Vec<Vec<b
 /// without it each list has one step less.
 fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
     let decides = |at: &At| {
-        let entry = judgement.step(*at).entry;
-        matches!(entry.effect, Effect::Decide(_)) && entry.limits.is_empty()
+        let step = judgement.step(*at);
+        matches!(step.entry.effect, Effect::Decide(_)) && step.takes
     };
     let one_each = places.windows(2).all(|pair| pair[0].chain != pair[1].chain);
     let nat = places.iter().filter(|at| judgement.chains[at.chain].flat.base.is_nat()).count();
@@ -92,7 +92,12 @@ fn answers(judged: &Judged<'_>, dead: &[bool], asked: &[bool], budget: Budget) -
     if !asked.contains(&true) {
         return vec![Without::Different; asked.len()];
     }
-    let list = judged.flat.list_of(budget, |rule| !dead[rule.0 as usize]);
+    // A verdict on all the rest at the end is a default, written out.
+    let steps = &judged.flat.steps;
+    let is_rest = |rule: RuleNumber| {
+        rule.0 as usize + 1 == steps.len() && steps[rule.0 as usize].entry.set.is_everything()
+    };
+    let list = judged.flat.list_of(budget, |rule| !dead[rule.0 as usize] && !is_rest(rule));
     let default = judged.flat.default_effect;
     list.each(
         |rule| {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::digest::digest;
 use super::failure::Failure;
-use super::front::{self, Checked};
+use super::front::{self, Checked, Depth};
 use super::levels::LevelOptions;
 use super::output::Output;
 use super::pipeline::{self, Header};
@@ -81,7 +81,7 @@ impl Build {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
         let destination = Destination::of(self.output.as_deref(), self.emit)?;
-        let mut policy = front::check(&self.file, &levels)?;
+        let mut policy = front::check(&self.file, &levels, Depth::Rules)?;
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::Outcome;
 use super::failure::Failure;
 use super::folder::policies_in;
-use super::front::{self, Checked};
+use super::front::{self, Checked, Depth};
 use super::levels::{LevelOptions, Levels};
 use super::terminal::Terminal;
 use crate::diagnostic::report::{Counts, Report};
@@ -119,7 +119,7 @@ fn check_path(
     let mut policies = Vec::new();
     let mut outcome = Outcome::Clean;
     for file in files {
-        match front::check(&file, levels) {
+        match front::check(&file, levels, Depth::Rules) {
             Ok(mut policy) => {
                 policy.judge();
                 policies.push(policy);

@@ -11,6 +11,7 @@ use super::levels::Levels;
 use super::loader::{DiskLoader, read_all, read_text};
 use super::pipeline;
 use super::terminal::Terminal;
+use crate::analyze;
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::resolve::policy::Item;
@@ -19,6 +20,15 @@ use crate::source::{FileId, LoadError, MAX_BYTES, Sources};
 
 /// The path that stands for standard input.
 const STDIN: &str = "-";
+
+/// How far a policy is looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Whether it says something.
+    Words,
+    /// Also what its rules do to each other.
+    Rules,
+}
 
 /// A policy that was read as far as it could be.
 pub(super) struct Checked {
@@ -96,18 +106,20 @@ impl Checked {
     }
 
     /// Takes in what was resolved, with what the later stages find, and settles what is expected.
-    fn take(&mut self, resolved: Resolved) {
+    fn take(&mut self, resolved: Resolved, depth: Depth) {
         let Resolved { policy, mut findings, expectations, files } = resolved;
         let shows = |lint: &Lint| self.levels.shows(lint);
         findings.extend(pipeline::expired(&policy, &expectations, self.levels.today));
-        findings.extend(pipeline::analysed(
-            &policy,
-            &self.sources,
-            &findings,
-            &expectations,
-            &shows,
-        ));
-        let settled = pipeline::settle(findings, &expectations, shows);
+        let is_looked_for = |lint: &Lint| match depth {
+            Depth::Rules => shows(lint),
+            Depth::Words => shows(lint) && !analyze::LINTS.contains(&lint),
+        };
+        if depth == Depth::Rules {
+            let (sources, expected) = (&self.sources, &expectations);
+            let found = pipeline::analysed(&policy, sources, &findings, expected, &shows);
+            findings.extend(found);
+        }
+        let settled = pipeline::settle(findings, &expectations, is_looked_for);
         self.findings = settled.findings;
         self.expected = settled.expected;
         self.files = files;
@@ -124,7 +136,7 @@ impl Checked {
 ///
 /// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
 /// root that is no text is a finding.
-pub(super) fn check(path: &Path, levels: &Levels) -> Result<Checked, Failure> {
+pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checked, Failure> {
     let root = Root::of(path);
     let mut checked = Checked {
         title: root.title.clone(),
@@ -149,7 +161,7 @@ pub(super) fn check(path: &Path, levels: &Levels) -> Result<Checked, Failure> {
     let id = checked.sources.add(root.name.clone(), text);
     let resolved = pipeline::resolve(id, &mut checked.sources, &mut loader);
     checked.included = loader.read().to_vec();
-    checked.take(resolved);
+    checked.take(resolved, depth);
     Ok(checked)
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
-use super::front::{self, Checked};
+use super::front::{self, Checked, Depth};
 use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
@@ -68,7 +68,7 @@ impl Graph {
         let levels = self.levels.levels()?;
         let output = self.output.as_deref().filter(|path| *path != Path::new("-"));
         let drawn = self.format.or(output.and_then(by_ending)).unwrap_or(Drawn::Dot);
-        let mut policy = front::check(&self.file, &levels)?;
+        let mut policy = front::check(&self.file, &levels, Depth::Words)?;
         if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::build::{self, Emit};
 use super::failure::Failure;
-use super::front;
+use super::front::{self, Depth};
 use super::levels::LevelOptions;
 use super::terminal::Terminal;
 use super::{Format, Outcome};
@@ -34,7 +34,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
-        let mut policy = front::check(&self.file, &levels)?;
+        let mut policy = front::check(&self.file, &levels, Depth::Rules)?;
         if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }

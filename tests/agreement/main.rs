@@ -5,6 +5,7 @@
 
 mod generate;
 mod judge;
+mod removal;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -234,9 +234,8 @@ fn an_expectation_that_meets_nothing_is_a_finding_where_it_was_looked_for() {
 
 #[test]
 fn many_expected_findings_take_no_room_from_others() {
-    let rule = |n: usize| {
-        format!("allow ssh from 10.{}.{}.1/8 expect host-bits \"x\"\n", n / 250, n % 250)
-    };
+    let rule =
+        |n: usize| format!("allow tcp {} from 10.1.2.3/8 expect host-bits \"x\"\n", 1_000 + n);
     let policy: String = (0..1_500).map(rule).collect();
     let scene = Scene::new(&[("web.fw", &format!("{policy}allow dns from 10.0.0.1/8\n"))]);
     let run = check(&scene, &["web.fw"]);

@@ -7,7 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use palisade::analyze::dead::Life;
+use palisade::analyze::findings;
 use palisade::analyze::list::{EffectNumber, ListedRule, RuleList};
+use palisade::diagnostic::Lint;
 use palisade::meaning::{BaseChain, Decision, Effect, Entry, Reason, meaning};
 use palisade::net::Family;
 use palisade::packet::{Budget, Packet, Point, RuleNumber};
@@ -69,6 +71,31 @@ fn holds(name: &str) {
             }
             Life::NeverMatches | Life::Unknown => panic!("{name}: rule {number} is {life:?}"),
         }
+    }
+}
+
+/// What is said of rules that no packet reaches.
+const DEAD: [&str; 5] =
+    ["never-matches", "unreachable-rule", "duplicate-rule", "shadowed-conflict", "shadowed-rule"];
+
+/// The findings are one for each dead rule, and none for another.
+#[test]
+fn each_dead_rule_has_one_finding() {
+    for name in ["acl1-1k", "fw1-1k", "fw1-10k", "ipc1-1k"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/classbench");
+        let text = fs::read_to_string(folder.join(format!("{name}.fw"))).expect("a policy");
+        let expected = fs::read_to_string(folder.join(format!("{name}.dead"))).expect("a list");
+        let expected: Vec<usize> =
+            expected.lines().map(|line| line.parse().expect("an ordinal")).collect();
+        let mut sources = Sources::new();
+        let root = sources.add("policy.fw", &*text);
+        let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
+        let meaning = meaning(&resolved.policy);
+        let shows = |lint: &Lint| DEAD.contains(&lint.name);
+        let found = findings(&resolved.policy, &meaning, &sources, &resolved.expectations, &shows);
+        let lines = found.iter().filter_map(|finding| Some(sources.line(finding.span?) - 1));
+        assert_eq!(lines.collect::<Vec<usize>>(), expected, "{name}");
+        assert!(found.iter().all(|finding| finding.witness.is_some()), "{name}");
     }
 }
 

@@ -92,3 +92,19 @@ fn a_set_is_another_one_after_its_source_was_added() {
     assert_eq!(found[3], "drop tcp 22 from seen: live");
     assert_eq!(found[4], "drop tcp 23 from seen: live");
 }
+
+#[test]
+fn raw_rules_take_what_their_words_say_unless_they_ask_for_history() {
+    let found = lives(
+        "raw v4 filter INPUT \"-m string --algo bm --string x -j DROP\"\n\
+         raw v4 filter INPUT \"-m string --algo bm --string x -j DROP\"\n\
+         raw v4 filter INPUT \"-m limit --limit 1/s -j DROP\"\n\
+         raw v4 filter INPUT \"-m limit --limit 1/s -j DROP\"\n\
+         input {\n  drop mark 1\n  drop mark 1\n}\n\
+         raw v4 filter INPUT \"-j CONNMARK --restore-mark\"\n\
+         input {\n  drop mark 1\n}\n",
+    );
+    let states: Vec<&str> =
+        found.iter().filter_map(|one| one.rsplit_once(": ")).map(|(_, state)| state).collect();
+    assert_eq!(states, ["live", "dead", "live", "live", "live", "dead", "live", "live"]);
+}

@@ -1,0 +1,96 @@
+//! A rule that is reported dead or redundant can be left out, and no packet is treated otherwise.
+
+use palisade::analyze;
+use palisade::diagnostic::has_errors;
+use palisade::meaning::{BaseChain, Meaning, Reason, meaning, probes};
+use palisade::net::Family;
+use palisade::resolve::{Resolved, resolve};
+use palisade::source::{MemoryLoader, Sources};
+
+use crate::generate;
+
+/// Probes for each base chain and family.
+const PROBES: usize = 150;
+
+/// What is reported of rules that might as well not be there.
+const SPARE: [&str; 7] = [
+    "never-matches",
+    "unreachable-rule",
+    "duplicate-rule",
+    "shadowed-conflict",
+    "shadowed-rule",
+    "redundant-rule",
+    "redundant-with-default",
+];
+
+fn resolved(text: &str) -> (Sources, Resolved) {
+    let mut sources = Sources::new();
+    let root = sources.add("policy.fw", text);
+    let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
+    (sources, resolved)
+}
+
+/// How many implicit rules there are: they come and go with the last rule of a chain.
+fn implicit(meaning: &Meaning) -> usize {
+    let lists = Family::BOTH.into_iter().flat_map(|family| {
+        BaseChain::ALL.into_iter().filter_map(move |base| meaning.base(family, base))
+    });
+    let is_implicit = |reason: &Reason| matches!(reason, Reason::Implicit(_));
+    lists.flat_map(|list| &list.entries).filter(|entry| is_implicit(&entry.reason)).count()
+}
+
+/// Says what is treated otherwise by another meaning.
+fn difference(before: &Meaning, after: &Meaning, seed: u64) -> Option<String> {
+    for (family, base) in
+        Family::BOTH.into_iter().flat_map(|family| BaseChain::ALL.map(|base| (family, base)))
+    {
+        for packet in probes(before, family, base, seed, PROBES) {
+            for room in [true, false] {
+                let [old, new] = [before, after].map(|meaning| {
+                    let trace = meaning.trace(base, &packet, &mut |_| room);
+                    let logs: Vec<_> = trace.logs().cloned().collect();
+                    (trace.decision.clone(), logs, trace.packet.clone())
+                });
+                if old != new {
+                    return Some(format!("{base:?} {room}: {old:#?}\nthen {new:#?}\n{packet:#?}"));
+                }
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn what_is_dead_or_redundant_can_be_left_out() {
+    let (mut left_out, mut kinds) = (0, std::collections::BTreeSet::new());
+    for seed in 0..120 {
+        let text = generate::policy(seed);
+        let (sources, policy) = resolved(&text);
+        if has_errors(&policy.findings) {
+            continue;
+        }
+        let before = meaning(&policy.policy);
+        let all = |_: &palisade::diagnostic::Lint| true;
+        let found =
+            analyze::findings(&policy.policy, &before, &sources, &policy.expectations, &all);
+        let spare = found.iter().filter(|finding| SPARE.contains(&finding.lint.name));
+        for finding in spare.filter(|finding| finding.also_at.is_empty()) {
+            let span = finding.span.expect("a rule has a place");
+            let mut without = text.clone();
+            without.replace_range(span.range(), "");
+            let (_, rest) = resolved(&without);
+            let after = meaning(&rest.policy);
+            if has_errors(&rest.findings) || implicit(&before) != implicit(&after) {
+                continue;
+            }
+            left_out += 1;
+            kinds.insert(finding.lint.name);
+            if let Some(difference) = difference(&before, &after, seed) {
+                let rule = &text[span.range()];
+                panic!("seed {seed}: {} {rule}\n{difference}\n{text}", finding.lint.name);
+            }
+        }
+    }
+    eprintln!("{left_out} rules were left out: {kinds:?}");
+    assert!(left_out >= 30 && kinds.len() >= 4, "only {left_out}: {kinds:?}");
+}
