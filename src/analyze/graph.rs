@@ -12,10 +12,12 @@ use std::sync::Arc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 
-use crate::meaning::{BaseChain, Reason};
 use crate::net::Families;
 use crate::resolve::policy::ChainId;
 use crate::source::Span;
+
+// What the graph's places are made of.
+pub use crate::meaning::{BaseChain, Implied, Reason};
 
 pub use build::graph;
 pub use relations::{Relations, relations};

@@ -41,7 +41,7 @@ fn set(random: &mut Random) -> PacketSet {
         FieldBox::of(constraints)
     };
     if !random.one_in(6) {
-        let parts: Vec<_> = (0..1 + random.index(2)).filter_map(|_| part(random)).collect();
+        let parts: Vec<_> = (0..=random.index(2)).filter_map(|_| part(random)).collect();
         factors.push(Factor::of(parts));
     }
     PacketSet::of(Family::V4, Product::of(factors))

@@ -8,8 +8,7 @@ use petgraph::graph::NodeIndex;
 
 use super::What;
 use super::words::{Words, count};
-use crate::analyze::graph::{Chain, ChainKey, Does, Edge, Graph, Kind, Rule};
-use crate::meaning::{BaseChain, Reason};
+use crate::analyze::graph::{BaseChain, Chain, ChainKey, Does, Edge, Graph, Kind, Reason, Rule};
 use crate::source::Sources;
 
 use choice::Choice;

@@ -7,8 +7,7 @@ use petgraph::graph::NodeIndex;
 use unicode_width::UnicodeWidthChar as _;
 
 use super::picture::{ArrowKind, Look, Row};
-use crate::analyze::graph::{Chain, ChainKey, Does, Edge, Graph, Node, Rule};
-use crate::meaning::{Implied, Reason};
+use crate::analyze::graph::{Chain, ChainKey, Does, Edge, Graph, Implied, Node, Reason, Rule};
 use crate::net::Families;
 use crate::source::{FileId, Sources, Span};
 
