@@ -54,7 +54,7 @@ Examples:
   palisade check web.fw              what is wrong with this policy?
   palisade check . --format sarif    the same of a folder, for code scanning
   palisade build web.fw              its IPv4 rules, as iptables-restore reads them
-  palisade build web.fw -o rules/    rules.v4, rules.v6 and ipsets in a folder
+  palisade build web.fw -o rules/    rules.v4, rules.v6, ipsets and load in a folder
   palisade explain host-bits         what a finding means, with examples";
 
 /// A compiler for firewall policies.

@@ -15,6 +15,8 @@ pub mod graph;
 
 pub mod nft;
 
+pub mod load;
+
 pub mod rate;
 
 pub mod quote;
@@ -27,6 +29,7 @@ mod target;
 
 pub use ipset::ipsets;
 pub use iptables::{Header, iptables};
+pub use load::load_script;
 pub use nft::{Untranslatable, nft};
 pub use plan::{plan, plan_json};
 pub use rule::{rule_text, unwritable};

@@ -12,6 +12,7 @@ mod address;
 mod alter;
 mod body;
 mod condition;
+mod docker;
 mod filter;
 mod flow;
 mod forward;
@@ -20,9 +21,11 @@ mod implicit;
 mod layout;
 mod limit;
 mod nat;
+mod own;
 mod part;
 mod place;
 mod port_map;
+mod raw;
 mod reject;
 mod set;
 mod sets;
@@ -82,6 +85,7 @@ struct Lowering<'a> {
     prerouting: Vec<Rule>,
     nat_output: Vec<Rule>,
     postrouting: Vec<Rule>,
+    nat_input: Vec<Rule>,
     mangle: Changing,
     raw: Changing,
 }
@@ -118,6 +122,7 @@ impl<'a> Lowering<'a> {
             prerouting: Vec::new(),
             nat_output: Vec::new(),
             postrouting: Vec::new(),
+            nat_input: Vec::new(),
             mangle: changing(TableName::Mangle),
             raw: changing(TableName::Raw),
         }
@@ -136,18 +141,28 @@ impl<'a> Lowering<'a> {
                 }
                 Item::Nat(nat) => self.nat_statement(&mut hooks, nat),
                 Item::Alter(alteration) => self.alteration(alteration),
+                Item::Raw(raw) => self.raw(&mut hooks, raw),
             }
         }
         self.helpers(policy);
-        let users = policy.chains.iter().map(|chain| self.user_chain(chain)).collect();
+        let docker = policy.docker.as_ref().map(|docker| self.docker_user(docker));
+        let users = policy.chains.iter().map(|chain| self.user_chain(chain));
+        let users = docker.into_iter().chain(users).collect();
         let Hooks { input, forward, output } = hooks;
         let built_in = vec![
             self.base_chain(Hook::Input, input),
             self.base_chain(Hook::Forward, forward),
             self.base_chain(Hook::Output, output),
         ];
+        let family = self.family;
         let sets = std::mem::take(&mut self.sets);
-        Ruleset { family: self.family, tables: self.tables(built_in, users), sets }
+        let tables = self.tables(built_in, users);
+        let mut ruleset = Ruleset { family, tables, sets, preserve: false };
+        if let Some(preserve) = &policy.preserve {
+            let origin = Origin::Statement { span: preserve.span, call: None };
+            own::preserve_others(&mut ruleset, origin);
+        }
+        ruleset
     }
 
     fn user_chain(&mut self, chain: &policy::Chain) -> Chain {
@@ -155,6 +170,7 @@ impl<'a> Lowering<'a> {
         for rule in &chain.rules {
             self.filter_rule(&mut body, rule, Scope::Chain);
         }
+        self.raws_of_chain(&mut body, chain);
         let rules = body.finish(&mut self.filter);
         Chain { name: Arc::clone(&chain.name), policy: None, rules }
     }
@@ -185,7 +201,7 @@ impl<'a> Lowering<'a> {
     fn tables(self, filter: Vec<Chain>, users: Vec<Chain>) -> Vec<Table> {
         let nat = [
             ("PREROUTING", self.prerouting),
-            ("INPUT", Vec::new()),
+            ("INPUT", self.nat_input),
             ("OUTPUT", self.nat_output),
             ("POSTROUTING", self.postrouting),
         ];

@@ -18,14 +18,18 @@
 //!   mangle, before the filter. Its packet goes on as it is then, to the next entry.
 //! * What is not to be tracked is asked before who gets a helper: a connection that conntrack does not
 //!   see has none. So `notrack` counts wherever it stands.
+//! * Of a raw rule the condition is a fact about the packet that only its text names. In nat INPUT and
+//!   mangle POSTROUTING such rules have no meaning here: nothing else is said of packets there.
 //! * Nat lists hold for packets that traverse nat at all: the first of a flow ([`traverses_nat`]).
 
 mod alter;
+mod docker;
 mod filter;
 mod nat;
 mod needs;
 mod probes;
 mod quick;
+mod raw;
 mod sets;
 mod trace;
 
@@ -74,10 +78,14 @@ pub enum BaseChain {
     MangleOutput,
     RawPrerouting,
     RawOutput,
+    /// What `docker` says; only a policy that has such a block has this chain. Forwarded packets
+    /// meet it before all else of the filter, and what it leaves to Docker goes on to Docker's own
+    /// rules.
+    DockerUser,
 }
 
 impl BaseChain {
-    pub const ALL: [BaseChain; 12] = [
+    pub const ALL: [BaseChain; 13] = [
         BaseChain::NatPrerouting,
         BaseChain::NatOutput,
         BaseChain::NatPostrouting,
@@ -90,6 +98,7 @@ impl BaseChain {
         BaseChain::MangleOutput,
         BaseChain::RawPrerouting,
         BaseChain::RawOutput,
+        BaseChain::DockerUser,
     ];
 
     /// Whether it translates; the others filter, or change packets and accept them.
@@ -105,7 +114,8 @@ impl BaseChain {
             | BaseChain::MangleForward
             | BaseChain::MangleOutput
             | BaseChain::RawPrerouting
-            | BaseChain::RawOutput => false,
+            | BaseChain::RawOutput
+            | BaseChain::DockerUser => false,
         }
     }
 }
@@ -148,7 +158,7 @@ pub struct Entry {
 pub enum Effect {
     /// Decides, in this table.
     Decide(Decision),
-    /// Nothing: the next entry is asked. Only entries that log have it.
+    /// Nothing: the next entry is asked. Only entries that log and raw rules have it.
     Continue,
     /// Changes the packet, and the next entry is asked about it as it is then.
     Change(Change),
@@ -225,6 +235,10 @@ pub enum Decision {
     /// In the words of the family: on IPv6 all prohibitions are [`RejectWith::AdminProhibited`].
     Reject(RejectWith),
     Translate(Arc<Translation>),
+    /// What a raw rule decides in these words.
+    Unknown(Arc<str>),
+    /// Docker's own rules decide, as if the policy said nothing.
+    LeaveToDocker,
 }
 
 /// What nat does with the first packet of a flow.
@@ -319,12 +333,22 @@ fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {
             }
             Item::Nat(nat) => nat::statement(policy, nat, &mut sets, &mut lists),
             Item::Alter(alteration) => alter::statement(alteration, &mut sets, &mut lists),
+            Item::Raw(raw) => {
+                if let Some(base) = raw::base(raw) {
+                    lists.of(base).extend(raw::entry(raw, &sets));
+                }
+            }
         }
+    }
+    if let Some(docker) = &policy.docker {
+        lists.entries.insert(BaseChain::DockerUser, docker::entries(docker, &mut sets));
     }
     alter::helpers(policy, &mut sets, &mut lists);
     let chains = policy.chains.iter().map(|chain| {
         let rules = chain.rules.iter();
-        let entries = rules.filter_map(|rule| filter::rule_in_chain(rule, &mut sets)).collect();
+        let mut entries: Vec<Entry> =
+            rules.filter_map(|rule| filter::rule_in_chain(rule, &mut sets)).collect();
+        entries.extend(chain.raws.iter().filter_map(|raw| raw::entry(raw, &sets)));
         List { entries, default: None }
     });
     FamilyMeaning { chains: chains.collect(), bases: lists.finish(policy, family) }
@@ -342,11 +366,12 @@ impl Lists {
     }
 
     fn finish(mut self, policy: &Policy, family: Family) -> BTreeMap<BaseChain, List> {
-        let lists = BaseChain::ALL.map(|base| {
+        let is_there = |base: &BaseChain| *base != BaseChain::DockerUser || policy.docker.is_some();
+        let lists = BaseChain::ALL.into_iter().filter(is_there).map(|base| {
             let entries = self.entries.remove(&base).unwrap_or_default();
             (base, List { entries, default: Some(filter::default_of(policy, family, base)) })
         });
-        lists.into()
+        lists.collect()
     }
 }
 
@@ -354,9 +379,10 @@ impl Lists {
 fn limits(policy: &Policy) -> BTreeMap<LimitId, LimitKind> {
     let rules = policy.items.iter().filter_map(|item| match item {
         Item::Rule(rule) => Some(rule),
-        Item::Nat(_) | Item::Alter(_) => None,
+        Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
     });
     let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
+    let rules = rules.chain(policy.docker.iter().flat_map(|docker| &docker.rules));
     let kind = |limit: &Limit| (limit.id, limit.kind.clone());
     rules.flat_map(|rule| rule.limits.iter().map(kind)).collect()
 }

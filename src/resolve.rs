@@ -10,6 +10,7 @@ mod conditions;
 mod context;
 mod defaults;
 mod direction;
+mod docker;
 mod ends;
 mod entries;
 mod expectations;
@@ -24,6 +25,8 @@ mod nat;
 mod notrack;
 mod order;
 pub mod policy;
+mod preserve;
+mod raw;
 mod remarks;
 mod rules;
 mod services;
@@ -50,7 +53,9 @@ use context::{Context, ToIs};
 use ends::{End, Zone};
 use names::Names;
 use notrack::Answers;
-use policy::{Alteration, Call, CallId, Hook, Item, Origin, Promise, PromiseKind, Rule};
+use policy::{
+    Alteration, Call, CallId, ChainId, Docker, Hook, Item, Origin, Promise, PromiseKind, Raw, Rule,
+};
 use services::Traffic;
 use sets::Sets;
 use spelling::Spellings;
@@ -120,9 +125,12 @@ struct Resolver<'a> {
     headless: bool,
     /// Whether the block around was never closed, and so has swallowed what follows it.
     unclosed: bool,
-    /// Whether a chain's body is being resolved, and the rules of it so far.
-    in_chain: bool,
+    /// Whose body is being resolved, and the rules of it so far, when they are kept apart.
+    body: Body,
     chain_rules: Vec<Rule>,
+    docker: Option<Docker>,
+    /// Raw rules of chains, in the order written.
+    chain_raws: Vec<(ChainId, Raw)>,
     limit_count: u32,
     /// The clauses of each rule of a chain, by their words.
     chain_clauses: HashMap<Origin, Vec<(&'static str, Span)>>,
@@ -145,6 +153,14 @@ struct Resolver<'a> {
     let_path: Vec<(usize, Span)>,
     services: HashMap<(bool, usize), Option<Rc<[Traffic]>>>,
     service_path: Vec<((bool, usize), Span)>,
+}
+
+/// Whose statements are being resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    Policy,
+    Chain,
+    Docker,
 }
 
 /// The bindings of one call.
@@ -183,8 +199,10 @@ impl<'a> Resolver<'a> {
             expanded: 0,
             headless: false,
             unclosed: false,
-            in_chain: false,
+            body: Body::Policy,
             chain_rules: Vec::new(),
+            docker: None,
+            chain_raws: Vec::new(),
             limit_count: 0,
             chain_clauses: HashMap::new(),
             chain_helpers: HashMap::new(),
@@ -208,13 +226,17 @@ impl<'a> Resolver<'a> {
         self.gather_known_interfaces();
         self.gather_sets();
         self.check_zones();
-        let chains = self.chains();
+        let mut chains = self.chains();
         let top = Context::top();
         for statement in statements {
             self.statement(statement, &top, None);
         }
         let defaults = self.defaults(statements);
         let implicit = self.implicit(statements);
+        let preserve = self.preserve(statements);
+        for (id, raw) in std::mem::take(&mut self.chain_raws) {
+            chains[id.0 as usize].raws.push(raw);
+        }
         self.check_chains(&chains);
         self.check_definitions();
         let sets = self.finish_sets();
@@ -233,8 +255,11 @@ impl<'a> Resolver<'a> {
             // What is said of the whole policy still points at them.
             calls: self.calls.clone(),
             promises: std::mem::take(&mut self.promises),
+            preserve,
+            docker: self.docker.take(),
         };
         self.check_order(&policy.items);
+        self.check_preserved_marks(&policy);
         self.mention_forwarding(&policy);
         self.mention_unrelated(&policy);
         self.mention_untracked_answers(&policy);
@@ -336,9 +361,10 @@ impl<'a> Resolver<'a> {
             StatementKind::Assert(_) => self.promise(PromiseKind::Assert, span),
             StatementKind::Protect { .. } => self.promise(PromiseKind::Protect, span),
             StatementKind::Test { .. } => self.promise(PromiseKind::Test, span),
-            StatementKind::Preserve(_) => self.report(messages::not_supported(span, "preserve")),
-            StatementKind::Docker { .. } => self.report(messages::not_supported(span, "docker")),
-            StatementKind::Raw { .. } => self.report(messages::not_supported(span, "raw")),
+            StatementKind::Docker { bridges, body } => self.docker(bridges, body, span),
+            StatementKind::Raw { family, table, chain, text } => {
+                self.raw([*family, *table, *chain], *text, span, env);
+            }
             // Read before, from all files; in a block they are refused by `inner`.
             StatementKind::Include(_)
             | StatementKind::Use(_)
@@ -350,6 +376,7 @@ impl<'a> Resolver<'a> {
             | StatementKind::Chain { .. }
             | StatementKind::Default(_)
             | StatementKind::Implicit(_)
+            | StatementKind::Preserve(_)
             | StatementKind::Invalid => {}
         }
     }
@@ -388,10 +415,9 @@ impl<'a> Resolver<'a> {
             | VerbKind::Goto(_)
             | VerbKind::Add { .. } => {
                 let Some(rule) = self.filter_rule(rule, span, outer, env) else { return };
-                if self.in_chain {
-                    self.chain_rules.push(rule);
-                } else {
-                    self.items.push(Item::Rule(rule));
+                match self.body {
+                    Body::Policy => self.items.push(Item::Rule(rule)),
+                    Body::Chain | Body::Docker => self.chain_rules.push(rule),
                 }
             }
             VerbKind::Masquerade
@@ -400,16 +426,20 @@ impl<'a> Resolver<'a> {
             | VerbKind::Redirect
             | VerbKind::Netmap(_)
             | VerbKind::Nonat => {
-                if self.in_chain {
+                if self.body != Body::Policy {
                     let word = self.text(rule.verb.span);
-                    self.report(messages::nat_in_chain(rule.verb.span, word));
+                    self.report(if self.body == Body::Docker {
+                        messages::verb_in_docker(rule.verb.span, word)
+                    } else {
+                        messages::nat_in_chain(rule.verb.span, word)
+                    });
                     return;
                 }
                 let nat = self.nat_rule(rule, span, outer, env);
                 self.items.extend(nat.map(Item::Nat));
             }
             VerbKind::Mark { .. } | VerbKind::Dscp(_) | VerbKind::Clamp(_) | VerbKind::Notrack => {
-                if self.in_chain {
+                if self.body != Body::Policy {
                     let word = alter::change_word(&rule.verb.kind);
                     self.report(messages::change_in_chain(rule.verb.span, word));
                     return;
@@ -526,7 +556,7 @@ impl<'a> Resolver<'a> {
     /// A note that the rules alone do not make a router.
     fn mention_forwarding(&mut self, policy: &Policy) {
         let forwards = |item: &Item| match item {
-            Item::Alter(_) => None,
+            Item::Alter(_) | Item::Raw(_) => None,
             Item::Nat(nat) => match &nat.kind {
                 policy::NatKind::Source { .. }
                 | policy::NatKind::Forward(_)

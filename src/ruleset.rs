@@ -26,6 +26,10 @@ pub struct Ruleset {
     pub tables: Vec<Table>,
     /// The sets that must be there before the rules, in the order defined.
     pub sets: Vec<Arc<KernelSet>>,
+    /// Whether the rules of others stay beside these. Then every rule stands in a chain whose name
+    /// begins with [`OWN_PREFIX`], but for a jump to it in each chain of the kernel, and in
+    /// [`DOCKER_USER`], that has some.
+    pub preserve: bool,
 }
 
 impl Ruleset {
@@ -98,6 +102,12 @@ impl Table {
 
 /// Longest chain name that iptables takes.
 pub const MAX_CHAIN_NAME: usize = 28;
+
+/// With this begin the names of a ruleset's own chains where the rules of others stay.
+pub const OWN_PREFIX: &str = "pal-";
+
+/// The chain of the filter table that Docker leaves to the administrator and asks before its own.
+pub const DOCKER_USER: &str = "DOCKER-USER";
 
 /// Longest comment that the kernel keeps; it cuts longer ones without a word.
 pub const MAX_COMMENT: usize = 255;
@@ -212,6 +222,8 @@ pub enum MatchKind {
     Time(TimeWindow),
     /// `-m policy --pol ipsec`, `--dir out` when `outgoing`, else `--dir in`.
     Ipsec { outgoing: bool },
+    /// Words of a raw rule, as written; whether they hold is known by them alone.
+    Opaque(Arc<str>),
     /// `-m comment --comment`: always true.
     Comment(Arc<str>),
     /// `-m limit`
@@ -318,6 +330,12 @@ pub enum Target {
     /// `CT --helper`: of the connection that the packet opens, unless conntrack was told something
     /// else of it; the rule has `-p` of a protocol that the helper reads.
     Helper(Helper),
+    /// The target of a raw rule with its options, as written; empty for none.
+    Opaque {
+        text: Arc<str>,
+        /// Whether it ends the packet's way through the table; else the next rule is met.
+        decides: bool,
+    },
 }
 
 impl Target {
@@ -344,7 +362,8 @@ impl Target {
             | Target::Snat(..)
             | Target::Dnat { .. }
             | Target::Redirect(_)
-            | Target::Netmap(_) => false,
+            | Target::Netmap(_)
+            | Target::Opaque { .. } => false,
         }
     }
 }

@@ -14,12 +14,15 @@ use crate::source::Span;
 /// holds for many rules, of a block or a `def`, is told once; once more for calls where it is expected.
 #[must_use]
 pub fn expired(policy: &Policy, expectations: &Expectations, today: Date) -> Vec<Finding> {
-    let items = policy.items.iter().map(|item| match item {
-        Item::Rule(rule) => (rule.origin, &rule.remarks),
-        Item::Nat(nat) => (nat.origin, &nat.remarks),
-        Item::Alter(alteration) => (alteration.origin, &alteration.remarks),
+    let items = policy.items.iter().filter_map(|item| match item {
+        Item::Rule(rule) => Some((rule.origin, &rule.remarks)),
+        Item::Nat(nat) => Some((nat.origin, &nat.remarks)),
+        Item::Alter(alteration) => Some((alteration.origin, &alteration.remarks)),
+        Item::Raw(_) => None,
     });
     let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
+    let in_docker = policy.docker.iter().flat_map(|docker| &docker.rules);
+    let in_chains = in_chains.chain(in_docker);
     let all = items.chain(in_chains.map(|rule| (rule.origin, &rule.remarks)));
     let mut told = BTreeSet::new();
     let new = |finding: &Finding| {

@@ -64,16 +64,17 @@ pub struct Rule {
     pub call: Option<Span>,
     /// The families in which it says something here.
     pub families: Families,
-    pub does: Does,
     /// Whether it takes only what its limits have room for.
     pub is_limited: bool,
 }
 
-/// Which rule: a statement, or an implicit rule, in a chain.
+/// Which rule: a statement, or an implicit rule, in a chain. A block that does several things there
+/// is several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     pub chain: ChainKey,
     pub reason: Reason,
+    pub does: Does,
 }
 
 /// What a rule does in its chain.
@@ -83,6 +84,10 @@ pub enum Does {
     Drop,
     Reject,
     Translate,
+    /// Leaves its packets to Docker's own rules.
+    Leave,
+    /// Decides in words of iptables that say no more than that.
+    Decide,
     /// Makes something else of its packets, which go on.
     Change,
     /// Takes sources up into a set; its packets go on.

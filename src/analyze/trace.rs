@@ -60,8 +60,12 @@ pub enum Outcome {
     },
     Redirect(u16),
     Netmap(Prefix),
+    /// What a raw rule decides in these words.
+    Unknown(Arc<str>),
     /// No rule decided.
     Policy(ChainPolicy),
+    /// The same in a chain that is not the kernel's own: whoever jumped there goes on.
+    Returned,
     /// There is no such walk: the kernel would refuse this table.
     Broken(Fault),
 }
@@ -71,8 +75,6 @@ pub enum Outcome {
 pub enum Fault {
     /// The chain that a rule, or the caller, names does not exist.
     NoChain(Arc<str>),
-    /// The walk started in a chain without a policy.
-    NotBuiltIn(Arc<str>),
     /// Jumps and gotos come back to this chain.
     Ring(Arc<str>),
     /// More rules were met than [`MAX_RULES_MET`].
@@ -83,7 +85,7 @@ pub enum Fault {
 /// without a ring.
 pub const MAX_RULES_MET: usize = 50_000_000;
 
-/// Walks `packet` through `chain`, a built-in chain of `table`.
+/// Walks `packet` through `chain` of `table`: one of the kernel's, or one that others jump to.
 ///
 /// `oracle` is asked whether a match that depends on history (limit, hashlimit, connlimit) holds,
 /// negation included. It is asked only when the matches before it hold, as the kernel does.
@@ -140,17 +142,18 @@ enum Next {
 impl<'a> Walk<'a> {
     fn run(mut self, chain: &str, oracle: &mut dyn FnMut(&Match) -> bool) -> Trace {
         let outcome = match self.start(chain) {
-            Ok(policy) => self.walk(oracle).unwrap_or(Outcome::Policy(policy)),
+            Ok(end) => self.walk(oracle).unwrap_or(end),
             Err(fault) => Outcome::Broken(fault),
         };
         let Walk { steps, logs, changes, packet, .. } = self;
         Trace { outcome, steps, logs, changes, packet }
     }
 
-    fn start(&mut self, name: &str) -> Result<ChainPolicy, Fault> {
+    /// What becomes of a packet that no rule decides.
+    fn start(&mut self, name: &str) -> Result<Outcome, Fault> {
         let chain = *self.index.get(name).ok_or_else(|| Fault::NoChain(name.into()))?;
         self.frames.push(Frame { chain, rule: 0, left: Vec::new() });
-        self.table.chains[chain].policy.ok_or_else(|| Fault::NotBuiltIn(name.into()))
+        Ok(self.table.chains[chain].policy.map_or(Outcome::Returned, Outcome::Policy))
     }
 
     /// `None` when the walk came to the end of the built-in chain.
@@ -203,6 +206,8 @@ impl<'a> Walk<'a> {
             }
             Target::Redirect(port) => Next::End(Outcome::Redirect(*port)),
             Target::Netmap(prefix) => Next::End(Outcome::Netmap(*prefix)),
+            Target::Opaque { text, decides: true } => Next::End(Outcome::Unknown(text.clone())),
+            Target::Opaque { decides: false, .. } => Next::Go,
             // A packet that has its connection, or was told to have none, is left alone (`xt_CT.c`).
             Target::Notrack | Target::Helper(_) if self.told => Next::Go,
             Target::SetMark(_)
@@ -275,7 +280,8 @@ fn change(packet: &mut Packet, target: &Target) {
         | Target::Snat(..)
         | Target::Dnat { .. }
         | Target::Redirect(_)
-        | Target::Netmap(_) => {}
+        | Target::Netmap(_)
+        | Target::Opaque { .. } => {}
     }
 }
 

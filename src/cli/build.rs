@@ -9,6 +9,7 @@ use super::digest::digest;
 use super::failure::Failure;
 use super::front::{self, Checked};
 use super::levels::LevelOptions;
+use super::output::Output;
 use super::pipeline::{self, Header};
 use super::terminal::Terminal;
 use super::{Outcome, output};
@@ -19,7 +20,7 @@ Each file is written whole or not at all, and nothing is written when there is a
 
 Examples:
   palisade build web.fw | iptables-restore --test
-  palisade build web.fw -o /etc/iptables/     rules.v4, rules.v6 and ipsets
+  palisade build web.fw -o /etc/iptables/     rules.v4, rules.v6, ipsets and load
   palisade build web.fw --emit v6 -o rules.v6";
 
 /// Compile a policy to what the kernel loads
@@ -29,7 +30,8 @@ pub(super) struct Build {
     /// The policy; `-` is standard input
     file: PathBuf,
 
-    /// Where to write; a folder (or a path that ends in `/`) gets rules.v4, rules.v6 and ipsets
+    /// Where to write; a folder (or a path that ends in `/`) gets rules.v4, rules.v6, ipsets and
+    /// load, a script that loads them
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
 
@@ -49,6 +51,8 @@ pub(super) enum Emit {
     V6,
     /// Address sets for `ipset restore`
     Ipsets,
+    /// The script that loads these from its own folder
+    Load,
     /// The rules of both families for `nft -f`
     Nft,
     /// The rules in their order, for people
@@ -59,8 +63,12 @@ pub(super) enum Emit {
 
 /// What a folder gets, in the order in which the files are renamed: rules may name sets, and who
 /// watches rules.v4 finds the others there.
-const IN_FOLDER: [(&str, Emit); 3] =
-    [("ipsets", Emit::Ipsets), ("rules.v6", Emit::V6), ("rules.v4", Emit::V4)];
+const IN_FOLDER: [(&str, Emit); 4] = [
+    ("load", Emit::Load),
+    ("ipsets", Emit::Ipsets),
+    ("rules.v6", Emit::V6),
+    ("rules.v4", Emit::V4),
+];
 
 #[derive(Debug, PartialEq, Eq)]
 enum Destination {
@@ -120,22 +128,32 @@ impl Destination {
             }
             Destination::File(path, emit) => {
                 let [text] = compile(policy, [*emit])?;
-                write_files(&[(path.clone(), text)], policy)
+                write_files(&[output_file(path.clone(), *emit, text)], policy)
             }
             Destination::Folder(folder) => {
                 let texts = compile(policy, IN_FOLDER.map(|(_, emit)| emit))?;
-                let paths = IN_FOLDER.map(|(name, _)| folder.join(name));
                 output::create_folder(folder)?;
-                let files: Vec<(PathBuf, String)> = paths.into_iter().zip(texts).collect();
+                let files = IN_FOLDER.into_iter().zip(texts);
+                let files = files
+                    .map(|((name, emit), text)| output_file(folder.join(name), emit, text))
+                    .collect::<Vec<_>>();
                 write_files(&files, policy)
             }
         }
     }
 }
 
-fn write_files(texts: &[(PathBuf, String)], policy: &Checked) -> Result<(), Failure> {
+fn output_file(path: PathBuf, emit: Emit, text: String) -> Output {
+    let executable = match emit {
+        Emit::Load => true,
+        Emit::V4 | Emit::V6 | Emit::Ipsets | Emit::Nft | Emit::Plan | Emit::Json => false,
+    };
+    Output { path, text, executable }
+}
+
+fn write_files(files: &[Output], policy: &Checked) -> Result<(), Failure> {
     let inputs: Vec<&Path> = policy.inputs().collect();
-    output::write_all(texts, &inputs)
+    output::write_all(files, &inputs)
 }
 
 /// The outputs asked for, all with the same header.

@@ -90,7 +90,7 @@ impl Checked {
         let Some(policy) = &self.policy else { return 0 };
         let in_chains: usize = policy.chains.iter().map(|chain| chain.rules.len()).sum();
         let written = policy.items.iter().map(|item| match item {
-            Item::Rule(_) | Item::Nat(_) | Item::Alter(_) => 1,
+            Item::Rule(_) | Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => 1,
         });
         in_chains + written.sum::<usize>()
     }

@@ -16,14 +16,27 @@ use super::failure::{Failure, system_words};
 /// Permissions of a new file, less what the umask takes.
 const NEW_FILE: u32 = 0o644;
 
+/// The same of one that is run.
+const NEW_PROGRAM: u32 = 0o755;
+
 /// As many links in a row as the kernel follows.
 const MAX_LINKS: usize = 40;
 
-/// Writes each text to its path. None of the paths may be one of `inputs` (canonical paths).
-pub(super) fn write_all(texts: &[(PathBuf, String)], inputs: &[&Path]) -> Result<(), Failure> {
+/// A file to be written.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// As the user calls it.
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+    /// Whether it is to be run: by whoever may read it.
+    pub(super) executable: bool,
+}
+
+/// Writes each file. None of the paths may be one of `inputs` (canonical paths).
+pub(super) fn write_all(files: &[Output], inputs: &[&Path]) -> Result<(), Failure> {
     let mut staged = Vec::new();
-    for (path, text) in texts {
-        staged.push(Staged::new(path, text, inputs)?);
+    for file in files {
+        staged.push(Staged::new(file, inputs)?);
     }
     let mut folders: Vec<PathBuf> = Vec::new();
     for file in staged {
@@ -67,7 +80,8 @@ struct Staged {
 }
 
 impl Staged {
-    fn new(path: &Path, text: &str, inputs: &[&Path]) -> Result<Self, Failure> {
+    fn new(output: &Output, inputs: &[&Path]) -> Result<Self, Failure> {
+        let path = output.path.as_path();
         let system = |error: io::Error| Failure::writing(path.display(), system_words(&error));
         let place = follow_links(path).map_err(system)?;
         let existing = existing(&place).map_err(|why| Failure::writing(path.display(), why))?;
@@ -83,12 +97,16 @@ impl Staged {
         let prefix = format!(".{}.", place.file_name().unwrap_or_default().to_string_lossy());
         let mut file = tempfile::Builder::new()
             .prefix(&prefix)
-            .permissions(Permissions::from_mode(NEW_FILE))
+            .permissions(Permissions::from_mode(if output.executable {
+                NEW_PROGRAM
+            } else {
+                NEW_FILE
+            }))
             .tempfile_in(folder)
             .map_err(system)?;
-        file.write_all(text.as_bytes()).map_err(system)?;
+        file.write_all(output.text.as_bytes()).map_err(system)?;
         if let Some(existing) = existing {
-            keep_permissions(file.as_file(), &existing).map_err(system)?;
+            keep_permissions(file.as_file(), &existing, output.executable).map_err(system)?;
         }
         file.as_file().sync_all().map_err(system)?;
         Ok(Staged { path: path.to_owned(), place, file })
@@ -145,8 +163,9 @@ fn existing(place: &Path) -> Result<Option<fs::Metadata>, String> {
     }
 }
 
-/// The owner is kept where the system lets us; the permissions are kept always.
-fn keep_permissions(file: &File, existing: &fs::Metadata) -> io::Result<()> {
+/// The owner is kept where the system lets us; the permissions are kept always, but that whoever
+/// may read what is to be run may run it.
+fn keep_permissions(file: &File, existing: &fs::Metadata, executable: bool) -> io::Result<()> {
     let new = file.metadata()?;
     if (new.uid(), new.gid()) != (existing.uid(), existing.gid()) {
         match fchown(file, Some(existing.uid()), Some(existing.gid())) {
@@ -154,7 +173,9 @@ fn keep_permissions(file: &File, existing: &fs::Metadata) -> io::Result<()> {
             Ok(()) | Err(_) => {}
         }
     }
-    file.set_permissions(existing.permissions())
+    let mode = existing.permissions().mode();
+    let runs = if executable { (mode & 0o444) >> 2 } else { 0 };
+    file.set_permissions(Permissions::from_mode(mode | runs))
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub(super) fn emit(
         Emit::V4 => iptables(v4, header, sources)?,
         Emit::V6 => iptables(v6, header, sources)?,
         Emit::Ipsets => emit::ipsets(v4, v6, header, sources),
+        Emit::Load => emit::load_script(v4, v6, header),
         Emit::Plan => emit::plan(v4, v6, sources),
         Emit::Json => json::pretty(&emit::plan_json(v4, v6, sources)),
         Emit::Nft => emit::nft(v4, v6, header, sources).map_err(|rules| untranslatable(&rules))?,

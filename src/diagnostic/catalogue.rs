@@ -80,6 +80,7 @@ catalogue! {
     BAD_INTERFACE = "bad-interface", Error, "a name that no interface can have";
     BAD_LIMIT = "bad-limit", Error, "a rate or burst that the kernel refuses or counts wrongly";
     BAD_PORT = "bad-port", Error, "a port that does not exist or a range that is reversed";
+    BAD_RAW = "bad-raw", Error, "a raw rule that the tools refuse or take for something else";
     BAD_VALUE = "bad-value", Error, "a value of another kind or outside its range";
     CHAIN_CYCLE = "chain-cycle", Error, "chains that jump to each other in a ring";
     CONFLICTING_DIRECTION = "conflicting-direction", Error, "clauses that ask for two directions at once";
@@ -105,10 +106,10 @@ catalogue! {
     NEVER_MATCHES = "never-matches", Error, "conditions that contradict each other";
     NO_PORTS = "no-ports", Error, "a port on a protocol that has none";
     NOT_CHECKED_YET = "not-checked-yet", Warning unexpectable, "a promise that is kept but not checked by this version";
-    NOT_SUPPORTED_YET = "not-supported-yet", Error, "a construct that this version does not compile";
     NOT_UTF8 = "not-utf8", Error, "a file that is not UTF-8 text";
     ONE_FAMILY_ONLY = "one-family-only", Note, "a rule that loses one family although another of its lists has members in it";
     OVERLAPPING_ZONES = "overlapping-zones", Error, "two zones on one interface whose nets overlap";
+    PRESERVED_CLASH = "preserved-clash", Error, "a chain or mark of the policy that belongs to what it preserves";
     RECURSIVE_DEFINITION = "recursive-definition", Error, "a definition that needs itself";
     REDEFINED_SERVICE = "redefined-service", Note unexpectable, "a service of the standard library given another meaning";
     RELATED_NOT_ACCEPTED = "related-not-accepted", Warning, "a connection helper whose further connections are dropped";

@@ -40,6 +40,12 @@ impl Header {
 #[must_use]
 pub fn iptables(ruleset: &Ruleset, header: &Header, sources: &Sources) -> String {
     let mut out = header.lines(&format!("{} rules", ruleset.family));
+    if ruleset.preserve {
+        out.push_str(
+            "# Loaded by itself, this file replaces the rules of others in its tables; the script\n\
+             # `load` beside it leaves them as they are.\n",
+        );
+    }
     if !ruleset.sets.is_empty() {
         out.push_str("# load the sets first: ipset restore -exist < ipsets\n");
     }

@@ -84,6 +84,7 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
             let pol = if no { "none" } else { "ipsec" };
             Some(Words::of("policy", 0, false, format!("--dir {dir} --pol {pol}")))
         }
+        MatchKind::Opaque(text) => Some(Words::bare(false, text.to_string())),
         MatchKind::Comment(text) => of("comment", 0, format!("--comment {}", quoted(text))),
         MatchKind::Limit { rate, burst } => {
             of("limit", 0, limit(&rate_text(counted(*rate, Counter::Limit)), *burst))

@@ -4,6 +4,7 @@
 //! several nft rules (an `or`, the opposite of something that nft never matches when it is absent)
 //! gets a chain of its own, so that limits still count once.
 
+mod alone;
 mod condition;
 mod names;
 mod sets;
@@ -15,7 +16,8 @@ use std::sync::Arc;
 
 use crate::net::Family;
 use crate::ruleset::{
-    Chain, ChainPolicy, KernelSet, MatchKind, Origin, Rule, Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, DOCKER_USER, KernelSet, MatchKind, Origin, Rule, Ruleset, Table, TableName,
+    Target,
 };
 use crate::source::Sources;
 
@@ -49,12 +51,17 @@ pub fn nft(
     sources: &Sources,
 ) -> Result<String, Vec<Untranslatable>> {
     let mut out = header.lines("nft rules");
+    if v4.preserve || v6.preserve {
+        out.push_str(
+            "# Rules of others in other tables stay. A packet must be accepted by them and by these.\n",
+        );
+    }
     if v4.sets.iter().chain(&v6.sets).any(|set| set.is_dynamic()) {
         out.push_str(sets::EMPTIED);
     }
     let mut problems = Vec::new();
-    for ruleset in [v4, v6] {
-        let mut writer = Writer::new(ruleset, sources);
+    for ruleset in [v4, v6].map(alone::alone) {
+        let mut writer = Writer::new(&ruleset, sources);
         for table in &ruleset.tables {
             writer.table(table);
         }
@@ -104,6 +111,10 @@ impl<'a> Writer<'a> {
     fn table(&mut self, table: &'a Table) {
         let helping = Helping::of(table);
         for chain in &table.chains {
+            if &*chain.name == DOCKER_USER {
+                self.problems.extend(docker_user(self.family, table.name, chain));
+                continue;
+            }
             let name = self.names.chain(table.name, &chain.name);
             let Some(policy) = chain.policy else {
                 self.chain(table.name, chain, name, None, |_| true);
@@ -229,6 +240,18 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// No rule of ours can stand between those of another table.
+fn docker_user(family: Family, table: TableName, chain: &Chain) -> Option<Untranslatable> {
+    chain.rules.first().map(|rule| Untranslatable {
+        family,
+        table,
+        chain: chain.name.to_string(),
+        rule: 0,
+        origin: rule.origin,
+        reason: "`docker` is a part of Docker's own rules, which are those of iptables".to_owned(),
+    })
+}
+
 fn join<'a>(parts: impl Iterator<Item = &'a String>) -> String {
     let parts: Vec<&str> = parts.map(String::as_str).filter(|part| !part.is_empty()).collect();
     parts.join(" ")
@@ -300,7 +323,8 @@ impl<'a> Helping<'a> {
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack
-            | Target::AddSource { .. } => false,
+            | Target::AddSource { .. }
+            | Target::Opaque { .. } => false,
         }
     }
 }

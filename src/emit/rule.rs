@@ -52,6 +52,7 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
     match &found.kind {
         MatchKind::Limit { .. } if no => Some("limit cannot be negated"),
         MatchKind::Comment(_) if no => Some("comment cannot be negated"),
+        MatchKind::Opaque(_) if no => Some("words that are not known cannot be negated"),
         MatchKind::Time(_) if no => Some("a time window cannot be negated"),
         MatchKind::Conntrack(asked) if no && conditions(asked) != 1 => {
             Some("several conditions of conntrack cannot be negated together")
@@ -96,6 +97,7 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
         | MatchKind::Dscp(_)
         | MatchKind::Time(_)
         | MatchKind::Ipsec { .. }
+        | MatchKind::Opaque(_)
         | MatchKind::Comment(_)
         | MatchKind::Limit { .. }
         | MatchKind::Hashlimit(_)

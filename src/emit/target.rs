@@ -33,6 +33,7 @@ pub(super) fn target_text(target: &Target) -> String {
             format!("-j DNAT --to-destination {}", endpoint_text(*address, *ports))
         }
         Target::Redirect(port) => format!("-j REDIRECT --to-ports {port}"),
+        Target::Opaque { text, .. } => text.to_string(),
         Target::AddSource { set, timeout } => {
             let time = timeout.map(|seconds| format!(" --timeout {seconds}"));
             let side = side_name(SetSide::Source);

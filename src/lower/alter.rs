@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::net::{FlagMatch, MarkMatch, Protocol, TcpFlags};
 use crate::resolve::Policy;
-use crate::resolve::policy::{Alteration, AlterationKind, Bound, Condition, Hook, Item, Scope};
+use crate::resolve::policy::{
+    Alteration, AlterationKind, Bound, Condition, Hook, Item, KernelChain, Scope,
+};
 use crate::ruleset::{Chain, Match, MatchKind, Rule, TableName, Target};
 
 use super::condition::Conditions;
@@ -21,12 +23,13 @@ pub(super) struct Changing {
     pub(super) input: Vec<Rule>,
     pub(super) forward: Vec<Rule>,
     pub(super) output: Vec<Rule>,
+    pub(super) postrouting: Vec<Rule>,
 }
 
 impl Changing {
     pub(super) fn new(name: TableName, generated: Generated) -> Self {
-        let (prerouting, input, forward, output) = Default::default();
-        Changing { name, generated, prerouting, input, forward, output }
+        let (prerouting, input, forward, output, postrouting) = Default::default();
+        Changing { name, generated, prerouting, input, forward, output, postrouting }
     }
 
     /// The built-in chain where packets of a scope are met; `None` where there is none.
@@ -36,7 +39,19 @@ impl Changing {
             Scope::Hook(Hook::Input) => Some(&mut self.input),
             Scope::Hook(Hook::Forward) => Some(&mut self.forward),
             Scope::Hook(Hook::Output) => Some(&mut self.output),
-            Scope::Chain => None,
+            Scope::Chain | Scope::Docker => None,
+        }
+    }
+
+    /// A built-in chain by name. The table raw has two of them, and whatever is put into the others
+    /// is nowhere.
+    pub(super) fn kernel_chain(&mut self, chain: KernelChain) -> &mut Vec<Rule> {
+        match chain {
+            KernelChain::Prerouting => &mut self.prerouting,
+            KernelChain::Input => &mut self.input,
+            KernelChain::Forward => &mut self.forward,
+            KernelChain::Output => &mut self.output,
+            KernelChain::Postrouting => &mut self.postrouting,
         }
     }
 
@@ -48,6 +63,7 @@ impl Changing {
                 "INPUT" => &mut self.input,
                 "FORWARD" => &mut self.forward,
                 "OUTPUT" => &mut self.output,
+                "POSTROUTING" => &mut self.postrouting,
                 _ => return built_in(name, Vec::new()),
             };
             built_in(name, std::mem::take(rules))

@@ -48,7 +48,7 @@ impl Lowering<'_> {
             !rule.limits.is_empty() && rule.limits.iter().all(|limit| self.limits.is_shared(limit));
         let (entry, inside) = if at_entry { (comment, None) } else { (None, comment) };
         let set = Set::all(entry.map(|comment| Set::one(vec![comment])).into_iter().chain([set]));
-        let Some(act) = self.act(rule, inside) else { return };
+        let Some(act) = self.act(rule, scope, inside) else { return };
         match act.after {
             After::Leaves => self.leave(body, rule, set, &act),
             After::Decided | After::GoesOn if rule.limits.is_empty() => {
@@ -59,11 +59,13 @@ impl Lowering<'_> {
     }
 
     /// `None` when nothing is to be done (a jump to a chain that is not there, a log without one).
-    fn act(&self, rule: &policy::Rule, comment: Option<Match>) -> Option<Act> {
+    fn act(&self, rule: &policy::Rule, scope: Scope, comment: Option<Match>) -> Option<Act> {
         let chain = |id: policy::ChainId| {
             self.policy.chains.get(id.0 as usize).map(|chain| chain.name.clone())
         };
         let (target, after): (Option<Ending>, After) = match rule.action {
+            // Docker's own rules follow.
+            Action::Allow if scope == Scope::Docker => (Some(Target::Return.into()), After::Leaves),
             Action::Allow => (Some(Target::Accept.into()), After::Decided),
             Action::Drop => (Some(Target::Drop.into()), After::Decided),
             Action::Reject(with) => (Some(reject_ending(with, self.family)), After::Decided),

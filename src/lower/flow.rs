@@ -10,6 +10,7 @@ use super::address::Side;
 use super::condition::Conditions;
 use super::part::part_set;
 use super::place::Interfaces;
+use super::port_map::original_part_set;
 use super::set::Set;
 
 impl Lowering<'_> {
@@ -53,12 +54,18 @@ impl Lowering<'_> {
                 Interfaces { incoming: true, outgoing: false }
             }
             Scope::Hook(Hook::Output) => Interfaces { incoming: false, outgoing: true },
-            Scope::Hook(Hook::Forward) | Scope::Chain => Interfaces::BOTH,
+            Scope::Hook(Hook::Forward) | Scope::Chain | Scope::Docker => Interfaces::BOTH,
+        };
+        let parts = match flow.scope {
+            Scope::Hook(_) | Scope::Arrival(_) | Scope::Chain => {
+                part_set(self.family, parts, conditions.flags)
+            }
+            Scope::Docker => original_part_set(self.family, parts, conditions.flags),
         };
         Set::all([
             self.places(Side::Source, has, &flow.source),
             self.places(Side::Destination, has, &flow.destination),
-            part_set(self.family, parts, conditions.flags),
+            parts,
         ])
     }
 }
@@ -69,6 +76,8 @@ pub(super) fn bound_set(scope: Scope) -> Set {
     match scope {
         Scope::Arrival(Bound::Here) => local(false),
         Scope::Arrival(Bound::Elsewhere) => local(true),
-        Scope::Arrival(Bound::Anywhere) | Scope::Hook(_) | Scope::Chain => Set::always(),
+        Scope::Arrival(Bound::Anywhere) | Scope::Hook(_) | Scope::Chain | Scope::Docker => {
+            Set::always()
+        }
     }
 }

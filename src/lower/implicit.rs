@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use crate::net::{CtState, Family, IcmpType, Interface, Prefix, Protocol};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
-    Action, ChainId, Hook, HookDefault, Item, NatKind, RejectWith, Rule as PolicyRule, Scope,
-    Verdict,
+    Action, ChainId, Hook, HookDefault, Item, KernelChain, NatKind, Raw, RawTable, RawTarget,
+    RejectWith, Rule as PolicyRule, Scope, Verdict,
 };
 use crate::ruleset::{ChainPolicy, Conntrack, Match, MatchKind, Origin, Rule, Target};
 
@@ -105,6 +105,7 @@ pub(super) fn default_rules(default: &HookDefault, family: Family) -> Vec<Rule> 
 fn forwards(policy: &Policy) -> bool {
     let says_so = |item: &Item| match item {
         Item::Rule(rule) => is_on(rule, Hook::Forward),
+        Item::Raw(raw) => stands_in(raw, KernelChain::Forward),
         Item::Nat(nat) => match nat.kind {
             NatKind::Forward(_) => true,
             NatKind::Source { .. } | NatKind::Redirect(_) | NatKind::Netmap { .. } => false,
@@ -117,29 +118,64 @@ fn forwards(policy: &Policy) -> bool {
 /// Whether anything that this machine sends can be refused.
 fn filters_output(policy: &Policy) -> bool {
     let mut seen = vec![false; policy.chains.len()];
-    let rules = policy.items.iter().filter_map(|item| match item {
-        Item::Rule(rule) => Some(rule).filter(|rule| is_on(rule, Hook::Output)),
-        Item::Nat(_) | Item::Alter(_) => None,
-    });
-    let mut waiting: Vec<&PolicyRule> = rules.collect();
+    let mut waiting: Vec<Way> = policy
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Rule(rule) if is_on(rule, Hook::Output) => Some(Way::of(rule)),
+            Item::Raw(raw) if stands_in(raw, KernelChain::Output) => Some(Way::of_raw(raw)),
+            Item::Rule(_) | Item::Raw(_) | Item::Nat(_) | Item::Alter(_) => None,
+        })
+        .collect();
     if policy.defaults.output.verdict != Verdict::Allow {
         return true;
     }
-    while let Some(rule) = waiting.pop() {
-        match rule.action {
-            Action::Drop | Action::Reject(_) => return true,
-            Action::Jump(ChainId(id)) | Action::Goto(ChainId(id)) => {
+    while let Some(way) = waiting.pop() {
+        match way {
+            Way::Refused => return true,
+            Way::Through(ChainId(id)) => {
                 let index = id as usize;
                 if let (Some(seen), Some(chain)) = (seen.get_mut(index), policy.chains.get(index))
                     && !std::mem::replace(seen, true)
                 {
-                    waiting.extend(&chain.rules);
+                    waiting.extend(chain.rules.iter().map(Way::of));
+                    waiting.extend(chain.raws.iter().map(Way::of_raw));
                 }
             }
-            Action::Allow | Action::Log | Action::Return | Action::Add(_) => {}
+            Way::On => {}
         }
     }
     false
+}
+
+/// Where a rule leads, as far as it matters whether something is refused there.
+enum Way {
+    Refused,
+    Through(ChainId),
+    On,
+}
+
+impl Way {
+    fn of(rule: &PolicyRule) -> Self {
+        match rule.action {
+            Action::Drop | Action::Reject(_) => Way::Refused,
+            Action::Jump(chain) | Action::Goto(chain) => Way::Through(chain),
+            Action::Allow | Action::Log | Action::Return | Action::Add(_) => Way::On,
+        }
+    }
+
+    /// What is decided in words that are not known may be a refusal.
+    fn of_raw(raw: &Raw) -> Self {
+        match raw.target {
+            RawTarget::Drop | RawTarget::Reject(_) | RawTarget::Decides(_) => Way::Refused,
+            RawTarget::Jump(chain) | RawTarget::Goto(chain) => Way::Through(chain),
+            RawTarget::Accept | RawTarget::Return | RawTarget::GoesOn(_) => Way::On,
+        }
+    }
+}
+
+fn stands_in(raw: &Raw, chain: KernelChain) -> bool {
+    raw.table == RawTable::Filter && raw.chain == Some(chain)
 }
 
 fn is_on(rule: &PolicyRule, hook: Hook) -> bool {

@@ -244,7 +244,8 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::SetDscp(_)
         | Target::Tcpmss(_)
         | Target::Notrack
-        | Target::Helper(_) => ending.clone(),
+        | Target::Helper(_)
+        | Target::Opaque { .. } => ending.clone(),
     }
 }
 
@@ -298,6 +299,7 @@ fn word(set: &Set) -> &'static str {
             | MatchKind::Dscp(_)
             | MatchKind::Time(_)
             | MatchKind::Ipsec { .. }
+            | MatchKind::Opaque(_)
             | MatchKind::Comment(_)
             | MatchKind::Limit { .. }
             | MatchKind::Hashlimit(_)

@@ -36,7 +36,7 @@ impl Limits {
         let mut alike: HashMap<String, usize> = HashMap::new();
         let items = policy.items.iter().filter_map(|item| match item {
             Item::Rule(rule) => Some(rule),
-            Item::Nat(_) | Item::Alter(_) => None,
+            Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
         });
         for rule in items.chain(policy.chains.iter().flat_map(|chain| &chain.rules)) {
             for (index, limit) in rule.limits.iter().enumerate() {
@@ -147,7 +147,7 @@ fn length(lengths: SourceLengths, family: Family) -> u8 {
 fn scopes(rule: &Rule) -> u32 {
     let has = |scope: Scope| rule.flows.iter().any(|flow| flow.scope == scope);
     let hooks = crate::resolve::policy::Hook::ALL.map(Scope::Hook);
-    hooks.into_iter().chain([Scope::Chain]).map(|scope| u32::from(has(scope))).sum()
+    hooks.into_iter().chain([Scope::Chain, Scope::Docker]).map(|scope| u32::from(has(scope))).sum()
 }
 
 /// What a statement and the calls it came through say, and which limit of it: what stays when lines

@@ -111,7 +111,7 @@ fn interface_set(side: Side, names: &[&Interface]) -> Set {
 }
 
 /// Sorted, without those that others cover: what is left is disjoint.
-fn widest<'a>(names: impl IntoIterator<Item = &'a Interface>) -> Vec<&'a Interface> {
+pub(super) fn widest<'a>(names: impl IntoIterator<Item = &'a Interface>) -> Vec<&'a Interface> {
     let mut sorted: Vec<&Interface> = names.into_iter().collect();
     sorted.sort_unstable();
     interface::widest(&sorted)

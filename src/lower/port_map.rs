@@ -52,10 +52,11 @@ impl PortMap {
     /// The packets that were translated so, as filter sees them: the new port, and the old one in
     /// the connection. That is asked for one range at a time; there is no multiport for it.
     pub(super) fn translated(&self) -> Set {
-        Set::Alternatives(self.pairs())
+        Set::Alternatives(self.pairs(|old| old_and_new(old, self.new).collect()))
     }
 
-    fn pairs(&self) -> Vec<Alternative> {
+    /// The parts, each range of old ports with the matches that `ports` has for it.
+    fn pairs(&self, ports_of: impl Fn((u16, u16)) -> Alternative) -> Vec<Alternative> {
         let mut ports: BTreeMap<(PortProtocol, &Ports), Vec<(u16, u16)>> = BTreeMap::new();
         let mut others = Vec::new();
         for part in &self.parts {
@@ -78,7 +79,7 @@ impl PortMap {
                     let mut pair = vec![Match::from(MatchKind::Protocol(protocol.protocol()))];
                     pair.extend(from.clone());
                     pair.extend(self.flags.map(|flags| MatchKind::TcpFlags(flags).into()));
-                    pair.extend(old_and_new(*interval, self.new));
+                    pair.extend(ports_of(*interval));
                     pairs.push(pair);
                 }
             }
@@ -92,8 +93,20 @@ fn old_and_new(old: (u16, u16), new: Option<u16>) -> impl Iterator<Item = Match>
     let every = old == (0, u16::MAX);
     let now = new.map(|port| (port, port)).or((!every).then_some(old));
     let now = now.map(|(low, high)| MatchKind::DestinationPort(low, high).into());
-    let then = Conntrack { original_port: Some(old), ..Conntrack::default() };
-    now.into_iter().chain((!every).then(|| MatchKind::Conntrack(then).into()))
+    now.into_iter().chain((!every).then(|| originally_to(old)))
+}
+
+/// The packets of connections that were of these parts before somebody else translated them.
+pub(super) fn original_part_set(family: Family, parts: &[Part], flags: Option<FlagMatch>) -> Set {
+    let map = PortMap::new(family, parts, None, flags);
+    let is_any = parts.contains(&Part::Any) && flags.is_none();
+    let old = |old| if old == (0, u16::MAX) { Vec::new() } else { vec![originally_to(old)] };
+    if is_any { Set::always() } else { Set::Alternatives(map.pairs(old)) }
+}
+
+fn originally_to(ports: (u16, u16)) -> Match {
+    let asked = Conntrack { original_port: Some(ports), ..Conntrack::default() };
+    MatchKind::Conntrack(asked).into()
 }
 
 /// A `DNAT` to an address and perhaps a port.

@@ -14,7 +14,7 @@ pub(super) fn reject_ending(with: RejectWith, family: Family) -> Ending {
 }
 
 /// The answer in a family. An answer that only the other family has becomes the nearest one.
-fn reject(with: RejectWith, family: Family) -> RejectType {
+pub(super) fn reject(with: RejectWith, family: Family) -> RejectType {
     match family {
         Family::V4 => reject_v4(with),
         Family::V6 => reject_v6(with),

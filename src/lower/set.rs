@@ -313,7 +313,7 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::Dscp(_) => 22,
         MatchKind::Time(_) => 23,
         MatchKind::Ipsec { .. } => 24,
-        MatchKind::Comment(_) => 25,
+        MatchKind::Opaque(_) | MatchKind::Comment(_) => 25,
         MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => 26,
     }
 }

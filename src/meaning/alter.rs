@@ -44,7 +44,7 @@ fn sticky_mask(item: &Item, family: Family) -> Option<u32> {
             | AlterationKind::Notrack
             | AlterationKind::Helper(_) => None,
         },
-        Item::Rule(_) | Item::Nat(_) => None,
+        Item::Rule(_) | Item::Nat(_) | Item::Raw(_) => None,
     }
 }
 
@@ -116,7 +116,7 @@ fn is_told_in(scope: Scope) -> Option<BaseChain> {
     match scope {
         Scope::Arrival(_) => Some(BaseChain::RawPrerouting),
         Scope::Hook(Hook::Output) => Some(BaseChain::RawOutput),
-        Scope::Hook(Hook::Input | Hook::Forward) | Scope::Chain => None,
+        Scope::Hook(Hook::Input | Hook::Forward) | Scope::Chain | Scope::Docker => None,
     }
 }
 
@@ -127,7 +127,7 @@ fn mangles_in(scope: Scope) -> Option<BaseChain> {
         Scope::Hook(Hook::Input) => Some(BaseChain::MangleInput),
         Scope::Hook(Hook::Forward) => Some(BaseChain::MangleForward),
         Scope::Hook(Hook::Output) => Some(BaseChain::MangleOutput),
-        Scope::Chain => None,
+        Scope::Chain | Scope::Docker => None,
     }
 }
 

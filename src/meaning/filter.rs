@@ -107,7 +107,7 @@ pub(super) fn rule_in_chain<'p>(rule: &'p Rule, sets: &mut Sets<'p>) -> Option<E
     rule_in(rule, Scope::Chain, sets)
 }
 
-fn rule_in<'p>(rule: &'p Rule, scope: Scope, sets: &mut Sets<'p>) -> Option<Entry> {
+pub(super) fn rule_in<'p>(rule: &'p Rule, scope: Scope, sets: &mut Sets<'p>) -> Option<Entry> {
     let flows = rule.flows.iter().filter(|flow| flow.scope == scope);
     let set = sets.flows(flows, &rule.conditions)?;
     let effect = match rule.action {
@@ -130,7 +130,7 @@ fn rule_in<'p>(rule: &'p Rule, scope: Scope, sets: &mut Sets<'p>) -> Option<Entr
 }
 
 /// The answer that is sent in a family: IPv6 has one word for all prohibitions.
-fn answer_in(family: Family, with: RejectWith) -> RejectWith {
+pub(super) fn answer_in(family: Family, with: RejectWith) -> RejectWith {
     match (with, family) {
         (RejectWith::NetProhibited | RejectWith::HostProhibited, Family::V6) => {
             RejectWith::AdminProhibited
@@ -160,6 +160,7 @@ pub(super) fn default_of(policy: &Policy, family: Family, base: BaseChain) -> En
         BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => {
             (Decision::Translate(Arc::new(Translation::Exempt)), None)
         }
+        BaseChain::DockerUser => (Decision::LeaveToDocker, None),
         BaseChain::ManglePrerouting
         | BaseChain::MangleInput
         | BaseChain::MangleForward

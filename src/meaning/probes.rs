@@ -57,7 +57,7 @@ pub fn view(base: BaseChain) -> View {
         BaseChain::ManglePrerouting | BaseChain::FilterInput | BaseChain::MangleInput => {
             (Presence::Always, Presence::Never, Presence::Maybe)
         }
-        BaseChain::FilterForward | BaseChain::MangleForward => {
+        BaseChain::FilterForward | BaseChain::MangleForward | BaseChain::DockerUser => {
             (Presence::Always, Presence::Always, Presence::Maybe)
         }
         BaseChain::FilterOutput | BaseChain::MangleOutput => {

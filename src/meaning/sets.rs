@@ -36,6 +36,8 @@ enum PartsOf {
     Packet,
     /// Of a connection before translation; the packet has this new port, or kept its port.
     Translated { port: Option<u16> },
+    /// Of a connection before translation; the packet may have any port.
+    Original,
 }
 
 impl<'p> Sets<'p> {
@@ -74,7 +76,10 @@ impl<'p> Sets<'p> {
             if source.is_empty() || destination.is_empty() {
                 continue;
             }
-            let parts = self.parts(&flow.parts);
+            let parts = match flow.scope {
+                Scope::Hook(_) | Scope::Arrival(_) | Scope::Chain => self.parts(&flow.parts),
+                Scope::Docker => parts_factor(family, &flow.parts, PartsOf::Original),
+            };
             let leaves = flow.scope == Scope::Hook(Hook::Output);
             let conditions = shared.get_or_insert_with(|| all_of(conditions, leaves)).clone();
             let said = [source, destination, parts, conditions, wants(flow.scope)];
@@ -191,14 +196,14 @@ fn wants(scope: Scope) -> Factor {
     Factor::all(match scope {
         Scope::Arrival(Bound::Here) => Some(Constraint::to_local()),
         Scope::Arrival(Bound::Elsewhere) => Some(Constraint::not_to_local()),
-        Scope::Arrival(Bound::Anywhere) | Scope::Hook(_) | Scope::Chain => None,
+        Scope::Arrival(Bound::Anywhere) | Scope::Hook(_) | Scope::Chain | Scope::Docker => None,
     })
 }
 
 fn parts_factor(family: Family, parts: &[Part], of: PartsOf) -> Factor {
     let occurring = parts.iter().filter(|part| part.families().contains(family));
     match of {
-        PartsOf::Packet | PartsOf::Translated { port: Some(_) } => {
+        PartsOf::Packet | PartsOf::Translated { port: Some(_) } | PartsOf::Original => {
             Factor::of(occurring.filter_map(|part| FieldBox::of(part_constraints(part, of))))
         }
         PartsOf::Translated { port: None } => {
@@ -240,6 +245,7 @@ fn part_constraints(part: &Part, of: PartsOf) -> Vec<Constraint> {
             add(source, Constraint::source_port);
             match of {
                 PartsOf::Packet => add(destination, Constraint::destination_port),
+                PartsOf::Original => add(destination, Constraint::original_port),
                 PartsOf::Translated { port } => {
                     add(destination, Constraint::original_port);
                     let now = port.map(Ports::single);

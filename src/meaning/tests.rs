@@ -49,6 +49,8 @@ fn policy(items: Vec<Item>) -> Policy {
         items,
         calls: Vec::new(),
         promises: Vec::new(),
+        preserve: None,
+        docker: None,
     }
 }
 
@@ -64,7 +66,7 @@ fn no_implicit(mut policy: Policy) -> Policy {
 }
 
 fn chain(name: &str, rules: Vec<Rule>) -> Chain {
-    Chain { name: name.into(), span: origin(0).span, rules }
+    Chain { name: name.into(), span: origin(0).span, rules, raws: Vec::new() }
 }
 
 fn set(text: &str) -> Addresses {
@@ -229,7 +231,9 @@ fn accepts(policy: &Policy, hook: Hook, packet: &Packet) -> bool {
     match decide(policy, hook.into(), packet) {
         Decision::Accept => true,
         Decision::Drop | Decision::Reject(_) => false,
-        Decision::Translate(_) => panic!("the filter does not translate"),
+        other @ (Decision::Translate(_) | Decision::Unknown(_) | Decision::LeaveToDocker) => {
+            panic!("no rule here does {other:?}")
+        }
     }
 }
 

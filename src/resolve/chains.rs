@@ -7,8 +7,11 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::context::Context;
-use super::policy::{Action, CallId, Chain, ChainId, Condition, Hook, Item, Place, Rule, Scope};
-use super::{Resolver, messages};
+use super::policy::{
+    Action, CallId, Chain, ChainId, Condition, Flow, Hook, Item, Place, Raw, RawTarget, Rule, Scope,
+};
+use super::raw::filter_hook;
+use super::{Body, Resolver, messages};
 use crate::diagnostic::Finding;
 use crate::source::Span;
 use crate::syntax::tree::{ArgumentKind, Name};
@@ -41,13 +44,18 @@ impl Resolver<'_> {
             self.names.chains.entries.iter().map(|entry| (entry.node, entry.span)).collect();
         let mut chains = Vec::with_capacity(nodes.len());
         for (node, span) in nodes {
-            self.in_chain = true;
+            self.body = Body::Chain;
             for statement in node.body {
                 self.inner(statement, &Context::top(), None);
             }
-            self.in_chain = false;
+            self.body = Body::Policy;
             let rules = std::mem::take(&mut self.chain_rules);
-            chains.push(Chain { name: self.text(node.name.0).into(), span, rules });
+            chains.push(Chain {
+                name: self.text(node.name.0).into(),
+                span,
+                rules,
+                raws: Vec::new(),
+            });
         }
         chains
     }
@@ -111,16 +119,14 @@ impl Resolver<'_> {
     fn reached(&self, graph: &DiGraph<(), Span>, count: usize) -> Vec<BTreeMap<Hook, Span>> {
         let mut reached = vec![BTreeMap::new(); count];
         for item in &self.items {
-            let Item::Rule(rule) = item else { continue };
-            let Some(target) = jump_target(rule) else { continue };
-            for flow in &rule.flows {
-                let Scope::Hook(hook) = flow.scope else { continue };
+            let Some((target, hooks, span)) = entrance(item) else { continue };
+            for hook in hooks {
                 if reached[target.0 as usize].contains_key(&hook) {
                     continue; // So are all beyond it.
                 }
                 let mut search = petgraph::visit::Dfs::new(graph, node(target));
                 while let Some(chain) = search.next(graph) {
-                    reached[chain.index()].entry(hook).or_insert(rule.origin.span);
+                    reached[chain.index()].entry(hook).or_insert(span);
                 }
             }
         }
@@ -184,6 +190,37 @@ fn node(chain: ChainId) -> NodeIndex {
     NodeIndex::new(chain.0 as usize)
 }
 
+/// The chain that an item of the top level leads to, from which hooks, and where it says so.
+fn entrance(item: &Item) -> Option<(ChainId, Vec<Hook>, Span)> {
+    match item {
+        Item::Rule(rule) => {
+            let hook = |flow: &Flow| match flow.scope {
+                Scope::Hook(hook) => Some(hook),
+                Scope::Arrival(_) | Scope::Chain | Scope::Docker => None,
+            };
+            let hooks = rule.flows.iter().filter_map(hook).collect();
+            Some((jump_target(rule)?, hooks, rule.origin.span))
+        }
+        Item::Raw(raw) => {
+            let hooks = filter_hook(raw).into_iter().collect();
+            Some((raw_jump_target(raw)?, hooks, raw.origin.span))
+        }
+        Item::Nat(_) | Item::Alter(_) => None,
+    }
+}
+
+fn raw_jump_target(raw: &Raw) -> Option<ChainId> {
+    match raw.target {
+        RawTarget::Jump(chain) | RawTarget::Goto(chain) => Some(chain),
+        RawTarget::Accept
+        | RawTarget::Drop
+        | RawTarget::Return
+        | RawTarget::Reject(_)
+        | RawTarget::GoesOn(_)
+        | RawTarget::Decides(_) => None,
+    }
+}
+
 fn jump_target(rule: &Rule) -> Option<ChainId> {
     match rule.action {
         Action::Jump(chain) | Action::Goto(chain) => Some(chain),
@@ -203,9 +240,11 @@ fn jumps(chains: &[Chain]) -> DiGraph<(), Span> {
         graph.add_node(());
     }
     for (from, chain) in chains.iter().enumerate() {
-        for rule in &chain.rules {
-            if let Some(target) = jump_target(rule) {
-                graph.update_edge(NodeIndex::new(from), node(target), rule.origin.span);
+        let rules = chain.rules.iter().map(|rule| (jump_target(rule), rule.origin));
+        let raws = chain.raws.iter().map(|raw| (raw_jump_target(raw), raw.origin));
+        for (target, origin) in rules.chain(raws) {
+            if let Some(target) = target {
+                graph.update_edge(NodeIndex::new(from), node(target), origin.span);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::ends::{End, EndKind};
 use super::policy::{Hook, Scope};
-use super::{Resolver, messages};
+use super::{Body, Resolver, messages};
 use crate::net::Interface;
 use crate::source::Span;
 
@@ -21,7 +21,9 @@ impl<'a> Resolver<'a> {
         if self.headless {
             return None;
         }
-        let routes = if self.in_chain {
+        let routes = if self.body == Body::Docker {
+            vec![self.docker_route(context, span)?]
+        } else if self.body != Body::Policy {
             self.chain_route(context, span)?
         } else {
             match self.fixed_direction(context)? {

@@ -14,7 +14,7 @@ use super::policy::{
 };
 use super::rules::{describe, flow, groups, speaks_in};
 use super::services::{Traffic, merge_parts};
-use super::{Resolver, messages};
+use super::{Body, Resolver, messages};
 use crate::net::{Addresses, CtState, Families, Family, Helper, Interface, Prefix};
 use crate::source::Span;
 
@@ -68,10 +68,13 @@ impl Resolver<'_> {
 
     /// Takes what a statement assigns.
     pub(super) fn assign(&mut self, helpers: Vec<Alteration>) {
-        if !self.in_chain {
-            self.items.extend(helpers.into_iter().map(Item::Alter));
-        } else if let Some(first) = helpers.first() {
-            self.chain_helpers.insert(first.origin, helpers);
+        match self.body {
+            Body::Policy | Body::Docker => self.items.extend(helpers.into_iter().map(Item::Alter)),
+            Body::Chain => {
+                if let Some(first) = helpers.first() {
+                    self.chain_helpers.insert(first.origin, helpers);
+                }
+            }
         }
     }
 
@@ -94,7 +97,7 @@ impl Resolver<'_> {
             Item::Nat(Nat { kind: NatKind::Netmap { outside, inside, interfaces }, .. }) => {
                 Some((*outside, *inside, interfaces.clone()))
             }
-            Item::Nat(_) | Item::Rule(_) | Item::Alter(_) => None,
+            Item::Nat(_) | Item::Rule(_) | Item::Alter(_) | Item::Raw(_) => None,
         };
         let netmaps: Vec<_> = self.items.iter().filter_map(netmap).collect();
         if netmaps.is_empty() {
@@ -122,7 +125,7 @@ impl Resolver<'_> {
         };
         let of_items = policy.items.iter().filter_map(|item| match item {
             Item::Rule(rule) => Some(rule),
-            Item::Nat(_) | Item::Alter(_) => None,
+            Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
         });
         let of_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
         if policy.implicit.established || of_items.chain(of_chains).any(accepts) {
@@ -228,6 +231,8 @@ fn is_early(condition: &Condition) -> bool {
 fn arriving(alteration: Alteration) -> Option<Alteration> {
     let flows = alteration.flows.into_iter().filter_map(|flow| match flow.scope {
         Scope::Hook(hook) => met_early(&flow, hook),
+        // To this machine, whose ports are published.
+        Scope::Docker => Some(Flow { scope: Scope::Arrival(Bound::Here), ..flow }),
         Scope::Arrival(_) | Scope::Chain => Some(flow),
     });
     let flows: Vec<Flow> = flows.collect();

@@ -3,6 +3,8 @@
 mod direction;
 mod files;
 mod names;
+mod others;
+mod raw;
 mod rules;
 mod sets;
 mod translation;
@@ -23,6 +25,8 @@ fn with_article(noun: &str) -> String {
 pub use direction::*;
 pub use files::*;
 pub use names::*;
+pub use others::*;
+pub use raw::*;
 pub use rules::*;
 pub use sets::*;
 pub use translation::*;

@@ -183,7 +183,7 @@ fn is_within(flow: &Flow, addresses: &Addresses) -> bool {
 fn hook_of(scope: Scope) -> Option<Hook> {
     match scope {
         Scope::Hook(hook) => Some(hook),
-        Scope::Arrival(_) | Scope::Chain => None,
+        Scope::Arrival(_) | Scope::Chain | Scope::Docker => None,
     }
 }
 

@@ -55,7 +55,7 @@ fn meets(later: &Flow, early: &[&Flow]) -> bool {
             | (Scope::Hook(Hook::Forward), Scope::Arrival(Bound::Anywhere | Bound::Elsewhere)) => {
                 true
             }
-            (Scope::Hook(_) | Scope::Arrival(_) | Scope::Chain, _) => false,
+            (Scope::Hook(_) | Scope::Arrival(_) | Scope::Chain | Scope::Docker, _) => false,
         };
         let families = later.families.intersection(flow.families);
         let same = |a| flow.source.iter().any(|b| intersect_places(a, b).is_some());

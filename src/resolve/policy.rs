@@ -34,6 +34,10 @@ pub struct Policy {
     pub calls: Vec<Call>,
     /// What the policy promises of itself, in the order written.
     pub promises: Vec<Promise>,
+    /// What other programs have and keep; `None` when the policy's rules are all there is.
+    pub preserve: Option<Preserve>,
+    /// Who may reach what Docker publishes; `None` leaves that to Docker. Then it is preserved.
+    pub docker: Option<Docker>,
 }
 
 impl Policy {
@@ -48,6 +52,32 @@ impl Policy {
         let calls = std::iter::successors(origin.call, |id| self.calls[id.0 as usize].parent);
         calls.map(|id| self.calls[id.0 as usize].span)
     }
+}
+
+/// What belongs to other programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preserve {
+    /// The first statement that says so.
+    pub span: Span,
+    /// The names of their chains, where `*` and `?` stand for any letters and any letter.
+    pub chains: Vec<Arc<str>>,
+    /// The bits that they have in packet marks, with where that is said.
+    pub marks: Option<(u32, Span)>,
+}
+
+/// `docker { … }`: which packets may go on to Docker's own rules.
+///
+/// It is about new connections that come from elsewhere than the bridges, leave on one of them, and
+/// were sent to a port that Docker publishes (their destination was translated). The first rule that
+/// matches decides: `allow` leaves them to Docker, and what no rule allows is dropped. All other
+/// packets are left to Docker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Docker {
+    pub span: Span,
+    /// Never empty.
+    pub bridges: Vec<Interface>,
+    /// Allow, Drop, Reject and Log. Their flows have [`Scope::Docker`].
+    pub rules: Vec<Rule>,
 }
 
 /// An `assert`, `protect` or `test` item, kept as written.
@@ -149,6 +179,8 @@ pub struct Chain {
     pub name: Arc<str>,
     pub span: Span,
     pub rules: Vec<Rule>,
+    /// Behind the others.
+    pub raws: Vec<Raw>,
 }
 
 /// An index into [`Policy::chains`].
@@ -160,6 +192,8 @@ pub enum Item {
     Rule(Rule),
     Nat(Nat),
     Alter(Alteration),
+    /// In a chain of the kernel; those of users have theirs in [`Chain::raws`].
+    Raw(Raw),
 }
 
 /// A filter rule: for a packet of any of its flows that meets all its conditions, log if asked to,
@@ -199,6 +233,103 @@ pub enum Action {
     Add(Addition),
 }
 
+/// A rule in the words of iptables: for a packet that meets its condition, do what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw {
+    pub origin: Origin,
+    pub family: Family,
+    pub table: RawTable,
+    /// `None` in a user's chain.
+    // INVARIANT: one that the table has.
+    pub chain: Option<KernelChain>,
+    /// The condition as written; whether it holds of a packet is known by this text alone. Empty for
+    /// every packet.
+    // INVARIANT: one line, its quotes closed, with its end at the end of a word.
+    pub matches: Arc<str>,
+    pub target: RawTarget,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RawTable {
+    Filter,
+    Nat,
+    Mangle,
+    Raw,
+}
+
+/// A chain that packets meet by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KernelChain {
+    Prerouting,
+    Input,
+    Forward,
+    Output,
+    Postrouting,
+}
+
+impl RawTable {
+    pub const ALL: [RawTable; 4] =
+        [RawTable::Filter, RawTable::Nat, RawTable::Mangle, RawTable::Raw];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RawTable::Filter => "filter",
+            RawTable::Nat => "nat",
+            RawTable::Mangle => "mangle",
+            RawTable::Raw => "raw",
+        }
+    }
+
+    /// The chains that the kernel has in this table.
+    #[must_use]
+    pub fn chains(self) -> &'static [KernelChain] {
+        use KernelChain::{Forward, Input, Output, Postrouting, Prerouting};
+        match self {
+            RawTable::Filter => &[Input, Forward, Output],
+            RawTable::Nat => &[Prerouting, Input, Output, Postrouting],
+            RawTable::Mangle => &[Prerouting, Input, Forward, Output, Postrouting],
+            RawTable::Raw => &[Prerouting, Output],
+        }
+    }
+}
+
+impl KernelChain {
+    pub const ALL: [KernelChain; 5] = [
+        KernelChain::Prerouting,
+        KernelChain::Input,
+        KernelChain::Forward,
+        KernelChain::Output,
+        KernelChain::Postrouting,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            KernelChain::Prerouting => "PREROUTING",
+            KernelChain::Input => "INPUT",
+            KernelChain::Forward => "FORWARD",
+            KernelChain::Output => "OUTPUT",
+            KernelChain::Postrouting => "POSTROUTING",
+        }
+    }
+}
+
+/// What a raw rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawTarget {
+    Accept,
+    Drop,
+    Return,
+    Reject(RejectWith),
+    Jump(ChainId),
+    Goto(ChainId),
+    /// Something after which the next rule is asked, as written; empty for nothing at all.
+    GoesOn(Arc<str>),
+    /// Something that ends the packet's way through the table, as written: only its words are known.
+    Decides(Arc<str>),
+}
+
 /// How a rejected packet is answered; the same word for both families.
 ///
 /// IPv6 knows fewer answers: network, host and administrative prohibition are one there
@@ -230,6 +361,8 @@ pub enum Scope {
     Arrival(Bound),
     /// In a user's chain: the direction is that of whoever jumps there.
     Chain,
+    /// In `docker`: the destination ports are those before Docker translated them.
+    Docker,
 }
 
 /// Where packets that come in want to go, before anything translates them.

@@ -9,7 +9,7 @@ use super::policy::{
     RejectWith, Rule, Scope,
 };
 use super::services::{Traffic, merge_parts};
-use super::{Resolver, messages};
+use super::{Body, Resolver, messages};
 use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
 use crate::syntax::tree::{self, Name, SubjectKind, VerbKind};
@@ -28,6 +28,9 @@ impl<'a> Resolver<'a> {
         self.check_filter_clauses(&rule.verb, &context)?;
         let (mut action, mut traffic) = (action?, traffic?);
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
+        if self.body == Body::Docker {
+            self.check_docker_rule(&rule.verb, &context, &traffic, rule.subject())?;
+        }
         self.check_keys(&context, &traffic, rule.subject())?;
         let routes = self.routes(&context, span)?;
         self.check_conditions(&context, &traffic, &routes)?;
@@ -54,7 +57,7 @@ impl<'a> Resolver<'a> {
             let helpers = self.helpers_of_rule(&said, &routes, &traffic)?;
             self.assign(helpers);
         }
-        if self.in_chain {
+        if self.body != Body::Policy {
             self.chain_clauses.insert(origin, context.present.clone());
         }
         Some(Rule {
@@ -171,7 +174,7 @@ impl<'a> Resolver<'a> {
                     other.map(|other| messages::tcp_only(*span, "`flags`", &describe(&other.part)))
                 }
                 Condition::User(_) | Condition::Group(_) => {
-                    let elsewhere = !self.in_chain && !only(Hook::Output);
+                    let elsewhere = self.body == Body::Policy && !only(Hook::Output);
                     elsewhere.then(|| messages::owner_outside_output(*span))
                 }
                 Condition::Mac(_) => some(Hook::Output).then(|| messages::mac_on_output(*span)),
@@ -375,7 +378,8 @@ pub(super) fn flow(route: &Route, group: &[&Traffic], families: Families) -> Flo
                 Scope::Hook(Hook::Forward) | Scope::Arrival(Bound::Elsewhere) => end.forwarded(),
                 Scope::Hook(Hook::Input | Hook::Output)
                 | Scope::Arrival(Bound::Anywhere | Bound::Here)
-                | Scope::Chain => end.place.clone(),
+                | Scope::Chain
+                | Scope::Docker => end.place.clone(),
             }
         }
     };

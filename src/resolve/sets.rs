@@ -24,6 +24,11 @@ const MAX_TIMEOUT: u32 = 2_147_483;
 /// Beside its name: a set that is filled anew is first another one, `NAME.v4.n`.
 const SUFFIX: usize = ".n".len();
 
+/// The shortest lengths of networks that are added. The kernel takes up no network that is all zeros, and
+/// in those of these lengths is nobody: `0.0.0.0/8` is this network (RFC 791), `::/16` is loopback and
+/// IPv4 in other forms (RFC 4291), but not that of translators, `64:ff9b::/96` (RFC 6052).
+const SHORTEST: SourceLengths = SourceLengths { v4: 8, v6: 16 };
+
 /// Whole addresses.
 const WHOLE: SourceLengths = SourceLengths { v4: 32, v6: 128 };
 
@@ -287,8 +292,8 @@ impl<'a> Resolver<'a> {
     }
 
     fn prefix_length(&mut self, value: Value, family: Family) -> Option<u8> {
-        let most = family.bits().into();
-        let length = self.read_number(value.0, "prefix length", 1, most)?;
+        let (least, most) = (SHORTEST.of(family).into(), family.bits().into());
+        let length = self.read_number(value.0, "prefix length", least, most)?;
         u8::try_from(length).ok()
     }
 

@@ -30,8 +30,8 @@ impl Random {
     fn list(&mut self, from: &[&str]) -> String {
         let count = 1 + self.below(3);
         let grouped = |member: &str| {
-            let is_apart = count > 1 && member.contains(" except ");
-            if is_apart { format!("({member})") } else { member.to_owned() }
+            let excludes = count > 1 && member.contains(" except ");
+            if excludes { format!("({member})") } else { member.to_owned() }
         };
         let members: Vec<String> = (0..count).map(|_| grouped(self.pick(from))).collect();
         members.join(", ")
@@ -89,6 +89,25 @@ const SUBJECTS: &[&str] = &[
     "ftp",
     "ftp, phone",
     "chat",
+    "any",
+];
+
+/// Words of iptables that hold of every packet, and of none.
+pub const ALWAYS: &str = "-m statistic --mode random --probability 1.00000000000";
+const NEVER: &str = "-m statistic --mode random --probability 0.00000000000";
+
+const RAW_TARGETS: &[&str] =
+    &["-j ACCEPT", "-j DROP", "-j RETURN", "-j REJECT", "-j LOG --log-prefix \\\"x \\\"", ""];
+
+const PUBLISHED: &[&str] = &[
+    "http",
+    "dns",
+    "shop",
+    "many",
+    "tcp 80, 443, 8000-8100",
+    "tcp any",
+    "udp 53, tcp any",
+    "sctp 5060",
     "any",
 ];
 
@@ -222,6 +241,9 @@ pub fn policy(seed: u64) -> String {
             "implicit loopback, established, neighbour-discovery\n",
         ]);
     }
+    if random.once_in(4) {
+        text += "preserve docker, kubernetes\n";
+    }
     text += "chain guard {\n";
     for _ in 0..random.below(4) {
         let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \"", ADDS[0]]);
@@ -233,6 +255,9 @@ pub fn policy(seed: u64) -> String {
         let _ = writeln!(text, "    {rule}");
     }
     text += "}\n";
+    if random.once_in(6) {
+        docker(&mut random, &mut text);
+    }
     for _ in 0..=random.below(8) {
         statement(&mut random, &mut text, "");
     }
@@ -248,7 +273,7 @@ fn crowd() -> String {
 }
 
 fn statement(random: &mut Random, text: &mut String, indent: &str) {
-    match random.below(14) {
+    match random.below(16) {
         0..=6 => {
             let rule = rule(random);
             let _ = writeln!(text, "{indent}{rule}");
@@ -283,6 +308,10 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             }
             let _ = writeln!(text, "{indent}}}");
         }
+        14 if indent.is_empty() => {
+            let raw = raw(random);
+            let _ = writeln!(text, "{raw}");
+        }
         12 | 13 => {
             let change = change(random);
             let _ = writeln!(text, "{indent}{change}");
@@ -292,6 +321,56 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
             let _ = writeln!(text, "{indent}{nat}");
         }
     }
+}
+
+fn raw(random: &mut Random) -> String {
+    let family = random.pick(&["v4", "v6"]);
+    let condition = random.pick(&[ALWAYS, NEVER, ALWAYS, NEVER, ""]);
+    let (place, target) = match random.below(4) {
+        0 => {
+            let place = random.pick(&["nat PREROUTING", "nat OUTPUT", "nat POSTROUTING"]);
+            let destination = match (family, place) {
+                (_, "nat POSTROUTING") => "-j MASQUERADE",
+                ("v4", _) => "-j DNAT --to-destination 10.0.0.9",
+                (_, _) => "-j DNAT --to-destination fd00:1::9",
+            };
+            (place, random.pick(&["-j ACCEPT", "-j RETURN", destination, ""]))
+        }
+        1 => (random.pick(&["filter guard", "filter gate"]), random.pick(RAW_TARGETS)),
+        2 => {
+            let places = [
+                "mangle PREROUTING",
+                "mangle INPUT",
+                "mangle FORWARD",
+                "mangle OUTPUT",
+                "raw PREROUTING",
+                "raw OUTPUT",
+            ];
+            (random.pick(&places), random.pick(&["-j ACCEPT", "-j RETURN", ""]))
+        }
+        _ => {
+            let places = ["filter INPUT", "filter FORWARD", "filter OUTPUT"];
+            let to_chain = ["-j guard", "-g gate"];
+            (random.pick(&places), random.pick(&[RAW_TARGETS, &to_chain].concat()))
+        }
+    };
+    format!("raw {family} {place} \"{condition} {target}\"")
+}
+
+fn docker(random: &mut Random, text: &mut String) {
+    let bridges = random.pick(&["", "", " on eth1", " on dmz, br0"]);
+    let _ = writeln!(text, "docker{bridges} {{");
+    for _ in 0..random.below(5) {
+        let verb = random.pick(&["allow", "allow", "drop", "reject", "log \"d \""]);
+        let subject = random.pick(PUBLISHED);
+        let mut rule = format!("{verb} {subject}");
+        if random.once_in(2) {
+            let _ = write!(rule, " from {}", random.list(SOURCES));
+        }
+        conditions(random, &mut rule, 3, CONDITIONS);
+        let _ = writeln!(text, "    {rule}");
+    }
+    *text += "}\n";
 }
 
 fn chain_rule(random: &mut Random, verbs: &[&str]) -> String {

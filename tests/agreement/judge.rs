@@ -63,6 +63,7 @@ pub fn disagreement(
     if base.is_nat() && !traverses_nat(packet) {
         return None; // The kernel does not ask nat about it.
     }
+    meaning.base(packet.family(), base)?; // Only who says something of Docker has that chain.
     let meant = meant(meaning, base, packet, answers);
     let done = done(ruleset, base, packet, answers);
     (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
@@ -101,6 +102,7 @@ fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -
         BaseChain::FilterInput => (TableName::Filter, "INPUT"),
         BaseChain::FilterForward => (TableName::Filter, "FORWARD"),
         BaseChain::FilterOutput => (TableName::Filter, "OUTPUT"),
+        BaseChain::DockerUser => (TableName::Filter, "DOCKER-USER"),
         BaseChain::ManglePrerouting => (TableName::Mangle, "PREROUTING"),
         BaseChain::MangleInput => (TableName::Mangle, "INPUT"),
         BaseChain::MangleForward => (TableName::Mangle, "FORWARD"),
@@ -183,6 +185,8 @@ fn decision(decision: &Decision, family: Family) -> String {
         Decision::Accept => "accept".to_owned(),
         Decision::Drop => "drop".to_owned(),
         Decision::Reject(with) => reject_name(*with, family).to_owned(),
+        Decision::Unknown(text) => format!("does {text}"),
+        Decision::LeaveToDocker => "goes on".to_owned(),
         Decision::Translate(translation) => match &**translation {
             Translation::Exempt => "untouched".to_owned(),
             Translation::Masquerade => "masquerade".to_owned(),
@@ -203,6 +207,8 @@ fn outcome(outcome: &Outcome, base: BaseChain) -> String {
         }
         Outcome::Accept | Outcome::Policy(ChainPolicy::Accept) => "accept".to_owned(),
         Outcome::Drop | Outcome::Policy(ChainPolicy::Drop) => "drop".to_owned(),
+        Outcome::Returned => "goes on".to_owned(),
+        Outcome::Unknown(text) => format!("does {text}"),
         Outcome::Reject(with) => with.name().to_owned(),
         Outcome::Masquerade => "masquerade".to_owned(),
         Outcome::Snat(low, high) => format!("source {low}-{high}"),

@@ -20,7 +20,7 @@ fn wrong_usage_is_status_2_with_a_way_out() {
         (&["check"], "<PATH>"),
         (&["check", "--formt", "json", "x"], "--format"),
         (&["build"], "<FILE>"),
-        (&["build", "x", "--emit", "v5"], "v4, v6, ipsets, nft, plan, json"),
+        (&["build", "x", "--emit", "v5"], "v4, v6, ipsets, load, nft, plan, json"),
         (&["check", "--deny", "host-bit", "x"], "did you mean `host-bits`?"),
         (&["check", "--allow", "syntax-error", "x"], "`syntax-error` cannot be lowered"),
         (&["check", "--allow", "host-bits", "--deny", "host-bits", "x"], "given two levels"),

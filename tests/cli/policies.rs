@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use palisade::diagnostic::catalogue;
 use serde_json::Value;
@@ -112,7 +113,7 @@ fn standard_output_gets_one_text_and_the_rest_a_note() {
     assert!(run.err.contains("note[ipv6-not-written]"), "{}", run.err);
     let again = palisade(["build", "-", "-o", "-"]).stdin(WEB.as_bytes()).run();
     assert_eq!(again.out.replace("<stdin>", "web.fw"), run.out);
-    for emit in ["v6", "ipsets", "plan", "json"] {
+    for emit in ["v6", "ipsets", "load", "plan", "json"] {
         let run = palisade(["build", "web.fw", "--emit", emit]).within(&scene).run();
         assert_eq!((run.status, run.err.as_str()), (0, ""), "{emit}");
         assert!(run.out.ends_with('\n'), "{emit}");
@@ -124,17 +125,17 @@ fn standard_output_gets_one_text_and_the_rest_a_note() {
 }
 
 #[test]
-fn a_folder_gets_three_files_with_one_digest() {
+fn a_folder_gets_four_files_with_one_digest() {
     let scene = Scene::new(&[("site/web.fw", WEB)]);
     let run = palisade(["build", "site/web.fw", "-o", "out/new/"]).within(&scene).run();
     assert_eq!((run.status, run.out.as_str(), run.err.as_str()), (0, "", ""));
-    let names = ["out/new/ipsets", "out/new/rules.v4", "out/new/rules.v6"];
+    let names = ["out/new/ipsets", "out/new/load", "out/new/rules.v4", "out/new/rules.v6"];
     assert_eq!(
         scene.files()[..],
         [&["out", "out/new"], &names[..], &["site", "site/web.fw"]].concat()
     );
     let digests: BTreeSet<String> =
-        names.iter().map(|name| scene.read(name).lines().nth(1).unwrap().to_owned()).collect();
+        names.iter().map(|name| digest(&scene.read(name)).to_owned()).collect();
     assert_eq!(digests.len(), 1, "{digests:?}");
     assert!(scene.read("out/new/ipsets").lines().all(|line| line.starts_with('#')));
 
@@ -147,6 +148,28 @@ fn a_folder_gets_three_files_with_one_digest() {
         palisade(["build".into(), path.into_os_string(), "-o".into(), folder.into_os_string()]);
     assert_eq!(run.run().status, 0);
     assert_eq!(names.map(|name| scene.read(name)), before);
+}
+
+fn digest(text: &str) -> &str {
+    text.lines().find(|line| line.starts_with("# policy sha256:")).expect("a line with the digest")
+}
+
+#[test]
+fn the_script_can_be_run_by_whoever_may_read_it() {
+    let scene = Scene::new(&[("web.fw", WEB), ("out/load", "old")]);
+    let mode = |name: &str| fs::metadata(scene.path(name)).unwrap().permissions().mode() & 0o777;
+    fs::set_permissions(scene.path("out/load"), Permissions::from_mode(0o640)).unwrap();
+    for output in ["new/", "out/"] {
+        let run = palisade(["build", "web.fw", "-o", output]).within(&scene).run();
+        assert_eq!(run.status, 0, "{}", run.err);
+    }
+    let run = palisade(["build", "web.fw", "--emit", "load", "-o", "one"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert_eq!(mode("new/load") & !0o055, 0o700, "less what the umask takes");
+    assert_eq!(mode("new/load") & !0o055, mode("one") & !0o055);
+    assert_eq!(mode("new/rules.v4") & 0o111, 0);
+    assert_eq!(mode("out/load"), 0o750, "others may still not read it");
+    assert_eq!(scene.read("new/load"), scene.read("one"));
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What the compiler's own program makes of a policy.
 
 use std::fs;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::load::Rules;
 
@@ -15,6 +18,21 @@ pub struct Compiled {
 
 /// Compiles a file; `None` when the policy is refused.
 pub fn compile(policy: &Path) -> Option<Compiled> {
+    let folder = outputs(policy)?;
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("was written");
+    let rules = Rules { sets: read("ipsets"), v4: read("rules.v4"), v6: read("rules.v6") };
+    Some(Compiled { rules, nft: native(policy) })
+}
+
+/// All outputs of a policy that is given as text, in a folder that is gone after the test; `None`
+/// when the policy is refused.
+pub fn folder(policy: &str) -> Option<TempDir> {
+    let mut file = NamedTempFile::new().expect("a temporary file can be made");
+    file.write_all(policy.as_bytes()).expect("and written");
+    outputs(file.path())
+}
+
+fn outputs(policy: &Path) -> Option<TempDir> {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let output = build(policy, &["--output", &folder.path().to_string_lossy()]);
     match output.status.code() {
@@ -26,15 +44,21 @@ pub fn compile(policy: &Path) -> Option<Compiled> {
         }
         _ => panic!("{}: {output:?}", policy.display()),
     }
-    let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("was written");
-    let rules = Rules { sets: read("ipsets"), v4: read("rules.v4"), v6: read("rules.v6") };
-    Some(Compiled { rules, nft: native(policy) })
+    Some(folder)
+}
+
+fn path_of_example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(format!("{name}.fw"))
 }
 
 /// The rules of `examples/NAME.fw`.
 pub fn example(name: &str) -> Rules {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(format!("{name}.fw"));
-    compile(&path).unwrap_or_else(|| panic!("{} is refused", path.display())).rules
+    compile(&path_of_example(name)).unwrap_or_else(|| panic!("{name} is refused")).rules
+}
+
+/// All outputs of `examples/NAME.fw`, in a folder that is gone after the test.
+pub fn folder_of_example(name: &str) -> TempDir {
+    outputs(&path_of_example(name)).unwrap_or_else(|| panic!("{name} is refused"))
 }
 
 /// A policy that a test writes.

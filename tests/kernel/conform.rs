@@ -2,7 +2,8 @@
 //!
 //! `PALISADE_SEEDS=1000 cargo test --test kernel conform` tries more policies than the default.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use palisade::diagnostic::has_errors;
@@ -45,6 +46,14 @@ const CHAINS: [BaseChain; 7] = [
 enum Loader {
     Iptables(Variant),
     Native,
+}
+
+/// What is in dynamic sets before the first packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sets {
+    Empty,
+    /// Whoever some probe wants to be in them.
+    Filled,
 }
 
 /// A policy, by its meaning and by its rules.
@@ -154,14 +163,22 @@ fn faults(
     loader: Loader,
     policies: &[(u64, Policy)],
     probes: usize,
+    sets: Sets,
     tally: &mut Tally,
 ) -> Vec<(u64, String)> {
     let ground = Ground::new();
     let mut sent = Vec::new();
+    let mut members: BTreeMap<u64, Members> = BTreeMap::new();
     for (seed, policy) in policies {
         if policy.load(&ground, loader) {
             tally.policies += 1;
-            for packet in policy.packets(*seed, probes) {
+            let packets = policy.packets(*seed, probes);
+            let known = members.entry(*seed).or_insert_with(|| Members::of(&policy.sets));
+            if sets == Sets::Filled {
+                let wanted = packets.iter().flat_map(|packet| known.wish(packet));
+                fill(&ground.router, loader, &wanted.collect::<Vec<_>>());
+            }
+            for packet in packets {
                 let cookie = u16::try_from(sent.len() + 1).expect("few enough for their cookies");
                 ground.send(&packet, cookie);
                 sent.push((*seed, policy, packet, cookie));
@@ -170,9 +187,8 @@ fn faults(
     }
     let seen = ground.seen();
     let mut faults = Vec::new();
-    let mut members: BTreeMap<u64, Members> = BTreeMap::new();
     for (seed, policy, packet, cookie) in sent {
-        let members = members.entry(seed).or_insert_with(|| Members::of(&policy.sets));
+        let members = members.entry(seed).or_default();
         let sighting = seen.get(&(packet.family(), cookie)).cloned().unwrap_or_default();
         match judge(&policy.meaning, members, &packet, &sighting) {
             Ok(end) => {
@@ -188,6 +204,24 @@ fn faults(
         }
     }
     faults
+}
+
+/// Adds addresses to dynamic sets by hand.
+fn fill(router: &Namespace, loader: Loader, entries: &[(String, IpAddr)]) {
+    let lines = entries.iter().map(|(set, address)| match loader {
+        Loader::Iptables(_) => format!("add {set} {address}\n"),
+        Loader::Native => {
+            let family = if address.is_ipv6() { "ip6" } else { "ip" };
+            let set = set.replace(['-', '.'], "_");
+            format!("add element {family} palisade {set} {{ {address} }}\n")
+        }
+    });
+    let lines: String = lines.collect();
+    let result = match loader {
+        Loader::Iptables(_) => restore_sets(router, &lines),
+        Loader::Native => nft(router, &lines),
+    };
+    result.unwrap_or_else(|error| panic!("{error}\n{lines}"));
 }
 
 const SYN: u8 = 0x02;
@@ -232,11 +266,10 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
         return None;
     }
     let (user, group) = (None, None);
-    let (dscp, opaque) = (class(packet.outgoing.as_deref()) >> 2, BTreeSet::new());
+    let dscp = class(packet.outgoing.as_deref()) >> 2;
     let state = CtState::New;
     let (mark, connection_mark, mac) = (0, 0, Some(MAC));
-    let mut packet =
-        Packet { state, mac, mark, connection_mark, dscp, opaque, user, group, ..packet };
+    let mut packet = Packet { state, mac, mark, connection_mark, dscp, user, group, ..packet };
     let bytes = craft::bytes(&packet, Marks { cookie: 0, class: 0 });
     packet.length = u16::try_from(bytes.len()).expect("a packet fits a wire");
     Some(packet)
@@ -264,7 +297,7 @@ fn generated_conform(loader: Loader) {
     // No ground sees more packets than there are cookies.
     let most = usize::from(u16::MAX) / (PROBES * CHAINS.len() * Family::BOTH.len());
     for policies in GENERATED.chunks(most) {
-        let faults = faults(loader, policies, PROBES, &mut tally);
+        let faults = faults(loader, policies, PROBES, Sets::Filled, &mut tally);
         if let Some((_, first)) = faults.first() {
             panic!("{} packets differ; the first: {first}", faults.len());
         }
@@ -337,7 +370,7 @@ fn nearly_the_same_is_noticed() {
         policies.push((seed + 1, Policy { rules, native, ..policy(text) }));
     }
     for loader in [Loader::Iptables(Variant::Nft), Loader::Native] {
-        let faults = faults(loader, &policies, 100, &mut Tally::default());
+        let faults = faults(loader, &policies, 100, Sets::Empty, &mut Tally::default());
         for (seed, policy) in &policies {
             let noticed = faults.iter().find(|(at, _)| at == seed);
             assert_eq!(noticed.is_some(), seed % 2 == 1, "{noticed:?} {}", policy.text);

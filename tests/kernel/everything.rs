@@ -499,7 +499,12 @@ pub fn everything(family: Family, log_prefixes: &[&str]) -> Ruleset {
         filled(&places, "filled", 24),
         filled(&places, "whole", family.bits()),
     ];
-    Ruleset { family, tables: vec![filter, nat(&places), mangle(), raw(family)], sets }
+    Ruleset {
+        family,
+        tables: vec![filter, nat(&places), mangle(), raw(family)],
+        sets,
+        preserve: false,
+    }
 }
 
 pub fn yes(kind: MatchKind) -> Match {

@@ -72,7 +72,9 @@ pub fn judge(
     let passes = match decision {
         Decision::Accept => true,
         Decision::Drop | Decision::Reject(_) => false,
-        Decision::Translate(_) => panic!("a filter translates"),
+        Decision::Translate(_) | Decision::Unknown(_) | Decision::LeaveToDocker => {
+            panic!("not a filter's to decide")
+        }
     };
     let Some(source) = sighting.passed.filter(|_| passes) else {
         let same = passes == sighting.passed.is_some();
@@ -112,8 +114,8 @@ fn change(meaning: &Meaning, chain: BaseChain, packet: &mut Packet) {
     *packet = meaning.trace(chain, packet, &mut |_| true).packet;
 }
 
-/// What a chain decides; `None` when that depends on a limit. What it adds to sets is in `members`
-/// then.
+/// What a chain decides; `None` when that depends on a limit or is not known. What it adds to sets is
+/// in `members` then.
 fn traced(
     meaning: &Meaning,
     members: &mut Members,
@@ -125,7 +127,8 @@ fn traced(
         limited |= matches!(question, Question::Limit(_));
         true
     });
-    if limited {
+    // Of what raw rules decide only the words are known.
+    if limited || matches!(found.decision, Decision::Unknown(_)) {
         members.doubt(packet.source);
         return None;
     }

@@ -59,6 +59,17 @@ pub fn restore(
     namespace.output(&program, &["--wait"], rules).map(drop)
 }
 
+/// Adds rules to those that are there, with the counters that they carry.
+pub fn add_with_counters(
+    namespace: &Namespace,
+    variant: Variant,
+    family: Family,
+    rules: &str,
+) -> Result<(), String> {
+    let program = program(variant, family, "restore");
+    namespace.output(&program, &["--wait", "--noflush", "--counters"], rules).map(drop)
+}
+
 /// What the kernel has now, as the tool prints it.
 pub fn save(namespace: &Namespace, variant: Variant, family: Family) -> String {
     saved(namespace, variant, family, &[])

@@ -8,7 +8,7 @@
 //! when it panics or is killed. The machine's own rules are never touched.
 //!
 //! Run them with `scripts/test` or `sudo cargo test --test kernel`. They need root, both variants
-//! of iptables, nft, ipset and iproute2. Where one is missing each test prints a line that
+//! of iptables, nft, ipset, iproute2 and shellcheck. Where one is missing each test prints a line that
 //! begins with `SKIPPED:` and passes; with `PALISADE_KERNEL=required` in the environment it fails.
 //!
 //! To read, from the ground up: `netns` is one namespace, `load` puts rules into it and
@@ -20,8 +20,10 @@
 //! takes its rules as an argument, so that the same traffic judges whatever wrote the rules.
 //! `ftp` is a session whose second connection only a helper lets pass, `helpers` the policies that
 //! name one; `untracked` are those that keep packets from conntrack.
-//! `sets` loads and fills sets.
-//! `windows` sends packets at the right and at the wrong time. `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
+//! `windows` sends packets at the right and at the wrong time. `sets` loads and fills sets.
+//! `script` runs the script that is written beside the rules, among the rules of `others`, and
+//! `docker` asks a container behind them.
+//! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares, `members` knows
 //! what is in sets by then. `walk`
@@ -48,8 +50,11 @@ mod hand;
 mod marks;
 mod policies;
 
+mod docker;
 mod ftp;
 mod helpers;
+mod others;
+mod script;
 mod untracked;
 
 mod everything;

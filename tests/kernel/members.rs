@@ -9,6 +9,8 @@ use palisade::packet::Packet;
 use palisade::packet::opaque::{SetSide, member};
 use palisade::resolve::policy::{Set, SetContent};
 
+use crate::generate::ALWAYS;
+
 /// The dynamic sets of one policy, by the kernel's names.
 #[derive(Default)]
 pub struct Members {
@@ -48,7 +50,8 @@ impl Members {
     }
 
     fn facts(&self, packet: &Packet) -> Option<BTreeSet<Arc<str>>> {
-        let mut facts = BTreeSet::new();
+        // Beside sets there is one condition, of raw rules, that holds of every packet.
+        let mut facts = BTreeSet::from([ALWAYS.into()]);
         for (name, family, length) in self.shapes() {
             let ends =
                 [(SetSide::Source, packet.source), (SetSide::Destination, packet.destination)];
@@ -64,9 +67,30 @@ impl Members {
         Some(facts)
     }
 
+    /// Puts into the sets who a probe wants to be in them; what is new is returned, by the names of the
+    /// sets.
+    pub fn wish(&mut self, packet: &Packet) -> Vec<(String, IpAddr)> {
+        let mut wanted = Vec::new();
+        for (name, family, length) in self.shapes() {
+            let ends =
+                [(SetSide::Source, packet.source), (SetSide::Destination, packet.destination)];
+            for (side, address) in ends.into_iter().filter(|_| family == packet.family()) {
+                if packet.opaque.contains(&member(side, name)) {
+                    wanted.push(entry(name, address, length));
+                }
+            }
+        }
+        wanted.retain(|(_, network)| !network.address().is_unspecified());
+        wanted.retain(|entry| self.inside.insert(entry.clone()));
+        wanted.into_iter().map(|(set, network)| (set, network.address())).collect()
+    }
+
     pub fn add(&mut self, set: &str, source: IpAddr) {
         let (_, length) = self.sets[set];
-        self.inside.insert(entry(set, source, length));
+        let entry = entry(set, source, length);
+        if !entry.1.address().is_unspecified() {
+            self.inside.insert(entry);
+        }
     }
 
     /// Any set may have taken up the source.

@@ -9,10 +9,11 @@ use nix::unistd::geteuid;
 
 /// Programs the tests start. `ipset` is among them because a rules file may name sets, and one
 /// that is not there makes the whole file fail.
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 12] = [
     "ip",
     "ipset",
     "nft",
+    "shellcheck",
     "iptables-legacy-restore",
     "iptables-legacy-save",
     "iptables-nft-restore",
@@ -34,8 +35,9 @@ pub fn met() -> bool {
     let Some(missing) = MISSING.get_or_init(missing) else {
         return true;
     };
-    let line =
-        format!("SKIPPED: needs root, iptables (legacy and nft), nft, ipset, iproute2: {missing}");
+    let line = format!(
+        "SKIPPED: needs root, iptables (legacy and nft), nft, ipset, iproute2, shellcheck: {missing}"
+    );
     assert!(env::var_os("PALISADE_KERNEL").is_none_or(|value| value != "required"), "{line}");
     // Not `eprintln!`: the test harness swallows that from a test that passes.
     writeln!(io::stderr(), "{line}").expect("stderr is open");

@@ -11,17 +11,26 @@ use crate::netns::Namespace;
 use crate::probe::Probe::{Echo, Tcp, Udp};
 use crate::serve::Service;
 use crate::world::{V4, V6, World};
-use crate::{compiled, need};
+use crate::{compiled, need, others, script};
 
-/// Shows the traffic of an example under the rules that each variant of the tools loads.
+/// Shows the traffic of an example whose outputs the script beside them loads, by each variant of the
+/// tools.
 fn holds(example: &str, traffic: impl Fn(&World)) {
+    holds_beside(|_, _| {}, example, traffic);
+}
+
+/// The same where something is there already.
+fn holds_beside(others: impl Fn(&Namespace, Variant), example: &str, traffic: impl Fn(&World)) {
     if !need::met() {
         return;
     }
-    let rules = compiled::example(example);
+    let folder = compiled::folder_of_example(example);
     for variant in Variant::ALL {
         println!("loaded by the {variant:?} tools:");
-        traffic(&World::with(&rules, variant));
+        let world = World::new();
+        others(&world.host, variant);
+        script::loaded(&world.host, variant, folder.path());
+        traffic(&world);
     }
 }
 
@@ -168,5 +177,81 @@ fn the_public_address_is_reached_from_inside_too() {
         world.client_turns_hostile();
         silent(&world.client, &[Tcp(V4.server, 8443), Tcp(V4.host, 8443), Udp(V4.host, 443)]);
         echoes(&world.pc, V4.client);
+    });
+}
+
+#[test]
+fn travellers_come_through_the_tunnel() {
+    holds("wireguard", |world| {
+        let traveller =
+            world.neighbour("wg0", pair(["10.8.0.1", "10.8.0.2"], ["fd00:8::1", "fd00:8::2"]));
+        world.client.ip(&format!("route add fd00:8::/64 via {}", V6.host));
+        let _tunnel = Service::udp(&world.host, 51820);
+        let _own = [22, 7].map(|port| Service::tcp(&world.host, port));
+        let _office = Service::tcp(&world.pc, 445);
+        let _outside = Service::tcp(&world.client, 80);
+        let _shared = Service::tcp(&traveller, 445);
+        for (at, gateway, own, outside) in [
+            (V4, "10.8.0.1", ip("10.8.0.2"), V4.host),
+            (V6, "fd00:8::1", ip("fd00:8::2"), ip("fd00:8::2")),
+        ] {
+            arrives(&world.client, Udp(at.host, 51820), at.client);
+            arrives(&traveller, Tcp(ip(gateway), 22), own);
+            arrives(&traveller, Tcp(at.pc, 445), own);
+            arrives(&traveller, Tcp(at.client, 80), outside);
+            silent(&traveller, &[Tcp(ip(gateway), 7)]);
+            silent(&world.pc, &[Tcp(own, 445)]);
+            silent(&world.client, &[Tcp(at.host, 22), Tcp(at.host, 7)]);
+        }
+        silent(&world.client, &[Tcp(ip("fd00:8::2"), 445), Tcp(V6.pc, 445)]);
+    });
+}
+
+#[test]
+fn the_node_serves_its_cluster_beside_kube_proxy() {
+    holds_beside(others::build, "kubernetes", |world| {
+        let pod = world
+            .neighbour("cni0", pair(["10.244.0.1", "10.244.0.2"], ["fd00:244::1", "fd00:244::2"]));
+        let cluster = [22, 6443, 10250];
+        let _cluster = cluster.map(|port| Service::tcp(&world.host, port));
+        let _node_port = [30999, 7].map(|port| Service::tcp(&world.host, port));
+        let _behind = Service::tcp(&world.pc, 7);
+        for (at, gateway, own) in
+            [(V4, "10.244.0.1", ip("10.244.0.2")), (V6, "fd00:244::1", ip("fd00:244::2"))]
+        {
+            for port in cluster {
+                arrives(&world.pc, Tcp(at.gateway, port), at.pc);
+            }
+            arrives(&world.client, Tcp(at.host, 30999), at.client);
+            arrives(&pod, Tcp(ip(gateway), 7), own);
+            arrives(&pod, Tcp(at.pc, 7), own);
+            silent(&world.client, &cluster.map(|port| Tcp(at.host, port)));
+            silent(&world.pc, &[Tcp(at.gateway, 7)]);
+        }
+    });
+}
+
+#[test]
+fn the_listed_are_dropped_and_scanners_list_themselves() {
+    holds_beside(others::build, "blocklist", |world| {
+        let _open = [22, 80].map(|port| Service::tcp(&world.host, port));
+        let _trap = [23, 7].map(|port| Service::tcp(&world.host, port));
+        for (at, listed, scanner, set) in [
+            (V4, "198.51.100.66", "198.51.100.77", "scanners-1h.v4"),
+            (V6, "2001:db8:bad::1", "2001:db8:77::1", "scanners-1h.v6"),
+        ] {
+            arrives(&world.client, Tcp(at.host, 80), at.client);
+            arrives(&world.client, Tcp(at.host, 22), at.client);
+            silent(&world.client, &[Tcp(at.host, 7)]);
+            world.client_speaks_as(ip(listed));
+            silent(&world.client, &[Tcp(at.host, 80), Tcp(at.host, 22)]);
+            world.client_speaks_as(ip(scanner));
+            arrives(&world.client, Tcp(at.host, 80), ip(scanner));
+            silent(&world.client, &[Tcp(at.host, 23)]);
+            silent(&world.client, &[Tcp(at.host, 80), Tcp(at.host, 22)]);
+            let members = world.host.output("ipset", &["list", set], "").expect("the set is there");
+            assert!(members.contains(&format!("\n{scanner} timeout ")), "{members}");
+            assert!(!members.contains(&format!("\n{listed} ")), "{members}");
+        }
     });
 }

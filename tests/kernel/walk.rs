@@ -146,7 +146,7 @@ fn agree(variant: Variant, untracked: bool) {
     let tables = vec![filter.clone()];
     let header = Header::default();
     let mut text = iptables(
-        &Ruleset { family: Family::V4, tables, sets: Vec::new() },
+        &Ruleset { family: Family::V4, tables, sets: Vec::new(), preserve: false },
         &header,
         &Sources::new(),
     );

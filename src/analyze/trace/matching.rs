@@ -79,6 +79,7 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
         MatchKind::Dscp(dscp) => packet.dscp == dscp.code(),
         MatchKind::Time(window) => packet.opaque.contains(&opaque::now_within(window)),
         MatchKind::Ipsec { outgoing } => packet.opaque.contains(&opaque::through_ipsec(*outgoing)),
+        MatchKind::Opaque(text) => packet.opaque.contains(text),
         MatchKind::Comment(_) => true,
         // Decided by the caller.
         MatchKind::Conntrack(_)

@@ -148,8 +148,16 @@ fn rings_and_missing_chains_end_the_walk() {
     }
     let open = table(vec![("INPUT", vec![always(jump("nowhere"))])]);
     assert_eq!(ask(&open, &packet(22)).outcome, Outcome::Broken(Fault::NoChain("nowhere".into())));
-    let own = trace(&ring(jump("b"), jump("c")), "a", &packet(22), &mut |_| true);
-    assert_eq!(own.outcome, Outcome::Broken(Fault::NotBuiltIn("a".into())));
+}
+
+#[test]
+fn a_chain_that_others_jump_to_gives_packets_back() {
+    let table = table(vec![
+        ("a", vec![always(goto("b"))]),
+        ("b", vec![on(22, Target::Drop), always(Target::Return), always(Target::Accept)]),
+    ]);
+    let outcome = |port| trace(&table, "a", &packet(port), &mut |_| true).outcome;
+    assert_eq!((outcome(22), outcome(80)), (Outcome::Drop, Outcome::Returned));
 }
 
 #[test]

@@ -5,9 +5,12 @@ use std::os::unix::fs::symlink;
 use super::*;
 
 fn write(files: &[(&Path, &str)]) -> Result<(), Failure> {
-    let texts: Vec<(PathBuf, String)> =
-        files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-    write_all(&texts, &[])
+    let files: Vec<Output> = files.iter().map(|(path, text)| output(path, text)).collect();
+    write_all(&files, &[])
+}
+
+fn output(path: &Path, text: &str) -> Output {
+    Output { path: path.to_owned(), text: text.to_owned(), executable: false }
 }
 
 fn mode(path: &Path) -> u32 {
@@ -97,7 +100,7 @@ fn the_policy_itself_is_never_an_output() {
     fs::write(&policy, "allow ssh").unwrap();
     let link = folder.path().join("link");
     symlink(&policy, &link).unwrap();
-    let failure = write_all(&[(link, String::new())], &[&policy]).unwrap_err();
+    let failure = write_all(&[output(&link, "")], &[&policy]).unwrap_err();
     assert!(failure.message.ends_with("it is a file of the policy itself"));
     assert_eq!(fs::read_to_string(&policy).unwrap(), "allow ssh");
 }

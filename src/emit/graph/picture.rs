@@ -306,6 +306,7 @@ fn about(key: ChainKey) -> &'static str {
             BaseChain::FilterInput => "filter, to this machine",
             BaseChain::FilterForward => "filter, through this machine",
             BaseChain::FilterOutput => "filter, from this machine",
+            BaseChain::DockerUser => "filter, to what Docker publishes",
         },
         ChainKey::User(_) => "a chain of the policy",
     }
@@ -319,8 +320,9 @@ fn stage(key: ChainKey) -> usize {
             BaseChain::ManglePrerouting | BaseChain::MangleOutput => 1,
             BaseChain::NatPrerouting | BaseChain::NatOutput => 2,
             BaseChain::MangleInput | BaseChain::MangleForward => 3,
-            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => 4,
-            BaseChain::NatPostrouting => 5,
+            BaseChain::DockerUser => 4,
+            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => 5,
+            BaseChain::NatPostrouting => 6,
         },
         // Behind those that jump to it.
         ChainKey::User(_) => 0,

@@ -42,7 +42,7 @@ impl<'g> Words<'g> {
             let _ = write!(story, "\nwritten at {}", self.locate(origin.span));
         }
         let limited = if rule.is_limited { ", within its limit" } else { "" };
-        let _ = write!(story, "\n{}{limited}", deed(rule.does));
+        let _ = write!(story, "\n{}{limited}", deed(rule.place.does));
         match family(rule.families) {
             "" => {}
             family => {
@@ -52,7 +52,8 @@ impl<'g> Words<'g> {
         if is_hidden {
             story.push_str("\nnever gets a packet");
         }
-        let look = if is_hidden { Look::Hidden(rule.does) } else { Look::Rule(rule.does) };
+        let look =
+            if is_hidden { Look::Hidden(rule.place.does) } else { Look::Rule(rule.place.does) };
         let text = cut(&text, WIDEST);
         Row { line: self.line(rule), text, look, family: family(rule.families), story }
     }
@@ -224,6 +225,8 @@ fn deed(does: Does) -> &'static str {
         Does::Drop => "drops its packets",
         Does::Reject => "rejects its packets",
         Does::Translate => "translates its packets",
+        Does::Leave => "leaves its packets to Docker's own rules",
+        Does::Decide => "decides in words of iptables",
         Does::Change => "changes its packets; the next rule is asked",
         Does::Add => "adds to a set; the next rule is asked",
         Does::Log => "logs its packets; the next rule is asked",
@@ -240,6 +243,8 @@ fn deed_word(does: Does) -> &'static str {
         Does::Drop => "drop",
         Does::Reject => "reject",
         Does::Translate => "translate",
+        Does::Leave => "left to Docker",
+        Does::Decide => "decide",
         Does::Change => "change",
         Does::Add => "add",
         Does::Log => "log",

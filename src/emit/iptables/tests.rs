@@ -29,7 +29,12 @@ fn every_chain_is_declared_and_every_group_has_its_origin() {
     let own = Chain { name: "guard".into(), policy: None, rules: Vec::new() };
     let filter = Table { name: TableName::Filter, chains: vec![own, input] };
     let raw = Table { name: TableName::Raw, chains: Vec::new() };
-    let ruleset = Ruleset { family: Family::V4, tables: vec![filter, raw], sets: Vec::new() };
+    let ruleset = Ruleset {
+        family: Family::V4,
+        tables: vec![filter, raw],
+        sets: Vec::new(),
+        preserve: false,
+    };
     let notes = vec!["loaded by hand\n-A INPUT -j ACCEPT".to_owned()];
     let header = Header { version: "1.0".to_owned(), digest: "0f".to_owned(), notes };
     let expected = "\

@@ -92,6 +92,7 @@ impl Writer<'_> {
                 let carried = if *outgoing { "rt ipsec" } else { "meta ipsec" };
                 format!("{carried} {}", if found.negated { "missing" } else { "exists" })
             }
+            MatchKind::Opaque(text) => return Err(format!("`{text}` is in the words of iptables")),
             MatchKind::Comment(_) => return Err("a negated comment".to_owned()),
             MatchKind::Limit { rate, burst } => {
                 limit(counted(*rate, Counter::Limit), *burst, found.negated)

@@ -9,6 +9,7 @@ fn ruleset(family: Family, rules: Vec<Rule>) -> Ruleset {
         family,
         tables: vec![Table { name: TableName::Filter, chains: vec![chain] }],
         sets: Vec::new(),
+        preserve: false,
     }
 }
 
@@ -79,7 +80,7 @@ fn helpers_stand_behind_conntrack() {
         Chain { name: "own".into(), policy: None, rules: own },
     ];
     let tables = vec![Table { name: TableName::Raw, chains }];
-    let v4 = Ruleset { family: Family::V4, tables, sets: Vec::new() };
+    let v4 = Ruleset { family: Family::V4, tables, sets: Vec::new(), preserve: false };
     let v6 = ruleset(Family::V6, Vec::new());
     let text = nft(&v4, &v6, &Header::default(), &Sources::new()).expect("translated");
     let expected = "\

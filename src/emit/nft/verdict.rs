@@ -35,11 +35,21 @@ impl Writer<'_> {
                 format!("dnat to {}", endpoint_text(*address, *ports))
             }
             Target::Redirect(port) => format!("redirect to :{port}"),
+            Target::Opaque { text, .. } if text.is_empty() => String::new(),
+            Target::Opaque { text, .. } => {
+                return Err(format!("`{text}` is in the words of iptables"));
+            }
             Target::AddSource { set, timeout } => {
                 let source = self.looked_for(set, SetSide::Source)?;
                 let time = timeout.map(|seconds| format!(" timeout {seconds}s"));
                 let time = time.unwrap_or_default();
-                format!("update @{} {{ {source}{time} }}", self.names.set(&set.name))
+                let nobody = match set.family {
+                    Family::V4 => "0.0.0.0",
+                    Family::V6 => "::",
+                };
+                let set = self.names.set(&set.name);
+                // An ipset does not take it up, whom nft would.
+                format!("{source} != {nobody} update @{set} {{ {source}{time} }}")
             }
             Target::Netmap(prefix) => {
                 let prefix = prefix_text(*prefix);

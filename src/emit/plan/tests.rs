@@ -31,7 +31,7 @@ fn rulesets(sources: &mut Sources) -> [Ruleset; 2] {
         };
         let nat = Table { name: TableName::Nat, chains: Vec::new() };
         let filter = Table { name: TableName::Filter, chains: vec![input, guard] };
-        Ruleset { family, tables: vec![filter, nat], sets: Vec::new() }
+        Ruleset { family, tables: vec![filter, nat], sets: Vec::new(), preserve: false }
     };
     [
         of(Family::V4, Protocol::ICMP, RejectType::IcmpPortUnreachable),

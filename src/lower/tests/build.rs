@@ -34,6 +34,8 @@ pub(super) fn policy() -> Build {
     };
     let policy = Policy {
         promises: Vec::new(),
+        preserve: None,
+        docker: None,
         defaults: Defaults {
             input: default(Verdict::Drop),
             forward: default(Verdict::Drop),
@@ -78,7 +80,7 @@ impl Build {
         for rule in &mut rules {
             rule.origin = self.origin();
         }
-        self.policy.chains.push(Chain { name: name.into(), span, rules });
+        self.policy.chains.push(Chain { name: name.into(), span, rules, raws: Vec::new() });
         self
     }
 

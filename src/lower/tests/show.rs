@@ -57,6 +57,7 @@ fn kind(kind: &MatchKind) -> String {
         ports.iter().map(|(low, high)| range(low, high)).collect::<Vec<_>>().join(",")
     };
     match kind {
+        MatchKind::Opaque(text) => text.to_string(),
         MatchKind::Source(prefix) => format!("-s {prefix}"),
         MatchKind::Destination(prefix) => format!("-d {prefix}"),
         MatchKind::In(name) => format!("-i {name}"),
@@ -125,6 +126,7 @@ fn hash_key(key: HashKey) -> &'static str {
 
 fn target(target: &Target) -> String {
     match target {
+        Target::Opaque { text, .. } => text.to_string(),
         Target::Accept => "ACCEPT".to_owned(),
         Target::Drop => "DROP".to_owned(),
         Target::Return => "RETURN".to_owned(),

@@ -76,7 +76,9 @@ fn probes_are_packets_that_the_chain_can_see() {
                 }
                 BaseChain::NatOutput | BaseChain::RawOutput => ((false, true), false),
                 BaseChain::FilterOutput | BaseChain::MangleOutput => ((false, true), true),
-                BaseChain::FilterForward | BaseChain::MangleForward => ((true, true), true),
+                BaseChain::FilterForward | BaseChain::MangleForward | BaseChain::DockerUser => {
+                    ((true, true), true)
+                }
                 BaseChain::NatPostrouting => ((incoming, true), true),
             };
             assert_eq!((incoming, outgoing), expected, "{base:?}");

@@ -117,12 +117,6 @@ pub fn not_checked(at: Span, what: &str) -> Finding {
         .help("do not rely on it yet")
 }
 
-pub fn not_supported(at: Span, word: &str) -> Finding {
-    Finding::new(&lint::NOT_SUPPORTED_YET, at, format!("`{word}` is not compiled by this version"))
-        .label("nothing would come of it")
-        .help("take it out; nothing is written as long as it is there")
-}
-
 /// A helper on traffic that it does not read.
 pub fn wrong_helper(at: Span, helper: Helper, part: &str) -> Finding {
     let protocols: Vec<String> = helper.protocols().iter().map(ToString::to_string).collect();

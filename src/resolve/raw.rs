@@ -1,0 +1,155 @@
+//! `raw v4|v6 TABLE CHAIN "…"`: a rule in the words of iptables, checked for what we know of them.
+//!
+//! What the words ask of a packet stays a text, whose truth is a fact about the packet. What they do
+//! with it is read as far as it is known.
+
+mod options;
+mod target;
+mod words;
+
+use std::sync::Arc;
+
+use super::policy::{CallId, ChainId, Hook, KernelChain, Origin, Raw, RawTable};
+use super::{Resolver, messages};
+use crate::net::Family;
+use crate::source::Span;
+use crate::syntax::tree::{Name, Text};
+use crate::syntax::unquote;
+pub use words::Fault;
+use words::{Words, split};
+
+/// Longest line that `iptables-restore` reads, and most words in it (iptables 1.8.9).
+const MAX_LINE: usize = 10_239;
+const MAX_WORDS: usize = 251;
+
+/// Where a rule is to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    Kernel(KernelChain),
+    /// Of the filter table.
+    User(ChainId),
+}
+
+/// Where a raw rule is, and how it is called there.
+struct Place<'a> {
+    family: Family,
+    table: RawTable,
+    chain: Chain,
+    /// The chain's name.
+    name: &'a str,
+}
+
+impl Resolver<'_> {
+    pub(super) fn raw(
+        &mut self,
+        [family, table, chain]: [Name; 3],
+        text: Text,
+        span: Span,
+        env: Option<CallId>,
+    ) {
+        let family = self.raw_family(family);
+        let Some(table) = self.raw_table(table) else { return };
+        let (Some(family), Some(found)) = (family, self.raw_chain(table, chain)) else { return };
+        let place = Place { family, table, chain: found, name: self.text(chain.0) };
+        let Some(words) = self.raw_words(&place, text) else { return };
+        let Some(target) = self.raw_target(&place, &words) else { return };
+        if self.check_raw_options(&place, &words).is_none() {
+            return;
+        }
+        let matches: Arc<str> = words.matches().into();
+        let raw = |chain| Raw {
+            origin: Origin { span, call: env },
+            family,
+            table,
+            chain,
+            matches: matches.clone(),
+            target: target.clone(),
+        };
+        match found {
+            Chain::Kernel(chain) => self.items.push(super::policy::Item::Raw(raw(Some(chain)))),
+            Chain::User(id) => self.chain_raws.push((id, raw(None))),
+        }
+    }
+
+    fn raw_family(&mut self, name: Name) -> Option<Family> {
+        match self.text(name.0) {
+            "v4" | "ipv4" => Some(Family::V4),
+            "v6" | "ipv6" => Some(Family::V6),
+            word => {
+                self.report(messages::unknown_word(name.0, word, "family", &["v4", "v6"]));
+                None
+            }
+        }
+    }
+
+    fn raw_table(&mut self, name: Name) -> Option<RawTable> {
+        let word = self.text(name.0);
+        let found = RawTable::ALL.into_iter().find(|table| table.name() == word);
+        if found.is_none() {
+            let known = RawTable::ALL.map(RawTable::name);
+            self.report(messages::unknown_word(name.0, word, "table", &known));
+        }
+        found
+    }
+
+    /// A chain of the kernel that the table has, or one of the policy.
+    fn raw_chain(&mut self, table: RawTable, name: Name) -> Option<Chain> {
+        let word = self.text(name.0);
+        if let Some(chain) = table.chains().iter().find(|chain| chain.name() == word) {
+            return Some(Chain::Kernel(*chain));
+        }
+        if KernelChain::ALL.iter().any(|chain| chain.name() == word) {
+            let known: Vec<&str> = table.chains().iter().map(|chain| chain.name()).collect();
+            self.report(messages::no_chain_of_table(name.0, word, table.name(), &known));
+            return None;
+        }
+        let found = self.chain_named(word);
+        if found.is_none() {
+            self.report(messages::unknown_chain(name.0, word, &self.names));
+        } else if table != RawTable::Filter {
+            self.report(messages::chain_of_filter(name.0, word, table.name()));
+            return None;
+        }
+        found.map(Chain::User)
+    }
+
+    /// A chain of the policy; to name it here is not to use it.
+    fn chain_named(&self, word: &str) -> Option<ChainId> {
+        let chains = &self.names.chains.entries;
+        let index = chains.iter().position(|entry| self.text(entry.span) == word)?;
+        u32::try_from(index).ok().map(ChainId)
+    }
+
+    /// The words as the tools read them, when they can be read.
+    fn raw_words(&mut self, place: &Place, text: Text) -> Option<Words> {
+        let said = unquote(self.text(text.0));
+        let line = "-A  ".len() + place.name.len() + said.len();
+        // Where nothing is escaped, words have places of their own.
+        let start = self.text(text.0).strip_prefix('"');
+        let start = start.filter(|rest| rest.starts_with(&*said)).map(|_| text.0.start() + 1);
+        let at = start.map(|start| (text.0.file(), start));
+        let words = match split(&said, text.0, at) {
+            Ok(words) => words,
+            Err(fault) => {
+                self.report(messages::unreadable_raw(text.0, fault));
+                return None;
+            }
+        };
+        if line > MAX_LINE || words.list.len() + 2 > MAX_WORDS {
+            self.report(messages::raw_too_long(text.0, MAX_LINE, MAX_WORDS - 2));
+            return None;
+        }
+        Some(words)
+    }
+}
+
+/// The chain of the filter that a raw rule stands in, when it is one that packets meet by themselves.
+pub(super) fn filter_hook(raw: &Raw) -> Option<Hook> {
+    match (raw.table, raw.chain?) {
+        (RawTable::Filter, KernelChain::Input) => Some(Hook::Input),
+        (RawTable::Filter, KernelChain::Forward) => Some(Hook::Forward),
+        (RawTable::Filter, KernelChain::Output) => Some(Hook::Output),
+        (RawTable::Filter, KernelChain::Prerouting | KernelChain::Postrouting)
+        | (RawTable::Nat | RawTable::Mangle | RawTable::Raw, _) => None,
+    }
+}

@@ -1,0 +1,248 @@
+//! The options of a raw rule that we know: which mean something else than a rule, which the kernel
+//! takes only in some chains, which values the tools would cut or misread.
+
+use std::net::IpAddr;
+
+use super::super::policy::KernelChain::{Forward, Input, Output, Postrouting, Prerouting};
+use super::super::policy::{KernelChain, RawTable};
+use super::super::{Resolver, messages};
+use super::words::{Word, Words};
+use super::{Chain, Place};
+use crate::net::{Family, Interface};
+use crate::ruleset::{MAX_COMMENT, MAX_LOG_PREFIX};
+
+/// Options of one letter that are about a rule: `-n`, `-v` and the commands are not.
+const RULE_LETTERS: [char; 10] = ['p', 's', 'd', 'i', 'o', 'm', 'j', 'g', 'f', 'c'];
+
+/// Long options that are not about a rule: commands, the table, the tool itself. `--help` would end
+/// the tool with success, and nothing would be loaded.
+const NOT_OF_A_RULE: [&str; 24] = [
+    "append",
+    "check",
+    "delete",
+    "delete-chain",
+    "exact",
+    "flush",
+    "help",
+    "insert",
+    "ipv4",
+    "ipv6",
+    "line-numbers",
+    "list",
+    "list-rules",
+    "modprobe",
+    "new-chain",
+    "numeric",
+    "policy",
+    "rename-chain",
+    "replace",
+    "table",
+    "verbose",
+    "version",
+    "wait",
+    "zero",
+];
+
+/// Longest NFLOG prefix that the legacy tools keep.
+const MAX_NFLOG_PREFIX: usize = 63;
+
+/// Options that look at ports.
+const PORTS: [&str; 7] = [
+    "--dport",
+    "--sport",
+    "--destination-port",
+    "--source-port",
+    "--dports",
+    "--sports",
+    "--ports",
+];
+
+/// The protocols that have ports, by the words and numbers of `-p`.
+const WITH_PORTS: [&str; 10] =
+    ["tcp", "6", "udp", "17", "sctp", "132", "dccp", "33", "udplite", "136"];
+
+/// Modules that the kernel takes in some of its chains only.
+const IN_SOME_CHAINS: [(&str, &[KernelChain]); 3] = [
+    ("owner", &[Output, Postrouting]),
+    ("mac", &[Prerouting, Input, Forward]),
+    ("rpfilter", &[Prerouting]),
+];
+
+impl Words {
+    /// Whether the rule asks for one of these protocols, by name or number.
+    pub fn has_protocol(&self, names: &[&str]) -> bool {
+        let is_asked = |(at, word): (usize, &Word)| {
+            let negated = at > 0 && self.list[at - 1].text == "!";
+            let value = self.list.get(at + 1).map(|value| value.text.to_ascii_lowercase());
+            let is_option = ["-p", "--protocol", "--proto"].contains(&word.text.as_str());
+            is_option && !negated && value.is_some_and(|value| names.contains(&value.as_str()))
+        };
+        self.list.iter().enumerate().any(is_asked)
+    }
+}
+
+impl Resolver<'_> {
+    pub(super) fn check_raw_options(&mut self, place: &Place, words: &Words) -> Option<()> {
+        for (at, word) in words.list.iter().enumerate() {
+            if word.quoted || !word.text.starts_with('-') {
+                continue;
+            }
+            self.check_of_a_rule(word)?;
+            let value = words.list.get(at + 1);
+            match word.text.as_str() {
+                "-s" | "--source" | "--src" | "-d" | "--destination" | "--dst" => {
+                    self.check_raw_addresses(place, word, value)?;
+                }
+                "-i" | "--in-interface" => {
+                    self.check_raw_interface(place, word, value, &[Output, Postrouting])?;
+                }
+                "-o" | "--out-interface" => {
+                    self.check_raw_interface(place, word, value, &[Prerouting, Input])?;
+                }
+                "-p" | "--protocol" | "--proto" => self.check_raw_protocol(place, word, value)?,
+                "-m" | "--match" => self.check_raw_module(place, word, value)?,
+                "-f" | "--fragment" if place.family == Family::V6 => {
+                    self.report(messages::raw_of_other_family(word.span, "-f", Family::V4));
+                    return None;
+                }
+                "--comment" => self.check_raw_length(word, value, MAX_COMMENT)?,
+                "--log-prefix" => self.check_raw_length(word, value, MAX_LOG_PREFIX)?,
+                "--nflog-prefix" => self.check_raw_length(word, value, MAX_NFLOG_PREFIX)?,
+                option if PORTS.contains(&option) && !words.has_protocol(&WITH_PORTS) => {
+                    self.report(messages::raw_needs(word.span, option, "-p tcp"));
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    /// Whether the option is about a rule at all.
+    fn check_of_a_rule(&mut self, word: &Word) -> Option<()> {
+        let foreign = match word.text.strip_prefix("--") {
+            Some(long) => NOT_OF_A_RULE.contains(&long.split('=').next().unwrap_or_default()),
+            None => {
+                let letter = word.text[1..].chars().next();
+                // A number below zero is a value, but for the families.
+                let number = letter.is_some_and(|c| c.is_ascii_digit());
+                let family = ["-4", "-6"].contains(&word.text.as_str());
+                family || (!number && letter.is_some_and(|c| !RULE_LETTERS.contains(&c)))
+            }
+        };
+        // `-ptcp` is read by the tools as `-p tcp`, and would not be looked at here.
+        let glued = !word.text.starts_with("--") && word.text.chars().count() > 2;
+        if foreign {
+            self.report(messages::not_of_a_raw_rule(word.span, &word.text));
+        } else if glued && !word.text[1..].starts_with(|c: char| c.is_ascii_digit()) {
+            self.report(messages::glued_raw_option(word.span, &word.text));
+        } else {
+            return Some(());
+        }
+        None
+    }
+
+    fn raw_value<'w>(&mut self, option: &Word, value: Option<&'w Word>) -> Option<&'w Word> {
+        if value.is_none() {
+            self.report(messages::raw_without_value(option.span, &option.text));
+        }
+        value
+    }
+
+    /// Addresses by commas, each with its mask; a name would be looked up by whoever loads the rules.
+    fn check_raw_addresses(
+        &mut self,
+        place: &Place,
+        option: &Word,
+        value: Option<&Word>,
+    ) -> Option<()> {
+        let value = self.raw_value(option, value)?;
+        for part in value.text.split(',') {
+            let address = part.split('/').next().unwrap_or_default();
+            let finding = match address.parse::<IpAddr>() {
+                Ok(address) if Family::of(address) == place.family => continue,
+                Ok(address) => messages::raw_of_other_family(value.span, part, Family::of(address)),
+                Err(_) => messages::raw_host_name(value.span, part),
+            };
+            self.report(finding);
+            return None;
+        }
+        Some(())
+    }
+
+    /// The kernel takes no incoming interface where packets leave, and no outgoing one where they
+    /// come in; in chains of the policy it takes both.
+    fn check_raw_interface(
+        &mut self,
+        place: &Place,
+        option: &Word,
+        value: Option<&Word>,
+        without: &[KernelChain],
+    ) -> Option<()> {
+        let value = self.raw_value(option, value)?;
+        if let Err(error) = Interface::new(&value.text) {
+            self.report(messages::bad_interface(value.span, &value.text, &error));
+            return None;
+        }
+        match place.chain {
+            Chain::Kernel(chain) if without.contains(&chain) => {
+                self.report(messages::raw_not_in_chain(option.span, &option.text, chain.name()));
+                None
+            }
+            Chain::Kernel(_) | Chain::User(_) => Some(()),
+        }
+    }
+
+    fn check_raw_protocol(
+        &mut self,
+        place: &Place,
+        option: &Word,
+        value: Option<&Word>,
+    ) -> Option<()> {
+        let value = self.raw_value(option, value)?;
+        let family = match value.text.to_ascii_lowercase().as_str() {
+            "icmp" => Family::V4,
+            "icmpv6" | "ipv6-icmp" => Family::V6,
+            _ => return Some(()),
+        };
+        if family != place.family {
+            self.report(messages::raw_of_other_family(value.span, &value.text, family));
+            return None;
+        }
+        Some(())
+    }
+
+    fn check_raw_module(
+        &mut self,
+        place: &Place,
+        option: &Word,
+        value: Option<&Word>,
+    ) -> Option<()> {
+        let value = self.raw_value(option, value)?;
+        let Chain::Kernel(chain) = place.chain else { return Some(()) };
+        let limited = IN_SOME_CHAINS.iter().find(|(module, _)| *module == value.text);
+        let Some((module, chains)) = limited else { return Some(()) };
+        let in_table = *module != "rpfilter"
+            || match place.table {
+                RawTable::Raw | RawTable::Mangle => true,
+                RawTable::Filter | RawTable::Nat => false,
+            };
+        if chains.contains(&chain) && in_table {
+            return Some(());
+        }
+        let what = format!("-m {module}");
+        self.report(messages::raw_not_in_chain(value.span, &what, chain.name()));
+        None
+    }
+
+    /// The kernel cuts longer texts without a word.
+    fn check_raw_length(&mut self, option: &Word, value: Option<&Word>, most: usize) -> Option<()> {
+        let value = self.raw_value(option, value)?;
+        if value.text.len() > most {
+            let what = option.text.trim_start_matches('-').replace('-', " ");
+            self.report(messages::text_too_long(value.span, &what, value.text.len(), most));
+            return None;
+        }
+        Some(())
+    }
+}
