@@ -306,8 +306,8 @@ impl Gathered {
             };
             Some(Relation { kind, ..*pair })
         };
-        // What a block does twice is one rule.
-        let pairs = self.pairs.iter().filter(|pair| pair.from != pair.to);
+        // In which order a block does what it does is not the policy's to say.
+        let pairs = self.pairs.iter().filter(|pair| pair.from.reason != pair.to.reason);
         pairs.filter_map(judged).collect()
     }
 }
