@@ -25,8 +25,8 @@ pub struct End {
     /// The same without the nets of a zone: what counts for services that are bound to ports or
     /// addresses of their own.
     pub loose: Place,
-    /// Whether it is a zone with all that it has, not a part of one.
-    pub whole_zone: bool,
+    /// The families in which it has nothing because the zone that it is, or is in, has no nets there.
+    pub lacks: Families,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,8 @@ impl Zone {
         if self.interfaces.is_some() && !addresses.v6.is_empty() {
             addresses = addresses.union(&link_local());
         }
+        let lacks = |family| addresses.is_empty_in(family);
+        let lacks = Families { v4: lacks(Family::V4), v6: lacks(Family::V6) };
         let interfaces = self.interfaces.clone();
         let loose = if interfaces.is_some() { Addresses::full() } else { addresses.clone() };
         End {
@@ -64,7 +66,7 @@ impl Zone {
             kind: EndKind::Zone,
             place: Place { interfaces: interfaces.clone(), ..Place::of(addresses) },
             loose: Place { interfaces, ..Place::of(loose) },
-            whole_zone: true,
+            lacks,
         }
     }
 }
@@ -79,7 +81,7 @@ impl End {
     }
 
     fn at(span: Span, kind: EndKind, place: Place) -> Self {
-        End { span, kind, loose: place.clone(), place, whole_zone: false }
+        End { span, kind, loose: place.clone(), place, lacks: Families::NONE }
     }
 
     pub fn any(span: Span) -> Self {
@@ -109,7 +111,6 @@ impl End {
 
     /// Keeps only what is there too.
     fn keep(&mut self, kept: &Place) {
-        self.whole_zone = false;
         for place in [&mut self.place, &mut self.loose] {
             place.addresses = place.addresses.intersection(&kept.addresses);
             match Member::meet(&place.sets, &kept.sets) {
@@ -131,9 +132,13 @@ impl End {
         };
         let place = intersect_places(&self.place, &other.place)?;
         let loose = intersect_places(&self.loose, &other.loose)?;
-        let whole = |end: &End| end.whole_zone || end.kind == Any;
-        let whole_zone = kind == Zone && whole(self) && whole(other);
-        Some(End { span: other.span, kind, place, loose, whole_zone })
+        // What the other leaves out on purpose, the zone does not lack.
+        let lacks = |end: &End, other: &End, family| {
+            end.lacks.contains(family) && !other.place.addresses.is_empty_in(family)
+        };
+        let lacks = |family| lacks(self, other, family) || lacks(other, self, family);
+        let lacks = Families { v4: lacks(Family::V4), v6: lacks(Family::V6) };
+        Some(End { span: other.span, kind, place, loose, lacks })
     }
 
     /// The end behind these interfaces only.

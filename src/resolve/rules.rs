@@ -353,7 +353,8 @@ impl<'a> Resolver<'a> {
 /// those of the source, or else of the destination.
 fn lost_zones(route: &Route, family: Family) -> Vec<Span> {
     let lost = |ends: &[End]| -> Vec<Span> {
-        let empty = |end: &&End| end.whole_zone && end.place.addresses.is_empty_in(family);
+        let empty =
+            |end: &&End| end.lacks.contains(family) && end.place.addresses.is_empty_in(family);
         ends.iter().filter(empty).map(|end| end.span).collect()
     };
     let meant = |ends: &[End]| families_of(ends).contains(family) || !lost(ends).is_empty();

@@ -185,7 +185,7 @@ fn family_word(family: Family) -> &'static str {
 
 pub fn family_not_dropped(at: Span, family: Family, text: &str, rule: Span) -> Finding {
     let name = family_word(family);
-    let message = format!("this stops nothing in {name}: zone `{text}` has no {name} nets");
+    let message = format!("this stops nothing in {name}: the zone of `{text}` has no {name} nets");
     Finding::new(&lint::FAMILY_NOT_DROPPED, at, message)
         .label(format!("no {name} nets"))
         .related(rule, "the rule that loses a family")

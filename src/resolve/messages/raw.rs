@@ -49,6 +49,14 @@ pub fn raw_without_value(at: Span, option: &str) -> Finding {
         .help("say it, or take the option out")
 }
 
+pub fn stray_raw_word(at: Span, word: &str) -> Finding {
+    let message = format!("`{word}` belongs to no option");
+    Finding::new(&lint::BAD_RAW, at, message)
+        .label("an option must stand here")
+        .note("the tools would refuse the whole file")
+        .help("write `-j` before a target, `-m` before a match; put a value with blanks in quotes")
+}
+
 pub fn raw_after_target(at: Span, target: &str) -> Finding {
     Finding::new(&lint::BAD_RAW, at, format!("`{target}` takes nothing behind it"))
         .label("not here")

@@ -175,6 +175,7 @@ pub fn untracked_answers(at: Span, rules: &[&str]) -> Finding {
     Finding::new(&lint::UNTRACKED_ANSWERS, at, "the answers to these packets are not accepted")
         .label("and their answers are not tracked")
         .note("an untracked answer is not `established`, so the implicit rule does not let it pass")
+        .note("whoever sends from the answers' port is taken for an answer: name the servers, if you can")
         .help(format!("write {}", rules.join(" and ")))
 }
 

@@ -68,7 +68,43 @@ const IN_SOME_CHAINS: [(&str, &[KernelChain]); 3] = [
     ("rpfilter", &[Prerouting]),
 ];
 
+/// Options with exactly one value.
+const OF_ONE_VALUE: [&str; 16] = [
+    "-s",
+    "--source",
+    "--src",
+    "-d",
+    "--destination",
+    "--dst",
+    "-i",
+    "--in-interface",
+    "-o",
+    "--out-interface",
+    "-p",
+    "--protocol",
+    "--proto",
+    "-m",
+    "--match",
+    "--dport",
+];
+
 impl Words {
+    /// Whether a word that is no option stands where an option must: at the beginning, or behind an
+    /// option that has its value.
+    fn is_stray(&self, at: usize) -> bool {
+        let option = at.checked_sub(2).and_then(|option| self.list.get(option));
+        let is_option = |text: &str| text.starts_with('-') || text == "!";
+        !is_option(&self.list[at].text)
+            && match (at, option) {
+                (0, _) => true,
+                (_, None) => false,
+                (_, Some(option)) => {
+                    let has_value = !is_option(&self.list[at - 1].text);
+                    has_value && OF_ONE_VALUE.contains(&option.text.as_str())
+                }
+            }
+    }
+
     /// Whether the rule asks for one of these protocols, by name or number.
     pub fn has_protocol(&self, names: &[&str]) -> bool {
         let is_asked = |(at, word): (usize, &Word)| {
@@ -85,6 +121,10 @@ impl Resolver<'_> {
     pub(super) fn check_raw_options(&mut self, place: &Place, words: &Words) -> Option<()> {
         for (at, word) in words.list.iter().enumerate() {
             if word.quoted || !word.text.starts_with('-') {
+                if words.is_stray(at) {
+                    self.report(messages::stray_raw_word(word.span, &word.text));
+                    return None;
+                }
                 continue;
             }
             self.check_of_a_rule(word)?;
