@@ -12,10 +12,12 @@ use std::sync::Arc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 
-use crate::meaning::{BaseChain, Reason};
 use crate::net::Families;
 use crate::resolve::policy::ChainId;
 use crate::source::Span;
+
+// What the graph's places are made of.
+pub use crate::meaning::{BaseChain, Implied, Reason};
 
 pub use build::graph;
 pub use relations::{Relations, relations};
@@ -62,16 +64,17 @@ pub struct Rule {
     pub call: Option<Span>,
     /// The families in which it says something here.
     pub families: Families,
-    pub does: Does,
     /// Whether it takes only what its limits have room for.
     pub is_limited: bool,
 }
 
-/// Which rule: a statement, or an implicit rule, in a chain.
+/// Which rule: a statement, or an implicit rule, in a chain. A block that does several things there
+/// is several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     pub chain: ChainKey,
     pub reason: Reason,
+    pub does: Does,
 }
 
 /// What a rule does in its chain.
@@ -81,6 +84,10 @@ pub enum Does {
     Drop,
     Reject,
     Translate,
+    /// Leaves its packets to Docker's own rules.
+    Leave,
+    /// Decides in words of iptables that say no more than that.
+    Decide,
     /// Makes something else of its packets, which go on.
     Change,
     /// Takes sources up into a set; its packets go on.
@@ -89,8 +96,6 @@ pub enum Does {
     Return,
     Jump,
     Goto,
-    /// What a raw rule does in the words of iptables.
-    Unknown,
 }
 
 /// What leads from one node to another.

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::Outcome;
 use super::failure::Failure;
 use super::front::{self, Checked, Depth};
 use super::levels::LevelOptions;
+use super::output::{self, Output};
 use super::pipeline;
 use super::terminal::Terminal;
-use super::{Outcome, output};
 
 const EXAMPLES: &str = "\
 Each chain is a box with its rules in the order in which they are asked; arrows are jumps, the way
@@ -77,7 +78,7 @@ impl Graph {
             None => terminal.print(&text)?,
             Some(path) => {
                 let inputs: Vec<&Path> = policy.inputs().collect();
-                let file = output::Output { path: path.to_owned(), text, executable: false };
+                let file = Output { path: path.to_owned(), text, executable: false };
                 output::write_all(&[file], &inputs)?;
             }
         }

@@ -49,6 +49,3 @@ pub fn graph(graph: &Graph, name: &str, what: What, style: Style, sources: &Sour
         Style::Svg => svg::svg(&picture),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -44,6 +44,13 @@ pub fn is_of_membership(text: &str) -> bool {
     text.starts_with("source in ") || text.starts_with("destination in ")
 }
 
+/// Whether a condition is the same at every look at one packet. Others, such as what a set holds or
+/// what a raw text asks, may change in between.
+#[must_use]
+pub fn is_fixed(text: &str) -> bool {
+    text.starts_with("time ") || text == "ipsec in" || text == "ipsec out"
+}
+
 /// Takes a packet's source up into a kernel set that holds networks of this prefix length: the packet
 /// itself is in it from then on, and its destination too when that is in the same network. The kernel
 /// takes up no network that is all zeros (`ip_set_hash_ip.c`).

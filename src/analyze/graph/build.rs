@@ -10,7 +10,7 @@ use super::{Chain, ChainKey, Does, Edge, Graph, Node, Place, Rule};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, List, Meaning, Reason, Translation};
 use crate::net::{Families, Family};
 use crate::resolve::Policy;
-use crate::resolve::policy::{ChainId, Hook, Item, Origin};
+use crate::resolve::policy::{ChainId, Hook};
 
 /// The ways that packets go, chain by chain. A chain that is not drawn is passed over.
 const WAYS: [&[BaseChain]; 3] = [
@@ -42,13 +42,7 @@ const WAYS: [&[BaseChain]; 3] = [
 /// The graph: the filter's chains always, others where a rule stands in them.
 #[must_use]
 pub fn graph(policy: &Policy, meaning: &Meaning, relations: &Relations) -> Graph {
-    let mut builder = Builder {
-        policy,
-        meaning,
-        positions: positions(policy),
-        graph: DiGraph::new(),
-        known: BTreeMap::new(),
-    };
+    let mut builder = Builder { policy, meaning, graph: DiGraph::new(), known: BTreeMap::new() };
     for key in keys(meaning) {
         builder.add(key);
     }
@@ -56,10 +50,7 @@ pub fn graph(policy: &Policy, meaning: &Meaning, relations: &Relations) -> Graph
     builder.add_jumps();
     for relation in &relations.found {
         let node = |place| builder.known.get(&Known::Rule(place)).copied();
-        // What the entries of one statement are to each other is its own affair.
-        if let Some((from, to)) = node(relation.from).zip(node(relation.to))
-            && from != to
-        {
+        if let Some((from, to)) = node(relation.from).zip(node(relation.to)) {
             let edge = Edge::Related { kind: relation.kind, families: relation.families };
             builder.graph.add_edge(from, to, edge);
         }
@@ -81,24 +72,9 @@ pub(super) fn list(meaning: &Meaning, key: ChainKey, family: Family) -> Option<&
     }
 }
 
-/// Where statements stand in the policy: a number for each, from 1, in the order in which they
-/// decide.
-fn positions(policy: &Policy) -> BTreeMap<Origin, usize> {
-    let items = policy.items.iter().map(|item| match item {
-        Item::Rule(rule) => rule.origin,
-        Item::Nat(nat) => nat.origin,
-        Item::Alter(said) => said.origin,
-        Item::Raw(raw) => raw.origin,
-    });
-    let in_docker = policy.docker.iter().flat_map(|docker| &docker.rules);
-    let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules).chain(in_docker);
-    items.chain(in_chains.map(|rule| rule.origin)).zip(1..).collect()
-}
-
 struct Builder<'p> {
     policy: &'p Policy,
     meaning: &'p Meaning,
-    positions: BTreeMap<Origin, usize>,
     graph: DiGraph<Node, Edge>,
     known: BTreeMap<Known, NodeIndex>,
 }
@@ -155,11 +131,17 @@ impl Builder<'_> {
     /// The rules of a chain, what one statement says in either family being one.
     fn rules(&self, key: ChainKey) -> Vec<Rule> {
         let mut rules: BTreeMap<Rank, Rule> = BTreeMap::new();
+        let mut ranks: BTreeMap<Place, Rank> = BTreeMap::new();
         for family in Family::BOTH {
             let list = list(self.meaning, key, family);
-            for entry in list.iter().flat_map(|list| &list.entries) {
-                let rule = rules.entry(self.rank(entry.reason));
-                let rule = rule.or_insert_with(|| self.rule(key, entry));
+            let mut before = (0, 0);
+            for (number, entry) in (1..).zip(list.iter().flat_map(|list| &list.entries)) {
+                let new = match family {
+                    Family::V4 => (number, 0),
+                    Family::V6 => (before.0, number),
+                };
+                before = *ranks.entry(place(key, entry)).or_insert(new);
+                let rule = rules.entry(before).or_insert_with(|| self.rule(key, entry));
                 match family {
                     Family::V4 => rule.families.v4 = true,
                     Family::V6 => rule.families.v6 = true,
@@ -175,21 +157,11 @@ impl Builder<'_> {
             Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
         };
         Rule {
-            place: Place { chain, reason: entry.reason },
+            place: place(chain, entry),
             call,
             families: Families::NONE,
-            does: does(&entry.effect),
             is_limited: !entry.limits.is_empty(),
         }
-    }
-
-    /// Implicit rules come first, then those written in their order.
-    fn rank(&self, reason: Reason) -> Rank {
-        let position = match reason {
-            Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => 0,
-            Reason::Written(origin) => self.positions.get(&origin).copied().unwrap_or(0),
-        };
-        (position, reason)
     }
 
     fn add_ways(&mut self) {
@@ -223,7 +195,7 @@ impl Builder<'_> {
             | Effect::Return
             | Effect::Add { .. } => return,
         };
-        let from = self.known.get(&Known::Rule(Place { chain, reason: entry.reason }));
+        let from = self.known.get(&Known::Rule(place(chain, entry)));
         let to = self.known.get(&Known::Chain(ChainKey::User(target)));
         if let Some((from, to)) = from.zip(to) {
             self.graph.update_edge(*from, *to, edge);
@@ -231,15 +203,20 @@ impl Builder<'_> {
     }
 }
 
-/// Sorts the rules of a chain.
-type Rank = (usize, Reason);
+/// Sorts the rules of a chain: by where they are in the list of IPv4; of IPv6, where that has none, by
+/// what they stand behind.
+type Rank = (usize, usize);
+
+/// Which rule an entry is.
+pub(super) fn place(chain: ChainKey, entry: &Entry) -> Place {
+    Place { chain, reason: entry.reason, does: does(&entry.effect) }
+}
 
 fn does(effect: &Effect) -> Does {
     match effect {
         Effect::Decide(Decision::Accept) => Does::Allow,
         Effect::Decide(Decision::Drop) => Does::Drop,
         Effect::Decide(Decision::Reject(_)) => Does::Reject,
-        Effect::Decide(Decision::Unknown(_)) => Does::Unknown,
         Effect::Decide(Decision::Translate(translation)) => match **translation {
             Translation::Exempt => Does::Allow,
             Translation::Masquerade
@@ -248,10 +225,12 @@ fn does(effect: &Effect) -> Does {
             | Translation::Redirect { .. }
             | Translation::Netmap { .. } => Does::Translate,
         },
+        Effect::Decide(Decision::LeaveToDocker) => Does::Leave,
+        Effect::Decide(Decision::Unknown(_)) => Does::Decide,
         Effect::Continue => Does::Log,
         Effect::Change(_) => Does::Change,
         Effect::Add { .. } => Does::Add,
-        Effect::Decide(Decision::LeaveToDocker) | Effect::Return => Does::Return,
+        Effect::Return => Does::Return,
         Effect::Call(_) => Does::Jump,
         Effect::Goto(_) => Does::Goto,
     }

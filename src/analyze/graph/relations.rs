@@ -1,7 +1,7 @@
 //! The relations between the rules of one chain, exactly, by the packets that they take.
 //!
 //! Rules with limits may take a packet, never must, and so do those that ask for what a set holds that
-//! rules fill: they hide nothing. Rules that log, change a packet or add to a set and go on, and jumps,
+//! rules fill, and raw ones: they hide nothing. Rules that log, change a packet or add to a set and go on, and jumps,
 //! take nothing for good. Who hides a rule is asked of all rules at once, so that it costs little more
 //! for many; who conflicts is asked pair by pair of those whose boxes meet, up to a number.
 
@@ -9,14 +9,13 @@ mod translations;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::{keys, list};
+use super::build::{keys, list, place};
 use super::{ChainKey, Kind, Place, Relation};
 use crate::meaning::{Decision, Effect, Entry, List, Meaning, Reason, view};
 use crate::net::{Families, Family};
-use crate::packet::opaque::is_of_membership;
 use crate::packet::{
     Among, Answer, Budget, Factor, FieldBox, Index, PacketSet, Product, Question, Region,
-    RuleNumber, Space, Values, Verdict,
+    RuleNumber, Space, Values, Verdict, opaque,
 };
 
 /// What was found.
@@ -60,13 +59,13 @@ pub fn relations(meaning: &Meaning) -> Relations {
         Work { covers: MAX_COVERS, pairs: MAX_PAIRS, meetings: MAX_MEETINGS, is_complete: true };
     let mut found = Vec::new();
     for key in keys(meaning) {
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered::of(key);
         for family in Family::BOTH {
             if let Some(list) = list(meaning, key, family) {
                 gathered.add(family, list, Chain::new(key, family, list).pairs(&mut work));
             }
         }
-        found.extend(gathered.relations(key));
+        found.extend(gathered.relations());
     }
     found.extend(translations::dependences(meaning));
     Relations { found, is_complete: work.is_complete }
@@ -126,7 +125,7 @@ impl<'m> Chain<'m> {
             Index::of(&space, rules.map(|((number, _), region)| (number, region)))
         };
         let takers = index(is_taker);
-        let deciders = index(|entry| decides(&entry.effect));
+        let deciders = index(decides);
         Chain { list, space, regions, takers, deciders }
     }
 
@@ -198,7 +197,7 @@ impl<'m> Chain<'m> {
         pairs: &mut Vec<Pair>,
     ) -> bool {
         let later = &self.list.entries[to];
-        if !decides(&later.effect) || is_implicit(later) {
+        if !decides(later) || is_implicit(later) {
             return true;
         }
         let meeting = self.deciders.meeting(&self.regions[to], Among::before(number(to)));
@@ -252,57 +251,64 @@ impl<'m> Chain<'m> {
     }
 }
 
-/// The pairs of both families.
-#[derive(Default)]
+/// The pairs of both families in one chain.
 struct Gathered {
+    chain: ChainKey,
     /// For each rule, in which families it speaks.
-    speaks: BTreeMap<Reason, Families>,
+    speaks: BTreeMap<Place, Families>,
     /// For each rule, in which families it is hidden.
-    hidden: BTreeMap<Reason, Families>,
-    effects: BTreeMap<Reason, Effect>,
+    hidden: BTreeMap<Place, Families>,
+    effects: BTreeMap<Place, Effect>,
     /// In the order found.
-    pairs: Vec<(Reason, Reason, Kind, Families)>,
+    pairs: Vec<Relation>,
 }
 
 impl Gathered {
+    fn of(chain: ChainKey) -> Self {
+        let [speaks, hidden] = [BTreeMap::new(), BTreeMap::new()];
+        Gathered { chain, speaks, hidden, effects: BTreeMap::new(), pairs: Vec::new() }
+    }
+
     fn add(&mut self, family: Family, list: &List, pairs: Vec<Pair>) {
         for entry in &list.entries {
-            include(self.speaks.entry(entry.reason).or_insert(Families::NONE), family);
-            self.effects.entry(entry.reason).or_insert_with(|| entry.effect.clone());
+            let place = place(self.chain, entry);
+            include(self.speaks.entry(place).or_insert(Families::NONE), family);
+            self.effects.entry(place).or_insert_with(|| entry.effect.clone());
         }
-        let mut known: BTreeMap<(Reason, Reason, Kind), usize> = BTreeMap::new();
-        for (at, (from, to, kind, _)) in self.pairs.iter().enumerate() {
-            known.insert((*from, *to, *kind), at);
+        let mut known: BTreeMap<(Place, Place, Kind), usize> = BTreeMap::new();
+        for (at, pair) in self.pairs.iter().enumerate() {
+            known.insert((pair.from, pair.to, pair.kind), at);
         }
         for Pair { from, to, kind } in pairs {
-            let [from, to] = [from, to].map(|entry| list.entries[entry].reason);
+            let [from, to] = [from, to].map(|entry| place(self.chain, &list.entries[entry]));
             if kind == Kind::Hides {
                 include(self.hidden.entry(to).or_insert(Families::NONE), family);
             }
             let at = *known.entry((from, to, kind)).or_insert(self.pairs.len());
             if at == self.pairs.len() {
-                self.pairs.push((from, to, kind, Families::NONE));
+                self.pairs.push(Relation { from, to, kind, families: Families::NONE });
             }
-            include(&mut self.pairs[at].3, family);
+            include(&mut self.pairs[at].families, family);
         }
     }
 
     /// A rule is hidden when it is so wherever it speaks; one that is hidden in one family only
     /// conflicts there with who acts differently.
-    fn relations(&self, key: ChainKey) -> Vec<Relation> {
-        let relation = |(from, to, kind, families): &(Reason, Reason, Kind, Families)| {
-            let is_hidden = self.hidden.get(to) == self.speaks.get(to);
-            let differs = self.effects.get(from) != self.effects.get(to);
-            let kind = match kind {
+    fn relations(self) -> Vec<Relation> {
+        let judged = |pair: &Relation| {
+            let is_hidden = self.hidden.get(&pair.to) == self.speaks.get(&pair.to);
+            let differs = self.effects.get(&pair.from) != self.effects.get(&pair.to);
+            let kind = match pair.kind {
                 Kind::Hides if is_hidden => Kind::Hides,
                 Kind::Hides if differs => Kind::Conflicts,
                 Kind::Hides => return None,
-                Kind::Conflicts | Kind::Excepts | Kind::DependsOn => *kind,
+                Kind::Conflicts | Kind::Excepts | Kind::DependsOn => pair.kind,
             };
-            let place = |reason| Place { chain: key, reason };
-            Some(Relation { from: place(*from), to: place(*to), kind, families: *families })
+            Some(Relation { kind, ..*pair })
         };
-        self.pairs.iter().filter_map(relation).collect()
+        // In which order a block does what it does is not the policy's to say.
+        let pairs = self.pairs.iter().filter(|pair| pair.from.reason != pair.to.reason);
+        pairs.filter_map(judged).collect()
     }
 }
 
@@ -315,7 +321,7 @@ fn include(families: &mut Families, family: Family) {
 
 /// Whether no packet of an entry ever comes to the next one.
 fn is_taker(entry: &Entry) -> bool {
-    if !entry.limits.is_empty() || asks_for_members(&entry.set) {
+    if !entry.limits.is_empty() || conditions(&entry.set).any(|text| !opaque::is_fixed(text)) {
         return false;
     }
     match entry.effect {
@@ -324,26 +330,14 @@ fn is_taker(entry: &Entry) -> bool {
     }
 }
 
-/// Whether it depends on what a set holds that rules fill: between two looks that may change.
-fn asks_for_members(set: &PacketSet) -> bool {
-    let factors = set.products().iter().flat_map(Product::factors);
-    let constraints = factors.flat_map(Factor::boxes).flat_map(FieldBox::constraints);
-    let mut opaque = constraints.filter_map(|constraint| match constraint.values() {
-        Values::Opaque(wanted) => Some(wanted),
-        Values::Numbers(_)
-        | Values::Bits(_)
-        | Values::Interfaces(_)
-        | Values::Mark(_)
-        | Values::Accounts(_) => None,
-    });
-    opaque.any(|wanted| {
-        wanted.holding().iter().chain(wanted.failing()).any(|text| is_of_membership(text))
-    })
-}
-
-/// Whether an entry says what becomes of a packet, so that it can be told from what another says.
-fn decides(effect: &Effect) -> bool {
-    match effect {
+/// Whether an entry says what becomes of a packet, so that it can be told from what another says. Of
+/// raw conditions nobody knows whether they have a packet in common.
+fn decides(entry: &Entry) -> bool {
+    let is_known = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
+    if conditions(&entry.set).any(|text| !is_known(text)) {
+        return false;
+    }
+    match entry.effect {
         Effect::Decide(
             Decision::Accept
             | Decision::Drop
@@ -359,6 +353,21 @@ fn decides(effect: &Effect) -> bool {
         | Effect::Goto(_)
         | Effect::Add { .. } => false,
     }
+}
+
+/// The conditions of a set that packets do not show.
+fn conditions(set: &PacketSet) -> impl Iterator<Item = &str> {
+    let factors = set.products().iter().flat_map(Product::factors);
+    let constraints = factors.flat_map(Factor::boxes).flat_map(FieldBox::constraints);
+    let opaque = constraints.filter_map(|constraint| match constraint.values() {
+        Values::Opaque(wanted) => Some(wanted),
+        Values::Numbers(_)
+        | Values::Bits(_)
+        | Values::Interfaces(_)
+        | Values::Mark(_)
+        | Values::Accounts(_) => None,
+    });
+    opaque.flat_map(|wanted| wanted.holding().iter().chain(wanted.failing())).map(|text| &**text)
 }
 
 fn is_implicit(entry: &Entry) -> bool {

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::build::place;
 use super::*;
 use crate::meaning::{Effect, Entry, List, meaning, probes};
 use crate::net::Family;
@@ -76,6 +77,15 @@ fn a_set_that_rules_fill_hides_nothing() {
 }
 
 #[test]
+fn raw_conditions_hide_nothing() {
+    let policy = "raw v4 filter INPUT \"-m limit --limit 1/s -j DROP\"\n\
+                  raw v4 filter INPUT \"-m limit --limit 1/s -j DROP\"\nallow tcp 22\n";
+    assert_eq!(found(policy), [] as [&str; 0]);
+    let policy = "raw v4 filter INPUT \"-j DROP\"\nallow tcp 22 ipv4\n";
+    assert_eq!(found(policy), ["Hides INPUT 1 2 v4"]);
+}
+
+#[test]
 fn who_acts_alike_does_not_conflict() {
     assert_eq!(found("allow tcp 1-100\nallow tcp 50-150\n"), [] as [&str; 0]);
     assert_eq!(found("allow tcp 1-100\ndrop udp 50-150\n"), [] as [&str; 0]);
@@ -135,7 +145,7 @@ fn every_chain_is_on_a_way() {
         "zone wan = eth0\nzone lan = eth1 { 10.0.0.0/24 }\nallow any from lan to wan\n\
          masquerade from lan to wan\nforward https from wan to 10.0.0.2@lan hairpin self\n\
          mark 1 from wan to self\nmark 2 from lan to wan\nmark 3 from self\n\
-         mark 4 sticky from wan to self, any\nnotrack udp 53 from lan to self\n",
+         mark 4 sticky from wan to self, any\nnotrack udp 53 from lan to self\ndocker { allow http }\n",
     );
     let meaning = meaning(&policy);
     let graph = graph(&policy, &meaning, &Relations::none());
@@ -172,12 +182,11 @@ fn first_two<'m>(list: &'m List, packet: &Packet) -> Option<(&'m Entry, &'m Entr
 fn try_with_packets(policy: &crate::resolve::Policy) -> usize {
     let meaning = meaning(policy);
     let relations = relations(&meaning);
-    let of = |kind, from: Reason, to: Reason, base| {
-        let chain = ChainKey::Base(base);
-        let place = |reason| Place { chain, reason };
-        relations.found.iter().any(|relation| {
-            (relation.kind, relation.from, relation.to) == (kind, place(from), place(to))
-        })
+    let of = |kind, from: Place, to: Place| {
+        relations
+            .found
+            .iter()
+            .any(|relation| (relation.kind, relation.from, relation.to) == (kind, from, to))
     };
     let hidden: BTreeSet<Place> = relations
         .found
@@ -188,15 +197,12 @@ fn try_with_packets(policy: &crate::resolve::Policy) -> usize {
     let mut seen = 0;
     for family in Family::BOTH {
         for base in BaseChain::ALL {
-            let list = meaning.base(family, base).unwrap();
-            if list.entries.is_empty() {
-                continue;
-            }
+            let list = meaning.base(family, base);
+            let Some(list) = list.filter(|list| !list.entries.is_empty()) else { continue };
             for packet in probes(&meaning, family, base, 7, 600) {
                 let Some((first, next)) = first_two(list, &packet) else { continue };
-                let is_hidden = |entry: &Entry| {
-                    hidden.contains(&Place { chain: ChainKey::Base(base), reason: entry.reason })
-                };
+                let is_hidden =
+                    |entry: &Entry| hidden.contains(&place(ChainKey::Base(base), entry));
                 assert!(!is_hidden(first), "{:?} takes {packet:?}", first.reason);
                 let is_written = |entry: &Entry| matches!(entry.reason, Reason::Written(_));
                 let is_pair = is_written(first) && is_written(next) && !is_hidden(next);
@@ -204,7 +210,13 @@ fn try_with_packets(policy: &crate::resolve::Policy) -> usize {
                 let decide = |entry: &Entry| !matches!(entry.effect, Effect::Goto(_));
                 if is_pair && differs && decide(first) && decide(next) {
                     let kinds = [Kind::Conflicts, Kind::Excepts];
-                    let found = kinds.iter().any(|kind| of(*kind, first.reason, next.reason, base));
+                    let found = kinds.iter().any(|kind| {
+                        of(
+                            *kind,
+                            place(ChainKey::Base(base), first),
+                            place(ChainKey::Base(base), next),
+                        )
+                    });
                     assert!(found, "{:?} {:?} {packet:?}", first.reason, next.reason);
                     seen += 1;
                 }

@@ -119,11 +119,11 @@ fn style(kind: ArrowKind) -> &'static str {
 
 fn colour(does: Does) -> &'static str {
     match does {
-        Does::Allow => "#1a7f37",
+        Does::Allow | Does::Leave => "#1a7f37",
         Does::Drop | Does::Reject => "#cf222e",
         Does::Translate => "#0969da",
         Does::Jump | Does::Goto => "#8250df",
-        Does::Change | Does::Add | Does::Log | Does::Return | Does::Unknown => "#6e7781",
+        Does::Decide | Does::Change | Does::Add | Does::Log | Does::Return => "#6e7781",
     }
 }
 

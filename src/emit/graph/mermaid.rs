@@ -107,11 +107,11 @@ fn styles(out: &mut String, picture: &Picture) {
 fn class(look: Look) -> (&'static str, &'static str) {
     match look {
         Look::Rule(does) | Look::Default(does) => match does {
-            Does::Allow => ("allow", "fill:#dafbe1,stroke:#1a7f37,color:#0a3d1a"),
+            Does::Allow | Does::Leave => ("allow", "fill:#dafbe1,stroke:#1a7f37,color:#0a3d1a"),
             Does::Drop | Does::Reject => ("drop", "fill:#ffebe9,stroke:#cf222e,color:#66121a"),
             Does::Translate => ("translate", "fill:#ddf4ff,stroke:#0969da,color:#0a3069"),
             Does::Jump | Does::Goto => ("jump", "fill:#fbefff,stroke:#8250df,color:#3e1f79"),
-            Does::Change | Does::Add | Does::Log | Does::Return | Does::Unknown => {
+            Does::Decide | Does::Change | Does::Add | Does::Log | Does::Return => {
                 ("other", "fill:#f6f8fa,stroke:#6e7781,color:#24292f")
             }
         },

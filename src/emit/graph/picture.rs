@@ -8,8 +8,7 @@ use petgraph::graph::NodeIndex;
 
 use super::What;
 use super::words::{Words, count};
-use crate::analyze::graph::{Chain, ChainKey, Does, Edge, Graph, Kind, Rule};
-use crate::meaning::{BaseChain, Reason};
+use crate::analyze::graph::{BaseChain, Chain, ChainKey, Does, Edge, Graph, Kind, Reason, Rule};
 use crate::source::Sources;
 
 use choice::Choice;
@@ -307,7 +306,7 @@ fn about(key: ChainKey) -> &'static str {
             BaseChain::FilterInput => "filter, to this machine",
             BaseChain::FilterForward => "filter, through this machine",
             BaseChain::FilterOutput => "filter, from this machine",
-            BaseChain::DockerUser => "filter, through this machine, before Docker",
+            BaseChain::DockerUser => "filter, to what Docker publishes",
         },
         ChainKey::User(_) => "a chain of the policy",
     }
@@ -321,11 +320,9 @@ fn stage(key: ChainKey) -> usize {
             BaseChain::ManglePrerouting | BaseChain::MangleOutput => 1,
             BaseChain::NatPrerouting | BaseChain::NatOutput => 2,
             BaseChain::MangleInput | BaseChain::MangleForward => 3,
-            BaseChain::FilterInput
-            | BaseChain::FilterForward
-            | BaseChain::FilterOutput
-            | BaseChain::DockerUser => 4,
-            BaseChain::NatPostrouting => 5,
+            BaseChain::DockerUser => 4,
+            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => 5,
+            BaseChain::NatPostrouting => 6,
         },
         // Behind those that jump to it.
         ChainKey::User(_) => 0,

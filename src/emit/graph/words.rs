@@ -7,8 +7,7 @@ use petgraph::graph::NodeIndex;
 use unicode_width::UnicodeWidthChar as _;
 
 use super::picture::{ArrowKind, Look, Row};
-use crate::analyze::graph::{Chain, ChainKey, Does, Edge, Graph, Node, Rule};
-use crate::meaning::{Implied, Reason};
+use crate::analyze::graph::{Chain, ChainKey, Does, Edge, Graph, Implied, Node, Reason, Rule};
 use crate::net::Families;
 use crate::source::{FileId, Sources, Span};
 
@@ -43,7 +42,7 @@ impl<'g> Words<'g> {
             let _ = write!(story, "\nwritten at {}", self.locate(origin.span));
         }
         let limited = if rule.is_limited { ", within its limit" } else { "" };
-        let _ = write!(story, "\n{}{limited}", deed(rule.does));
+        let _ = write!(story, "\n{}{limited}", deed(rule.place.does));
         match family(rule.families) {
             "" => {}
             family => {
@@ -53,7 +52,8 @@ impl<'g> Words<'g> {
         if is_hidden {
             story.push_str("\nnever gets a packet");
         }
-        let look = if is_hidden { Look::Hidden(rule.does) } else { Look::Rule(rule.does) };
+        let look =
+            if is_hidden { Look::Hidden(rule.place.does) } else { Look::Rule(rule.place.does) };
         let text = cut(&text, WIDEST);
         Row { line: self.line(rule), text, look, family: family(rule.families), story }
     }
@@ -225,13 +225,14 @@ fn deed(does: Does) -> &'static str {
         Does::Drop => "drops its packets",
         Does::Reject => "rejects its packets",
         Does::Translate => "translates its packets",
+        Does::Leave => "leaves its packets to Docker's own rules",
+        Does::Decide => "decides in words of iptables",
         Does::Change => "changes its packets; the next rule is asked",
         Does::Add => "adds to a set; the next rule is asked",
         Does::Log => "logs its packets; the next rule is asked",
         Does::Return => "ends the chain for its packets",
         Does::Jump => "sends its packets through a chain",
         Does::Goto => "sends its packets to a chain for good",
-        Does::Unknown => "does what it says in the words of iptables",
     }
 }
 
@@ -242,13 +243,14 @@ fn deed_word(does: Does) -> &'static str {
         Does::Drop => "drop",
         Does::Reject => "reject",
         Does::Translate => "translate",
+        Does::Leave => "left to Docker",
+        Does::Decide => "decide",
         Does::Change => "change",
         Does::Add => "add",
         Does::Log => "log",
         Does::Return => "return",
         Does::Jump => "jump",
         Does::Goto => "goto",
-        Does::Unknown => "raw",
     }
 }
 

@@ -1,9 +1,9 @@
 //! Which rules live on a translation: the accept of a `forward`, the masquerade of its hairpin.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::super::{ChainKey, Kind, Place, Relation};
-use super::include;
+use super::{include, place};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason, Translation};
 use crate::net::{Families, Family};
 
@@ -23,33 +23,32 @@ fn translated_in(base: BaseChain) -> Option<BaseChain> {
         | BaseChain::MangleOutput
         | BaseChain::RawPrerouting
         | BaseChain::RawOutput
+        // Docker's own rules do.
         | BaseChain::DockerUser => None,
     }
 }
 
 /// For each statement that translates destinations, its other rules depend on that translation.
 pub(super) fn dependences(meaning: &Meaning) -> Vec<Relation> {
-    let mut found: BTreeMap<(BaseChain, BaseChain, Reason), Families> = BTreeMap::new();
+    let mut found: BTreeMap<(Place, Place), Families> = BTreeMap::new();
     for base in BaseChain::ALL {
         let Some(translated) = translated_in(base) else { continue };
         for family in Family::BOTH {
-            let list = |base| meaning.base(family, base).into_iter();
-            let first = list(translated).flat_map(|list| &list.entries);
-            let first: BTreeSet<Reason> = first
+            let entries =
+                |base| meaning.base(family, base).into_iter().flat_map(|list| &list.entries);
+            let first: BTreeMap<Reason, Place> = entries(translated)
                 .filter(|entry| has_new_destination(entry))
-                .map(|entry| entry.reason)
+                .map(|entry| (entry.reason, place(ChainKey::Base(translated), entry)))
                 .collect();
-            let reasons = list(base).flat_map(|list| &list.entries).map(|entry| entry.reason);
-            for reason in reasons.filter(|reason| first.contains(reason)) {
-                let families = found.entry((base, translated, reason));
-                include(families.or_insert(Families::NONE), family);
+            for entry in entries(base) {
+                if let Some(to) = first.get(&entry.reason) {
+                    let families = found.entry((place(ChainKey::Base(base), entry), *to));
+                    include(families.or_insert(Families::NONE), family);
+                }
             }
         }
     }
-    let relation = |((base, translated, reason), families)| {
-        let place = |base| Place { chain: ChainKey::Base(base), reason };
-        Relation { from: place(base), to: place(translated), kind: Kind::DependsOn, families }
-    };
+    let relation = |((from, to), families)| Relation { from, to, kind: Kind::DependsOn, families };
     found.into_iter().map(relation).collect()
 }
 

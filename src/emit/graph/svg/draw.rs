@@ -270,11 +270,11 @@ fn deed(look: Look) -> Option<&'static str> {
         Look::Fold | Look::Back => return None,
     };
     Some(match does {
-        Does::Allow => "allow",
+        Does::Allow | Does::Leave => "allow",
         Does::Drop | Does::Reject => "drop",
         Does::Translate => "translate",
         Does::Jump | Does::Goto => "jump",
-        Does::Change | Does::Add | Does::Log | Does::Return | Does::Unknown => "other",
+        Does::Decide | Does::Change | Does::Add | Does::Log | Does::Return => "other",
     })
 }
 

@@ -1,12 +1,13 @@
+//! Pictures of policies: well-formed for the tools that read them, whole, and cut when they are large.
+
 use std::collections::BTreeSet;
 
+use palisade::analyze::graph::{graph as graph_of, relations};
+use palisade::emit::graph::{Style, What, graph};
+use palisade::meaning::meaning;
+use palisade::resolve::resolve;
+use palisade::source::{MemoryLoader, Sources};
 use roxmltree::Document;
-
-use super::*;
-use crate::analyze::graph::{graph as graph_of, relations};
-use crate::meaning::meaning;
-use crate::resolve::resolve;
-use crate::source::MemoryLoader;
 
 const STYLES: [Style; 3] = [Style::Dot, Style::Mermaid, Style::Svg];
 
