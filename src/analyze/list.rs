@@ -17,7 +17,7 @@ pub struct EffectNumber(pub u32);
 
 impl EffectNumber {
     /// Of what the world does not see by itself: the way through chains.
-    pub const NONE: EffectNumber = EffectNumber(0);
+    pub const NONE: EffectNumber = EffectNumber(u32::MAX);
 }
 
 /// One rule of a list.

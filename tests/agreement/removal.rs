@@ -63,7 +63,7 @@ fn difference(before: &Meaning, after: &Meaning, seed: u64) -> Option<String> {
 #[test]
 fn what_is_dead_or_redundant_can_be_left_out() {
     let (mut left_out, mut kinds) = (0, std::collections::BTreeSet::new());
-    for seed in 0..120 {
+    for seed in 0..250 {
         let text = generate::policy(seed);
         let (sources, policy) = resolved(&text);
         if has_errors(&policy.findings) {
