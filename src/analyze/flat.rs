@@ -26,8 +26,8 @@ use crate::packet::{
 };
 use crate::resolve::policy::{ChainId, Log};
 
-/// Products of sets that are made for the steps of called chains before it is too much: about 1 GB.
-const MOST: usize = 4_000_000;
+/// Products of sets that are made for the steps of called chains before it is too much.
+const MOST: usize = 400_000;
 
 /// Boxes of what a step gets, when others left its chain before.
 const MOST_PIECES: usize = 1_000;

@@ -116,9 +116,14 @@ impl<'m> Judged<'m> {
         if !flat.steps.iter().any(is_written) {
             return None;
         }
-        let list = flat.list(budget);
-        let lives = if flat.is_whole { list.lives() } else { Vec::new() };
-        let lives = if flat.is_whole { lives } else { vec![Life::Unknown; flat.steps.len()] };
+        let (list, lives) = if flat.is_whole {
+            let list = flat.list(budget);
+            let lives = list.lives();
+            (list, lives)
+        } else {
+            // Nothing is asked about it.
+            (RuleList::of(family, None, &[], budget), vec![Life::Unknown; flat.steps.len()])
+        };
         Some(Judged { flat, list, lives })
     }
 

@@ -170,7 +170,7 @@ pub fn overlaps(stories: Stories<'_>, judgement: &Judgement<'_>) -> Vec<Finding>
 
 fn overlap(stories: Stories<'_>, judged: &Judged<'_>, origin: Origin, at: At) -> Option<Finding> {
     let list = &judged.list;
-    let step = judged.flat.step(at.step)?;
+    let step = judged.flat.step(at.step).filter(|step| !step.entry.set.is_everything())?;
     let region = list.may(at.step);
     let earlier =
         list.hiding.meeting(&region, Among::before(at.step)).into_iter().find(|earlier| {
