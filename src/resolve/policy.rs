@@ -4,19 +4,24 @@
 //! Names, lists, `def`s and blocks are gone; what is left are sets of addresses, ports and
 //! interfaces. Every item keeps the place it came from.
 
+mod condition;
+mod nat;
+mod raw;
 mod set;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use crate::net::{
-    Account, Addresses, CtState, CtStates, Dscp, Families, Family, FlagMatch, Helper, IcmpType,
-    Interface, IntervalSet, Mac, MarkMatch, PortProtocol, Ports, Protocol, Rate, TimeWindow,
+    Addresses, Dscp, Families, Family, Helper, IcmpType, Interface, MarkMatch, PortProtocol, Ports,
+    Protocol, Rate,
 };
 use crate::source::Span;
 
+pub use condition::Condition;
+pub use nat::{At, Forward, Nat, NatKind, Redirect, SourceTranslation, Target};
+pub use raw::{KernelChain, Raw, RawTable, RawTarget};
 pub use set::{Addition, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId};
 
 /// A whole policy. It is complete: defaults and implicit rules are said, not assumed.
@@ -237,103 +242,6 @@ pub enum Action {
     Add(Addition),
 }
 
-/// A rule in the words of iptables: for a packet that meets its condition, do what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Raw {
-    pub origin: Origin,
-    pub family: Family,
-    pub table: RawTable,
-    /// `None` in a user's chain.
-    // INVARIANT: one that the table has.
-    pub chain: Option<KernelChain>,
-    /// The condition as written; whether it holds of a packet is known by this text alone. Empty for
-    /// every packet.
-    // INVARIANT: one line, its quotes closed, with its end at the end of a word.
-    pub matches: Arc<str>,
-    pub target: RawTarget,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RawTable {
-    Filter,
-    Nat,
-    Mangle,
-    Raw,
-}
-
-/// A chain that packets meet by themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KernelChain {
-    Prerouting,
-    Input,
-    Forward,
-    Output,
-    Postrouting,
-}
-
-impl RawTable {
-    pub const ALL: [RawTable; 4] =
-        [RawTable::Filter, RawTable::Nat, RawTable::Mangle, RawTable::Raw];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            RawTable::Filter => "filter",
-            RawTable::Nat => "nat",
-            RawTable::Mangle => "mangle",
-            RawTable::Raw => "raw",
-        }
-    }
-
-    /// The chains that the kernel has in this table.
-    #[must_use]
-    pub fn chains(self) -> &'static [KernelChain] {
-        use KernelChain::{Forward, Input, Output, Postrouting, Prerouting};
-        match self {
-            RawTable::Filter => &[Input, Forward, Output],
-            RawTable::Nat => &[Prerouting, Input, Output, Postrouting],
-            RawTable::Mangle => &[Prerouting, Input, Forward, Output, Postrouting],
-            RawTable::Raw => &[Prerouting, Output],
-        }
-    }
-}
-
-impl KernelChain {
-    pub const ALL: [KernelChain; 5] = [
-        KernelChain::Prerouting,
-        KernelChain::Input,
-        KernelChain::Forward,
-        KernelChain::Output,
-        KernelChain::Postrouting,
-    ];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            KernelChain::Prerouting => "PREROUTING",
-            KernelChain::Input => "INPUT",
-            KernelChain::Forward => "FORWARD",
-            KernelChain::Output => "OUTPUT",
-            KernelChain::Postrouting => "POSTROUTING",
-        }
-    }
-}
-
-/// What a raw rule does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RawTarget {
-    Accept,
-    Drop,
-    Return,
-    Reject(RejectWith),
-    Jump(ChainId),
-    Goto(ChainId),
-    /// Something after which the next rule is asked, as written; empty for nothing at all.
-    GoesOn(Arc<str>),
-    /// Something that ends the packet's way through the table, as written: only its words are known.
-    Decides(Arc<str>),
-}
-
 /// How a rejected packet is answered; the same word for both families.
 ///
 /// IPv6 knows fewer answers: network, host and administrative prohibition are one there
@@ -448,102 +356,6 @@ impl Part {
             Part::Protocol(Protocol::ICMP) => Families::only(Family::V4),
             Part::Protocol(Protocol::ICMPV6) => Families::only(Family::V6),
             Part::Any | Part::Ports { .. } | Part::Protocol(_) => Families::BOTH,
-        }
-    }
-}
-
-/// A condition on a packet beside its flow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
-    State(CtStates),
-    /// Only with tcp parts.
-    Flags(FlagMatch),
-    /// The source's Ethernet address is one of these; never empty; not on output.
-    Mac(Vec<Mac>),
-    Mark(MarkMatch),
-    /// The sending process's user; output only.
-    User(Account),
-    /// The sending process's group; output only.
-    Group(Account),
-    /// The length of the whole IP packet, in bytes.
-    Length(IntervalSet<u16>),
-    /// Time to live, on IPv6 hop limit.
-    Ttl(u8),
-    Dscp(Dscp),
-    During(TimeWindow),
-    /// The packet came in through an ipsec tunnel or transport; on output and in source NAT it will
-    /// leave through one.
-    Ipsec,
-}
-
-impl Condition {
-    /// Whether it is about the state, and packets in this one meet it.
-    #[must_use]
-    pub fn is_met_in(&self, state: CtState) -> bool {
-        match self {
-            Condition::State(states) => states.contains(state),
-            Condition::Flags(_)
-            | Condition::Mac(_)
-            | Condition::Mark(_)
-            | Condition::User(_)
-            | Condition::Group(_)
-            | Condition::Length(_)
-            | Condition::Ttl(_)
-            | Condition::Dscp(_)
-            | Condition::During(_)
-            | Condition::Ipsec => false,
-        }
-    }
-
-    /// Whether both are of one kind, of which a rule needs but one. Time windows are not: what two
-    /// of them have in common need not be a window.
-    #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
-        let is_window = matches!(self, Condition::During(_));
-        !is_window && std::mem::discriminant(self) == std::mem::discriminant(other)
-    }
-
-    /// What holds when both of one kind do; `None` when no packet meets both, or when they are of
-    /// two kinds, which one condition cannot say.
-    #[must_use]
-    pub fn intersection(&self, other: &Self) -> Option<Self> {
-        match (self, other) {
-            (Condition::State(a), Condition::State(b)) => {
-                let both = a.intersection(*b);
-                (!both.is_empty()).then_some(Condition::State(both))
-            }
-            (Condition::Flags(a), Condition::Flags(b)) => a.intersection(*b).map(Condition::Flags),
-            (Condition::Mac(a), Condition::Mac(b)) => {
-                let both: Vec<Mac> = a.iter().filter(|mac| b.contains(mac)).copied().collect();
-                (!both.is_empty()).then_some(Condition::Mac(both))
-            }
-            (Condition::Mark(a), Condition::Mark(b)) => a.intersection(*b).map(Condition::Mark),
-            (Condition::Length(a), Condition::Length(b)) => {
-                let both = a.intersection(b);
-                (!both.is_empty()).then_some(Condition::Length(both))
-            }
-            // A name and a number may be one account, but only the machine that loads the rules
-            // knows: written once by each, they are taken for two.
-            (Condition::User(_), Condition::User(_))
-            | (Condition::Group(_), Condition::Group(_))
-            | (Condition::Ttl(_), Condition::Ttl(_))
-            | (Condition::Dscp(_), Condition::Dscp(_))
-            | (Condition::During(_), Condition::During(_))
-            | (Condition::Ipsec, Condition::Ipsec) => (self == other).then(|| self.clone()),
-            (
-                Condition::State(_)
-                | Condition::Flags(_)
-                | Condition::Mac(_)
-                | Condition::Mark(_)
-                | Condition::User(_)
-                | Condition::Group(_)
-                | Condition::Length(_)
-                | Condition::Ttl(_)
-                | Condition::Dscp(_)
-                | Condition::During(_)
-                | Condition::Ipsec,
-                _,
-            ) => None,
         }
     }
 }
@@ -681,118 +493,4 @@ pub enum AlterationKind {
     // INVARIANT: flows are of families that the kernel has the helper for; all parts have ports of
     // protocols that it reads.
     Helper(Helper),
-}
-
-/// A NAT statement. Like filter rules they are first match in the order written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nat {
-    pub origin: Origin,
-    /// Where it says something.
-    // INVARIANT: in each of them every list and part has a member, and there is what to translate
-    // to.
-    pub families: Families,
-    pub kind: NatKind,
-    pub conditions: Vec<Condition>,
-    pub remarks: Remarks,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NatKind {
-    /// masquerade, snat, nonat: what leaves gets another source (or is left alone).
-    Source {
-        /// Interfaces here are the incoming ones: a packet of this machine's own has none.
-        source: Vec<Place>,
-        /// Interfaces here are the outgoing ones.
-        destination: Vec<Place>,
-        parts: Vec<Part>,
-        translation: SourceTranslation,
-    },
-    Forward(Box<Forward>),
-    Redirect(Box<Redirect>),
-    /// Each address of `outside` stands for the one with the same host bits in `inside`.
-    // INVARIANT: both prefixes have the same family and length.
-    Netmap {
-        outside: crate::net::Prefix,
-        inside: crate::net::Prefix,
-        interfaces: Vec<Interface>,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceTranslation {
-    Masquerade,
-    /// The lowest and highest address of a range, of one family each.
-    Address {
-        v4: Option<(IpAddr, IpAddr)>,
-        v6: Option<(IpAddr, IpAddr)>,
-    },
-    /// Left as it is, and no later statement translates it.
-    Exempt,
-}
-
-/// `forward SERVICES [at ADDRESS] from … to TARGET [hairpin ZONES]`: translates the destination and
-/// accepts exactly what it translated.
-///
-/// For a family whose target is there and that is translated (IPv4 always, IPv6 only with an IPv6
-/// `at`): on PREROUTING, packets from `source`, of `parts`, to `at`, get the target's address and
-/// port; in FORWARD, at the statement's own place, packets whose connection was translated so (state
-/// DNAT, original destination `at` when it is addresses, original port of `parts`), from `source`, to
-/// the target on `out`, with the new port, are accepted.
-/// For IPv6 without an IPv6 `at` there is no translation and FORWARD accepts `parts` to the target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forward {
-    pub source: Vec<Place>,
-    pub parts: Vec<Part>,
-    pub at: At,
-    pub target_v4: Option<Target>,
-    // INVARIANT: with a port only where it is translated, or where `parts` are that port alone.
-    pub target_v6: Option<Target>,
-    /// The interfaces of the target's zone; `None` when it is placed nowhere.
-    pub out: Option<Vec<Interface>>,
-    /// Zones whose own packets to the public address are translated and masqueraded too: hairpin.
-    pub hairpin: Vec<Place>,
-    /// `hairpin self`: this machine's own packets to the public address are translated too.
-    pub hairpin_self: bool,
-}
-
-impl Forward {
-    /// Where packets of a family go.
-    #[must_use]
-    pub fn target(&self, family: Family) -> Option<Target> {
-        match family {
-            Family::V4 => self.target_v4,
-            Family::V6 => self.target_v6,
-        }
-    }
-}
-
-/// A host that packets are forwarded to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target {
-    // INVARIANT: of the family that it is the target of.
-    pub address: IpAddr,
-    /// The new port, never 0; `None` keeps the port.
-    pub port: Option<u16>,
-}
-
-/// Which destinations a `forward` or `redirect` translates.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum At {
-    /// This machine's own addresses (`--dst-type LOCAL`).
-    Local,
-    /// These; all of a family only for `redirect`.
-    Addresses(Addresses),
-}
-
-/// `redirect SERVICES [at ADDRESS] from … to :PORT`: hands packets to `at` over to a local port and
-/// accepts exactly those on INPUT (state DNAT, original destination `at` when it is addresses,
-/// original port of `parts`, new port).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
-    pub source: Vec<Place>,
-    pub parts: Vec<Part>,
-    /// Everything for `at any`: a transparent proxy.
-    pub at: At,
-    /// Never 0.
-    pub port: u16,
 }
