@@ -295,12 +295,19 @@ impl Index {
 
     /// Shows the entries that overlap a box and whose owner is below a number, until one is enough.
     fn search(&self, one: &[u64], below: Owner, mut is_enough: impl FnMut(u32) -> bool) {
-        if !self.nodes.is_empty() {
+        if !self.nodes.is_empty() && self.is_worth_searching(0, one, below) {
             self.search_below(0, one, below, &mut is_enough);
         }
     }
 
-    /// The same below a node; whether one was enough. (No deeper than the tree: see [`build`].)
+    /// Whether something below a node may overlap a box and have an owner below a number.
+    #[inline]
+    fn is_worth_searching(&self, at: u32, one: &[u64], below: Owner) -> bool {
+        self.nodes[at as usize].least < below && self.layout.overlap(self.hull(at), one)
+    }
+
+    /// The same below a node that is worth it; whether one was enough. (No deeper than the tree: see
+    /// [`build`].)
     fn search_below(
         &self,
         mut at: u32,
@@ -310,21 +317,39 @@ impl Index {
     ) -> bool {
         loop {
             let node = self.nodes[at as usize];
-            if node.least >= below || !self.layout.overlap(self.hull(at), one) {
-                return false;
-            }
             if node.count > 0 {
-                return (node.at..node.at + node.count).any(|entry| {
-                    self.owner(entry) < below
-                        && self.layout.overlap(self.entry(entry), one)
-                        && is_enough(entry)
-                });
+                return self.search_leaf(node, one, below, is_enough);
             }
-            if self.search_below(at + 1, one, below, is_enough) {
+            let (near, far) = (at + 1, node.at);
+            if self.is_worth_searching(near, one, below)
+                && self.search_below(near, one, below, is_enough)
+            {
                 return true;
             }
-            at = node.at;
+            if !self.is_worth_searching(far, one, below) {
+                return false;
+            }
+            at = far;
         }
+    }
+
+    fn search_leaf(
+        &self,
+        leaf: Node,
+        one: &[u64],
+        below: Owner,
+        is_enough: &mut impl FnMut(u32) -> bool,
+    ) -> bool {
+        let (words, from, to) =
+            (self.layout.words(), leaf.at as usize, (leaf.at + leaf.count) as usize);
+        let boxes = self.boxes[from * words..to * words].chunks_exact(words);
+        let owned = (leaf.at..).zip(&self.owners[from..to]).zip(boxes);
+        for ((entry, owner), own) in owned {
+            if *owner < below && self.layout.overlap(own, one) && is_enough(entry) {
+                return true;
+            }
+        }
+        false
     }
 
     fn hull(&self, node: u32) -> &[u64] {

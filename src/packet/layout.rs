@@ -15,6 +15,9 @@ use super::Random;
 /// The low half of an interval's word: its highest value.
 const HIGH: u64 = 0xffff_ffff;
 
+/// The top bits of the two halves of a word.
+const TOPS: u64 = 0x8000_0000_8000_0000;
+
 /// How a set of values of one axis is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
@@ -27,7 +30,7 @@ pub enum Held {
 /// One axis of a space: how many values it has, and how its sets are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AxisShape {
-    /// At least 1.
+    /// At least 1, below 2³¹.
     pub values: u32,
     pub held: Held,
 }
@@ -180,24 +183,28 @@ impl Layout {
 
     /// Whether the boxes have a point in common.
     //
-    // All words are looked at before anything is decided: which axis parts two boxes is anyone's
-    // guess, and a wrong guess of the processor costs more than the other words.
+    // Two intervals are looked at before anything is decided: which axis parts two boxes is anyone's
+    // guess, and a wrong guess of the processor costs more than another word.
     #[must_use]
     #[inline]
     pub fn overlap(&self, a: &[u64], b: &[u64]) -> bool {
         let (a_runs, a_bits) = a.split_at(self.intervals);
         let (b_runs, b_bits) = b.split_at(self.intervals);
-        // The top bit is set when a difference is below zero: halves have 32 bits.
-        let mut apart = 0;
-        for (a, b) in a_runs.iter().zip(b_runs) {
-            apart |= (b & HIGH).wrapping_sub(a >> 32) | (a & HIGH).wrapping_sub(b >> 32);
+        let (a_pairs, a_last) = a_runs.as_chunks::<2>();
+        let (b_pairs, b_last) = b_runs.as_chunks::<2>();
+        for ([a, c], [b, d]) in a_pairs.iter().zip(b_pairs) {
+            if touching(*a, *b) & touching(*c, *d) & TOPS != TOPS {
+                return false;
+            }
+        }
+        if let ([a], [b]) = (a_last, b_last)
+            && touching(*a, *b) & TOPS != TOPS
+        {
+            return false;
         }
         let single = self.narrow - self.intervals;
-        let mut meeting = apart >> 63 == 0;
-        for (a, b) in a_bits.iter().zip(b_bits).take(single) {
-            meeting &= a & b != 0;
-        }
-        meeting && self.wide.iter().all(|wide| pairs(a, b, wide.clone()).any(|(a, b)| a & b != 0))
+        a_bits.iter().zip(b_bits).take(single).all(|(a, b)| a & b != 0)
+            && self.wide.iter().all(|wide| pairs(a, b, wide.clone()).any(|(a, b)| a & b != 0))
     }
 
     /// Whether every point of `inner` is in `outer`.
@@ -474,6 +481,16 @@ fn low(word: u64) -> u32 {
 
 fn high(word: u64) -> u32 {
     (word & HIGH) as u32
+}
+
+/// Both of [`TOPS`] are set if two intervals have a value in common.
+//
+// Both differences at once, high of one less low of the other: values are below 2³¹, so the top bit of
+// each half is left over for a borrow.
+#[inline]
+fn touching(a: u64, b: u64) -> u64 {
+    let (lows, highs) = (a ^ (HIGH >> 1), b.rotate_left(32) ^ (HIGH >> 1));
+    (highs | TOPS).wrapping_sub(lows)
 }
 
 /// What two intervals have in common; reversed when that is nothing.
