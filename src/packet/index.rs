@@ -345,7 +345,7 @@ impl Index {
         let boxes = self.boxes[from * words..to * words].chunks_exact(words);
         let owned = (leaf.at..).zip(&self.owners[from..to]).zip(boxes);
         for ((entry, owner), own) in owned {
-            if *owner < below && self.layout.overlap(own, one) && is_enough(entry) {
+            if self.layout.overlap(own, one) && *owner < below && is_enough(entry) {
                 return true;
             }
         }

@@ -247,13 +247,15 @@ impl Layout {
     }
 
     /// Widens `hull` to a box around itself and `other`.
+    #[inline]
     pub fn widen(&self, hull: &mut [u64], other: &[u64]) {
-        for (word, (a, b)) in hull.iter_mut().zip(other).enumerate() {
-            *a = if word < self.intervals {
-                interval(low(*a).min(low(*b)), high(*a).max(high(*b)))
-            } else {
-                *a | b
-            };
+        let (hull_runs, hull_bits) = hull.split_at_mut(self.intervals);
+        let (other_runs, other_bits) = other.split_at(self.intervals);
+        for (a, b) in hull_runs.iter_mut().zip(other_runs) {
+            *a = (*a).min(*b) & !HIGH | (*a & HIGH).max(b & HIGH);
+        }
+        for (a, b) in hull_bits.iter_mut().zip(other_bits) {
+            *a |= b;
         }
     }
 

@@ -248,7 +248,11 @@ impl Compiler<'_> {
                 whole = space.intersection(&whole, &known.or_insert_with(made).1);
             }
         }
-        region.words.append(&mut whole.words);
+        if region.words.is_empty() {
+            *region = whole;
+        } else {
+            region.words.append(&mut whole.words);
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 //! (the surface area heuristic of ray tracing, with points for rays: MacDonald and Booth,
 //! "Heuristics for ray tracing using space subdivision", 1990).
 
+use std::sync::atomic::{AtomicI32, Ordering};
+
 use super::super::layout::{Held, Layout};
 use super::super::shares::threads;
 use super::super::space::Region;
@@ -16,43 +18,35 @@ const LEAF: usize = 12;
 /// Boxes of which a division is tried: enough to see a middle, few enough to be quick.
 const SAMPLE: usize = 32;
 
+/// Fewer boxes are divided before another thread has started.
+const WORTH_A_THREAD: usize = 1_024;
+
 /// The tree of some boxes with their owners.
 pub(super) fn build(layout: Layout, possible: Region, boxes: &[u64], owners: &[Owner]) -> Index {
-    let words = layout.words();
-    let mut order: Vec<u32> = (0..).take(owners.len()).collect();
-    let builder =
-        || Builder { layout: &layout, boxes, owners, hulls: Vec::new(), nodes: Vec::new() };
-    let (hulls, nodes) = if threads(order.len()) == 1 {
-        let mut builder = builder();
-        if !order.is_empty() {
-            builder.node(&mut order, 0);
-        }
-        (builder.hulls, builder.nodes)
-    } else {
-        // Two threads: one for each side of the root.
-        let mut root = builder();
-        let middle = root.divide(&mut order);
-        let (near, far) = order.split_at_mut(middle);
-        let [mut near_tree, mut far_tree] = [builder(), builder()];
-        std::thread::scope(|scope| {
-            scope.spawn(|| near_tree.node(near, 0));
-            far_tree.node(far, middle);
-        });
-        root.join(near_tree, far_tree);
-        (root.hulls, root.nodes)
-    };
-    let mut sorted = Vec::with_capacity(boxes.len());
-    for entry in &order {
-        sorted.extend_from_slice(&boxes[*entry as usize * words..][..words]);
+    let mut entries: Vec<u32> = (0..).take(owners.len()).collect();
+    let others = i32::try_from(threads(entries.len()) - 1).unwrap_or(i32::MAX);
+    let builder = Builder { layout: &layout, boxes, owners, idle: AtomicI32::new(others) };
+    let mut tree = Tree::default();
+    if !entries.is_empty() {
+        builder.node(&mut entries, 0, &mut tree);
     }
-    let owners = order.iter().map(|entry| owners[*entry as usize]).collect();
-    Index { layout, possible, boxes: sorted, owners, hulls, nodes, until: [].into() }
+    let Tree { boxes, owners, hulls, nodes } = tree;
+    Index { layout, possible, boxes, owners, hulls, nodes, until: [].into() }
 }
 
 struct Builder<'b> {
     layout: &'b Layout,
     boxes: &'b [u64],
     owners: &'b [Owner],
+    /// How many threads more may work. Below 0 while more of them work than there are processors.
+    idle: AtomicI32,
+}
+
+/// What [`Index`] has of these names, as far as it is done.
+#[derive(Default)]
+struct Tree {
+    boxes: Vec<u64>,
+    owners: Vec<Owner>,
     hulls: Vec<u64>,
     nodes: Vec<Node>,
 }
@@ -74,57 +68,88 @@ enum Division<'b> {
     Within { axis: usize, one: &'b [u64] },
 }
 
+impl Tree {
+    /// Adds the tree of what comes after all that this one has.
+    fn append(&mut self, mut behind: Self) {
+        let offset = place(self.nodes.len());
+        self.nodes.extend(behind.nodes.into_iter().map(|node| match node.count {
+            0 => Node { at: node.at + offset, ..node },
+            _ => node,
+        }));
+        self.boxes.append(&mut behind.boxes);
+        self.owners.append(&mut behind.owners);
+        self.hulls.append(&mut behind.hulls);
+    }
+}
+
 impl<'b> Builder<'b> {
     /// Adds the node of some boxes, at least one, and all below it; `first` is the place of the first
     /// box.
-    fn node(&mut self, entries: &mut [u32], first: usize) {
-        let at = self.nodes.len();
-        let Some(one) = entries.first() else { return };
-        self.hulls.extend_from_slice(self.entry(*one));
-        let mut node = Node { least: 0, count: place(entries.len()), at: place(first) };
-        self.nodes.push(node);
-        if entries.len() > LEAF {
-            let middle = self.divide(entries);
-            let (near, far) = entries.split_at_mut(middle);
-            self.node(near, first);
-            let far_at = self.nodes.len();
-            self.node(far, first + middle);
-            self.close(at, far_at);
+    fn node(&self, entries: &mut [u32], first: usize, tree: &mut Tree) {
+        if entries.len() <= LEAF {
+            self.leaf(entries, first, tree);
             return;
         }
-        let least = entries.iter().map(|entry| self.owners[*entry as usize]).min();
-        node.least = least.unwrap_or(0);
-        self.nodes[at] = node;
+        let at = tree.nodes.len();
+        tree.hulls.extend_from_slice(self.layout.full());
+        tree.nodes.push(Node { least: 0, count: 0, at: 0 });
+        let middle = self.divide(entries);
+        let (near, far) = entries.split_at_mut(middle);
+        let far_at = if near.len() + far.len() >= WORTH_A_THREAD && self.takes_idle() {
+            let mut behind = Tree::default();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    self.node(far, first + middle, &mut behind);
+                    self.idle.fetch_add(1, Ordering::Relaxed);
+                });
+                self.node(near, first, tree);
+                // This thread waits now. It goes on when the other has ended.
+                self.idle.fetch_add(1, Ordering::Relaxed);
+            });
+            self.idle.fetch_sub(1, Ordering::Relaxed);
+            let far_at = tree.nodes.len();
+            tree.append(behind);
+            far_at
+        } else {
+            self.node(near, first, tree);
+            let far_at = tree.nodes.len();
+            self.node(far, first + middle, tree);
+            far_at
+        };
+        self.close(at, far_at, tree);
+    }
+
+    /// Whether another thread may work; it is taken.
+    fn takes_idle(&self) -> bool {
+        let less_one = |idle: i32| (idle > 0).then(|| idle - 1);
+        self.idle.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less_one).is_ok()
+    }
+
+    fn leaf(&self, entries: &[u32], first: usize, tree: &mut Tree) {
+        let (hull, words) = (tree.hulls.len(), self.layout.words());
+        let mut least = Owner::MAX;
         for entry in entries {
-            let one = self.entry(*entry);
-            let words = self.layout.words();
-            self.layout.widen(&mut self.hulls[at * words..][..words], one);
+            let (one, owner) = (self.entry(*entry), self.owners[*entry as usize]);
+            match tree.hulls.get_mut(hull..hull + words) {
+                Some(hull) => self.layout.widen(hull, one),
+                None => tree.hulls.extend_from_slice(one),
+            }
+            least = least.min(owner);
+            tree.boxes.extend_from_slice(one);
+            tree.owners.push(owner);
         }
+        tree.nodes.push(Node { least, count: place(entries.len()), at: place(first) });
     }
 
     /// Completes an inner node from its children.
-    fn close(&mut self, at: usize, far_at: usize) {
+    fn close(&self, at: usize, far_at: usize, tree: &mut Tree) {
         let words = self.layout.words();
-        let least = self.nodes[at + 1].least.min(self.nodes[far_at].least);
-        self.nodes[at] = Node { least, count: 0, at: place(far_at) };
-        let (own, below) = self.hulls.split_at_mut((at + 1) * words);
+        let least = tree.nodes[at + 1].least.min(tree.nodes[far_at].least);
+        tree.nodes[at] = Node { least, count: 0, at: place(far_at) };
+        let (own, below) = tree.hulls.split_at_mut((at + 1) * words);
         let own = &mut own[at * words..];
         own.copy_from_slice(&below[..words]);
         self.layout.widen(own, &below[(far_at - at - 1) * words..][..words]);
-    }
-
-    /// Becomes the tree of two trees.
-    fn join(&mut self, near: Self, far: Self) {
-        self.hulls = [self.layout.full(), &near.hulls, &far.hulls].concat();
-        let far_at = near.nodes.len() + 1;
-        self.nodes.push(Node { least: 0, count: 0, at: 0 });
-        for (tree, offset) in [(near, 1), (far, far_at)] {
-            self.nodes.extend(tree.nodes.into_iter().map(|node| match node.count {
-                0 => Node { at: node.at + place(offset), ..node },
-                _ => node,
-            }));
-        }
-        self.close(0, far_at);
     }
 
     fn entry(&self, entry: u32) -> &'b [u64] {
