@@ -188,10 +188,8 @@ impl Layout {
     #[must_use]
     #[inline]
     pub fn overlap(&self, a: &[u64], b: &[u64]) -> bool {
-        let (a_runs, a_bits) = a.split_at(self.intervals);
-        let (b_runs, b_bits) = b.split_at(self.intervals);
-        let (a_pairs, a_last) = a_runs.as_chunks::<2>();
-        let (b_pairs, b_last) = b_runs.as_chunks::<2>();
+        let (a_pairs, a_last) = a[..self.intervals].as_chunks::<2>();
+        let (b_pairs, b_last) = b[..self.intervals].as_chunks::<2>();
         for ([a, c], [b, d]) in a_pairs.iter().zip(b_pairs) {
             if touching(*a, *b) & touching(*c, *d) & TOPS != TOPS {
                 return false;
@@ -202,8 +200,12 @@ impl Layout {
         {
             return false;
         }
-        let single = self.narrow - self.intervals;
-        a_bits.iter().zip(b_bits).take(single).all(|(a, b)| a & b != 0)
+        self.bits_meet(a, b)
+    }
+
+    /// Whether the boxes have a value in common on every axis of bits.
+    fn bits_meet(&self, a: &[u64], b: &[u64]) -> bool {
+        pairs(a, b, self.intervals..self.narrow).all(|(a, b)| a & b != 0)
             && self.wide.iter().all(|wide| pairs(a, b, wide.clone()).any(|(a, b)| a & b != 0))
     }
 

@@ -59,6 +59,7 @@ impl Space {
         let gather = |_, sets: &[&PacketSet]| {
             let mut gathered = Gathered::default();
             sets.iter().filter(|set| set.family() == family).for_each(|set| gathered.add(set));
+            gathered.sort(family);
             gathered
         };
         let shares = in_shares(sets, gather).into_iter();

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use super::super::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Values};
 use super::axis::{Axis, Lists, Subject, numbers_of_bits};
-use super::domain::{Domain, name_key};
+use super::domain::{Domain, name_key, sort};
 use crate::net::{Account, Family, Interface, IntervalSet, MarkMatch, Protocol};
 
-/// Things are kept until there are so many; then those that are there twice are thrown out. Half as
-/// many different sets of a field are too many to compare.
+/// Sets of a field are kept until there are so many; then those that are there twice are thrown out.
+/// Half as many different sets are too many to compare.
 const ROOM: usize = 4_096;
+
+/// The same of borders.
+const ROOM_FOR_BORDERS: usize = 65_536;
 
 /// Lists of at least so many boxes are looked at once, however many sets share them.
 pub(super) const LONG: usize = 4;
@@ -49,21 +52,21 @@ impl<T: Ord> Heap<T> {
         if self.all.len() >= self.full {
             self.all.sort_unstable();
             self.all.dedup();
-            self.full = (2 * self.all.len()).max(ROOM);
+            self.full = self.full.max(2 * self.all.len());
         }
     }
 }
 
-impl<T> Default for Heap<T> {
-    fn default() -> Self {
-        Heap { all: Vec::new(), full: ROOM }
+impl<T> Heap<T> {
+    fn new(full: usize) -> Self {
+        Heap { all: Vec::new(), full }
     }
 }
 
 impl Default for Numbers {
     fn default() -> Self {
-        let distinct = Some(Heap::default());
-        Numbers { starts: Heap::default(), distinct, sets: 0, intervals: 0 }
+        let (starts, distinct) = (Heap::new(ROOM_FOR_BORDERS), Some(Heap::new(ROOM)));
+        Numbers { starts, distinct, sets: 0, intervals: 0 }
     }
 }
 
@@ -113,6 +116,13 @@ impl Gathered {
             for constraint in factor.boxes().iter().flat_map(FieldBox::constraints) {
                 self.add_constraint(constraint);
             }
+        }
+    }
+
+    /// Sorts what there is most of: each share of a list its own, while others do the same.
+    pub fn sort(&mut self, family: Family) {
+        for (field, numbers) in &mut self.numbers {
+            sort(&mut numbers.starts.all, field.highest(family));
         }
     }
 
