@@ -19,11 +19,27 @@ pub fn threads(items: usize) -> usize {
 ///
 /// Shares are small and taken one by one: some items are more work than others.
 pub fn in_shares<T: Sync, R: Send>(items: &[T], work: impl Fn(usize, &[T]) -> R + Sync) -> Vec<R> {
+    let size = items.len() / threads(items.len()) / 16;
+    in_shares_of(size.max(WORTH_THREADS / 16), items, work)
+}
+
+/// The same with one share for each thread, for results that are work to put together.
+pub fn in_large_shares<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(usize, &[T]) -> R + Sync,
+) -> Vec<R> {
+    in_shares_of(items.len().div_ceil(threads(items.len())), items, work)
+}
+
+fn in_shares_of<T: Sync, R: Send>(
+    size: usize,
+    items: &[T],
+    work: impl Fn(usize, &[T]) -> R + Sync,
+) -> Vec<R> {
     let threads = threads(items.len());
     if threads == 1 {
         return vec![work(0, items)];
     }
-    let size = (items.len() / threads / 16).max(WORTH_THREADS / 16);
     let shares: Vec<&[T]> = items.chunks(size).collect();
     let next = AtomicUsize::new(0);
     let take_shares = || {
@@ -61,8 +77,9 @@ mod tests {
                 assert!(share.first().is_none_or(|item| *item == first));
                 share.iter().map(|item| 2 * item).collect::<Vec<_>>()
             };
-            let doubled = in_shares(&items, double).concat();
-            assert!(doubled.iter().copied().eq((0..count).map(|item| 2 * item)));
+            for doubled in [in_shares(&items, double), in_large_shares(&items, double)] {
+                assert!(doubled.concat().into_iter().eq((0..count).map(|item| 2 * item)));
+            }
         }
     }
 }

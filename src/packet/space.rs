@@ -19,7 +19,7 @@ use std::collections::HashMap;
 
 use super::layout::{Held, Layout};
 use super::probes::View;
-use super::shares::in_shares;
+use super::shares::{in_large_shares, in_shares};
 use super::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Values};
 use crate::net::Family;
 
@@ -62,7 +62,7 @@ impl Space {
             gathered.sort(family);
             gathered
         };
-        let shares = in_shares(sets, gather).into_iter();
+        let shares = in_large_shares(sets, gather).into_iter();
         let mut gathered = shares.reduce(Gathered::with).unwrap_or_default();
         if let Some(view) = view {
             possible::add_view(view, &mut gathered);

@@ -13,7 +13,7 @@ use crate::net::{Account, Family, Interface, IntervalSet, MarkMatch, Protocol};
 const ROOM: usize = 4_096;
 
 /// The same of borders.
-const ROOM_FOR_BORDERS: usize = 65_536;
+const ROOM_FOR_BORDERS: usize = 131_072;
 
 /// Lists of at least so many boxes are looked at once, however many sets share them.
 pub(super) const LONG: usize = 4;
@@ -33,7 +33,7 @@ pub(super) struct Gathered {
 /// What is known of a field of numbers.
 struct Numbers {
     starts: Heap<u128>,
-    /// `None` when there were too many.
+    /// `None` when there are more than half of [`ROOM`].
     distinct: Option<Heap<IntervalSet<u128>>>,
     sets: usize,
     intervals: usize,
@@ -101,8 +101,11 @@ impl Numbers {
         }
     }
 
+    /// The different sets; `None` when they are too many, whoever gathered them.
     fn distinct(&self) -> Option<BTreeSet<IntervalSet<u128>>> {
-        self.distinct.as_ref().map(|sets| sets.all.iter().cloned().collect())
+        let sets = self.distinct.as_ref()?;
+        let sets: BTreeSet<_> = sets.all.iter().cloned().collect();
+        (sets.len() <= ROOM / 2).then_some(sets)
     }
 }
 
