@@ -267,7 +267,7 @@ fn classes(
     Some((classes.into(), values as usize))
 }
 
-/// A number of pieces. There are fewer than 2³²: each takes more than a byte of memory.
+/// A number of pieces. There are fewer than 2³¹: each takes more than two bytes of memory.
 fn count(pieces: usize) -> u32 {
     u32::try_from(pieces).unwrap_or(u32::MAX)
 }

@@ -28,44 +28,57 @@ pub enum Domain {
 
 /// Runs of numbers: piece *i* is those from `starts[i]` to below the next start, the last one up to
 /// `highest`.
-// INVARIANT: `starts` is sorted, each once, at least one; `jumps[t]` is the first start whose upper
-// bits are at least `t`, and the last jump is the number of starts.
+// INVARIANT: `starts` is sorted, each once, at least one; the length of `places` is a power of two.
 #[derive(Debug, Clone)]
 pub struct Numbers {
     starts: Box<[u128]>,
     highest: u128,
-    /// How many lower bits of a number do not count for the jumps.
-    shift: u32,
-    jumps: Box<[u32]>,
+    /// Pieces, each at one of the [`Numbers::probes`] of its start unless all were taken; else
+    /// [`FREE`].
+    places: Box<[u32]>,
 }
+
+/// A place without a piece.
+const FREE: u32 = u32::MAX;
+
+/// Places where a piece may be. Nearly all find one; the others are searched for.
+const PROBES: usize = 8;
+
+/// The lower half of a number.
+const LOWER: u128 = 0xffff_ffff_ffff_ffff;
 
 impl Numbers {
     fn new(highest: u128, starts: Vec<u128>) -> Self {
-        // About as many jumps as starts: a search among a million addresses is then two or three
-        // steps, not twenty through as many places in memory.
-        let bits = u128::BITS - highest.leading_zeros();
-        let wanted = (starts.len().ilog2() + 1).min(20);
-        let shift = bits.saturating_sub(wanted);
-        let mut jumps = Vec::new();
-        let mut at = 0;
-        for top in 0..=highest >> shift {
-            while starts.get(at).is_some_and(|start| start >> shift < top) {
-                at += 1;
+        let places = vec![FREE; 2 * starts.len().next_power_of_two()];
+        let mut numbers = Numbers { starts: starts.into(), highest, places: places.into() };
+        for (piece, start) in (0..).zip(&numbers.starts) {
+            let mut probes = numbers.probes(*start);
+            if let Some(free) = probes.find(|place| numbers.places[*place] == FREE) {
+                numbers.places[free] = piece;
             }
-            jumps.push(u32::try_from(at).unwrap_or(u32::MAX));
         }
-        jumps.push(u32::try_from(starts.len()).unwrap_or(u32::MAX));
-        Numbers { starts: starts.into(), highest, shift, jumps: jumps.into() }
+        numbers
+    }
+
+    /// Where the piece that starts with a number may be: a search among a million addresses would
+    /// go through twenty places in memory.
+    fn probes(&self, number: u128) -> impl Iterator<Item = usize> + use<> {
+        // Multiplicative hashing (Knuth, "The Art of Computer Programming" 3, 6.4): the upper bits of
+        // a product depend on all bits. Odd numbers without a pattern, from splitmix64.
+        let lower = ((number & LOWER) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let upper = ((number >> 64) as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let first = (lower ^ upper) >> (self.places.len().leading_zeros() + 1);
+        let mask = self.places.len() - 1;
+        (first as usize..).take(PROBES).map(move |place| place & mask)
     }
 
     /// The first piece that does not start before a number.
     fn at_or_after(&self, number: u128) -> usize {
-        if number > self.highest {
-            return self.starts.len();
-        }
-        let top = usize::try_from(number >> self.shift).unwrap_or(0);
-        let (from, to) = (self.jumps[top] as usize, self.jumps[top + 1] as usize);
-        from + self.starts[from..to].partition_point(|start| *start < number)
+        let pieces = self.probes(number).map(|place| self.places[place]);
+        let mut pieces = pieces.take_while(|piece| *piece != FREE).map(|piece| piece as usize);
+        pieces
+            .find(|piece| self.starts[*piece] == number)
+            .unwrap_or_else(|| self.starts.partition_point(|start| *start < number))
     }
 
     /// The pieces of an interval whose borders are known; `None` when it has none.
@@ -178,7 +191,10 @@ impl Domain {
 }
 
 /// Sorts numbers up to `highest`, and leaves each once.
-#[expect(clippy::stable_sort_primitive, reason = "this sort is quick where parts are sorted already")]
+#[expect(
+    clippy::stable_sort_primitive,
+    reason = "this sort is quick where parts are sorted already"
+)]
 pub fn sort(numbers: &mut Vec<u128>, highest: u128) {
     // Numbers of half the length take half the time: all but the addresses of IPv6.
     if highest < u64::MAX.into() {
@@ -244,6 +260,18 @@ mod tests {
         assert_eq!(domain.numbers_of(2), Some((23, 79)));
         let above = Domain::numbers(1, 255, vec![1, 6, 7]);
         assert_eq!((above.of_numbers(0, 0), above.of_numbers(0, 6)), (None, Some((0, 1))));
+    }
+
+    #[test]
+    fn every_border_is_found() {
+        // Networks and hosts that differ in upper bits only, and in lower bits only.
+        for step in [1 << 96, 1 << 64, 1 << 32, 1] {
+            let starts: Vec<u128> = (1..=2_000).map(|number| number * step).collect();
+            let domain = Domain::numbers(0, u128::MAX, starts.clone());
+            let (starts, nexts) = (starts.iter(), starts[1..].iter());
+            let pieces = starts.zip(nexts).map(|(start, next)| domain.of_numbers(*start, next - 1));
+            assert!(pieces.eq((1..2_000).map(|piece| Some((piece, piece)))), "{step}");
+        }
     }
 
     #[test]
