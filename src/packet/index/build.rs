@@ -30,8 +30,14 @@ pub(super) fn build(layout: Layout, possible: Region, boxes: &[u64], owners: &[O
     if !entries.is_empty() {
         builder.node(&mut entries, 0, &mut tree);
     }
-    let Tree { boxes, owners, hulls, nodes } = tree;
-    Index { layout, possible, boxes, owners, hulls, nodes, until: [].into() }
+    let words = layout.words();
+    let mut sorted = Vec::with_capacity(boxes.len());
+    for entry in &entries {
+        sorted.extend_from_slice(&boxes[*entry as usize * words..][..words]);
+    }
+    let owners = entries.iter().map(|entry| owners[*entry as usize]).collect();
+    let Tree { hulls, nodes } = tree;
+    Index { layout, possible, boxes: sorted, owners, hulls, nodes, until: [].into() }
 }
 
 struct Builder<'b> {
@@ -45,8 +51,6 @@ struct Builder<'b> {
 /// What [`Index`] has of these names, as far as it is done.
 #[derive(Default)]
 struct Tree {
-    boxes: Vec<u64>,
-    owners: Vec<Owner>,
     hulls: Vec<u64>,
     nodes: Vec<Node>,
 }
@@ -76,8 +80,6 @@ impl Tree {
             0 => Node { at: node.at + offset, ..node },
             _ => node,
         }));
-        self.boxes.append(&mut behind.boxes);
-        self.owners.append(&mut behind.owners);
         self.hulls.append(&mut behind.hulls);
     }
 }
@@ -135,8 +137,6 @@ impl<'b> Builder<'b> {
                 None => tree.hulls.extend_from_slice(one),
             }
             least = least.min(owner);
-            tree.boxes.extend_from_slice(one);
-            tree.owners.push(owner);
         }
         tree.nodes.push(Node { least, count: place(entries.len()), at: place(first) });
     }

@@ -44,12 +44,16 @@ const FREE: u32 = u32::MAX;
 /// Places where a piece may be. Nearly all find one; the others are searched for.
 const PROBES: usize = 8;
 
+/// Places cost memory: eight megabytes are enough for a million addresses.
+const MOST_PLACES: usize = 1 << 21;
+
 /// The lower half of a number.
 const LOWER: u128 = 0xffff_ffff_ffff_ffff;
 
 impl Numbers {
     fn new(highest: u128, starts: Vec<u128>) -> Self {
-        let places = vec![FREE; 2 * starts.len().next_power_of_two()];
+        let places = (2 * starts.len().next_power_of_two()).min(MOST_PLACES);
+        let places = vec![FREE; places];
         let mut numbers = Numbers { starts: starts.into(), highest, places: places.into() };
         for (piece, start) in (0..).zip(&numbers.starts) {
             let mut probes = numbers.probes(*start);
