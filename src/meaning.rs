@@ -18,8 +18,7 @@
 //!   mangle, before the filter. Its packet goes on as it is then, to the next entry.
 //! * What is not to be tracked is asked before who gets a helper: a connection that conntrack does not
 //!   see has none. So `notrack` counts wherever it stands.
-//! * Of a raw rule the condition is a fact about the packet that only its text names. In nat INPUT and
-//!   mangle POSTROUTING such rules have no meaning here: nothing else is said of packets there.
+//! * Of a raw rule the condition is a fact about the packet that only its text names.
 //! * Nat lists hold for packets that traverse nat at all: the first of a flow ([`traverses_nat`]).
 
 mod alter;
@@ -47,20 +46,30 @@ use crate::resolve::policy::{
 pub use probes::{probes, view};
 pub use trace::{Question, Step, Trace, traverses_nat};
 
-/// A policy as lists of packet sets and effects.
+/// What happens to packets, as lists of packet sets and effects: of a policy, or of rules that were
+/// read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meaning {
     v4: FamilyMeaning,
     v6: FamilyMeaning,
     /// The limits that entries name.
-    pub limits: BTreeMap<LimitId, LimitKind>,
+    pub limits: BTreeMap<LimitId, History>,
+}
+
+/// What decides whether an entry takes a packet beside the packet itself: what came before it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum History {
+    Limit(LimitKind),
+    /// Something that only its words say. Policies have none.
+    Opaque(Arc<str>),
 }
 
 /// The lists of one family.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct FamilyMeaning {
-    bases: BTreeMap<BaseChain, List>,
-    chains: Vec<List>,
+pub struct FamilyMeaning {
+    pub bases: BTreeMap<BaseChain, List>,
+    /// By the number of their [`ChainId`].
+    pub chains: Vec<List>,
 }
 
 /// A chain that packets meet by themselves, in the tables that statements speak about.
@@ -78,6 +87,14 @@ pub enum BaseChain {
     MangleOutput,
     RawPrerouting,
     RawOutput,
+    /// New packets to this machine, after the filter. Only raw rules and dumps speak of it.
+    NatInput,
+    /// Everything that leaves. Only raw rules and dumps speak of it.
+    ManglePostrouting,
+    /// After the filter, like the two below; only dumps speak of them.
+    SecurityInput,
+    SecurityForward,
+    SecurityOutput,
     /// What `docker` says; only a policy that has such a block has this chain. Forwarded packets
     /// meet it before all else of the filter, and what it leaves to Docker goes on to Docker's own
     /// rules.
@@ -85,7 +102,7 @@ pub enum BaseChain {
 }
 
 impl BaseChain {
-    pub const ALL: [BaseChain; 13] = [
+    pub const ALL: [BaseChain; 18] = [
         BaseChain::NatPrerouting,
         BaseChain::NatOutput,
         BaseChain::NatPostrouting,
@@ -98,6 +115,11 @@ impl BaseChain {
         BaseChain::MangleOutput,
         BaseChain::RawPrerouting,
         BaseChain::RawOutput,
+        BaseChain::NatInput,
+        BaseChain::ManglePostrouting,
+        BaseChain::SecurityInput,
+        BaseChain::SecurityForward,
+        BaseChain::SecurityOutput,
         BaseChain::DockerUser,
     ];
 
@@ -105,7 +127,10 @@ impl BaseChain {
     #[must_use]
     pub fn is_nat(self) -> bool {
         match self {
-            BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => true,
+            BaseChain::NatPrerouting
+            | BaseChain::NatInput
+            | BaseChain::NatOutput
+            | BaseChain::NatPostrouting => true,
             BaseChain::FilterInput
             | BaseChain::FilterForward
             | BaseChain::FilterOutput
@@ -115,6 +140,10 @@ impl BaseChain {
             | BaseChain::MangleOutput
             | BaseChain::RawPrerouting
             | BaseChain::RawOutput
+            | BaseChain::ManglePostrouting
+            | BaseChain::SecurityInput
+            | BaseChain::SecurityForward
+            | BaseChain::SecurityOutput
             | BaseChain::DockerUser => false,
         }
     }
@@ -158,8 +187,10 @@ pub struct Entry {
 pub enum Effect {
     /// Decides, in this table.
     Decide(Decision),
-    /// Nothing: the next entry is asked. Only entries that log and raw rules have it.
+    /// Nothing: the next entry is asked.
     Continue,
+    /// What the words of a raw rule say; then the next entry is asked.
+    Opaque(Arc<str>),
     /// Changes the packet, and the next entry is asked about it as it is then.
     Change(Change),
     /// Leaves the chain; in a base chain takes the default.
@@ -180,6 +211,8 @@ pub enum Change {
     Mark(MarkMatch),
     /// Its mark and that of its connection.
     StickyMark(MarkMatch),
+    /// Only that of its connection.
+    ConnectionMark(MarkMatch),
     /// Its mark has under this mask what that of its connection has.
     RestoredMark(u32),
     Dscp(Dscp),
@@ -198,6 +231,7 @@ impl Change {
             Change::Untracked | Change::Helper(_) => true,
             Change::Mark(_)
             | Change::StickyMark(_)
+            | Change::ConnectionMark(_)
             | Change::RestoredMark(_)
             | Change::Dscp(_)
             | Change::Mss(_) => false,
@@ -210,6 +244,9 @@ impl Change {
             Change::Mark(mark) => packet.mark = mark.set_on(packet.mark),
             Change::StickyMark(mark) => {
                 packet.mark = mark.set_on(packet.mark);
+                packet.connection_mark = mark.set_on(packet.connection_mark);
+            }
+            Change::ConnectionMark(mark) => {
                 packet.connection_mark = mark.set_on(packet.connection_mark);
             }
             Change::RestoredMark(mask) => {
@@ -281,6 +318,19 @@ pub enum Implied {
 }
 
 impl Meaning {
+    /// The lists of both families, which number their chains alike.
+    #[must_use]
+    pub fn of_lists(
+        mut v4: FamilyMeaning,
+        mut v6: FamilyMeaning,
+        limits: BTreeMap<LimitId, History>,
+    ) -> Self {
+        let chains = v4.chains.len().max(v6.chains.len());
+        v4.chains.resize_with(chains, List::default);
+        v6.chains.resize_with(chains, List::default);
+        Meaning { v4, v6, limits }
+    }
+
     /// What a base chain does with packets of a family.
     #[must_use]
     pub fn base(&self, family: Family, base: BaseChain) -> Option<&List> {
@@ -388,14 +438,14 @@ impl Lists {
 }
 
 /// Every limit of the policy, by its id.
-fn limits(policy: &Policy) -> BTreeMap<LimitId, LimitKind> {
+fn limits(policy: &Policy) -> BTreeMap<LimitId, History> {
     let rules = policy.items.iter().filter_map(|item| match item {
         Item::Rule(rule) => Some(rule),
         Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
     });
     let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
     let rules = rules.chain(policy.docker.iter().flat_map(|docker| &docker.rules));
-    let kind = |limit: &Limit| (limit.id, limit.kind.clone());
+    let kind = |limit: &Limit| (limit.id, History::Limit(limit.kind.clone()));
     rules.flat_map(|rule| rule.limits.iter().map(kind)).collect()
 }
 

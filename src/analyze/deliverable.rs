@@ -22,7 +22,10 @@ pub fn is_deliverable(packet: &Packet, base: BaseChain) -> bool {
         || !came_in
         || (!is_martian(packet.source) && !addresses.iter().any(IpAddr::is_loopback));
     let is_forwarded = match base {
-        BaseChain::FilterForward | BaseChain::MangleForward | BaseChain::DockerUser => true,
+        BaseChain::FilterForward
+        | BaseChain::MangleForward
+        | BaseChain::SecurityForward
+        | BaseChain::DockerUser => true,
         BaseChain::NatPrerouting
         | BaseChain::NatOutput
         | BaseChain::NatPostrouting
@@ -32,7 +35,11 @@ pub fn is_deliverable(packet: &Packet, base: BaseChain) -> bool {
         | BaseChain::MangleInput
         | BaseChain::MangleOutput
         | BaseChain::RawPrerouting
-        | BaseChain::RawOutput => false,
+        | BaseChain::RawOutput
+        | BaseChain::NatInput
+        | BaseChain::ManglePostrouting
+        | BaseChain::SecurityInput
+        | BaseChain::SecurityOutput => false,
     };
     // A router answers what has no hops left, and sends nothing on to these.
     let is_sent_on = !is_forwarded

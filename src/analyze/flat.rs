@@ -248,7 +248,7 @@ impl<'m> Flattener<'m> {
                     *self.entered.entry(member(side, set)).or_default() += 1;
                 }
             }
-            Effect::Continue if entry.log.is_none() => self.may_change(),
+            Effect::Opaque(_) => self.may_change(),
             Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Return => {}
         }
         true
@@ -310,6 +310,7 @@ impl<'m> Flattener<'m> {
             (
                 Effect::Decide(_)
                 | Effect::Continue
+                | Effect::Opaque(_)
                 | Effect::Change(_)
                 | Effect::Call(_)
                 | Effect::Goto(_)
@@ -458,7 +459,11 @@ impl<'m> Effects<'m> {
         let log = entry.log.as_deref();
         let is_seen = match entry.effect {
             Effect::Call(_) | Effect::Goto(_) | Effect::Return => log.is_some(),
-            Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Add { .. } => true,
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Opaque(_)
+            | Effect::Change(_)
+            | Effect::Add { .. } => true,
         };
         if !is_seen {
             return EffectNumber::NONE;

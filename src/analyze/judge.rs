@@ -83,6 +83,11 @@ impl<'m> Judgement<'m> {
             | BaseChain::MangleOutput
             | BaseChain::RawPrerouting
             | BaseChain::RawOutput
+            | BaseChain::NatInput
+            | BaseChain::ManglePostrouting
+            | BaseChain::SecurityInput
+            | BaseChain::SecurityForward
+            | BaseChain::SecurityOutput
             | BaseChain::DockerUser => false,
         };
         let family = |at: &At| self.chains[at.chain].flat.family;

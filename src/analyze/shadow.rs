@@ -109,7 +109,11 @@ impl<'j, 'm> Hidden<'j, 'm> {
             let Reason::Written(origin) = hider.entry.reason else { return false };
             let decides = match hider.entry.effect {
                 Effect::Decide(_) | Effect::Return | Effect::Goto(_) => true,
-                Effect::Continue | Effect::Change(_) | Effect::Call(_) | Effect::Add { .. } => {
+                Effect::Continue
+                | Effect::Opaque(_)
+                | Effect::Change(_)
+                | Effect::Call(_)
+                | Effect::Add { .. } => {
                     false
                 }
             };

@@ -16,14 +16,20 @@ pub fn chain_name(base: BaseChain) -> &'static str {
         BaseChain::NatPrerouting | BaseChain::ManglePrerouting | BaseChain::RawPrerouting => {
             "PREROUTING"
         }
-        BaseChain::NatPostrouting => "POSTROUTING",
-        BaseChain::FilterInput | BaseChain::MangleInput => "INPUT",
-        BaseChain::FilterForward | BaseChain::MangleForward => "FORWARD",
+        BaseChain::NatPostrouting | BaseChain::ManglePostrouting => "POSTROUTING",
+        BaseChain::FilterInput
+        | BaseChain::MangleInput
+        | BaseChain::NatInput
+        | BaseChain::SecurityInput => "INPUT",
+        BaseChain::FilterForward | BaseChain::MangleForward | BaseChain::SecurityForward => {
+            "FORWARD"
+        }
         BaseChain::DockerUser => "DOCKER-USER",
         BaseChain::FilterOutput
         | BaseChain::NatOutput
         | BaseChain::MangleOutput
-        | BaseChain::RawOutput => "OUTPUT",
+        | BaseChain::RawOutput
+        | BaseChain::SecurityOutput => "OUTPUT",
     }
 }
 

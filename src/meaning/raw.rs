@@ -40,9 +40,10 @@ pub(super) fn base(raw: &Raw) -> Option<BaseChain> {
         (RawTable::Mangle, KernelChain::Output) => Some(BaseChain::MangleOutput),
         (RawTable::Raw, KernelChain::Prerouting) => Some(BaseChain::RawPrerouting),
         (RawTable::Raw, KernelChain::Output) => Some(BaseChain::RawOutput),
+        (RawTable::Nat, KernelChain::Input) => Some(BaseChain::NatInput),
+        (RawTable::Mangle, KernelChain::Postrouting) => Some(BaseChain::ManglePostrouting),
         (RawTable::Filter, KernelChain::Prerouting | KernelChain::Postrouting)
-        | (RawTable::Nat, KernelChain::Input | KernelChain::Forward)
-        | (RawTable::Mangle, KernelChain::Postrouting)
+        | (RawTable::Nat, KernelChain::Forward)
         | (RawTable::Raw, KernelChain::Input | KernelChain::Forward | KernelChain::Postrouting) => {
             None
         }
@@ -61,7 +62,7 @@ fn effect(raw: &Raw) -> Effect {
         RawTarget::Return => Effect::Return,
         RawTarget::Jump(chain) => Effect::Call(*chain),
         RawTarget::Goto(chain) => Effect::Goto(*chain),
-        RawTarget::GoesOn(_) => Effect::Continue,
+        RawTarget::GoesOn(text) => Effect::Opaque(Arc::clone(text)),
         RawTarget::Decides(text) => Effect::Decide(Decision::Unknown(Arc::clone(text))),
     }
 }

@@ -384,6 +384,38 @@ impl Constraint {
         Constraint { field: Field::Opaque, values }
     }
 
+    /// The packets that have the field with another value, as conditions one of which holds. For
+    /// interfaces, "none" is a value. `None` where there are no words for them: of accounts, and of
+    /// several conditions that a packet does not show.
+    #[must_use]
+    pub fn others(&self, family: Family) -> Option<Vec<Self>> {
+        let field = self.field;
+        let of = |values| Constraint { field, values };
+        Some(match &self.values {
+            Values::Numbers(set) => {
+                let all = IntervalSet::range(0, field.highest(family));
+                vec![of(Values::Numbers(all.difference(set)))]
+            }
+            Values::Bits(bits) => {
+                let all = u64::MAX >> (63 - u64::try_from(field.highest(family)).unwrap_or(63));
+                vec![of(Values::Bits(!bits & all))]
+            }
+            Values::Interfaces(set) => vec![of(Values::Interfaces(set.complement()?))],
+            Values::Mark(mark) => {
+                let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit| mark.mask() & bit != 0);
+                let others = bits.filter_map(|bit| MarkMatch::new(!mark.value() & bit, bit));
+                others.map(|other| of(Values::Mark(other))).collect()
+            }
+            Values::Opaque(facts) => {
+                let holding = facts.holding().iter().map(|text| (text, false));
+                let failing = facts.failing().iter().map(|text| (text, true));
+                let others = holding.chain(failing);
+                others.map(|(text, holds)| Self::opaque(Arc::clone(text), holds)).collect()
+            }
+            Values::Accounts(_) => return None,
+        })
+    }
+
     #[must_use]
     pub fn field(&self) -> Field {
         self.field

@@ -410,12 +410,19 @@ impl SourceLengths {
     }
 }
 
-/// A log line for packets, never more than its own rate.
+/// A log line for packets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Log {
     // INVARIANT: at most 29 bytes, no control characters, never empty.
     pub prefix: Option<Arc<str>>,
     pub level: LogLevel,
+    /// Never more than this; a policy has it always.
+    pub allowance: Option<Allowance>,
+}
+
+/// How many lines a log may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Allowance {
     pub rate: Rate,
     pub burst: u32,
 }

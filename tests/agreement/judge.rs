@@ -77,7 +77,7 @@ fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) 
                 LimitKind::Rate { rate, burst, .. } => format!("{rate} {burst}"),
                 LimitKind::Connections { count, .. } => format!("connections {count}"),
             },
-            Question::Log(log) => format!("{} {}", log.rate, log.burst),
+            Question::Log(log) => log.allowance.map_or_else(String::new, |of| format!("{} {}", of.rate, of.burst)),
         };
         asked.push(key.clone());
         answers.answer(&key)

@@ -8,7 +8,7 @@ use crate::net::port::parse_ports;
 use crate::net::{Addresses, Families, Interface, PortProtocol, Ports, Rate};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
-    Action, Chain, Defaults, Flow, Hook, HookDefault, Implicit, Item, Limit, LimitId, LimitKind,
+    Action, Allowance, Chain, Defaults, Flow, Hook, HookDefault, Implicit, Item, Limit, LimitId, LimitKind,
     Log, LogLevel, Nat, NatKind, Origin, Part, Place, Remarks, Rule, Scope, Verdict,
 };
 use crate::ruleset::TableName;
@@ -167,7 +167,8 @@ impl Rule {
 
 pub(super) fn log(prefix: &str) -> Log {
     let prefix = Some(Arc::from(prefix));
-    Log { prefix, level: LogLevel(4), rate: rate("10/minute"), burst: 20 }
+    let allowance = Some(Allowance { rate: rate("10/minute"), burst: 20 });
+    Log { prefix, level: LogLevel(4), allowance }
 }
 
 pub(super) fn rate(text: &str) -> Rate {

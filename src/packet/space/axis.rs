@@ -159,10 +159,7 @@ impl Axis {
             Values::Numbers(set) => self.of_numbers_set(set),
             Values::Bits(bits) => self.of_numbers_set(&numbers_of_bits(*bits)),
             Values::Interfaces(set) => {
-                let none = self.domain.pieces().checked_sub(1).filter(|_| set.has_none());
-                let patterns = set.patterns().iter();
-                let pieces = patterns.filter_map(|pattern| self.domain.of_pattern(pattern));
-                self.values(pieces.chain(none.map(|none| (none, none))))
+                self.values(self.domain.of_interfaces(set).into_iter())
             }
             Values::Accounts(accounts) => {
                 self.values(accounts.iter().filter_map(|account| self.domain.of_account(account)))

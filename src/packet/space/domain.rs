@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::super::InterfaceSet;
 use crate::net::{Account, Interface};
 
 /// The pieces of one field, in order.
@@ -121,6 +122,31 @@ impl Domain {
         let first = patterns.partition_point(|one| name_key(one) < name_key(pattern));
         let meant = patterns[first..].iter().take_while(|one| pattern.covers(one)).count();
         (meant > 0).then(|| (first, first + meant - 1))
+    }
+
+    /// The pieces of a set of interfaces whose patterns are known, as runs.
+    #[must_use]
+    pub fn of_interfaces(&self, set: &InterfaceSet) -> Vec<(usize, usize)> {
+        let Domain::Names(patterns) = self else { return Vec::new() };
+        let none = Some(patterns.len() + 1).filter(|_| set.has_none()).map(|none| (none, none));
+        if set.is_plain() {
+            let runs = set.patterns().filter_map(|pattern| self.of_pattern(pattern));
+            return runs.chain(none).collect();
+        }
+        let mut has = vec![false; patterns.len() + 1];
+        match set.has_all_names() {
+            true => has.fill(true),
+            false => set.patterns().for_each(|pattern| self.mark(&mut has, pattern, true)),
+        }
+        set.except().for_each(|pattern| self.mark(&mut has, pattern, false));
+        let pieces = (0..has.len()).filter(|piece| has[*piece]).map(|piece| (piece, piece));
+        pieces.chain(none).collect()
+    }
+
+    fn mark(&self, has: &mut [bool], pattern: &Interface, value: bool) {
+        if let Some((first, last)) = self.of_pattern(pattern) {
+            has[first..=last].fill(value);
+        }
     }
 
     /// The piece of an account.
