@@ -14,6 +14,7 @@ mod nat;
 mod passing;
 mod places;
 pub mod redundant;
+pub mod ruled;
 pub mod trace;
 
 pub mod deliverable;

@@ -37,7 +37,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{CtState, Dscp, Family, Helper, MarkMatch, Prefix};
-use crate::packet::{Packet, PacketSet};
+use crate::packet::{Field, Packet, PacketSet};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
     ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, RejectWith,
@@ -189,8 +189,9 @@ pub enum Effect {
     Decide(Decision),
     /// Nothing: the next entry is asked.
     Continue,
-    /// What the words of a raw rule say; then the next entry is asked.
-    Opaque(Arc<str>),
+    /// What the words of a raw rule say; then the next entry is asked, about a packet that may be
+    /// another in these fields.
+    Opaque { text: Arc<str>, changes: &'static [Field] },
     /// Changes the packet, and the next entry is asked about it as it is then.
     Change(Change),
     /// Leaves the chain; in a base chain takes the default.
@@ -235,6 +236,25 @@ impl Change {
             | Change::RestoredMark(_)
             | Change::Dscp(_)
             | Change::Mss(_) => false,
+        }
+    }
+
+    /// The fields of a packet that it may make others.
+    #[must_use]
+    pub fn fields(self) -> &'static [Field] {
+        match self {
+            Change::Mark(_) | Change::RestoredMark(_) => &[Field::Mark],
+            Change::ConnectionMark(_) => &[Field::ConnectionMark],
+            Change::StickyMark(_) => &[Field::Mark, Field::ConnectionMark],
+            Change::Dscp(_) => &[Field::Dscp],
+            Change::Untracked => &[
+                Field::State,
+                Field::Translated,
+                Field::OriginalDestination,
+                Field::OriginalPort,
+                Field::ConnectionMark,
+            ],
+            Change::Mss(_) | Change::Helper(_) => &[],
         }
     }
 

@@ -13,7 +13,7 @@
 //! After a source was taken up into a set, the set is another condition than before.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::list::{EffectNumber, ListedRule, RuleList, Ways};
@@ -185,12 +185,14 @@ struct Frame<'m> {
     is_goto: bool,
     /// Steps that take packets from this chain only, by their place.
     ending: Vec<usize>,
+    /// The fields in which packets may be others than they were when they came.
+    changed: BTreeSet<Field>,
 }
 
 impl<'m> Frame<'m> {
     fn of(list: &'m List, call: Option<(ChainId, RuleNumber)>) -> Self {
-        let ending = Vec::new();
-        Frame { list, next: 0, call, is_limited: false, is_goto: false, ending }
+        let (ending, changed) = (Vec::new(), BTreeSet::new());
+        Frame { list, next: 0, call, is_limited: false, is_goto: false, ending, changed }
     }
 }
 
@@ -248,19 +250,24 @@ impl<'m> Flattener<'m> {
                     *self.entered.entry(member(side, set)).or_default() += 1;
                 }
             }
-            Effect::Opaque(_) => self.may_change(),
-            Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Return => {}
+            Effect::Opaque { changes, .. } => self.may_change(changes),
+            Effect::Change(change) => self.may_change(change.fields()),
+            Effect::Decide(_) | Effect::Continue | Effect::Return => {}
         }
         true
     }
 
-    /// A raw rule may have changed the packet here: what was asked of its mark, its class and what it
-    /// does not show says nothing of the rules behind.
-    fn may_change(&mut self) {
+    /// A packet may be another here in some fields: what was asked of them says nothing of the rules
+    /// behind.
+    fn may_change(&mut self, changes: &[Field]) {
+        if changes.is_empty() {
+            return;
+        }
+        self.frames.iter_mut().for_each(|frame| frame.changed.extend(changes));
         let here = number_of(self.steps.len());
         for step in self.steps[self.unchanged..].iter_mut().filter(|step| step.takes) {
             let constraints = constraints(&step.may);
-            if constraints.map(Constraint::field).any(is_changeable) {
+            if constraints.map(Constraint::field).any(|field| changes.contains(&field)) {
                 step.until = Some(step.until.map_or(here, |until| until.min(here)));
             }
         }
@@ -287,10 +294,16 @@ impl<'m> Flattener<'m> {
     /// The packets of a set that come to the innermost chain; `None` when that is too much work.
     fn reached(&mut self, set: &'m PacketSet) -> Option<Cow<'m, PacketSet>> {
         let own = with_entered(set, &self.entered);
-        let Some((_, caller)) = self.frames.last().and_then(|frame| frame.call) else {
-            return Some(own);
-        };
+        let Some(frame) = self.frames.last() else { return Some(own) };
+        let Some((_, caller)) = frame.call else { return Some(own) };
         let way = &self.steps[caller.0 as usize].may;
+        let widened;
+        let way = if way.speaks_of(|field| frame.changed.contains(&field)) {
+            widened = Cow::Owned(way.widened(|field| !frame.changed.contains(&field)));
+            &widened
+        } else {
+            way
+        };
         let products = way.products().len() * own.products().len();
         self.left = self.left.checked_sub(products)?;
         Some(if way.is_everything() {
@@ -310,7 +323,7 @@ impl<'m> Flattener<'m> {
             (
                 Effect::Decide(_)
                 | Effect::Continue
-                | Effect::Opaque(_)
+                | Effect::Opaque { .. }
                 | Effect::Change(_)
                 | Effect::Call(_)
                 | Effect::Goto(_)
@@ -358,11 +371,6 @@ fn number_of(place: usize) -> RuleNumber {
 fn constraints(set: &PacketSet) -> impl Iterator<Item = &Constraint> {
     let factors = set.products().iter().flat_map(Product::factors);
     factors.flat_map(Factor::boxes).flat_map(FieldBox::constraints)
-}
-
-/// Whether a target that goes on can change a field.
-fn is_changeable(field: Field) -> bool {
-    matches!(field, Field::Mark | Field::ConnectionMark | Field::Dscp | Field::Ttl | Field::Opaque)
 }
 
 /// Matches of raw rules that may answer otherwise for the next packet of the same kind.
@@ -461,7 +469,7 @@ impl<'m> Effects<'m> {
             Effect::Call(_) | Effect::Goto(_) | Effect::Return => log.is_some(),
             Effect::Decide(_)
             | Effect::Continue
-            | Effect::Opaque(_)
+            | Effect::Opaque { .. }
             | Effect::Change(_)
             | Effect::Add { .. } => true,
         };

@@ -224,7 +224,10 @@ impl<'m> Unfolding<'m> {
                     let is_certain = is_certain && is_unlimited;
                     self.step(set, &entry.effect, entry.reason, is_unlimited, is_certain);
                 }
-                Effect::Continue | Effect::Opaque(_) | Effect::Change(_) | Effect::Add { .. } => {}
+                Effect::Continue
+                | Effect::Opaque { .. }
+                | Effect::Change(_)
+                | Effect::Add { .. } => {}
                 Effect::Return => {
                     if way.depth == 0 {
                         self.send_to_default(set, entry.reason, is_unlimited, is_certain);

@@ -110,12 +110,10 @@ impl<'j, 'm> Hidden<'j, 'm> {
             let decides = match hider.entry.effect {
                 Effect::Decide(_) | Effect::Return | Effect::Goto(_) => true,
                 Effect::Continue
-                | Effect::Opaque(_)
+                | Effect::Opaque { .. }
                 | Effect::Change(_)
                 | Effect::Call(_)
-                | Effect::Add { .. } => {
-                    false
-                }
+                | Effect::Add { .. } => false,
             };
             let is_here = hider.caller == self.step.caller;
             let is_bare = hider.entry.set.is_everything()

@@ -132,7 +132,7 @@ fn deed_of(entry: &Entry) -> Deed {
             deed("leaves to Docker", "left to Docker", "leave to Docker")
         }
         Effect::Continue => deed("logs", "logged", "log"),
-        Effect::Change(_) | Effect::Opaque(_) => deed("changes", "changed", "change"),
+        Effect::Change(_) | Effect::Opaque { .. } => deed("changes", "changed", "change"),
         Effect::Return => deed("returns", "returned", "return"),
         Effect::Call(_) | Effect::Goto(_) => deed("sends on", "sent on", "send on"),
         Effect::Add { .. } => deed("adds", "added", "add"),

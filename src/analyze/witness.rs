@@ -60,8 +60,8 @@ pub fn witness_of(packet: &Packet, base: BaseChain) -> Witness {
     shown.state = Some(packet.state.name().to_owned());
     shown.mark = Some(packet.mark).filter(|mark| *mark != 0);
     shown.mac = packet.mac.filter(|mac| mac.0 != USUAL_MAC).map(|mac| mac.to_string());
-    shown.user = packet.user.as_ref().map(account_of);
-    shown.group = packet.group.as_ref().map(account_of);
+    shown.user = packet.user.as_ref().map(Account::to_string);
+    shown.group = packet.group.as_ref().map(Account::to_string);
     shown.length = Some(packet.length).filter(|length| *length != 60);
     shown.ttl = Some(packet.ttl).filter(|ttl| *ttl != 64);
     shown.dscp = Some(packet.dscp).filter(|dscp| *dscp != 0);
@@ -77,11 +77,4 @@ const USUAL_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
 fn flags_of(flags: TcpFlags) -> String {
     let names: Vec<&str> = flags.names().collect();
     if names.is_empty() { "none".to_owned() } else { names.join(",") }
-}
-
-fn account_of(account: &Account) -> String {
-    match account {
-        Account::Number(number) => number.to_string(),
-        Account::Name(name) => (**name).to_owned(),
-    }
 }

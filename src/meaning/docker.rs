@@ -33,7 +33,7 @@ pub(super) fn entries<'p>(docker: &'p Docker, sets: &mut Sets<'p>) -> Vec<Entry>
                 | Decision::LeaveToDocker,
             )
             | Effect::Continue
-            | Effect::Opaque(_)
+            | Effect::Opaque { .. }
             | Effect::Change(_)
             | Effect::Add { .. }
             | Effect::Return

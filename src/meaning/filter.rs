@@ -171,9 +171,7 @@ pub(super) fn default_of(policy: &Policy, family: Family, base: BaseChain) -> En
         BaseChain::NatPrerouting
         | BaseChain::NatInput
         | BaseChain::NatOutput
-        | BaseChain::NatPostrouting => {
-            (Decision::Translate(Arc::new(Translation::Exempt)), None)
-        }
+        | BaseChain::NatPostrouting => (Decision::Translate(Arc::new(Translation::Exempt)), None),
         BaseChain::DockerUser => (Decision::LeaveToDocker, None),
         BaseChain::ManglePrerouting
         | BaseChain::MangleInput

@@ -53,20 +53,18 @@ pub fn view(base: BaseChain) -> View {
         BaseChain::NatOutput | BaseChain::RawOutput => {
             (Presence::Never, Presence::Always, Presence::Never)
         }
-        BaseChain::NatPostrouting | BaseChain::ManglePostrouting => (Presence::Maybe, Presence::Always, Presence::Maybe),
+        BaseChain::NatPostrouting | BaseChain::ManglePostrouting => {
+            (Presence::Maybe, Presence::Always, Presence::Maybe)
+        }
         BaseChain::ManglePrerouting
         | BaseChain::FilterInput
         | BaseChain::MangleInput
         | BaseChain::SecurityInput
-        | BaseChain::NatInput => {
-            (Presence::Always, Presence::Never, Presence::Maybe)
-        }
+        | BaseChain::NatInput => (Presence::Always, Presence::Never, Presence::Maybe),
         BaseChain::FilterForward
         | BaseChain::MangleForward
         | BaseChain::SecurityForward
-        | BaseChain::DockerUser => {
-            (Presence::Always, Presence::Always, Presence::Maybe)
-        }
+        | BaseChain::DockerUser => (Presence::Always, Presence::Always, Presence::Maybe),
         BaseChain::FilterOutput | BaseChain::MangleOutput | BaseChain::SecurityOutput => {
             (Presence::Never, Presence::Always, Presence::Maybe)
         }
@@ -98,7 +96,7 @@ fn target(entry: &Entry) -> Option<ChainId> {
         Effect::Call(chain) | Effect::Goto(chain) => Some(chain),
         Effect::Decide(_)
         | Effect::Continue
-        | Effect::Opaque(_)
+        | Effect::Opaque { .. }
         | Effect::Change(_)
         | Effect::Add { .. }
         | Effect::Return => None,

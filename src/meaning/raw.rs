@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::packet::{Constraint, Factor, PacketSet, Product};
+use crate::packet::{Constraint, Factor, Field, PacketSet, Product};
 use crate::resolve::policy::{KernelChain, Raw, RawTable, RawTarget};
 
 use super::filter::answer_in;
@@ -50,6 +50,11 @@ pub(super) fn base(raw: &Raw) -> Option<BaseChain> {
     }
 }
 
+/// What a raw rule that goes on may make another of its packet: of addresses and ports those targets
+/// that change them decide.
+const MAY_CHANGE: &[Field] =
+    &[Field::Mark, Field::ConnectionMark, Field::Dscp, Field::Ttl, Field::Length, Field::Opaque];
+
 fn effect(raw: &Raw) -> Effect {
     match &raw.target {
         // Who is accepted in nat is left as it is.
@@ -62,7 +67,7 @@ fn effect(raw: &Raw) -> Effect {
         RawTarget::Return => Effect::Return,
         RawTarget::Jump(chain) => Effect::Call(*chain),
         RawTarget::Goto(chain) => Effect::Goto(*chain),
-        RawTarget::GoesOn(text) => Effect::Opaque(Arc::clone(text)),
+        RawTarget::GoesOn(text) => Effect::Opaque { text: Arc::clone(text), changes: MAY_CHANGE },
         RawTarget::Decides(text) => Effect::Decide(Decision::Unknown(Arc::clone(text))),
     }
 }

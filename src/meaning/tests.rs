@@ -137,7 +137,11 @@ fn limited(mut rule: Rule, ids: &[u32]) -> Rule {
 
 fn log(prefix: &str) -> Log {
     let rate = Rate::parse("10/minute").expect("a rate");
-    Log { prefix: Some(prefix.into()), level: LogLevel(4), allowance: Some(Allowance { rate, burst: 20 }) }
+    Log {
+        prefix: Some(prefix.into()),
+        level: LogLevel(4),
+        allowance: Some(Allowance { rate, burst: 20 }),
+    }
 }
 
 fn nat(number: usize, kind: NatKind) -> Nat {

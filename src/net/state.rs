@@ -255,6 +255,15 @@ pub enum Account {
     Name(Arc<str>),
 }
 
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Account::Number(number) => number.fmt(f),
+            Account::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

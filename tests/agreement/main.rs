@@ -10,6 +10,7 @@ mod removal;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use palisade::analyze::ruled::ruled;
 use palisade::diagnostic::has_errors;
 use palisade::lower::{Lowered, lower};
 use palisade::meaning::{BaseChain, Meaning, meaning, probes};
@@ -36,6 +37,7 @@ fn compile(text: &str, mut loader: MemoryLoader) -> Option<(Meaning, Lowered)> {
 /// Probes one policy; says what disagrees, with what is needed to see it again.
 fn judge(text: &str, loader: MemoryLoader, seed: u64) -> Option<Result<usize, String>> {
     let (meaning, lowered) = compile(text, loader)?;
+    let ruled = ruled(Some(&lowered.v4), Some(&lowered.v6)).meaning;
     let mut judged = 0;
     for (family, ruleset) in [(Family::V4, &lowered.v4), (Family::V6, &lowered.v6)] {
         for base in BaseChain::ALL {
@@ -43,7 +45,9 @@ fn judge(text: &str, loader: MemoryLoader, seed: u64) -> Option<Result<usize, St
             for packet in &packets {
                 for answers in Answers::all(seed) {
                     judged += 1;
-                    if let Some(fault) = disagreement(&meaning, ruleset, base, packet, answers) {
+                    let fault = disagreement(&meaning, ruleset, base, packet, answers)
+                        .or_else(|| disagreement(&ruled, ruleset, base, packet, answers));
+                    if let Some(fault) = fault {
                         let how = format!("{family} {base:?} {answers:?}\n{packet:#?}");
                         return Some(Err(format!("seed {seed}: {fault}\n{how}\n{text}")));
                     }

@@ -198,7 +198,7 @@ impl Builder<'_> {
             Effect::Goto(target) => (target, Edge::Goto),
             Effect::Decide(_)
             | Effect::Continue
-            | Effect::Opaque(_)
+            | Effect::Opaque { .. }
             | Effect::Change(_)
             | Effect::Return
             | Effect::Add { .. } => return,
@@ -236,7 +236,7 @@ fn does(effect: &Effect) -> Does {
         Effect::Decide(Decision::LeaveToDocker) => Does::Leave,
         Effect::Decide(Decision::Unknown(_)) => Does::Decide,
         Effect::Continue => Does::Log,
-        Effect::Change(_) | Effect::Opaque(_) => Does::Change,
+        Effect::Change(_) | Effect::Opaque { .. } => Does::Change,
         Effect::Add { .. } => Does::Add,
         Effect::Return => Does::Return,
         Effect::Call(_) => Does::Jump,

@@ -327,9 +327,7 @@ fn stage(key: ChainKey) -> usize {
             BaseChain::MangleInput | BaseChain::MangleForward => 3,
             BaseChain::DockerUser => 4,
             BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => 5,
-            BaseChain::SecurityInput
-            | BaseChain::SecurityForward
-            | BaseChain::SecurityOutput => 6,
+            BaseChain::SecurityInput | BaseChain::SecurityForward | BaseChain::SecurityOutput => 6,
             BaseChain::ManglePostrouting => 7,
             BaseChain::NatInput | BaseChain::NatPostrouting => 8,
         },

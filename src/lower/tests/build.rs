@@ -8,8 +8,8 @@ use crate::net::port::parse_ports;
 use crate::net::{Addresses, Families, Interface, PortProtocol, Ports, Rate};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
-    Action, Allowance, Chain, Defaults, Flow, Hook, HookDefault, Implicit, Item, Limit, LimitId, LimitKind,
-    Log, LogLevel, Nat, NatKind, Origin, Part, Place, Remarks, Rule, Scope, Verdict,
+    Action, Allowance, Chain, Defaults, Flow, Hook, HookDefault, Implicit, Item, Limit, LimitId,
+    LimitKind, Log, LogLevel, Nat, NatKind, Origin, Part, Place, Remarks, Rule, Scope, Verdict,
 };
 use crate::ruleset::TableName;
 use crate::source::{Sources, Span};

@@ -158,9 +158,7 @@ impl Axis {
         match values {
             Values::Numbers(set) => self.of_numbers_set(set),
             Values::Bits(bits) => self.of_numbers_set(&numbers_of_bits(*bits)),
-            Values::Interfaces(set) => {
-                self.values(self.domain.of_interfaces(set).into_iter())
-            }
+            Values::Interfaces(set) => self.values(self.domain.of_interfaces(set).into_iter()),
             Values::Accounts(accounts) => {
                 self.values(accounts.iter().filter_map(|account| self.domain.of_account(account)))
             }

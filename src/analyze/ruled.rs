@@ -1,0 +1,388 @@
+//! What rulesets do to every packet, straight from the kernel's words.
+//!
+//! In go the [`Ruleset`]s of both families, made or read; out comes a [`Meaning`] like that of a policy,
+//! so that every question about a policy can be asked about rules, and one be held to the other. Nothing
+//! is said here that a rule does not say: a rule is an entry, a chain is a chain.
+//!
+//! What rules count by, chance, and whatever else is not the same for a packet at every time is a
+//! limit of the entry ([`History`]). Tables of `hashlimit` that have one name are one limit.
+
+mod set;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::meaning::{
+    BaseChain, Change, Decision, Effect, Entry, FamilyMeaning, History, Implied, List, Meaning,
+    Reason, Translation,
+};
+use crate::net::Family;
+use crate::packet::{Field, PacketSet, Product};
+use crate::resolve::policy::{
+    self, ChainId, LimitId, LimitKey, LimitKind, Log, LogLevel, RejectWith, SourceLengths,
+};
+use crate::ruleset::{
+    Chain, ChainPolicy, DOCKER_USER, HashKey, Hashlimit, KernelSet, Match, MatchKind, OpaqueEnd,
+    Origin, RejectType, Rule, Ruleset, SetContent, TableName, Target,
+};
+
+pub use set::packets;
+
+/// What rulesets do, and how their chains are called.
+#[derive(Debug, Clone)]
+pub struct Ruled {
+    pub meaning: Meaning,
+    /// The table and name of each chain that is not the kernel's own, by the number of its id.
+    pub chains: Vec<(TableName, Arc<str>)>,
+}
+
+impl Ruled {
+    /// The name of a chain.
+    #[must_use]
+    pub fn chain(&self, id: ChainId) -> Option<&(TableName, Arc<str>)> {
+        self.chains.get(usize::try_from(id.0).ok()?)
+    }
+}
+
+/// The table and chain of the kernel in which packets meet a base chain.
+#[must_use]
+pub fn place(base: BaseChain) -> (TableName, &'static str) {
+    match base {
+        BaseChain::FilterInput => (TableName::Filter, "INPUT"),
+        BaseChain::FilterForward => (TableName::Filter, "FORWARD"),
+        BaseChain::FilterOutput => (TableName::Filter, "OUTPUT"),
+        BaseChain::DockerUser => (TableName::Filter, DOCKER_USER),
+        BaseChain::NatPrerouting => (TableName::Nat, "PREROUTING"),
+        BaseChain::NatInput => (TableName::Nat, "INPUT"),
+        BaseChain::NatOutput => (TableName::Nat, "OUTPUT"),
+        BaseChain::NatPostrouting => (TableName::Nat, "POSTROUTING"),
+        BaseChain::ManglePrerouting => (TableName::Mangle, "PREROUTING"),
+        BaseChain::MangleInput => (TableName::Mangle, "INPUT"),
+        BaseChain::MangleForward => (TableName::Mangle, "FORWARD"),
+        BaseChain::MangleOutput => (TableName::Mangle, "OUTPUT"),
+        BaseChain::ManglePostrouting => (TableName::Mangle, "POSTROUTING"),
+        BaseChain::RawPrerouting => (TableName::Raw, "PREROUTING"),
+        BaseChain::RawOutput => (TableName::Raw, "OUTPUT"),
+        BaseChain::SecurityInput => (TableName::Security, "INPUT"),
+        BaseChain::SecurityForward => (TableName::Security, "FORWARD"),
+        BaseChain::SecurityOutput => (TableName::Security, "OUTPUT"),
+    }
+}
+
+/// The meaning of the rules of both families. A family that is not given lets everything through.
+#[must_use]
+pub fn ruled(v4: Option<&Ruleset>, v6: Option<&Ruleset>) -> Ruled {
+    let mut chains = Vec::new();
+    let mut ids = HashMap::new();
+    let rulesets = [v4, v6].into_iter().flatten();
+    for (table, chain) in rulesets.flat_map(user_chains) {
+        ids.entry((table, Arc::clone(&chain.name))).or_insert_with(|| {
+            chains.push((table, Arc::clone(&chain.name)));
+            ChainId(u32::try_from(chains.len() - 1).unwrap_or(u32::MAX))
+        });
+    }
+    let mut limits = Limits::default();
+    let [v4, v6] = [(v4, Family::V4), (v6, Family::V6)].map(|(ruleset, family)| {
+        let mut reading = Reading { family, ids: &ids, limits: &mut limits };
+        ruleset.map_or_else(|| nothing(family), |ruleset| reading.family(ruleset, chains.len()))
+    });
+    Ruled { meaning: Meaning::of_lists(v4, v6, limits.kinds), chains }
+}
+
+/// The chains that are not the kernel's own.
+fn user_chains(ruleset: &Ruleset) -> impl Iterator<Item = (TableName, &Chain)> {
+    ruleset.tables.iter().flat_map(|table| {
+        let chains = table.chains.iter().filter(|chain| chain.policy.is_none());
+        chains.map(|chain| (table.name, chain))
+    })
+}
+
+/// A family without rules.
+fn nothing(family: Family) -> FamilyMeaning {
+    let list =
+        |base| (base, List { entries: Vec::new(), default: Some(default(family, base, None)) });
+    let bases = BaseChain::ALL.into_iter().filter(|base| *base != BaseChain::DockerUser);
+    FamilyMeaning { bases: bases.map(list).collect(), chains: Vec::new() }
+}
+
+/// What the end of a chain of the kernel does.
+fn default(family: Family, base: BaseChain, policy: Option<ChainPolicy>) -> Entry {
+    let decision = match (base, policy) {
+        (BaseChain::DockerUser, _) => Decision::LeaveToDocker,
+        (_, Some(ChainPolicy::Drop)) => Decision::Drop,
+        (base, Some(ChainPolicy::Accept) | None) if base.is_nat() => {
+            Decision::Translate(Translation::Exempt.into())
+        }
+        (_, Some(ChainPolicy::Accept) | None) => Decision::Accept,
+    };
+    Entry {
+        set: PacketSet::everything(family),
+        limits: [].into(),
+        log: None,
+        effect: Effect::Decide(decision),
+        reason: Reason::Default(base),
+    }
+}
+
+/// The limits of rules while they are gathered.
+#[derive(Default)]
+struct Limits {
+    kinds: BTreeMap<LimitId, History>,
+    /// Tables of `hashlimit` by family and name: rules that use one name share what it counts.
+    tables: HashMap<(Family, Arc<str>), LimitId>,
+}
+
+impl Limits {
+    fn another(&mut self, kind: History) -> LimitId {
+        let id = LimitId(u32::try_from(self.kinds.len()).unwrap_or(u32::MAX));
+        self.kinds.insert(id, kind);
+        id
+    }
+
+    /// What a match asks of history; `None` when it asks nothing of it.
+    fn of(&mut self, family: Family, found: &Match) -> Option<LimitId> {
+        let kind = match &found.kind {
+            MatchKind::Limit { rate, burst } => {
+                let (rate, burst) = (*rate, *burst);
+                LimitKind::Rate { rate, burst, per: Vec::new() }
+            }
+            MatchKind::Hashlimit(table) => {
+                let key = (family, Arc::clone(&table.name));
+                if let Some(known) = self.tables.get(&key).filter(|_| !found.negated) {
+                    return Some(*known);
+                }
+                let kind = LimitKind::Rate {
+                    rate: table.rate,
+                    burst: table.burst,
+                    per: keys(table, family),
+                };
+                if !found.negated {
+                    let id = self.another(History::Limit(kind));
+                    self.tables.insert(key, id);
+                    return Some(id);
+                }
+                kind
+            }
+            MatchKind::Connlimit { count, mask } => {
+                let lengths = SourceLengths { v4: *mask, v6: *mask };
+                let per_source = Some(lengths).filter(|_| *mask > 0);
+                LimitKind::Connections { count: *count, per_source }
+            }
+            MatchKind::OpaqueHistory(text) => {
+                let text = if found.negated { format!("! {text}").into() } else { text.clone() };
+                return Some(self.another(History::Opaque(text)));
+            }
+            _ => return None,
+        };
+        Some(self.another(match found.negated {
+            false => History::Limit(kind),
+            true => History::Opaque(format!("over {kind:?}").into()),
+        }))
+    }
+}
+
+fn keys(table: &Hashlimit, family: Family) -> Vec<LimitKey> {
+    let length = table.source_mask.unwrap_or(family.bits());
+    let lengths = SourceLengths { v4: length.min(Family::V4.bits()), v6: length };
+    let key = |key: &HashKey| match key {
+        HashKey::SourceAddress => LimitKey::Source(lengths),
+        HashKey::DestinationAddress => LimitKey::Destination,
+        HashKey::SourcePort => LimitKey::SourcePort,
+        HashKey::DestinationPort => LimitKey::DestinationPort,
+    };
+    table.keys.iter().map(key).collect()
+}
+
+/// One family while it is read.
+struct Reading<'a> {
+    family: Family,
+    ids: &'a HashMap<(TableName, Arc<str>), ChainId>,
+    limits: &'a mut Limits,
+}
+
+impl Reading<'_> {
+    fn family(&mut self, ruleset: &Ruleset, chain_count: usize) -> FamilyMeaning {
+        let mut lists = nothing(self.family);
+        lists.chains.resize_with(chain_count, List::default);
+        for base in BaseChain::ALL {
+            let (table, name) = place(base);
+            let Some(chain) = ruleset.table(table).and_then(|table| table.chain(name)) else {
+                continue;
+            };
+            // Docker's own rules jump there; who has them sees that.
+            if base == BaseChain::DockerUser && is_jumped_to(ruleset, name) {
+                continue;
+            }
+            let default = Some(default(self.family, base, chain.policy));
+            let entries = self.entries(table, chain);
+            lists.bases.insert(base, List { entries, default });
+        }
+        for (table, chain) in user_chains(ruleset) {
+            let id = self.ids.get(&(table, Arc::clone(&chain.name)));
+            if let Some(place) = id.and_then(|id| usize::try_from(id.0).ok()) {
+                lists.chains[place] = List { entries: self.entries(table, chain), default: None };
+            }
+        }
+        lists
+    }
+
+    fn entries(&mut self, table: TableName, chain: &Chain) -> Vec<Entry> {
+        chain.rules.iter().flat_map(|rule| self.rule(table, rule)).collect()
+    }
+
+    /// What a rule does. One of which it is not known whether it decides is two: it may decide, and
+    /// what goes on may be changed.
+    fn rule(&mut self, table: TableName, rule: &Rule) -> Vec<Entry> {
+        let set = packets(self.family, &rule.matches);
+        let asked = rule.matches.iter().filter_map(|found| self.limits.of(self.family, found));
+        let limits: Box<[LimitId]> = asked.collect();
+        let reason = reason(rule.origin, &rule.target);
+        let entry = |set, limits, effect| Entry { set, limits, log: None, effect, reason };
+        match &rule.target {
+            Target::Log { prefix, level } => {
+                let log = Log { prefix: prefix.clone(), level: LogLevel(*level), allowance: None };
+                let entry = entry(set, limits, Effect::Continue);
+                vec![Entry { log: Some(Arc::new(log)), ..entry }]
+            }
+            Target::Opaque { text, end: OpaqueEnd::Unknown, changes } => {
+                let may = self.limits.another(History::Opaque(Arc::clone(text)));
+                let decides = Effect::Decide(Decision::Unknown(Arc::clone(text)));
+                let goes_on = Effect::Opaque { text: Arc::clone(text), changes };
+                let deciding = limits.iter().copied().chain([may]).collect();
+                vec![entry(set.clone(), deciding, decides), entry(set, limits, goes_on)]
+            }
+            // A packet without a connection keeps its mark (`xt_connmark.c`).
+            Target::SetConnmark(_) | Target::RestoreMark(_) => {
+                let tracked = PacketSet::of(self.family, Product::of([set::tracked()]));
+                let set = set.intersection(&tracked);
+                vec![entry(set, limits, self.effect(table, rule))]
+            }
+            _ => vec![entry(set, limits, self.effect(table, rule))],
+        }
+    }
+
+    fn effect(&self, table: TableName, rule: &Rule) -> Effect {
+        let translate =
+            |translation: Translation| Effect::Decide(Decision::Translate(Arc::new(translation)));
+        let change = Effect::Change;
+        match &rule.target {
+            Target::Accept if table == TableName::Nat => translate(Translation::Exempt),
+            Target::Accept => Effect::Decide(Decision::Accept),
+            Target::Drop => Effect::Decide(Decision::Drop),
+            Target::Return => Effect::Return,
+            Target::Jump(name) => match self.ids.get(&(table, Arc::clone(name))) {
+                Some(id) => Effect::Call(*id),
+                None => foreign(name),
+            },
+            Target::Goto(name) => match self.ids.get(&(table, Arc::clone(name))) {
+                Some(id) => Effect::Goto(*id),
+                None => foreign(name),
+            },
+            Target::Reject(with) => Effect::Decide(Decision::Reject(reject(*with))),
+            Target::Log { .. } => Effect::Continue,
+            Target::Masquerade => translate(Translation::Masquerade),
+            Target::Snat(low, high) => translate(Translation::Source { low: *low, high: *high }),
+            Target::Dnat { address, ports: None } => {
+                translate(Translation::Destination { address: *address, port: None })
+            }
+            Target::Dnat { address, ports: Some((low, high)) } if low == high => {
+                translate(Translation::Destination { address: *address, port: Some(*low) })
+            }
+            Target::Dnat { address, ports: Some((low, high)) } => {
+                let text = format!("DNAT to {address} ports {low}-{high}");
+                Effect::Decide(Decision::Unknown(text.into()))
+            }
+            Target::Redirect(port) => translate(Translation::Redirect { port: *port }),
+            Target::Netmap(to) => {
+                let from = translated_network(rule, table).unwrap_or(*to);
+                translate(Translation::Netmap { from, to: *to })
+            }
+            Target::AddSource { set, .. } => {
+                Effect::Add { set: Arc::clone(&set.name), length: added_length(set, self.family) }
+            }
+            Target::SetMark(mark) => change(Change::Mark(*mark)),
+            Target::SetConnmark(mark) => change(Change::ConnectionMark(*mark)),
+            Target::RestoreMark(mask) => change(Change::RestoredMark(*mask)),
+            Target::SetDscp(dscp) => change(Change::Dscp(*dscp)),
+            Target::Tcpmss(size) => change(Change::Mss(*size)),
+            Target::Notrack => change(Change::Untracked),
+            Target::Helper(helper) => change(Change::Helper(*helper)),
+            Target::Opaque { text, end: OpaqueEnd::Decides, .. } => {
+                Effect::Decide(Decision::Unknown(Arc::clone(text)))
+            }
+            Target::Opaque { text, end: OpaqueEnd::GoesOn | OpaqueEnd::Unknown, changes } => {
+                Effect::Opaque { text: Arc::clone(text), changes }
+            }
+        }
+    }
+}
+
+/// What a chain does that the ruleset does not have: other programs' chains are not in it.
+fn foreign(name: &Arc<str>) -> Effect {
+    Effect::Opaque { text: format!("-j {name}").into(), changes: &Field::ALL }
+}
+
+fn is_jumped_to(ruleset: &Ruleset, name: &str) -> bool {
+    let tables = ruleset.tables.iter().filter(|table| table.name == TableName::Filter);
+    let mut rules = tables.flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
+    rules.any(|rule| match &rule.target {
+        Target::Jump(to) | Target::Goto(to) => &**to == name,
+        _ => false,
+    })
+}
+
+/// How many bits of a source a set takes up.
+fn added_length(set: &KernelSet, family: Family) -> u8 {
+    match &set.content {
+        SetContent::Dynamic(dynamic) => dynamic.length,
+        SetContent::Static(_) | SetContent::Unknown => family.bits(),
+    }
+}
+
+/// The network that NETMAP exchanges, where the rule names it.
+fn translated_network(rule: &Rule, table: TableName) -> Option<crate::net::Prefix> {
+    let _ = table;
+    rule.matches.iter().find_map(|found| match found.kind {
+        MatchKind::Source(prefix) | MatchKind::Destination(prefix) if !found.negated => {
+            Some(prefix)
+        }
+        _ => None,
+    })
+}
+
+fn reject(with: RejectType) -> RejectWith {
+    match with {
+        RejectType::TcpReset => RejectWith::TcpReset,
+        RejectType::IcmpNetUnreachable | RejectType::Icmp6NoRoute => RejectWith::NetUnreachable,
+        RejectType::IcmpHostUnreachable | RejectType::Icmp6AddrUnreachable => {
+            RejectWith::HostUnreachable
+        }
+        RejectType::IcmpProtoUnreachable => RejectWith::ProtoUnreachable,
+        RejectType::IcmpPortUnreachable | RejectType::Icmp6PortUnreachable => {
+            RejectWith::PortUnreachable
+        }
+        RejectType::IcmpNetProhibited => RejectWith::NetProhibited,
+        RejectType::IcmpHostProhibited => RejectWith::HostProhibited,
+        RejectType::IcmpAdminProhibited | RejectType::Icmp6AdmProhibited => {
+            RejectWith::AdminProhibited
+        }
+        RejectType::Icmp6PolicyFail => RejectWith::PolicyFail,
+        RejectType::Icmp6RejectRoute => RejectWith::RejectRoute,
+    }
+}
+
+/// Why there is an entry, as far as a ruleset says.
+fn reason(origin: Origin, target: &Target) -> Reason {
+    let written = |span| Reason::Written(policy::Origin { span, call: None });
+    match origin {
+        Origin::Read(span) | Origin::Statement { span, .. } | Origin::Default(Some(span)) => {
+            written(span)
+        }
+        Origin::Default(None) => Reason::Restored,
+        Origin::Implicit(_) => match target {
+            Target::RestoreMark(_) => Reason::Restored,
+            Target::Drop => Reason::Implicit(Implied::Invalid),
+            _ => Reason::Implicit(Implied::Established),
+        },
+    }
+}
