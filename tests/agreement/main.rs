@@ -5,6 +5,7 @@
 
 mod generate;
 mod judge;
+mod proof;
 mod removal;
 
 use std::fs;

@@ -1,0 +1,176 @@
+//! Packets for which what has no counterpart makes a difference.
+//!
+//! A packet that the sides treat otherwise meets an item without a counterpart on one of them. If that
+//! ends its way, the other side decides something else, or does something before that this side did
+//! not; if it goes on from there, the other side ends its way without that deed. So each such item is
+//! asked about together with each item of the other side that would make the difference, within the
+//! packets of both: is one left that no earlier item took?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::align::Pairs;
+use super::items::{DeedNumber, Deeds, Items};
+use super::{MOST_DIFFERENCES, Side, Why};
+use crate::packet::{Among, Budget, Index, Point, Question, Region, RuleNumber, Space, Verdict};
+
+/// Boxes of the packets of a difference before they are too many to be told.
+const MOST_PIECES: usize = 2_000;
+
+/// Questions about one chain before it is too much.
+const MOST_QUESTIONS: usize = 5_000_000;
+
+/// A difference between an item of the left and one of the right.
+pub(super) struct Found {
+    pub left: usize,
+    pub right: usize,
+    pub point: Point,
+    pub region: Option<Region>,
+}
+
+/// Two sides, ready to be asked.
+pub(super) struct Sides<'a> {
+    space: &'a Space,
+    deeds: &'a Deeds,
+    items: [&'a Items; 2],
+    is_paired: [Vec<bool>; 2],
+    /// Of each side, what ends the way of packets.
+    takers: [Index; 2],
+    /// Of each side, what goes on.
+    events: [Index; 2],
+    budget: Budget,
+}
+
+impl<'a> Sides<'a> {
+    pub fn new(
+        space: &'a Space,
+        deeds: &'a Deeds,
+        items: [&'a Items; 2],
+        pairs: Pairs,
+        budget: Budget,
+    ) -> Self {
+        let index = |items: &Items, takes: bool| {
+            let all = (0..).map(RuleNumber).zip(&items.all);
+            let some = all.filter(|(_, item)| item.takes == takes);
+            Index::of(space, some.map(|(number, item)| (number, &item.region)))
+        };
+        let index = |takes| items.map(|items| index(items, takes));
+        Sides {
+            space,
+            deeds,
+            items,
+            takers: index(true),
+            events: index(false),
+            is_paired: [pairs.left, pairs.right],
+            budget,
+        }
+    }
+
+    /// The differences, in the order of the items.
+    pub fn found(&self) -> Result<Vec<Found>, Why> {
+        let mut found: BTreeMap<(usize, usize), Found> = BTreeMap::new();
+        let mut asked = BTreeSet::new();
+        for side in [Side::Left, Side::Right] {
+            let own = side as usize;
+            for (place, _) in self.is_paired[own].iter().enumerate().filter(|(_, paired)| !**paired)
+            {
+                for other in self.rivals(side, place) {
+                    let pair = match side {
+                        Side::Left => (place, other),
+                        Side::Right => (other, place),
+                    };
+                    if found.len() >= MOST_DIFFERENCES || !asked.insert(pair) {
+                        continue;
+                    }
+                    if asked.len() > MOST_QUESTIONS {
+                        return Err(Why::Work);
+                    }
+                    if let Some(difference) = self.differ(pair.0, pair.1)? {
+                        found.insert(pair, difference);
+                    }
+                }
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// The items of the other side that would make a difference to packets of this one.
+    fn rivals(&self, side: Side, place: usize) -> Vec<usize> {
+        let (own, other) = (side as usize, 1 - side as usize);
+        let item = &self.items[own].all[place];
+        let meeting = |index: &Index| -> Vec<usize> {
+            let rules = index.meeting(&item.region, Among::ALL);
+            rules.into_iter().map(|rule| rule.0 as usize).collect()
+        };
+        let differs = |rival: &usize| self.items[other].all[*rival].deed != item.deed;
+        let mut rivals = meeting(&self.takers[other]);
+        rivals.retain(differs);
+        if item.takes {
+            rivals.extend(meeting(&self.events[other]));
+        }
+        rivals
+    }
+
+    /// Whether a packet meets both items, and is treated otherwise for it.
+    fn differ(&self, left: usize, right: usize) -> Result<Option<Found>, Why> {
+        let places = [left, right];
+        let [one, other] = [0, 1].map(|side: usize| &self.items[side].all[places[side]]);
+        let both = self.space.intersection(&one.region, &other.region);
+        if both.has_no_box() {
+            return Ok(None);
+        }
+        // Who ends the packet's way, did he do what the other one goes on from?
+        let did = match (one.takes, other.takes) {
+            (true, false) => Some((0, other.deed)),
+            (false, true) => Some((1, one.deed)),
+            (true, true) | (false, false) => None,
+        };
+        let before = [0, 1].map(|side: usize| self.before(side, places[side], &both));
+        let done = did.map(|(side, deed)| self.done_before(side, places[side], deed, &both));
+        let taken: Vec<&Region> =
+            before.iter().flatten().chain(done.iter().flatten()).copied().collect();
+        let index = Index::of(self.space, (0..).map(RuleNumber).zip(taken.iter().copied()));
+        let question =
+            Question { region: &both, among: Among::ALL, seed: left as u64, budget: self.budget };
+        match index.witness(&question) {
+            Verdict::Covered => Ok(None),
+            Verdict::Incomplete => Err(Why::Work),
+            Verdict::Uncovered(point) => {
+                let region = self.without(both, &taken);
+                Ok(Some(Found { left, right, point, region }))
+            }
+        }
+    }
+
+    /// What takes packets of a region before an item.
+    fn before(&self, side: usize, place: usize, region: &Region) -> Vec<&'a Region> {
+        let rules = self.takers[side].meeting(region, Among::before(number(place)));
+        rules.into_iter().map(|rule| &self.items[side].all[rule.0 as usize].region).collect()
+    }
+
+    /// Where a deed is done to packets of a region before an item.
+    fn done_before(
+        &self,
+        side: usize,
+        place: usize,
+        deed: DeedNumber,
+        region: &Region,
+    ) -> Vec<&'a Region> {
+        let rules = self.events[side].meeting(region, Among::before(number(place)));
+        let items = rules.into_iter().map(|rule| &self.items[side].all[rule.0 as usize]);
+        items.filter(|item| item.deed == deed).map(|item| &item.region).collect()
+    }
+
+    fn without(&self, mut region: Region, taken: &[&Region]) -> Option<Region> {
+        for one in taken {
+            region = self.space.difference(&region, one);
+            if self.space.count(&region) > MOST_PIECES {
+                return None;
+            }
+        }
+        Some(region)
+    }
+}
+
+fn number(place: usize) -> RuleNumber {
+    RuleNumber(u32::try_from(place).unwrap_or(u32::MAX))
+}

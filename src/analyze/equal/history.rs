@@ -1,0 +1,198 @@
+//! What depends on history as facts about packets, paired by what is said of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::meaning::{BaseChain, Change, Effect, Entry, FamilyMeaning, History, List, Meaning};
+use crate::net::{Family, Rate};
+use crate::packet::{Constraint, Factor, Field, PacketSet, Product};
+use crate::resolve::policy::{Allowance, ChainId, LimitId, LimitKey, LimitKind, Log};
+
+/// With this begin the words of an entry that stands for "a limit counts this packet".
+pub(super) const COUNTS: &str = "counted by ";
+
+/// The same meaning without limits: whether one has room is a condition of its entry. An entry is
+/// several then, each of which does one thing: for each limit that it is counted, then the log line,
+/// then the effect.
+pub(super) fn as_facts(meaning: &Meaning) -> Meaning {
+    let [v4, v6] = Family::BOTH.map(|family| {
+        let names = names(meaning, family);
+        let rewriting = Rewriting { meaning, family, all: all_have_room(&names), names };
+        rewriting.lists()
+    });
+    Meaning::of_lists(v4, v6, BTreeMap::new())
+}
+
+/// The limits of a family by the order in which packets may meet them: what they count by, and the
+/// number among those that count alike.
+fn names(meaning: &Meaning, family: Family) -> HashMap<LimitId, Arc<str>> {
+    let mut names: HashMap<LimitId, Arc<str>> = HashMap::new();
+    let mut alike: HashMap<String, u32> = HashMap::new();
+    let mut seen = BTreeSet::new();
+    for base in BaseChain::ALL {
+        let mut open: Vec<(&List, usize)> =
+            meaning.base(family, base).map(|list| (list, 0)).into_iter().collect();
+        while let Some((list, next)) = open.pop() {
+            let Some(entry) = list.entries.get(next) else { continue };
+            open.push((list, next + 1));
+            for id in own_limits(meaning, entry).0 {
+                names.entry(*id).or_insert_with(|| {
+                    let said = described(meaning.limits.get(id), family);
+                    let number = alike.entry(said.clone()).or_default();
+                    *number += 1;
+                    format!("{said}, number {number}").into()
+                });
+            }
+            if let Effect::Call(chain) | Effect::Goto(chain) = entry.effect
+                && seen.insert(chain)
+            {
+                open.extend(meaning.chain(family, chain).map(|list| (list, 0)));
+            }
+        }
+    }
+    names
+}
+
+/// What a limit counts by, in words that are the same for the same numbers however they are written.
+fn described(limit: Option<&History>, family: Family) -> String {
+    match limit {
+        None => "nothing".to_owned(),
+        Some(History::Opaque(text)) => text.to_string(),
+        Some(History::Limit(LimitKind::Rate { rate, burst, per })) => {
+            let mut keys: Vec<String> = per.iter().map(|key| key_name(*key, family)).collect();
+            keys.sort();
+            keys.dedup();
+            format!("a limit of {} per {}", allowance(*rate, *burst), keys.join("-"))
+        }
+        Some(History::Limit(LimitKind::Connections { count, per_source })) => {
+            let length = per_source.map_or(0, |lengths| lengths.of(family));
+            format!("a limit of {count} connections per /{length}")
+        }
+    }
+}
+
+fn key_name(key: LimitKey, family: Family) -> String {
+    match key {
+        LimitKey::Source(lengths) => format!("source/{}", lengths.of(family)),
+        LimitKey::Destination => "destination".to_owned(),
+        LimitKey::SourcePort => "source port".to_owned(),
+        LimitKey::DestinationPort => "destination port".to_owned(),
+    }
+}
+
+/// A rate as the kernel keeps it: a ten-thousandth of a second for each packet (`xt_limit.h`).
+fn allowance(rate: Rate, burst: u32) -> String {
+    let period = u64::from(rate.unit().seconds()) * 10_000 / u64::from(rate.count().max(1));
+    format!("{period}/10000 s, burst {burst}")
+}
+
+/// The limits of an entry, and what its log line is limited by. A rule that only logs is limited by
+/// its last limit that counts all packets together.
+fn own_limits<'m>(meaning: &'m Meaning, entry: &'m Entry) -> (&'m [LimitId], Option<Allowance>) {
+    let Some(log) = entry.log.as_deref() else { return (&entry.limits, None) };
+    let logs_only = matches!(entry.effect, Effect::Continue) && log.allowance.is_none();
+    if logs_only
+        && let Some((last, before)) = entry.limits.split_last()
+        && let Some(History::Limit(LimitKind::Rate { rate, burst, per })) = meaning.limits.get(last)
+        && per.is_empty()
+    {
+        return (before, Some(Allowance { rate: *rate, burst: *burst }));
+    }
+    (&entry.limits, log.allowance)
+}
+
+/// That every limit has room.
+fn all_have_room(names: &HashMap<LimitId, Arc<str>>) -> Factor {
+    let mut texts: Vec<&Arc<str>> = names.values().collect();
+    texts.sort();
+    Factor::all(texts.into_iter().map(|text| Constraint::opaque(Arc::clone(text), true)))
+}
+
+struct Rewriting<'m> {
+    meaning: &'m Meaning,
+    family: Family,
+    names: HashMap<LimitId, Arc<str>>,
+    all: Factor,
+}
+
+impl Rewriting<'_> {
+    fn lists(&self) -> FamilyMeaning {
+        let list = |list: &List| List {
+            entries: list.entries.iter().flat_map(|entry| self.entry(entry)).collect(),
+            default: None,
+        };
+        let bases = BaseChain::ALL.into_iter().filter_map(|base| {
+            let found = self.meaning.base(self.family, base)?;
+            let mut rewritten = list(found);
+            // What the default logs, it logs as the last entry.
+            if let Some(default) = &found.default {
+                let mut entries = self.entry(default);
+                rewritten.default = entries.pop();
+                rewritten.entries.extend(entries);
+            }
+            Some((base, rewritten))
+        });
+        let chains = (0..self.meaning.chain_count()).map(|number| {
+            let id = ChainId(u32::try_from(number).unwrap_or(u32::MAX));
+            self.meaning.chain(self.family, id).map(list).unwrap_or_default()
+        });
+        FamilyMeaning { bases: bases.collect(), chains: chains.collect() }
+    }
+
+    fn entry(&self, entry: &Entry) -> Vec<Entry> {
+        let (limits, allowance) = own_limits(self.meaning, entry);
+        let mut entries = Vec::new();
+        let one =
+            |set, effect| Entry { set, limits: [].into(), log: None, effect, reason: entry.reason };
+        let mut set = entry.set.clone();
+        for id in limits {
+            let Some(name) = self.names.get(id) else { continue };
+            // Which of two limits is asked first is no difference: who is counted is compared where all
+            // have room.
+            let counted = with(&entry.set, self.all.clone());
+            let text = format!("{COUNTS}{name}").into();
+            entries.push(one(counted, Effect::Opaque { text, changes: &[] }));
+            set = with(&set, fact(Arc::clone(name)));
+        }
+        if let Some(log) = &entry.log {
+            let logged = match allowance {
+                Some(Allowance { rate, burst }) => {
+                    let room = format!("a log within {}", self::allowance(rate, burst));
+                    with(&set, fact(room.into()))
+                }
+                None => set.clone(),
+            };
+            let log = Log { allowance: None, ..(**log).clone() };
+            let logs = one(logged, Effect::Continue);
+            entries.push(Entry { log: Some(Arc::new(log)), ..logs });
+        }
+        match entry.effect {
+            Effect::Continue => {}
+            Effect::Change(Change::StickyMark(mark)) => {
+                entries.push(one(set.clone(), Effect::Change(Change::Mark(mark))));
+                let set = set.widened(|field| field != Field::Mark);
+                entries.push(one(set, Effect::Change(Change::ConnectionMark(mark))));
+            }
+            Effect::Decide(_)
+            | Effect::Opaque { .. }
+            | Effect::Change(_)
+            | Effect::Return
+            | Effect::Call(_)
+            | Effect::Goto(_)
+            | Effect::Add { .. } => entries.push(one(set, entry.effect.clone())),
+        }
+        entries
+    }
+}
+
+fn fact(text: Arc<str>) -> Factor {
+    Factor::all([Constraint::opaque(text, true)])
+}
+
+/// The packets of a set that meet a condition too.
+fn with(set: &PacketSet, factor: Factor) -> PacketSet {
+    let products = set.products().iter().filter_map(|product| {
+        Product::of(product.factors().iter().cloned().chain([factor.clone()]))
+    });
+    PacketSet::of(set.family(), products)
+}
