@@ -154,8 +154,9 @@ fn chain(
     let (space, mut mays) = Space::of(family, Some(crate::meaning::view(base)), &sets);
     let right_mays = mays.split_off(left.steps.len());
     let mut deeds = items::Deeds::default();
-    let lefts = Items::of(&left, mays, &space, &mut deeds);
-    let rights = Items::of(&right, right_mays, &space, &mut deeds);
+    let changed = items::changed([&left, &right]);
+    let lefts = Items::of(&left, mays, &space, &changed, &mut deeds);
+    let rights = Items::of(&right, right_mays, &space, &changed, &mut deeds);
     let (Some(lefts), Some(rights)) = (lefts, rights) else {
         return into.unproved.push(unproved(Why::Work));
     };
@@ -164,25 +165,27 @@ fn chain(
         return;
     }
     let space = Arc::new(space);
-    if lefts.changes || rights.changes {
+    let walked = walk::Walks { meanings, base, space: &space };
+    let by_walk = |one: walk::Found| Difference {
+        family,
+        base,
+        packet: one.packet,
+        left: one.left,
+        right: one.right,
+        region: None,
+        space: Arc::clone(&space),
+    };
+    let stretches = [lefts.stretches(&pairs.left), rights.stretches(&pairs.right)];
+    let [Some(left_stretches), Some(right_stretches)] = stretches else {
         // What comes later is about packets as they are there: only a walk knows.
-        let walked = walk::Walks { meanings, base, space: &space };
         let found = walked.found([&lefts, &rights], &pairs);
         if found.is_empty() {
             into.unproved.push(unproved(Why::Changes));
         }
-        let difference = |one: walk::Found| Difference {
-            family,
-            base,
-            packet: one.packet,
-            left: one.left,
-            right: one.right,
-            region: None,
-            space: Arc::clone(&space),
-        };
-        return into.differences.extend(found.into_iter().map(difference));
-    }
-    let sides = ask::Sides::new(&space, &deeds, [&lefts, &rights], pairs, budget);
+        return into.differences.extend(found.into_iter().map(by_walk));
+    };
+    let sides = [(&lefts, pairs.left, left_stretches), (&rights, pairs.right, right_stretches)];
+    let sides = ask::Sides::new(&space, sides, budget);
     match sides.found() {
         Ok(found) => {
             let difference = |one: ask::Found| Difference {
@@ -195,6 +198,17 @@ fn chain(
                 space: Arc::clone(&space),
             };
             into.differences.extend(found.into_iter().map(difference));
+        }
+        Err(why) => into.unproved.push(unproved(why)),
+    }
+    match sides.going_on() {
+        Ok(points) => {
+            for point in points {
+                match walked.differ(space.packet(&point)) {
+                    Some(found) => into.differences.push(by_walk(found)),
+                    None => into.unproved.push(unproved(Why::Changes)),
+                }
+            }
         }
         Err(why) => into.unproved.push(unproved(why)),
     }

@@ -204,8 +204,8 @@ struct Flattener<'m> {
     frames: Vec<Frame<'m>>,
     effects: Effects<'m>,
     default_effect: EffectNumber,
-    /// Conditions that were changed on the way, and how often.
-    entered: BTreeMap<Arc<str>, u32>,
+    /// Conditions that were changed on the way.
+    entered: BTreeMap<Arc<str>, Entered>,
     /// The first step behind the last that may have changed packets.
     unchanged: usize,
     left: usize,
@@ -247,7 +247,7 @@ impl<'m> Flattener<'m> {
             }
             Effect::Add { set, .. } => {
                 for side in [SetSide::Source, SetSide::Destination] {
-                    *self.entered.entry(member(side, set)).or_default() += 1;
+                    self.entered.entry(member(side, set)).or_default().is_new = true;
                 }
             }
             Effect::Opaque { changes, .. } => self.may_change(changes),
@@ -293,7 +293,7 @@ impl<'m> Flattener<'m> {
 
     /// The packets of a set that come to the innermost chain; `None` when that is too much work.
     fn reached(&mut self, set: &'m PacketSet) -> Option<Cow<'m, PacketSet>> {
-        let own = with_entered(set, &self.entered);
+        let own = with_entered(set, &mut self.entered);
         let Some(frame) = self.frames.last() else { return Some(own) };
         let Some((_, caller)) = frame.call else { return Some(own) };
         let way = &self.steps[caller.0 as usize].may;
@@ -407,6 +407,15 @@ fn depends_on_history(set: &PacketSet) -> bool {
     })
 }
 
+/// A condition that was changed.
+#[derive(Default)]
+struct Entered {
+    /// Since it was asked for the last time.
+    is_new: bool,
+    /// How often it was asked for as another condition than before.
+    asked: u32,
+}
+
 /// The packets in both.
 fn both(a: &PacketSet, b: &PacketSet) -> PacketSet {
     let pairs = a.products().iter().flat_map(|a| b.products().iter().map(move |b| (a, b)));
@@ -416,23 +425,30 @@ fn both(a: &PacketSet, b: &PacketSet) -> PacketSet {
 }
 
 /// A set with other words for the conditions that were changed on the way.
-fn with_entered<'m>(set: &'m PacketSet, entered: &BTreeMap<Arc<str>, u32>) -> Cow<'m, PacketSet> {
-    let speaks = |constraint: &Constraint| match constraint.values() {
-        Values::Opaque(facts) => entered
-            .keys()
-            .any(|text| facts.holding().contains(text) || facts.failing().contains(text)),
-        Values::Numbers(_)
-        | Values::Bits(_)
-        | Values::Interfaces(_)
-        | Values::Mark(_)
-        | Values::Accounts(_) => false,
-    };
-    if entered.is_empty() || !constraints(set).any(speaks) {
+fn with_entered<'m>(
+    set: &'m PacketSet,
+    entered: &mut BTreeMap<Arc<str>, Entered>,
+) -> Cow<'m, PacketSet> {
+    if entered.is_empty() {
         return Cow::Borrowed(set);
     }
+    let mut speaks = false;
+    for constraint in constraints(set) {
+        let Values::Opaque(facts) = constraint.values() else { continue };
+        for text in facts.holding().union(facts.failing()) {
+            if let Some(entered) = entered.get_mut(text) {
+                speaks = true;
+                entered.asked += u32::from(std::mem::take(&mut entered.is_new));
+            }
+        }
+    }
+    if !speaks {
+        return Cow::Borrowed(set);
+    }
+    let entered = &*entered;
     let renamed = |facts: &OpaqueMatch| {
         let text = |text: &Arc<str>| match entered.get(text) {
-            Some(times) => format!("{text} (after {times} added)").into(),
+            Some(entered) => format!("{text} (after {} added)", entered.asked).into(),
             None => Arc::clone(text),
         };
         let holding = facts.holding().iter().map(|fact| Constraint::opaque(text(fact), true));

@@ -17,7 +17,7 @@ use crate::meaning::{
     Reason, Translation,
 };
 use crate::net::Family;
-use crate::packet::{Field, PacketSet, Product};
+use crate::packet::{Field, PacketSet};
 use crate::resolve::policy::{
     self, ChainId, LimitId, LimitKey, LimitKind, Log, LogLevel, RejectWith, SourceLengths,
 };
@@ -26,7 +26,7 @@ use crate::ruleset::{
     Origin, RejectType, Rule, Ruleset, SetContent, TableName, Target,
 };
 
-pub use set::packets;
+pub use set::{packets, tracked_packets};
 
 /// What rulesets do, and how their chains are called.
 #[derive(Debug, Clone)]
@@ -253,8 +253,7 @@ impl Reading<'_> {
             }
             // A packet without a connection keeps its mark (`xt_connmark.c`).
             Target::SetConnmark(_) | Target::RestoreMark(_) => {
-                let tracked = PacketSet::of(self.family, Product::of([set::tracked()]));
-                let set = set.intersection(&tracked);
+                let set = set.intersection(&tracked_packets(self.family));
                 vec![entry(set, limits, self.effect(table, rule))]
             }
             _ => vec![entry(set, limits, self.effect(table, rule))],

@@ -16,12 +16,17 @@ fn proved(text: &str, loader: MemoryLoader) -> Option<Comparison> {
 
 fn assert_equal(name: &str, text: &str, comparison: &Comparison) -> bool {
     for one in comparison.differences.iter().take(2) {
-        eprintln!("{name}: {} {:?}\nleft {:?}\nright {:?}\n{:?}", one.family, one.base, one.left, one.right, one.packet);
+        eprintln!(
+            "{name}: {} {:?}\nleft {:?}\nright {:?}\n{:?}",
+            one.family, one.base, one.left, one.right, one.packet
+        );
     }
     for one in &comparison.unproved {
         eprintln!("{name}: {one:?}");
     }
-    if !comparison.is_equal() { eprintln!("{text}"); }
+    if !comparison.is_equal() {
+        eprintln!("{text}");
+    }
     comparison.is_equal()
 }
 
@@ -43,8 +48,16 @@ fn generated_policies_are_proved() {
     for seed in 0..400 {
         let text = generate::policy(seed);
         if let Some(comparison) = proved(&text, MemoryLoader::default()) {
-            if !assert_equal(&format!("seed {seed}"), "", &comparison) { bad += 1; }
+            if !assert_equal(&format!("seed {seed}"), "", &comparison) {
+                bad += 1;
+            }
         }
     }
     assert_eq!(bad, 0);
+}
+
+#[test]
+fn zz_show() {
+    let seed: u64 = std::env::var("SHOW").unwrap().parse().unwrap();
+    println!("{}", generate::policy(seed));
 }

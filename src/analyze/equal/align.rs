@@ -15,31 +15,33 @@ const MOST_SKIPPED: usize = 4_000;
 /// The longest stretches of which it is tried whether together they are alike.
 const LONGEST_RUN: usize = 2_000;
 
-/// Of each side, whether an item is in a pair.
+/// Of each side, the number of the pair that an item is in.
 #[derive(Debug)]
 pub(super) struct Pairs {
-    pub left: Vec<bool>,
-    pub right: Vec<bool>,
+    pub left: Vec<Option<u32>>,
+    pub right: Vec<Option<u32>>,
 }
 
 impl Pairs {
     /// Whether nothing is without a counterpart.
     pub fn are_all(&self) -> bool {
-        self.left.iter().chain(&self.right).all(|is_paired| *is_paired)
+        self.left.iter().chain(&self.right).all(Option::is_some)
     }
 }
 
 /// The pairs of two sides.
 pub(super) fn align(space: &Space, deeds: &Deeds, left: &Items, right: &Items) -> Pairs {
     let (left, right) = (&left.all, &right.all);
-    let mut pairs = Pairs { left: vec![false; left.len()], right: vec![false; right.len()] };
+    let mut pairs = Pairs { left: vec![None; left.len()], right: vec![None; right.len()] };
+    let mut number = 0;
     let places = Places::of(right);
     let aligning = Aligning { space, deeds };
     let (mut i, mut j) = (0, 0);
     while i < left.len() && j < right.len() {
         if let Some((these, those)) = aligning.stretch(&left[i..], &right[j..]) {
-            pairs.left[i..i + these].fill(true);
-            pairs.right[j..j + those].fill(true);
+            number += 1;
+            pairs.left[i..i + these].fill(Some(number));
+            pairs.right[j..j + those].fill(Some(number));
             (i, j) = (i + these, j + those);
             continue;
         }
@@ -49,9 +51,11 @@ pub(super) fn align(space: &Space, deeds: &Deeds, left: &Items, right: &Items) -
     // The default ends both sides, whatever could not be told before.
     if let (Some(last), Some(last_right)) = (left.last(), right.last())
         && last.deed == last_right.deed
+        && let (Some(pair), Some(pair_right)) = (pairs.left.last_mut(), pairs.right.last_mut())
+        && pair.is_none()
+        && pair_right.is_none()
     {
-        *pairs.left.last_mut().expect("it has a last") = true;
-        *pairs.right.last_mut().expect("it has a last") = true;
+        (*pair, *pair_right) = (Some(number + 1), Some(number + 1));
     }
     pairs
 }

@@ -8,8 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::align::Pairs;
-use super::items::{DeedNumber, Deeds, Items};
+use super::items::{DeedNumber, Items};
 use super::{MOST_DIFFERENCES, Side, Why};
 use crate::packet::{Among, Budget, Index, Point, Question, Region, RuleNumber, Space, Verdict};
 
@@ -27,12 +26,16 @@ pub(super) struct Found {
     pub region: Option<Region>,
 }
 
+/// A side: what it does, the pairs that its items are in, and how many times packets were changed
+/// before each.
+pub(super) type SideOf<'a> = (&'a Items, Vec<Option<u32>>, Vec<u32>);
+
 /// Two sides, ready to be asked.
 pub(super) struct Sides<'a> {
     space: &'a Space,
-    deeds: &'a Deeds,
     items: [&'a Items; 2],
-    is_paired: [Vec<bool>; 2],
+    pairs: [Vec<Option<u32>>; 2],
+    stretches: [Vec<u32>; 2],
     /// Of each side, what ends the way of packets.
     takers: [Index; 2],
     /// Of each side, what goes on.
@@ -41,26 +44,21 @@ pub(super) struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    pub fn new(
-        space: &'a Space,
-        deeds: &'a Deeds,
-        items: [&'a Items; 2],
-        pairs: Pairs,
-        budget: Budget,
-    ) -> Self {
+    pub fn new(space: &'a Space, sides: [SideOf<'a>; 2], budget: Budget) -> Self {
+        let [left, right] = sides;
+        let items = [left.0, right.0];
         let index = |items: &Items, takes: bool| {
             let all = (0..).map(RuleNumber).zip(&items.all);
             let some = all.filter(|(_, item)| item.takes == takes);
             Index::of(space, some.map(|(number, item)| (number, &item.region)))
         };
-        let index = |takes| items.map(|items| index(items, takes));
         Sides {
             space,
-            deeds,
             items,
-            takers: index(true),
-            events: index(false),
-            is_paired: [pairs.left, pairs.right],
+            takers: items.map(|items| index(items, true)),
+            events: items.map(|items| index(items, false)),
+            pairs: [left.1, right.1],
+            stretches: [left.2, right.2],
             budget,
         }
     }
@@ -71,8 +69,8 @@ impl<'a> Sides<'a> {
         let mut asked = BTreeSet::new();
         for side in [Side::Left, Side::Right] {
             let own = side as usize;
-            for (place, _) in self.is_paired[own].iter().enumerate().filter(|(_, paired)| !**paired)
-            {
+            let alone = self.pairs[own].iter().enumerate().filter(|(_, pair)| pair.is_none());
+            for (place, _) in alone {
                 for other in self.rivals(side, place) {
                     let pair = match side {
                         Side::Left => (place, other),
@@ -93,6 +91,45 @@ impl<'a> Sides<'a> {
         Ok(found.into_values().collect())
     }
 
+    /// Packets that end their way on one side before others are changed, and on the other side not. Where
+    /// that makes a difference only a walk can tell.
+    pub fn going_on(&self) -> Result<Vec<Point>, Why> {
+        let mut points = Vec::new();
+        for own in [0, 1] {
+            let last = self.stretches[own].last();
+            for (place, item) in self.items[own].all.iter().enumerate() {
+                let stretch = self.stretches[own][place];
+                if self.pairs[own][place].is_some() || !item.takes || Some(&stretch) == last {
+                    continue;
+                }
+                let other = self.stretches[1 - own].partition_point(|at| *at <= stretch);
+                let before = [
+                    self.before(own, place, &item.region),
+                    self.before(1 - own, other.saturating_sub(1), &item.region),
+                    self.at(1 - own, other.saturating_sub(1)),
+                ];
+                let taken = before.into_iter().flatten();
+                let index = Index::of(self.space, (0..).map(RuleNumber).zip(taken));
+                match index.witness(&self.question(&item.region, place)) {
+                    Verdict::Covered => {}
+                    Verdict::Incomplete => return Err(Why::Work),
+                    Verdict::Uncovered(point) => points.push(point),
+                }
+            }
+        }
+        Ok(points)
+    }
+
+    fn question<'r>(&self, region: &'r Region, seed: usize) -> Question<'r> {
+        Question { region, among: Among::ALL, seed: seed as u64, budget: self.budget }
+    }
+
+    /// What an item takes itself.
+    fn at(&self, side: usize, place: usize) -> Vec<&'a Region> {
+        let item = self.items[side].all.get(place).filter(|item| item.takes);
+        item.map(|item| &item.region).into_iter().collect()
+    }
+
     /// The items of the other side that would make a difference to packets of this one.
     fn rivals(&self, side: Side, place: usize) -> Vec<usize> {
         let (own, other) = (side as usize, 1 - side as usize);
@@ -101,11 +138,17 @@ impl<'a> Sides<'a> {
             let rules = index.meeting(&item.region, Among::ALL);
             rules.into_iter().map(|rule| rule.0 as usize).collect()
         };
-        let differs = |rival: &usize| self.items[other].all[*rival].deed != item.deed;
+        let stretch = self.stretches[own][place];
+        let differs = |rival: &usize| {
+            self.items[other].all[*rival].deed != item.deed
+                && self.stretches[other][*rival] == stretch
+        };
         let mut rivals = meeting(&self.takers[other]);
         rivals.retain(differs);
         if item.takes {
-            rivals.extend(meeting(&self.events[other]));
+            let mut events = meeting(&self.events[other]);
+            events.retain(|rival| self.stretches[other][*rival] == stretch);
+            rivals.extend(events);
         }
         rivals
     }
@@ -142,9 +185,15 @@ impl<'a> Sides<'a> {
     }
 
     /// What takes packets of a region before an item.
-    fn before(&self, side: usize, place: usize, region: &Region) -> Vec<&'a Region> {
-        let rules = self.takers[side].meeting(region, Among::before(number(place)));
-        rules.into_iter().map(|rule| &self.items[side].all[rule.0 as usize].region).collect()
+    fn before(&self, side: usize, last: usize, region: &Region) -> Vec<&'a Region> {
+        let rules = self.takers[side].meeting(region, Among::before(number(last)));
+        let stretches = &self.stretches[side];
+        // Who was taken before packets were changed was so for what is still to be seen, or is not here.
+        let counts = |place: &usize| {
+            stretches[*place] == stretches[last] || self.items[side].all[*place].is_lasting
+        };
+        let places = rules.into_iter().map(|rule| rule.0 as usize).filter(counts);
+        places.map(|place| &self.items[side].all[place].region).collect()
     }
 
     /// Where a deed is done to packets of a region before an item.
@@ -156,8 +205,11 @@ impl<'a> Sides<'a> {
         region: &Region,
     ) -> Vec<&'a Region> {
         let rules = self.events[side].meeting(region, Among::before(number(place)));
-        let items = rules.into_iter().map(|rule| &self.items[side].all[rule.0 as usize]);
-        items.filter(|item| item.deed == deed).map(|item| &item.region).collect()
+        let stretches = &self.stretches[side];
+        let same = rules.into_iter().map(|rule| rule.0 as usize).filter(|before| {
+            stretches[*before] == stretches[place] && self.items[side].all[*before].deed == deed
+        });
+        same.map(|place| &self.items[side].all[place].region).collect()
     }
 
     fn without(&self, mut region: Region, taken: &[&Region]) -> Option<Region> {

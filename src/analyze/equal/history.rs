@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::analyze::ruled::tracked_packets;
 use crate::meaning::{BaseChain, Change, Effect, Entry, FamilyMeaning, History, List, Meaning};
 use crate::net::{Family, Rate};
 use crate::packet::{Constraint, Factor, Field, PacketSet, Product};
@@ -117,26 +118,41 @@ struct Rewriting<'m> {
 
 impl Rewriting<'_> {
     fn lists(&self) -> FamilyMeaning {
-        let list = |list: &List| List {
-            entries: list.entries.iter().flat_map(|entry| self.entry(entry)).collect(),
-            default: None,
-        };
+        let list = |list: &List| List { entries: self.entries(&list.entries), default: None };
         let bases = BaseChain::ALL.into_iter().filter_map(|base| {
             let found = self.meaning.base(self.family, base)?;
-            let mut rewritten = list(found);
-            // What the default logs, it logs as the last entry.
-            if let Some(default) = &found.default {
-                let mut entries = self.entry(default);
-                rewritten.default = entries.pop();
-                rewritten.entries.extend(entries);
+            let default = found.default.as_ref()?;
+            let mut rewritten = self.entry(default);
+            let ending = rewritten.pop();
+            let mut entries = self.entries(&found.entries);
+            if !rewritten.is_empty() {
+                entries =
+                    entries.into_iter().flat_map(|one| ending_logged(one, &rewritten)).collect();
             }
-            Some((base, rewritten))
+            // What the default logs, it logs as the last entry.
+            entries.extend(rewritten);
+            Some((base, List { entries, default: ending }))
         });
         let chains = (0..self.meaning.chain_count()).map(|number| {
             let id = ChainId(u32::try_from(number).unwrap_or(u32::MAX));
             self.meaning.chain(self.family, id).map(list).unwrap_or_default()
         });
         FamilyMeaning { bases: bases.collect(), chains: chains.collect() }
+    }
+
+    fn entries(&self, entries: &[Entry]) -> Vec<Entry> {
+        let mut all: Vec<Entry> = Vec::with_capacity(entries.len());
+        for entry in entries.iter().flat_map(|entry| self.entry(entry)) {
+            match all.last_mut().filter(|before| is_sticky(before, &entry)) {
+                Some(before) => {
+                    if let Effect::Change(Change::Mark(mark)) = before.effect {
+                        before.effect = Effect::Change(Change::StickyMark(mark));
+                    }
+                }
+                None => all.push(entry),
+            }
+        }
+        all
     }
 
     fn entry(&self, entry: &Entry) -> Vec<Entry> {
@@ -168,11 +184,6 @@ impl Rewriting<'_> {
         }
         match entry.effect {
             Effect::Continue => {}
-            Effect::Change(Change::StickyMark(mark)) => {
-                entries.push(one(set.clone(), Effect::Change(Change::Mark(mark))));
-                let set = set.widened(|field| field != Field::Mark);
-                entries.push(one(set, Effect::Change(Change::ConnectionMark(mark))));
-            }
             Effect::Decide(_)
             | Effect::Opaque { .. }
             | Effect::Change(_)
@@ -182,6 +193,42 @@ impl Rewriting<'_> {
             | Effect::Add { .. } => entries.push(one(set, entry.effect.clone())),
         }
         entries
+    }
+}
+
+/// Who leaves a base chain takes its default, and is logged like everybody who does.
+fn ending_logged(entry: Entry, logs: &[Entry]) -> Vec<Entry> {
+    let logged = |set: &PacketSet| -> Vec<Entry> {
+        let one = |log: &Entry| Entry { set: set.intersection(&log.set), ..log.clone() };
+        logs.iter().map(one).collect()
+    };
+    match entry.effect {
+        Effect::Return => logged(&entry.set).into_iter().chain([entry]).collect(),
+        Effect::Goto(chain) => {
+            let call = Entry { effect: Effect::Call(chain), ..entry.clone() };
+            let back = Entry { effect: Effect::Return, ..entry };
+            let logged = logged(&back.set);
+            [call].into_iter().chain(logged).chain([back]).collect()
+        }
+        Effect::Decide(_)
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Call(_)
+        | Effect::Add { .. } => vec![entry],
+    }
+}
+
+/// Whether two entries that follow each other mark packets and their connections alike. A packet that
+/// has no connection keeps what the second would change.
+fn is_sticky(before: &Entry, entry: &Entry) -> bool {
+    match (&before.effect, &entry.effect) {
+        (Effect::Change(Change::Mark(one)), Effect::Change(Change::ConnectionMark(other))) => {
+            let same = before.set == entry.set
+                || before.set.intersection(&tracked_packets(entry.set.family())) == entry.set;
+            one == other && same && !before.set.speaks_of(|field| field == Field::Mark)
+        }
+        _ => false,
     }
 }
 

@@ -1,13 +1,13 @@
 //! The steps of a flattened chain that do something, with the packets that they do it to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::history::COUNTS;
 use super::{Act, Deed};
 use crate::analyze::flat::{Flat, FlatStep};
 use crate::meaning::{Decision, Effect, Entry, Reason, Translation};
-use crate::packet::{Region, RuleNumber, Space};
+use crate::packet::{Field, Region, RuleNumber, Space};
 use crate::resolve::policy::ChainId;
 
 /// Boxes of what a step gets, when others left its chain before, before it is too much.
@@ -61,6 +61,10 @@ pub(super) struct Item {
     pub region: Region,
     /// Equal for equal deeds of equal regions.
     pub key: u64,
+    /// Whether packets that it is done to go on as others.
+    pub changes: bool,
+    /// Whether it is about nothing of a packet that an item changes.
+    pub is_lasting: bool,
     reason: Reason,
     chain: Option<ChainId>,
 }
@@ -69,8 +73,6 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) struct Items {
     pub all: Vec<Item>,
-    /// Whether packets go on as others: then what comes later is about the packets as they are there.
-    pub changes: bool,
 }
 
 impl Items {
@@ -79,9 +81,10 @@ impl Items {
         flat: &Flat<'_>,
         mays: Vec<Region>,
         space: &Space,
+        changed: &BTreeSet<Field>,
         deeds: &mut Deeds,
     ) -> Option<Self> {
-        let mut items = Items { all: Vec::with_capacity(mays.len() + 1), changes: false };
+        let mut items = Items { all: Vec::with_capacity(mays.len() + 1) };
         // The steps so far that leave a chain, by the step that called it.
         let mut leaving: BTreeMap<RuleNumber, Vec<Region>> = BTreeMap::new();
         for (step, may) in flat.steps.iter().zip(mays) {
@@ -96,36 +99,58 @@ impl Items {
                     leaving.entry(caller).or_default().push(region);
                 }
                 (None, _) => {}
-                (Some(deed), _) => {
-                    items.changes |= changes(&step.entry.effect);
-                    let takes = step.leaves || matches!(step.entry.effect, Effect::Decide(_));
-                    items.add(deed, takes, region, step.entry.reason, step.chain, space, deeds);
-                }
+                (Some(deed), _) => items.add(
+                    Item {
+                        deed: deeds.number(deed),
+                        takes: step.leaves || matches!(step.entry.effect, Effect::Decide(_)),
+                        region,
+                        key: 0,
+                        changes: !changed_by(&step.entry.effect).is_empty(),
+                        is_lasting: !step.may.speaks_of(|field| changed.contains(&field)),
+                        reason: step.entry.reason,
+                        chain: step.chain,
+                    },
+                    space,
+                ),
             }
         }
         let default = decided(&flat.default.effect)?;
         let mut everything = Region::default();
         everything.push(space.layout().full());
-        items.add(default, true, everything, flat.default.reason, None, space, deeds);
+        let default = Item {
+            deed: deeds.number(default),
+            takes: true,
+            region: everything,
+            key: 0,
+            changes: false,
+            is_lasting: true,
+            reason: flat.default.reason,
+            chain: None,
+        };
+        items.add(default, space);
         Some(items)
     }
 
-    fn add(
-        &mut self,
-        deed: Deed,
-        takes: bool,
-        region: Region,
-        reason: Reason,
-        chain: Option<ChainId>,
-        space: &Space,
-        deeds: &mut Deeds,
-    ) {
-        if space.is_empty(&region) {
-            return;
+    fn add(&mut self, item: Item, space: &Space) {
+        if !space.is_empty(&item.region) {
+            let key = key(item.deed, &item.region, space);
+            self.all.push(Item { key, ..item });
         }
-        let deed = deeds.number(deed);
-        let key = key(deed, &region, space);
-        self.all.push(Item { deed, takes, region, key, reason, chain });
+    }
+
+    /// Of each item, how many times packets were changed before it: pairs that change them count as
+    /// one. `None` when something changes packets that is in no pair.
+    pub fn stretches(&self, pairs: &[Option<u32>]) -> Option<Vec<u32>> {
+        let (mut stretch, mut last) = (0, None);
+        let of = |(item, pair): (&Item, &Option<u32>)| {
+            if item.changes {
+                let pair = (*pair)?;
+                stretch += u32::from(last != Some(pair));
+                last = Some(pair);
+            }
+            Some(stretch)
+        };
+        self.all.iter().zip(pairs).map(of).collect()
     }
 
     pub fn act(&self, item: usize, deeds: &Deeds) -> Act {
@@ -165,16 +190,23 @@ fn key(deed: DeedNumber, region: &Region, space: &Space) -> u64 {
     hasher.finish()
 }
 
-fn changes(effect: &Effect) -> bool {
+/// The fields that steps of both sides change. (What is in a set that rules fill is another condition
+/// from then on: see [`Flat`].)
+pub(super) fn changed(flats: [&Flat<'_>; 2]) -> BTreeSet<Field> {
+    let steps = flats.into_iter().flat_map(|flat| &flat.steps);
+    steps.flat_map(|step| changed_by(&step.entry.effect)).copied().collect()
+}
+
+fn changed_by(effect: &Effect) -> &'static [Field] {
     match effect {
-        Effect::Change(change) => !change.fields().is_empty(),
-        Effect::Opaque { changes, .. } => !changes.is_empty(),
-        Effect::Add { .. } => true,
+        Effect::Change(change) => change.fields(),
+        Effect::Opaque { changes, .. } => changes,
         Effect::Decide(_)
         | Effect::Continue
+        | Effect::Add { .. }
         | Effect::Return
         | Effect::Call(_)
-        | Effect::Goto(_) => false,
+        | Effect::Goto(_) => &[],
     }
 }
 

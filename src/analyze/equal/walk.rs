@@ -28,8 +28,8 @@ impl Walks<'_> {
     pub fn found(&self, items: [&Items; 2], pairs: &Pairs) -> Vec<Found> {
         let index = Index::of(self.space, []);
         let mut found = Vec::new();
-        for (side, is_paired) in items.into_iter().zip([&pairs.left, &pairs.right]) {
-            let alone = side.all.iter().zip(is_paired).filter(|(_, is_paired)| !**is_paired);
+        for (side, pairs) in items.into_iter().zip([&pairs.left, &pairs.right]) {
+            let alone = side.all.iter().zip(pairs).filter(|(_, pair)| pair.is_none());
             for (seed, (item, _)) in (0..).zip(alone).take(MOST_DIFFERENCES) {
                 let mut packets =
                     index.sample(&item.region, TRIED, seed).map(|point| self.space.packet(&point));

@@ -33,8 +33,10 @@ pub fn packets(family: Family, matches: &[Match]) -> PacketSet {
 }
 
 /// Packets that have a connection.
-pub(super) fn tracked() -> Factor {
-    Factor::all([Constraint::state(TRACKED.into_iter().collect())])
+#[must_use]
+pub fn tracked_packets(family: Family) -> PacketSet {
+    let tracked = Factor::all([Constraint::state(TRACKED.into_iter().collect())]);
+    PacketSet::of(family, Product::of([tracked]))
 }
 
 const TRACKED: [CtState; 3] = [CtState::New, CtState::Related, CtState::Established];
