@@ -12,17 +12,21 @@
 //!
 //! After a source was taken up into a set, the set is another condition than before.
 
+mod made;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+use made::{Entered, Made};
 
 use super::list::{EffectNumber, ListedRule, RuleList, Ways};
 use crate::meaning::{BaseChain, Effect, Entry, List, Meaning, view};
 use crate::net::Family;
 use crate::packet::opaque::{SetSide, member};
 use crate::packet::{
-    Budget, Constraint, Factor, Field, FieldBox, OpaqueMatch, PacketSet, Product, Region,
-    RuleNumber, Space, Values,
+    Budget, Constraint, Factor, Field, FieldBox, PacketSet, Product, Region, RuleNumber, Space,
+    Values,
 };
 use crate::resolve::policy::{ChainId, Log};
 
@@ -91,7 +95,8 @@ impl<'m> Flat<'m> {
             frames: vec![Frame::of(list, None)],
             effects,
             default_effect,
-            entered: BTreeMap::new(),
+            entered: Entered::default(),
+            numbers: BTreeMap::new(),
             unchanged: 0,
             left: MOST,
         };
@@ -187,12 +192,25 @@ struct Frame<'m> {
     ending: Vec<usize>,
     /// The fields in which packets may be others than they were when they came.
     changed: BTreeSet<Field>,
+    /// What was made of packets that come back only behind this chain's end.
+    behind: Made,
+    /// Of a `goto`, what was known of sets when it was met: that holds for the rest of its chain.
+    before: Option<Entered>,
 }
 
 impl<'m> Frame<'m> {
     fn of(list: &'m List, call: Option<(ChainId, RuleNumber)>) -> Self {
-        let (ending, changed) = (Vec::new(), BTreeSet::new());
-        Frame { list, next: 0, call, is_limited: false, is_goto: false, ending, changed }
+        Frame {
+            list,
+            next: 0,
+            call,
+            is_limited: false,
+            is_goto: false,
+            ending: Vec::new(),
+            changed: BTreeSet::new(),
+            behind: Made::default(),
+            before: None,
+        }
     }
 }
 
@@ -204,8 +222,9 @@ struct Flattener<'m> {
     frames: Vec<Frame<'m>>,
     effects: Effects<'m>,
     default_effect: EffectNumber,
-    /// Conditions that were changed on the way.
-    entered: BTreeMap<Arc<str>, Entered>,
+    entered: Entered,
+    /// How many conditions there were so far instead of each.
+    numbers: BTreeMap<Arc<str>, u32>,
     /// The first step behind the last that may have changed packets.
     unchanged: usize,
     left: usize,
@@ -240,38 +259,44 @@ impl<'m> Flattener<'m> {
                     Some(list) => self.frames.push(Frame {
                         is_limited: !entry.limits.is_empty(),
                         is_goto,
+                        before: is_goto.then(|| self.entered.clone()),
                         ..Frame::of(list, Some((*chain, number)))
                     }),
                     None => return !is_ring,
                 }
             }
             Effect::Add { set, .. } => {
-                for side in [SetSide::Source, SetSide::Destination] {
-                    self.entered.entry(member(side, set)).or_default().is_new = true;
-                }
+                let texts = [SetSide::Source, SetSide::Destination].map(|side| member(side, set));
+                self.made(Made { facts: texts.into(), ..Made::default() });
             }
-            Effect::Opaque { changes, .. } => self.may_change(changes),
-            Effect::Change(change) => self.may_change(change.fields()),
+            Effect::Opaque { changes, .. } => self.made(Made::of(changes)),
+            Effect::Change(change) => self.made(Made::of(change.fields())),
             Effect::Decide(_) | Effect::Continue | Effect::Return => {}
         }
         true
     }
 
-    /// A packet may be another here in some fields: what was asked of them says nothing of the rules
-    /// behind.
-    fn may_change(&mut self, changes: &[Field]) {
-        if changes.is_empty() {
+    /// A packet may be another from here on: what was asked of that says nothing of the rules behind. To
+    /// who did a `goto` on the way here it comes back behind the end of his chain only.
+    fn made(&mut self, made: Made) {
+        if made.is_nothing() {
             return;
         }
-        self.frames.iter_mut().for_each(|frame| frame.changed.extend(changes));
+        let from = self.frames.iter().rposition(|frame| frame.is_goto).unwrap_or(0);
+        self.frames[from..].iter_mut().for_each(|frame| frame.changed.extend(&made.fields));
+        self.entered.renew(&made.facts);
         let here = number_of(self.steps.len());
         for step in self.steps[self.unchanged..].iter_mut().filter(|step| step.takes) {
-            let constraints = constraints(&step.may);
-            if constraints.map(Constraint::field).any(|field| changes.contains(&field)) {
+            if step.may.speaks_of(|field| made.fields.contains(&field)) {
                 step.until = Some(step.until.map_or(here, |until| until.min(here)));
             }
         }
-        self.unchanged = self.steps.len();
+        if !made.fields.is_empty() {
+            self.unchanged = self.steps.len();
+        }
+        if let Some(caller) = from.checked_sub(1) {
+            self.frames[caller].behind.add(made);
+        }
     }
 
     /// The end of the innermost chain.
@@ -284,6 +309,14 @@ impl<'m> Flattener<'m> {
                 *until = Some(until.map_or(end, |until| until.min(end)));
             }
         }
+        if let Some(before) = frame.before {
+            self.entered = before;
+        }
+        match self.frames.last_mut() {
+            Some(caller) if frame.is_goto => caller.behind.add(frame.behind),
+            Some(_) => self.made(frame.behind),
+            None => {}
+        }
         if let Some((_, caller)) = frame.call.filter(|_| frame.is_goto) {
             let call = &self.steps[caller.0 as usize];
             let (entry, may) = (call.entry, call.may.clone());
@@ -293,7 +326,7 @@ impl<'m> Flattener<'m> {
 
     /// The packets of a set that come to the innermost chain; `None` when that is too much work.
     fn reached(&mut self, set: &'m PacketSet) -> Option<Cow<'m, PacketSet>> {
-        let own = with_entered(set, &mut self.entered);
+        let own = self.entered.instead(set, &mut self.numbers);
         let Some(frame) = self.frames.last() else { return Some(own) };
         let Some((_, caller)) = frame.call else { return Some(own) };
         let way = &self.steps[caller.0 as usize].may;
@@ -407,67 +440,12 @@ fn depends_on_history(set: &PacketSet) -> bool {
     })
 }
 
-/// A condition that was changed.
-#[derive(Default)]
-struct Entered {
-    /// Since it was asked for the last time.
-    is_new: bool,
-    /// How often it was asked for as another condition than before.
-    asked: u32,
-}
-
 /// The packets in both.
 fn both(a: &PacketSet, b: &PacketSet) -> PacketSet {
     let pairs = a.products().iter().flat_map(|a| b.products().iter().map(move |b| (a, b)));
     let products =
         pairs.filter_map(|(a, b)| Product::of(a.factors().iter().chain(b.factors()).cloned()));
     PacketSet::of(a.family(), products)
-}
-
-/// A set with other words for the conditions that were changed on the way.
-fn with_entered<'m>(
-    set: &'m PacketSet,
-    entered: &mut BTreeMap<Arc<str>, Entered>,
-) -> Cow<'m, PacketSet> {
-    if entered.is_empty() {
-        return Cow::Borrowed(set);
-    }
-    let mut speaks = false;
-    for constraint in constraints(set) {
-        let Values::Opaque(facts) = constraint.values() else { continue };
-        for text in facts.holding().union(facts.failing()) {
-            if let Some(entered) = entered.get_mut(text) {
-                speaks = true;
-                entered.asked += u32::from(std::mem::take(&mut entered.is_new));
-            }
-        }
-    }
-    if !speaks {
-        return Cow::Borrowed(set);
-    }
-    let entered = &*entered;
-    let renamed = |facts: &OpaqueMatch| {
-        let text = |text: &Arc<str>| match entered.get(text) {
-            Some(entered) => format!("{text} (after {} added)", entered.asked).into(),
-            None => Arc::clone(text),
-        };
-        let holding = facts.holding().iter().map(|fact| Constraint::opaque(text(fact), true));
-        let failing = facts.failing().iter().map(|fact| Constraint::opaque(text(fact), false));
-        holding.chain(failing).collect::<Vec<_>>()
-    };
-    let one = |one: &FieldBox| {
-        FieldBox::of(one.constraints().iter().flat_map(|constraint| match constraint.values() {
-            Values::Opaque(facts) => renamed(facts),
-            Values::Numbers(_)
-            | Values::Bits(_)
-            | Values::Interfaces(_)
-            | Values::Mark(_)
-            | Values::Accounts(_) => vec![constraint.clone()],
-        }))
-    };
-    let factor = |factor: &Factor| Factor::of(factor.boxes().iter().filter_map(one));
-    let product = |product: &Product| Product::of(product.factors().iter().map(factor));
-    Cow::Owned(PacketSet::of(set.family(), set.products().iter().filter_map(product)))
 }
 
 /// The numbers of effects: equal for what looks equal to the world.
