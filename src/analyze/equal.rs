@@ -18,6 +18,7 @@ mod align;
 mod ask;
 mod history;
 mod items;
+mod sets;
 mod walk;
 
 use std::sync::Arc;
@@ -149,9 +150,12 @@ fn chain(
     if !left.is_whole || !right.is_whole {
         return into.unproved.push(unproved(Why::Ways));
     }
-    let sets: Vec<&PacketSet> =
-        left.steps.iter().chain(&right.steps).map(|step| &*step.may).collect();
-    let (space, mut mays) = Space::of(family, Some(crate::meaning::view(base)), &sets);
+    let right = sets::apart(right);
+    let filled = sets::Filled::of([&left, &right]);
+    let steps = left.steps.iter().chain(&right.steps);
+    let sets: Vec<&PacketSet> = steps.map(|step| &*step.may).chain(filled.sets()).collect();
+    let (mut space, mut mays) = Space::of(family, Some(crate::meaning::view(base)), &sets);
+    let facts = mays.split_off(left.steps.len() + right.steps.len());
     let right_mays = mays.split_off(left.steps.len());
     let mut deeds = items::Deeds::default();
     let changed = items::changed([&left, &right]);
@@ -160,6 +164,7 @@ fn chain(
     let (Some(lefts), Some(rights)) = (lefts, rights) else {
         return into.unproved.push(unproved(Why::Work));
     };
+    filled.rule_out(&mut space, &facts, [&lefts, &rights]);
     let pairs = align::align(&space, &deeds, &lefts, &rights);
     if pairs.are_all() {
         return;
@@ -169,7 +174,7 @@ fn chain(
     let by_walk = |one: walk::Found| Difference {
         family,
         base,
-        packet: one.packet,
+        packet: filled.without_words(one.packet),
         left: one.left,
         right: one.right,
         region: None,
@@ -191,7 +196,7 @@ fn chain(
             let difference = |one: ask::Found| Difference {
                 family,
                 base,
-                packet: space.packet(&one.point),
+                packet: filled.without_words(space.packet(&one.point)),
                 left: lefts.act(one.left, &deeds),
                 right: rights.act(one.right, &deeds),
                 region: one.region,

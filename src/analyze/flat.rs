@@ -15,15 +15,15 @@
 mod made;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use made::{Entered, Made};
+pub use made::{Fact, Renewal};
 
 use super::list::{EffectNumber, ListedRule, RuleList, Ways};
-use crate::meaning::{BaseChain, Effect, Entry, List, Meaning, view};
+use crate::meaning::{BaseChain, Change, Effect, Entry, List, Meaning, view};
 use crate::net::Family;
-use crate::packet::opaque::{SetSide, member};
 use crate::packet::{
     Budget, Constraint, Factor, Field, FieldBox, PacketSet, Product, Region, RuleNumber, Space,
     Values,
@@ -45,6 +45,8 @@ pub struct Flat<'m> {
     /// What becomes of packets that no step takes.
     pub default: &'m Entry,
     pub default_effect: EffectNumber,
+    /// Facts that have other words from a step on, in order.
+    pub renewals: Vec<Renewal>,
     /// False when there are more ways through the chains than are looked at: then steps are missing,
     /// and nothing can be said for certain.
     pub is_whole: bool,
@@ -96,13 +98,13 @@ impl<'m> Flat<'m> {
             effects,
             default_effect,
             entered: Entered::default(),
-            numbers: BTreeMap::new(),
+            renewals: Vec::new(),
             unchanged: 0,
             left: MOST,
         };
         let is_whole = flattener.run();
-        let steps = flattener.steps;
-        Some(Flat { family, base, steps, default, default_effect, is_whole })
+        let Flattener { steps, renewals, .. } = flattener;
+        Some(Flat { family, base, steps, default, default_effect, renewals, is_whole })
     }
 
     /// The steps as a list to be asked about: the number of a rule is that of its step.
@@ -190,8 +192,9 @@ struct Frame<'m> {
     is_goto: bool,
     /// Steps that take packets from this chain only, by their place.
     ending: Vec<usize>,
-    /// The fields in which packets may be others than they were when they came.
-    changed: BTreeSet<Field>,
+    /// The fields in which packets may be others than they were when they came; with the change, if
+    /// there was but one.
+    changed: BTreeMap<Field, Option<Change>>,
     /// What was made of packets that come back only behind this chain's end.
     behind: Made,
     /// Of a `goto`, what was known of sets when it was met: that holds for the rest of its chain.
@@ -207,7 +210,7 @@ impl<'m> Frame<'m> {
             is_limited: false,
             is_goto: false,
             ending: Vec::new(),
-            changed: BTreeSet::new(),
+            changed: BTreeMap::new(),
             behind: Made::default(),
             before: None,
         }
@@ -223,8 +226,7 @@ struct Flattener<'m> {
     effects: Effects<'m>,
     default_effect: EffectNumber,
     entered: Entered,
-    /// How many conditions there were so far instead of each.
-    numbers: BTreeMap<Arc<str>, u32>,
+    renewals: Vec<Renewal>,
     /// The first step behind the last that may have changed packets.
     unchanged: usize,
     left: usize,
@@ -248,7 +250,7 @@ impl<'m> Flattener<'m> {
     }
 
     fn entry(&mut self, entry: &'m Entry) -> bool {
-        let Some(may) = self.reached(&entry.set) else { return false };
+        let Some(may) = self.reached(entry) else { return false };
         let number = self.push(entry, Role::Said, may);
         match &entry.effect {
             Effect::Call(chain) | Effect::Goto(chain) => {
@@ -265,12 +267,11 @@ impl<'m> Flattener<'m> {
                     None => return !is_ring,
                 }
             }
-            Effect::Add { set, .. } => {
-                let texts = [SetSide::Source, SetSide::Destination].map(|side| member(side, set));
-                self.made(Made { facts: texts.into(), ..Made::default() });
+            Effect::Add { set, length } => {
+                self.made(Made::entered(set, *length, number));
             }
             Effect::Opaque { changes, .. } => self.made(Made::of(changes)),
-            Effect::Change(change) => self.made(Made::of(change.fields())),
+            Effect::Change(change) => self.made(Made::by(*change)),
             Effect::Decide(_) | Effect::Continue | Effect::Return => {}
         }
         true
@@ -283,11 +284,16 @@ impl<'m> Flattener<'m> {
             return;
         }
         let from = self.frames.iter().rposition(|frame| frame.is_goto).unwrap_or(0);
-        self.frames[from..].iter_mut().for_each(|frame| frame.changed.extend(&made.fields));
+        for (field, by) in &made.fields {
+            for frame in &mut self.frames[from..] {
+                let only = frame.changed.entry(*field).or_insert(*by);
+                *only = (*only).filter(|_| only == by);
+            }
+        }
         self.entered.renew(&made.facts);
         let here = number_of(self.steps.len());
         for step in self.steps[self.unchanged..].iter_mut().filter(|step| step.takes) {
-            if step.may.speaks_of(|field| made.fields.contains(&field)) {
+            if step.may.speaks_of(|field| made.fields.contains_key(&field)) {
                 step.until = Some(step.until.map_or(here, |until| until.min(here)));
             }
         }
@@ -325,14 +331,31 @@ impl<'m> Flattener<'m> {
     }
 
     /// The packets of a set that come to the innermost chain; `None` when that is too much work.
-    fn reached(&mut self, set: &'m PacketSet) -> Option<Cow<'m, PacketSet>> {
-        let own = self.entered.instead(set, &mut self.numbers);
+    fn reached(&mut self, entry: &'m Entry) -> Option<Cow<'m, PacketSet>> {
+        let Entry { set, effect, .. } = entry;
+        let own = self.entered.instead(set, &mut self.renewals);
         let Some(frame) = self.frames.last() else { return Some(own) };
         let Some((_, caller)) = frame.call else { return Some(own) };
         let way = &self.steps[caller.0 as usize].may;
+        // Who was changed on the way meets what he meets as he is now. Where only the same was done to
+        // him before, doing it is no difference.
+        let own_change = match effect {
+            Effect::Change(change) => Some(*change),
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Opaque { .. }
+            | Effect::Return
+            | Effect::Call(_)
+            | Effect::Goto(_)
+            | Effect::Add { .. } => None,
+        };
+        let is_other = |field| {
+            let by = frame.changed.get(&field);
+            by.is_some_and(|by| by.is_none() || *by != own_change)
+        };
         let widened;
-        let way = if way.speaks_of(|field| frame.changed.contains(&field)) {
-            widened = Cow::Owned(way.widened(|field| !frame.changed.contains(&field)));
+        let way = if way.speaks_of(is_other) {
+            widened = Cow::Owned(way.widened(|field| !is_other(field)));
             &widened
         } else {
             way

@@ -105,6 +105,11 @@ impl Space {
         &self.impossible
     }
 
+    /// Says of points that no packet has them: facts that cannot go together, say.
+    pub fn rule_out(&mut self, region: &Region) {
+        self.impossible.words.extend_from_slice(&region.words);
+    }
+
     /// How many boxes a region has.
     #[must_use]
     pub fn count(&self, region: &Region) -> usize {

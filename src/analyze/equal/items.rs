@@ -73,6 +73,8 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) struct Items {
     pub all: Vec<Item>,
+    /// The packets whose sources each step takes up into a set.
+    pub adding: BTreeMap<RuleNumber, Region>,
 }
 
 impl Items {
@@ -84,16 +86,19 @@ impl Items {
         changed: &BTreeSet<Field>,
         deeds: &mut Deeds,
     ) -> Option<Self> {
-        let mut items = Items { all: Vec::with_capacity(mays.len() + 1) };
+        let mut items = Items { all: Vec::with_capacity(mays.len() + 1), adding: BTreeMap::new() };
         // The steps so far that leave a chain, by the step that called it.
         let mut leaving: BTreeMap<RuleNumber, Vec<Region>> = BTreeMap::new();
-        for (step, may) in flat.steps.iter().zip(mays) {
+        for (number, (step, may)) in (0..).map(RuleNumber).zip(flat.steps.iter().zip(mays)) {
             let deed = deed(step, flat);
             if deed.is_none() && !step.leaves {
                 continue;
             }
             let region =
                 if leaving.is_empty() { may } else { rest(flat, step, may, &leaving, space)? };
+            if matches!(step.entry.effect, Effect::Add { .. }) {
+                items.adding.insert(number, region.clone());
+            }
             match (deed, step.caller) {
                 (None, Some(caller)) if step.leaves => {
                     leaving.entry(caller).or_default().push(region);

@@ -4,18 +4,35 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::packet::{Constraint, Factor, Field, FieldBox, OpaqueMatch, PacketSet, Product, Values};
+use crate::meaning::Change;
+use crate::packet::opaque::{SetSide, member};
+use crate::packet::{Field, PacketSet, RuleNumber};
 
 /// Something was made of packets: fields are others, facts about sets may hold that did not.
 #[derive(Debug, Default)]
 pub(super) struct Made {
-    pub fields: BTreeSet<Field>,
-    pub facts: BTreeSet<Arc<str>>,
+    /// With the change, if only one is known.
+    pub fields: BTreeMap<Field, Option<Change>>,
+    /// With the steps that made them.
+    pub facts: BTreeMap<Fact, BTreeSet<RuleNumber>>,
 }
 
 impl Made {
     pub fn of(fields: &[Field]) -> Self {
-        Made { fields: fields.iter().copied().collect(), facts: BTreeSet::new() }
+        let fields = fields.iter().map(|field| (*field, None)).collect();
+        Made { fields, facts: BTreeMap::new() }
+    }
+
+    pub fn by(change: Change) -> Self {
+        let fields = change.fields().iter().map(|field| (*field, Some(change))).collect();
+        Made { fields, facts: BTreeMap::new() }
+    }
+
+    /// A step took sources up into a set, as networks of a length.
+    pub fn entered(set: &Arc<str>, length: u8, step: RuleNumber) -> Self {
+        let facts = [SetSide::Source, SetSide::Destination]
+            .map(|side| (Fact { text: member(side, set), side, length }, BTreeSet::from([step])));
+        Made { fields: BTreeMap::new(), facts: facts.into() }
     }
 
     pub fn is_nothing(&self) -> bool {
@@ -23,76 +40,91 @@ impl Made {
     }
 
     pub fn add(&mut self, other: Self) {
-        self.fields.extend(other.fields);
-        self.facts.extend(other.facts);
+        for (field, by) in other.fields {
+            let only = self.fields.entry(field).or_insert(by);
+            *only = (*only).filter(|_| *only == by);
+        }
+        for (fact, steps) in other.facts {
+            self.facts.entry(fact).or_default().extend(steps);
+        }
     }
 }
 
-/// The facts that may be others than they were, each with the words for what it is now.
+/// That an address of a packet is in a set that rules fill.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    pub text: Arc<str>,
+    pub side: SetSide,
+    /// The prefix length of the networks that the set holds.
+    pub length: u8,
+}
+
+/// A fact that may be another than it was: who asks after rules filled the set asks for this one.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    pub fact: Fact,
+    /// Its words before.
+    pub before: Arc<str>,
+    /// Its words from then on.
+    pub after: Arc<str>,
+    /// The steps that filled the set in between.
+    pub steps: BTreeSet<RuleNumber>,
+}
+
+/// What is known of facts that rules change.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Entered(BTreeMap<Arc<str>, Option<u32>>);
+pub(super) struct Entered(BTreeMap<Arc<str>, Known>);
+
+#[derive(Debug, Clone)]
+struct Known {
+    fact: Fact,
+    /// Its words, unless something changed since it was asked for.
+    words: Arc<str>,
+    /// The steps that changed it since.
+    steps: BTreeSet<RuleNumber>,
+}
 
 impl Entered {
     /// Facts may be others from here on. What they are gets words when it is asked for.
-    pub fn renew(&mut self, facts: &BTreeSet<Arc<str>>) {
-        self.0.extend(facts.iter().map(|fact| (Arc::clone(fact), None)));
+    pub fn renew(&mut self, facts: &BTreeMap<Fact, BTreeSet<RuleNumber>>) {
+        for (fact, steps) in facts {
+            let known = self.0.entry(Arc::clone(&fact.text)).or_insert_with(|| Known {
+                fact: fact.clone(),
+                words: Arc::clone(&fact.text),
+                steps: BTreeSet::new(),
+            });
+            known.steps.extend(steps);
+        }
     }
 
-    /// A set with the words of here for the facts that it asks for. `numbers` has how many words there
-    /// were for each.
+    /// A set with the words of here for the facts that it asks for. New ones are told to `renewals`.
     pub fn instead<'m>(
         &mut self,
         set: &'m PacketSet,
-        numbers: &mut BTreeMap<Arc<str>, u32>,
+        renewals: &mut Vec<Renewal>,
     ) -> Cow<'m, PacketSet> {
         if self.0.is_empty() {
             return Cow::Borrowed(set);
         }
         let mut asks = false;
-        for facts in super::constraints(set).filter_map(facts) {
-            for text in facts.holding().union(facts.failing()) {
-                let Some(number) = self.0.get_mut(text) else { continue };
-                asks = true;
-                number.get_or_insert_with(|| {
-                    let last = numbers.entry(Arc::clone(text)).or_default();
-                    *last += 1;
-                    *last
+        for text in set.facts() {
+            let Some(known) = self.0.get_mut(text) else { continue };
+            asks = true;
+            if !known.steps.is_empty() {
+                let after: Arc<str> = format!("{text} (after {} added)", renewals.len() + 1).into();
+                renewals.push(Renewal {
+                    fact: known.fact.clone(),
+                    before: std::mem::replace(&mut known.words, Arc::clone(&after)),
+                    after,
+                    steps: std::mem::take(&mut known.steps),
                 });
             }
         }
-        if asks { Cow::Owned(self.renamed(set)) } else { Cow::Borrowed(set) }
-    }
-
-    fn renamed(&self, set: &PacketSet) -> PacketSet {
-        let one = |one: &FieldBox| {
-            FieldBox::of(one.constraints().iter().flat_map(|constraint| match facts(constraint) {
-                Some(facts) => self.conditions(facts),
-                None => vec![constraint.clone()],
-            }))
-        };
-        let factor = |factor: &Factor| Factor::of(factor.boxes().iter().filter_map(one));
-        let product = |product: &Product| Product::of(product.factors().iter().map(factor));
-        PacketSet::of(set.family(), set.products().iter().filter_map(product))
-    }
-
-    fn conditions(&self, facts: &OpaqueMatch) -> Vec<Constraint> {
-        let text = |text: &Arc<str>| match self.0.get(text) {
-            Some(Some(number)) => format!("{text} (after {number} added)").into(),
-            Some(None) | None => Arc::clone(text),
-        };
-        let holding = facts.holding().iter().map(|fact| Constraint::opaque(text(fact), true));
-        let failing = facts.failing().iter().map(|fact| Constraint::opaque(text(fact), false));
-        holding.chain(failing).collect()
-    }
-}
-
-fn facts(constraint: &Constraint) -> Option<&OpaqueMatch> {
-    match constraint.values() {
-        Values::Opaque(facts) => Some(facts),
-        Values::Numbers(_)
-        | Values::Bits(_)
-        | Values::Interfaces(_)
-        | Values::Mark(_)
-        | Values::Accounts(_) => None,
+        if !asks {
+            return Cow::Borrowed(set);
+        }
+        Cow::Owned(set.with_facts(|text| {
+            self.0.get(text).map_or_else(|| Arc::clone(text), |known| Arc::clone(&known.words))
+        }))
     }
 }
