@@ -96,6 +96,8 @@ pub enum Why {
     Ways,
     /// Packets are in too many pieces, or there is too much to ask.
     Work,
+    /// A packet should show a difference, and does not. That is a fault of ours.
+    Unconfirmed,
     /// Rules change packets, in an order that is not the same on both sides; no packet was found that
     /// shows a difference.
     Changes,
@@ -193,16 +195,23 @@ fn chain(
     let sides = ask::Sides::new(&space, sides, budget);
     match sides.found() {
         Ok(found) => {
-            let difference = |one: ask::Found| Difference {
-                family,
-                base,
-                packet: filled.without_words(space.packet(&one.point)),
-                left: lefts.act(one.left, &deeds),
-                right: rights.act(one.right, &deeds),
-                region: one.region,
-                space: Arc::clone(&space),
-            };
-            into.differences.extend(found.into_iter().map(difference));
+            for one in found {
+                let packet = filled.without_words(space.packet(&one.point));
+                // What a packet shows, it shows to who walks with it.
+                if walked.differ(packet.clone()).is_none() {
+                    into.unproved.push(unproved(Why::Unconfirmed));
+                    continue;
+                }
+                into.differences.push(Difference {
+                    family,
+                    base,
+                    packet,
+                    left: lefts.act(one.left, &deeds),
+                    right: rights.act(one.right, &deeds),
+                    region: one.region,
+                    space: Arc::clone(&space),
+                });
+            }
         }
         Err(why) => into.unproved.push(unproved(why)),
     }

@@ -5,6 +5,7 @@
 
 mod generate;
 mod judge;
+mod mutate;
 mod proof;
 mod removal;
 
@@ -106,10 +107,15 @@ fn written_policies_agree() {
     assert!(compiled >= 5, "only {compiled} policies were compiled");
 }
 
+/// How many policies are generated.
+fn seeds(default: u64) -> u64 {
+    let wanted = std::env::var("PALISADE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    wanted.unwrap_or(default)
+}
+
 #[test]
 fn generated_policies_agree() {
-    let seeds = std::env::var("PALISADE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    let seeds: u64 = seeds.unwrap_or(400);
+    let seeds = seeds(400);
     let (mut valid, mut judged) = (0u64, 0);
     for seed in 0..seeds {
         match judge(&generate::policy(seed), MemoryLoader::default(), seed) {

@@ -37,16 +37,26 @@ pub(super) fn align(space: &Space, deeds: &Deeds, left: &Items, right: &Items) -
     let places = Places::of(right);
     let aligning = Aligning { space, deeds };
     let (mut i, mut j) = (0, 0);
+    // Where the last pair is, on the left.
+    let mut last = 0..0;
     while i < left.len() && j < right.len() {
         if let Some((these, those)) = aligning.stretch(&left[i..], &right[j..]) {
             number += 1;
             pairs.left[i..i + these].fill(Some(number));
             pairs.right[j..j + those].fill(Some(number));
+            last = i..i + these;
             (i, j) = (i + these, j + those);
-            continue;
+        } else if aligning.is_within(&left[last.clone()], &right[j]) {
+            pairs.right[j] = Some(number);
+            j += 1;
+        } else if aligning.is_within(&left[last.clone()], &left[i]) {
+            pairs.left[i] = Some(number);
+            i += 1;
+        } else if let Some((next, next_right)) = places.next_pair(left, right, i, j) {
+            (i, j, last) = (next, next_right, 0..0);
+        } else {
+            break;
         }
-        let Some((next, next_right)) = places.next_pair(left, right, i, j) else { break };
-        (i, j) = (next, next_right);
     }
     // The default ends both sides, whatever could not be told before.
     if let (Some(last), Some(last_right)) = (left.last(), right.last())
@@ -120,6 +130,13 @@ impl Aligning<'_> {
             return Some((these, 1));
         }
         self.runs(left, right)
+    }
+
+    /// Whether an item right behind a pair does again what the pair did to all its packets.
+    fn is_within(&self, pair: &[Item], item: &Item) -> bool {
+        pair.first().is_some_and(|first| first.deed == item.deed)
+            && !self.deeds.get(item.deed).adds_up()
+            && self.covers(&self.index(pair), &item.region)
     }
 
     /// How many of these items are together just another one.
