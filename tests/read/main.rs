@@ -53,7 +53,7 @@ fn round_trip(ruleset: &Ruleset, sources: &Sources) -> Result<(), String> {
     }
     if written == found {
         // What was read is printed as it was.
-        let again = printed(&read.ruleset, sources);
+        let again = printed(&read.ruleset, &read_sources);
         let rules = |text: &str| -> Vec<String> {
             text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
         };
