@@ -22,6 +22,7 @@ mod names;
 mod value;
 
 mod family;
+mod ipsets;
 mod messages;
 mod rings;
 mod sets;
@@ -30,10 +31,11 @@ use std::sync::Arc;
 
 use crate::diagnostic::Finding;
 use crate::net::Family;
-use crate::ruleset::{KernelSet, Ruleset};
-use crate::source::FileId;
+use crate::ruleset::{KernelSet, Match, Ruleset, Target};
+use crate::source::{FileId, Span};
 
 pub use family::is_dump;
+pub use ipsets::{ReadSets, read_ipsets};
 
 /// A rules file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,4 +65,26 @@ pub fn read_with_sets(
 ) -> Read {
     let said = family.or_else(|| family::of_text(text));
     dump::read(file, text, said, sets)
+}
+
+/// What the words of one rule say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// Those of each rule that the tools make of it: one, but for lists of addresses.
+    pub matches: Vec<Vec<Match>>,
+    pub target: Target,
+}
+
+/// Reads the words of a rule without its `-A CHAIN`, such as those of a raw rule. `is_chain` tells the
+/// chains that it may go to; `span` is where the words stand.
+///
+/// # Errors
+/// What the tools would refuse, at `span`.
+pub fn read_rule(
+    span: Span,
+    text: &str,
+    family: Family,
+    is_chain: &dyn Fn(&str) -> bool,
+) -> Result<Words, Box<Finding>> {
+    dump::one_rule(span, text, family, is_chain).map_err(Box::new)
 }

@@ -54,7 +54,8 @@ pub(super) fn hashlimit(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result
             "hashlimit-name" => name = Some(text),
             "hashlimit-srcmask" => {
                 let most = u64::from(context.family.bits());
-                let length = used.read(item, "a prefix length", |text| value::number(text, most))?;
+                let length =
+                    used.read(item, "a prefix length", |text| value::number(text, most))?;
                 mask = u8::try_from(length).ok().filter(|length| *length < context.family.bits());
             }
             "hashlimit-htable-max" => most = Some(used.read(item, "a number", value::long)?),

@@ -49,6 +49,39 @@ pub(super) fn read(
     Read { ruleset, findings, family_is_assumed: said.is_none() }
 }
 
+/// Reads the words of one rule; all that is wrong is so at `span`.
+pub(super) fn one_rule(
+    span: Span,
+    text: &str,
+    family: Family,
+    is_chain: &dyn Fn(&str) -> bool,
+) -> Result<super::Words, Finding> {
+    let mut sets = KnownSets::new(&[], family, span);
+    let mut context = Context::new(family, &mut sets);
+    let mut words = Vec::new();
+    split(text, 0, &mut words).map_err(|_| messages::open_quote(span))?;
+    let faulty = |fault: Fault| {
+        let word = words.get(fault.word).map_or("", |word| &word.text);
+        messages::fault(span, word, &fault.what, family)
+    };
+    let mut line = Line::default();
+    line.sort_words(&words, &Named(is_chain)).map_err(faulty)?;
+    if line.command.is_some() {
+        return Err(messages::two_commands(span));
+    }
+    let parts = line.parts(&words, &Named(is_chain), &mut context).map_err(faulty)?;
+    Ok(super::Words { matches: parts.rules, target: parts.target })
+}
+
+/// Chains of which only the names are known.
+struct Named<'a>(&'a dyn Fn(&str) -> bool);
+
+impl Chains for Named<'_> {
+    fn chain(&self, name: &str) -> Option<Arc<str>> {
+        (self.0)(name).then(|| name.into())
+    }
+}
+
 struct Dump<'s> {
     file: FileId,
     context: Context<'s>,

@@ -102,7 +102,8 @@ mod tests {
         ] {
             assert!(is_dump(dump), "{dump}");
         }
-        for policy in ["", "# a policy\nallow ssh\n", "zone a = eth0", "\n\n#\n", "** x", "include"] {
+        for policy in ["", "# a policy\nallow ssh\n", "zone a = eth0", "\n\n#\n", "** x", "include"]
+        {
             assert!(!is_dump(policy), "{policy}");
         }
     }

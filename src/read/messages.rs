@@ -5,7 +5,7 @@ use crate::net::Family;
 use crate::ruleset::TableName;
 use crate::source::Span;
 
-use super::rule::What;
+use super::rule::{MAX_RULES, What};
 
 /// After so many mistakes reading stops.
 pub(super) const MAX_FINDINGS: usize = 100;
@@ -133,7 +133,9 @@ pub(super) fn unknown_chain<'a>(
         .label("not declared above");
     match nearest(name, known) {
         Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None => finding.help(format!("declare it at the beginning of the table: `:{name} - [0:0]`")),
+        None => {
+            finding.help(format!("declare it at the beginning of the table: `:{name} - [0:0]`"))
+        }
     }
 }
 
@@ -166,11 +168,9 @@ pub(super) fn incomplete(span: Span) -> Finding {
 pub(super) fn fault(span: Span, text: &str, what: &What, family: Family) -> Finding {
     let shown = shortened(text);
     match what {
-        What::Expected(expected) => {
-            bad_dump(span, format!("`{shown}` is not {expected}"))
-                .label(format!("expected {expected}"))
-                .help("correct the value")
-        }
+        What::Expected(expected) => bad_dump(span, format!("`{shown}` is not {expected}"))
+            .label(format!("expected {expected}"))
+            .help("correct the value"),
         What::Address => bad_dump(span, format!("`{shown}` is no {family} address"))
             .label(format!("expected an {family} address or network in figures"))
             .note("a name would mean whatever it means where the rules are loaded")
@@ -200,9 +200,17 @@ pub(super) fn fault(span: Span, text: &str, what: &What, family: Family) -> Find
         What::NegatedList => bad_dump(span, "`!` before a list of addresses")
             .label("the tools refuse it: each address would be a rule of its own")
             .help("write a rule that returns for each address"),
-        What::AfterChain => bad_dump(span, format!("option `{shown}` behind a target without options"))
-            .label("the target takes none")
-            .help("delete it"),
+        What::LongList => bad_dump(span, format!("more than {MAX_RULES} rules in one file"))
+            .label("with the addresses of this line")
+            .help("put the addresses into a set"),
+        What::TooManyWords => bad_dump(span, "line of more words than the tools take")
+            .label("one word too many")
+            .help("break it into several rules"),
+        What::AfterChain => {
+            bad_dump(span, format!("option `{shown}` behind a target without options"))
+                .label("the target takes none")
+                .help("delete it")
+        }
         What::UnknownTarget => {
             bad_dump(span, format!("`{shown}` is neither a chain of the table nor a known target"))
                 .label("where should it go?")
@@ -225,5 +233,7 @@ fn shortened(text: &str) -> String {
 }
 
 pub(super) fn bad_set_line(span: Span, message: &str) -> Finding {
-    bad_dump(span, message).label("not of a file of `ipset save`").help("make the file anew with `ipset save`")
+    bad_dump(span, message)
+        .label("ipset would refuse it, or it is not known here")
+        .help("make the file anew with `ipset save`")
 }

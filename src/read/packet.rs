@@ -16,6 +16,7 @@ pub(super) fn comment(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<b
 }
 
 pub(super) fn iprange(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
+    let first = context.matches.len();
     for item in used.items {
         let family = context.family;
         let expected = "a range such as `10.0.0.1-10.0.0.9`, of the family of the rules";
@@ -30,6 +31,7 @@ pub(super) fn iprange(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<b
         };
         context.push(item.negated, kind);
     }
+    context.sort_from(first, |kind| u8::from(!matches!(kind, MatchKind::SourceRange(..))));
     Ok(!used.items.is_empty())
 }
 
@@ -78,6 +80,7 @@ pub(super) fn mac(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool,
 }
 
 pub(super) fn owner(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
+    let first = context.matches.len();
     for item in used.items {
         let text = used.value(item, 0);
         let account = match value::long(text) {
@@ -93,6 +96,7 @@ pub(super) fn owner(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<boo
         };
         context.push(item.negated, kind);
     }
+    context.sort_from(first, |kind| u8::from(!matches!(kind, MatchKind::User(_))));
     Ok(!used.items.is_empty())
 }
 

@@ -20,8 +20,13 @@ enum Seen {
 pub(super) fn rings(table: &Table) -> Vec<Vec<(Span, String)>> {
     let index: HashMap<&str, usize> =
         table.chains.iter().enumerate().map(|(at, chain)| (&*chain.name, at)).collect();
-    let mut walk =
-        Walk { table, index, seen: vec![Seen::Not; table.chains.len()], way: Vec::new(), found: Vec::new() };
+    let mut walk = Walk {
+        table,
+        index,
+        seen: vec![Seen::Not; table.chains.len()],
+        way: Vec::new(),
+        found: Vec::new(),
+    };
     for (at, chain) in table.chains.iter().enumerate() {
         // The kernel takes a ring that no packet comes to.
         if chain.policy.is_some() {

@@ -38,6 +38,9 @@ pub(super) enum What {
     Twice,
     NotNegated,
     NegatedList,
+    /// Addresses of which more rules would be made than are read.
+    LongList,
+    TooManyWords,
     AfterChain,
     UnknownTarget,
     GotoTarget,
@@ -46,12 +49,28 @@ pub(super) enum What {
 /// What a line does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
-    Append { chain: usize },
+    Append {
+        chain: usize,
+    },
     /// At the position of the word, or as the first rule.
-    Insert { chain: usize, position: Option<usize> },
-    New { chain: usize },
-    Policy { chain: usize, policy: usize },
+    Insert {
+        chain: usize,
+        position: Option<usize>,
+    },
+    New {
+        chain: usize,
+    },
+    Policy {
+        chain: usize,
+        policy: usize,
+    },
 }
+
+/// Most rules of one file that are read: two lists of addresses in each line make very many.
+pub(super) const MAX_RULES: usize = 2_000_000;
+
+/// Most words of a line that the tools take (1.8.9).
+const MAX_WORDS: usize = 251;
 
 /// What is known while a file is read.
 pub(super) struct Context<'s> {
@@ -61,18 +80,27 @@ pub(super) struct Context<'s> {
     /// What the matches read so far say.
     pub matches: Vec<Match>,
     pub sets: &'s mut KnownSets,
+    /// How many rules may still come.
+    pub room: usize,
     interfaces: HashMap<String, Interface>,
 }
 
 impl<'s> Context<'s> {
     pub fn new(family: Family, sets: &'s mut KnownSets) -> Self {
         let interfaces = HashMap::new();
-        Context { family, protocol: None, matches: Vec::new(), sets, interfaces }
+        let (protocol, matches, room) = (None, Vec::new(), MAX_RULES);
+        Context { family, protocol, matches, sets, room, interfaces }
     }
 
     /// Whether the rule is about packets of this protocol alone.
     pub fn is_of(&self, protocol: Protocol) -> bool {
         self.protocol == Some((protocol, false))
+    }
+
+    /// Puts the matches behind the first `from` into the order in which the tools print the options
+    /// of one extension.
+    pub fn sort_from(&mut self, from: usize, rank: impl Fn(&MatchKind) -> u8) {
+        self.matches[from..].sort_by_key(|found| rank(&found.kind));
     }
 
     pub fn push(&mut self, negated: bool, kind: MatchKind) {
@@ -204,8 +232,8 @@ fn short(letter: &str) -> Option<Base> {
         "-I" => Base::Insert,
         "-N" => Base::New,
         "-P" => Base::Policy,
-        "-t" | "-D" | "-R" | "-C" | "-F" | "-X" | "-Z" | "-E" | "-L" | "-S" | "-h" | "-n" | "-v"
-        | "-V" | "-x" | "-w" | "-W" | "-M" | "-b" => Base::Other,
+        "-t" | "-D" | "-R" | "-C" | "-F" | "-X" | "-Z" | "-E" | "-L" | "-S" | "-h" | "-n"
+        | "-v" | "-V" | "-x" | "-w" | "-W" | "-M" | "-b" => Base::Other,
         _ => return None,
     })
 }
@@ -217,8 +245,8 @@ const LONG: &[(&str, Base)] = &[
     ("dst", Base::Destination),
     ("in-interface", Base::In),
     ("out-interface", Base::Out),
+    // `proto` is the beginning of this one, unless `-m policy` has it.
     ("protocol", Base::Protocol),
-    ("proto", Base::Protocol),
     ("fragments", Base::Fragment),
     ("fragment", Base::Fragment),
     ("match", Base::Match),
@@ -254,9 +282,14 @@ const LONG: &[(&str, Base)] = &[
 /// An option that was found by its long name.
 enum Found {
     Base(Base),
-    Of { module: usize, option: &'static Opt },
+    Of {
+        module: usize,
+        option: &'static Opt,
+    },
     /// Belongs to the last match or target, which we do not know in full.
-    Unknown { module: usize },
+    Unknown {
+        module: usize,
+    },
 }
 
 /// One line, taken apart.
@@ -322,6 +355,9 @@ impl Line {
 
     /// Finds out which option each word belongs to.
     pub fn sort_words(&mut self, words: &[Word<'_>], chains: &dyn Chains) -> Result<(), Fault> {
+        if words.len() > MAX_WORDS {
+            return Err(Fault { word: MAX_WORDS, what: What::TooManyWords });
+        }
         let mut at = 0;
         while at < words.len() {
             let first = at;
@@ -362,9 +398,7 @@ impl Line {
                 Found::Of { module, option } => {
                     self.known(words, first, at, negated, module, option, inline)
                 }
-                Found::Unknown { module } => {
-                    Ok(self.unknown(words, first, at, negated, module))
-                }
+                Found::Unknown { module } => Ok(self.unknown(words, first, at, negated, module)),
             };
         }
         match short(text) {
@@ -376,19 +410,18 @@ impl Line {
 
     /// Whose option a long name is. An exact name comes before the beginning of one.
     fn find(&mut self, words: &[Word<'_>], name: &str, at: usize) -> Result<Found, Fault> {
+        if let Some(found) = self.find_in_modules(|known| known == name) {
+            return Ok(found);
+        }
         if let Some((_, base)) = LONG.iter().find(|(known, _)| *known == name) {
             return Ok(Found::Base(*base));
-        }
-        if let Some(found) = self.find_in_modules(name, |known| known == name) {
-            return Ok(found);
         }
         if let Some(found) = self.find_beginning(name) {
             return Ok(found);
         }
         if self.load_match_of_protocol(words)
-            && let Some(found) = self
-                .find_in_modules(name, |known| known == name)
-                .or_else(|| self.find_beginning(name))
+            && let Some(found) =
+                self.find_in_modules(|known| known == name).or_else(|| self.find_beginning(name))
         {
             return Ok(found);
         }
@@ -402,7 +435,7 @@ impl Line {
     }
 
     /// The newest match or target that has such an option.
-    fn find_in_modules(&self, _: &str, is_it: impl Fn(&str) -> bool) -> Option<Found> {
+    fn find_in_modules(&self, is_it: impl Fn(&str) -> bool) -> Option<Found> {
         let found = |(module, of): (usize, &Module)| {
             let option = of.options().iter().find(|option| is_it(option.name))?;
             Some(Found::Of { module, option })
@@ -425,7 +458,7 @@ impl Line {
         own.dedup();
         match (base.as_slice(), own.as_slice()) {
             ([base], []) => Some(Found::Base(*base)),
-            ([], [one]) => self.find_in_modules(name, |known| known == *one),
+            ([], [one]) => self.find_in_modules(|known| known == *one),
             _ => None,
         }
     }
@@ -497,9 +530,8 @@ impl Line {
         negated: bool,
         module: usize,
     ) -> usize {
-        let is_value = |word: &Word<'_>| {
-            word.quoted || !(word.text.starts_with('-') || is_bang(word))
-        };
+        let is_value =
+            |word: &Word<'_>| word.quoted || !(word.text.starts_with('-') || is_bang(word));
         let count = words[at + 1..].iter().take_while(|word| is_value(word)).count();
         let values = at + 1..at + 1 + count;
         let end = values.end;
@@ -574,7 +606,8 @@ impl Line {
         let mut end = chain + 1;
         let command = match base {
             Base::Insert => {
-                let is_number = |word: &Word<'_>| word.text.starts_with(|c: char| c.is_ascii_digit());
+                let is_number =
+                    |word: &Word<'_>| word.text.starts_with(|c: char| c.is_ascii_digit());
                 let position = words.get(end).is_some_and(is_number).then_some(end);
                 end += usize::from(position.is_some());
                 Command::Insert { chain, position }
@@ -650,7 +683,9 @@ impl Line {
         let target = match (target, self.target) {
             (Some(target), _) => target,
             (None, Some(jump)) => bare_target(words, jump, chains)?,
-            (None, None) => Target::Opaque { text: "".into(), end: OpaqueEnd::GoesOn, changes: &[] },
+            (None, None) => {
+                Target::Opaque { text: "".into(), end: OpaqueEnd::GoesOn, changes: &[] }
+            }
         };
         Ok(Parts { rules: self.rules(words, context)?, target })
     }
@@ -709,7 +744,13 @@ impl Line {
         let source = addresses(words, context.family, self.source.as_ref(), MatchKind::Source)?;
         let destination =
             addresses(words, context.family, self.destination.as_ref(), MatchKind::Destination)?;
-        let mut rules = Vec::with_capacity(source.len() * destination.len());
+        let count = source.len() * destination.len();
+        let Some(room) = context.room.checked_sub(count) else {
+            let word = self.source.as_ref().map_or(0, |said| said.value);
+            return Err(Fault { word, what: What::LongList });
+        };
+        context.room = room;
+        let mut rules = Vec::with_capacity(count);
         for source in &source {
             for destination in &destination {
                 let mut matches = Vec::with_capacity(context.matches.len() + 2);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::net::Family;
 use crate::ruleset::{
-    KernelSet, MAX_SET_NAME, Match, MatchKind, Origin, Rule, SetContent, SetSide, Table,
+    KernelSet, MAX_SET_NAME, Match, MatchKind, Origin, Rule, SetContent, SetSide, Table, Target,
 };
 use crate::source::Span;
 
@@ -83,18 +83,19 @@ impl KnownSets {
 
     fn settle_rule(&self, rule: &mut Rule) {
         for found in &mut rule.matches {
-            match &mut found.kind {
-                MatchKind::Set { set, side } if self.disturbed.contains(&*set.name) => {
+            if let MatchKind::Set { set, side } = &mut found.kind {
+                if self.disturbed.contains(&*set.name) {
                     *found = words_of(found.negated, &set.name, *side);
+                } else {
+                    *set = self.now(set);
                 }
-                MatchKind::Set { set, .. } => *set = self.now(set),
-                MatchKind::Opaque(text) if self.asks_changing(text) => {
-                    found.kind = MatchKind::OpaqueHistory(Arc::clone(text));
-                }
-                _ => {}
+            } else if let MatchKind::Opaque(text) = &found.kind
+                && self.asks_changing(text)
+            {
+                found.kind = MatchKind::OpaqueHistory(Arc::clone(text));
             }
         }
-        if let crate::ruleset::Target::AddSource { set, .. } = &mut rule.target {
+        if let Target::AddSource { set, .. } = &mut rule.target {
             *set = self.now(set);
         }
     }

@@ -220,7 +220,8 @@ pub(super) fn notrack(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<
 
 pub(super) fn dscp(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
     let [item] = used.items else { return Ok(None) };
-    used.read(item, "a class up to 63, or its name", class).map(|class| Some(Target::SetDscp(class)))
+    used.read(item, "a class up to 63, or its name", class)
+        .map(|class| Some(Target::SetDscp(class)))
 }
 
 pub(super) fn tcpmss(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {

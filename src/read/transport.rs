@@ -28,6 +28,7 @@ fn with_ports(
 ) -> Result<bool, Fault> {
     // The legacy tools refuse it without the protocol; the others ask for the protocol as well.
     let mut all = context.is_of(protocol);
+    let first = context.matches.len();
     // Without any option: a packet that has the ports of this protocol.
     if used.items.is_empty() {
         context.push(false, MatchKind::DestinationPort(0, u16::MAX));
@@ -60,6 +61,9 @@ fn with_ports(
         };
         context.push(item.negated, kind);
     }
+    let source = |kind: &MatchKind| matches!(kind, MatchKind::SourcePort(..));
+    let flags = |kind: &MatchKind| matches!(kind, MatchKind::TcpFlags(_));
+    context.sort_from(first, |kind| if source(kind) { 0 } else { 1 + u8::from(flags(kind)) });
     Ok(all)
 }
 

@@ -162,7 +162,8 @@ mod tests {
         assert_eq!(number("0x1F", 255), Some(31));
         assert_eq!(number("010", 255), Some(8));
         assert_eq!(number("0", 255), Some(0));
-        for wrong in ["", "0x", "08", "+1", "-1", "256", "1a", "0x+1", " 1", "99999999999999999999"] {
+        for wrong in ["", "0x", "08", "+1", "-1", "256", "1a", "0x+1", " 1", "99999999999999999999"]
+        {
             assert_eq!(number(wrong, 255), None, "{wrong}");
         }
     }

@@ -8,6 +8,7 @@ mod everything;
 #[path = "../agreement/generate.rs"]
 mod generate;
 mod normal;
+mod refused;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -136,9 +137,8 @@ fn written_policies_are_read_as_they_were() {
 fn generated_policies_are_read_as_they_were() {
     let seeds = std::env::var("PALISADE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
     let seeds: u64 = seeds.unwrap_or(400);
-    let judged = |seed| {
-        judge(&format!("seed {seed}"), &generate::policy(seed), MemoryLoader::default())
-    };
+    let judged =
+        |seed| judge(&format!("seed {seed}"), &generate::policy(seed), MemoryLoader::default());
     let counts: Vec<usize> = (0..seeds).filter_map(judged).collect();
     eprintln!("{} rules of {} policies", counts.iter().sum::<usize>(), counts.len());
     assert!(counts.len() as u64 * 4 >= seeds, "only {} of {seeds} were valid", counts.len());
@@ -169,7 +169,11 @@ fn another_ruleset_is_another_one() {
         ("*raw\n", "*security\n"),
     ] {
         assert!(text.contains(from), "{text}");
-        let other = text.replacen(from, to, 1).replacen(":PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n", "COMMIT\n", usize::from(from == "*raw\n"));
+        let other = text.replacen(from, to, 1).replacen(
+            ":PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n",
+            "COMMIT\n",
+            usize::from(from == "*raw\n"),
+        );
         let read = read_with_sets(file, &other, Some(Family::V4), &ruleset.sets);
         assert!(normal(&read.ruleset) != normal(&ruleset), "{from} for {to}");
     }

@@ -49,7 +49,8 @@ fn one_rule(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<str>
         rule.clone()
     };
     let mut seen = HashSet::new();
-    let matches = rule.matches.iter().filter_map(|found| one_match(found, ruleset.family, &mut seen));
+    let matches =
+        rule.matches.iter().filter_map(|found| one_match(found, ruleset.family, &mut seen));
     let target = match &rule.target {
         Target::Log { prefix, level } => {
             let prefix = prefix.as_ref().map(|text| one_line(text)).filter(|text| !text.is_empty());
