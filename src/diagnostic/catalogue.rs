@@ -78,6 +78,7 @@ catalogue! {
     AMBIGUOUS_DIRECTION = "ambiguous-direction", Error, "an outgoing interface without a word on where the packets come from";
     ANALYSIS_INCOMPLETE = "analysis-incomplete", Error expectable, "a budget was hit: something is not proved";
     BAD_ADDRESS = "bad-address", Error, "a text that is not an address, network or range";
+    BAD_DUMP = "bad-dump", Error, "a rules file that iptables-restore would refuse or misread";
     BAD_INTERFACE = "bad-interface", Error, "a name that no interface can have";
     BAD_LIMIT = "bad-limit", Error, "a rate or burst that the kernel refuses or counts wrongly";
     BAD_PORT = "bad-port", Error, "a port that does not exist or a range that is reversed";
@@ -91,6 +92,7 @@ catalogue! {
     DUPLICATE_RULE = "duplicate-rule", Warning, "a rule that says again what an earlier one says";
     EMPTY_SET = "empty-set", Warning, "a set whose file has no entry";
     EXPIRED_RULE = "expired-rule", Warning, "a rule past its `until`";
+    FAMILY_ASSUMED = "family-assumed", Note unexpectable, "a rules file of which nothing says the family";
     FAMILY_NOT_DROPPED = "family-not-dropped", Warning, "a drop or reject that loses a family because a zone has no nets in it";
     FILE_TOO_LARGE = "file-too-large", Error, "a policy of more bytes than are read";
     FILTER_SEES_TRANSLATED = "filter-sees-translated", Warning, "a filter rule about an address that nat always replaces";
@@ -100,6 +102,7 @@ catalogue! {
     INCLUDE_CYCLE = "include-cycle", Error, "files that include each other in a ring";
     INCLUDE_EMPTY = "include-empty", Warning unexpectable, "an include pattern that matches no file";
     INCLUDE_TWICE = "include-twice", Error, "a file included twice";
+    INCOMPLETE_DUMP = "incomplete-dump", Warning unexpectable, "a dump that says itself that there are other rules";
     IPV6_NOT_WRITTEN = "ipv6-not-written", Note unexpectable, "only rules.v4 was written, not rules.v6";
     LIMIT_BYPASSED = "limit-bypassed", Warning, "a limit beyond which later rules accept all the same";
     MISPLACED_CLAUSE = "misplaced-clause", Error, "a clause that means nothing where it stands";
@@ -204,7 +207,10 @@ mod tests {
                 [] => assert!(fences.is_empty(), "{}", lint.name),
                 headings => {
                     assert_eq!(headings, ["## Wrong", "## Right"], "{}", lint.name);
-                    assert_eq!(fences, ["```fw", "```", "```fw", "```"], "{}", lint.name);
+                    let of = |kind| ["```", kind].concat();
+                    let pair = |kind| [of(kind), "```".into(), of(kind), "```".into()];
+                    let pairs = [pair("fw"), pair("dump")];
+                    assert!(pairs.iter().any(|pair| fences == *pair), "{}: {fences:?}", lint.name);
                 }
             }
         }

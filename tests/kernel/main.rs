@@ -51,6 +51,7 @@ mod marks;
 mod policies;
 
 mod docker;
+mod dumps;
 mod ftp;
 mod helpers;
 mod others;
