@@ -351,6 +351,12 @@ impl Meaning {
         Meaning { v4, v6, limits }
     }
 
+    /// The lists of both families, and the limits.
+    #[must_use]
+    pub fn into_lists(self) -> (FamilyMeaning, FamilyMeaning, BTreeMap<LimitId, History>) {
+        (self.v4, self.v6, self.limits)
+    }
+
     /// What a base chain does with packets of a family.
     #[must_use]
     pub fn base(&self, family: Family, base: BaseChain) -> Option<&List> {

@@ -16,10 +16,12 @@ use crate::meaning::{
     BaseChain, Change, Decision, Effect, Entry, FamilyMeaning, History, Implied, List, Meaning,
     Reason, Translation,
 };
-use crate::net::Family;
+use crate::net::{Family, Prefix};
 use crate::packet::{Field, PacketSet};
+use crate::resolve::Policy;
 use crate::resolve::policy::{
-    self, ChainId, LimitId, LimitKey, LimitKind, Log, LogLevel, RejectWith, SourceLengths,
+    self, ChainId, Item, LimitId, LimitKey, LimitKind, Log, LogLevel, Raw, RawTable, RawTarget,
+    RejectWith, SourceLengths,
 };
 use crate::ruleset::{
     Chain, ChainPolicy, DOCKER_USER, HashKey, Hashlimit, KernelSet, Match, MatchKind, OpaqueEnd,
@@ -89,6 +91,48 @@ pub fn ruled(v4: Option<&Ruleset>, v6: Option<&Ruleset>) -> Ruled {
     Ruled { meaning: Meaning::of_lists(v4, v6, limits.kinds), chains }
 }
 
+/// What the words of a raw rule say: the matches of each rule that they are, and the target.
+pub type Words = (Vec<Vec<Match>>, Target);
+
+/// The meaning of a policy with the conditions of its raw rules as what their words say, as far as
+/// `words` knows. `None` of it leaves a raw rule as it is.
+#[must_use]
+pub fn understood(
+    policy: &Policy,
+    meaning: Meaning,
+    words: &dyn Fn(&Raw) -> Option<Words>,
+) -> Meaning {
+    let items = policy.items.iter().filter_map(|item| match item {
+        Item::Raw(raw) => Some(raw),
+        Item::Rule(_) | Item::Nat(_) | Item::Alter(_) => None,
+    });
+    let raws = items.chain(policy.chains.iter().flat_map(|chain| &chain.raws));
+    let known: HashMap<(policy::Origin, Family), (&Raw, Words)> =
+        raws.filter_map(|raw| Some(((raw.origin, raw.family), (raw, words(raw)?)))).collect();
+    if known.is_empty() {
+        return meaning;
+    }
+    let (v4, v6, kinds) = meaning.into_lists();
+    let mut limits = Limits { kinds, tables: HashMap::new() };
+    let ids = HashMap::new();
+    let [v4, v6] = [(v4, Family::V4), (v6, Family::V6)].map(|(mut lists, family)| {
+        let mut reading = Reading { family, ids: &ids, limits: &mut limits };
+        for list in lists.bases.values_mut().chain(&mut lists.chains) {
+            let entries = std::mem::take(&mut list.entries).into_iter();
+            let read = entries.flat_map(|entry| {
+                let Reason::Written(origin) = entry.reason else { return vec![entry] };
+                match known.get(&(origin, family)) {
+                    Some((raw, words)) => reading.raw(&entry, raw, words),
+                    None => vec![entry],
+                }
+            });
+            list.entries = read.collect();
+        }
+        lists
+    });
+    Meaning::of_lists(v4, v6, limits.kinds)
+}
+
 /// The chains that are not the kernel's own.
 fn user_chains(ruleset: &Ruleset) -> impl Iterator<Item = (TableName, &Chain)> {
     ruleset.tables.iter().flat_map(|table| {
@@ -141,6 +185,9 @@ impl Limits {
 
     /// What a match asks of history; `None` when it asks nothing of it.
     fn of(&mut self, family: Family, found: &Match) -> Option<LimitId> {
+        if !found.kind.depends_on_history() {
+            return None;
+        }
         let kind = match &found.kind {
             MatchKind::Limit { rate, burst } => {
                 let (rate, burst) = (*rate, *burst);
@@ -172,7 +219,10 @@ impl Limits {
                 let text = if found.negated { format!("! {text}").into() } else { text.clone() };
                 return Some(self.another(History::Opaque(text)));
             }
-            _ => return None,
+            other => {
+                let text = format!("{}{other:?}", if found.negated { "! " } else { "" });
+                return Some(self.another(History::Opaque(text.into())));
+            }
         };
         Some(self.another(match found.negated {
             false => History::Limit(kind),
@@ -256,8 +306,57 @@ impl Reading<'_> {
                 let set = set.intersection(&tracked_packets(self.family));
                 vec![entry(set, limits, self.effect(table, rule))]
             }
-            _ => vec![entry(set, limits, self.effect(table, rule))],
+            Target::Accept
+            | Target::Drop
+            | Target::Return
+            | Target::Jump(_)
+            | Target::Goto(_)
+            | Target::Reject(_)
+            | Target::Masquerade
+            | Target::Snat(..)
+            | Target::Dnat { .. }
+            | Target::Redirect(_)
+            | Target::Netmap(_)
+            | Target::AddSource { .. }
+            | Target::SetMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_)
+            | Target::Notrack
+            | Target::Helper(_)
+            | Target::Opaque { end: OpaqueEnd::Decides | OpaqueEnd::GoesOn, .. } => {
+                vec![entry(set, limits, self.effect(table, rule))]
+            }
         }
+    }
+
+    /// The rules that the words of a raw rule are, instead of its entry. What it does with packets where
+    /// the language has words for it is known already.
+    fn raw(&mut self, entry: &Entry, raw: &Raw, (lists, target): &Words) -> Vec<Entry> {
+        let table = match raw.table {
+            RawTable::Filter => TableName::Filter,
+            RawTable::Nat => TableName::Nat,
+            RawTable::Mangle => TableName::Mangle,
+            RawTable::Raw => TableName::Raw,
+        };
+        let is_known = match raw.target {
+            RawTarget::GoesOn(_) | RawTarget::Decides(_) => false,
+            RawTarget::Accept
+            | RawTarget::Drop
+            | RawTarget::Return
+            | RawTarget::Reject(_)
+            | RawTarget::Jump(_)
+            | RawTarget::Goto(_) => true,
+        };
+        let origin = Origin::Statement { span: raw.origin.span, call: None };
+        let read = lists.iter().flat_map(|matches| {
+            let target = if is_known { Target::Return } else { target.clone() };
+            self.rule(table, &Rule { matches: matches.clone(), target, origin })
+        });
+        let effect = |read: Entry| match is_known {
+            true => Entry { effect: entry.effect.clone(), reason: entry.reason, ..read },
+            false => Entry { reason: entry.reason, ..read },
+        };
+        read.map(effect).collect()
     }
 
     fn effect(&self, table: TableName, rule: &Rule) -> Effect {
@@ -293,7 +392,7 @@ impl Reading<'_> {
             }
             Target::Redirect(port) => translate(Translation::Redirect { port: *port }),
             Target::Netmap(to) => {
-                let from = translated_network(rule, table).unwrap_or(*to);
+                let from = translated_network(rule).unwrap_or(*to);
                 translate(Translation::Netmap { from, to: *to })
             }
             Target::AddSource { set, .. } => {
@@ -324,10 +423,7 @@ fn foreign(name: &Arc<str>) -> Effect {
 fn is_jumped_to(ruleset: &Ruleset, name: &str) -> bool {
     let tables = ruleset.tables.iter().filter(|table| table.name == TableName::Filter);
     let mut rules = tables.flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
-    rules.any(|rule| match &rule.target {
-        Target::Jump(to) | Target::Goto(to) => &**to == name,
-        _ => false,
-    })
+    rules.any(|rule| matches!(&rule.target, Target::Jump(to) | Target::Goto(to) if &**to == name))
 }
 
 /// How many bits of a source a set takes up.
@@ -339,13 +435,12 @@ fn added_length(set: &KernelSet, family: Family) -> u8 {
 }
 
 /// The network that NETMAP exchanges, where the rule names it.
-fn translated_network(rule: &Rule, table: TableName) -> Option<crate::net::Prefix> {
-    let _ = table;
-    rule.matches.iter().find_map(|found| match found.kind {
-        MatchKind::Source(prefix) | MatchKind::Destination(prefix) if !found.negated => {
-            Some(prefix)
+fn translated_network(rule: &Rule) -> Option<Prefix> {
+    rule.matches.iter().filter(|found| !found.negated).find_map(|found| {
+        if let MatchKind::Source(prefix) | MatchKind::Destination(prefix) = found.kind {
+            return Some(prefix);
         }
-        _ => None,
+        None
     })
 }
 
@@ -378,10 +473,9 @@ fn reason(origin: Origin, target: &Target) -> Reason {
             written(span)
         }
         Origin::Default(None) => Reason::Restored,
-        Origin::Implicit(_) => match target {
-            Target::RestoreMark(_) => Reason::Restored,
-            Target::Drop => Reason::Implicit(Implied::Invalid),
-            _ => Reason::Implicit(Implied::Established),
-        },
+        // Of implicit rules only what they do is told apart.
+        Origin::Implicit(_) if matches!(target, Target::RestoreMark(_)) => Reason::Restored,
+        Origin::Implicit(_) if *target == Target::Drop => Reason::Implicit(Implied::Invalid),
+        Origin::Implicit(_) => Reason::Implicit(Implied::Established),
     }
 }

@@ -222,14 +222,14 @@ fn ending_logged(entry: Entry, logs: &[Entry]) -> Vec<Entry> {
 /// Whether two entries that follow each other mark packets and their connections alike. A packet that
 /// has no connection keeps what the second would change.
 fn is_sticky(before: &Entry, entry: &Entry) -> bool {
-    match (&before.effect, &entry.effect) {
-        (Effect::Change(Change::Mark(one)), Effect::Change(Change::ConnectionMark(other))) => {
-            let same = before.set == entry.set
-                || before.set.intersection(&tracked_packets(entry.set.family())) == entry.set;
-            one == other && same && !before.set.speaks_of(|field| field == Field::Mark)
-        }
-        _ => false,
-    }
+    let (Effect::Change(Change::Mark(one)), Effect::Change(Change::ConnectionMark(other))) =
+        (&before.effect, &entry.effect)
+    else {
+        return false;
+    };
+    let same = before.set == entry.set
+        || before.set.intersection(&tracked_packets(entry.set.family())) == entry.set;
+    one == other && same && !before.set.speaks_of(|field| field == Field::Mark)
 }
 
 fn fact(text: Arc<str>) -> Factor {
