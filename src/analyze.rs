@@ -7,6 +7,7 @@ pub mod flat;
 pub mod list;
 
 pub mod dead;
+pub mod difference;
 pub mod equal;
 pub mod expiry;
 pub mod graph;

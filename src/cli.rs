@@ -25,6 +25,8 @@ mod pipeline;
 
 mod check;
 
+mod proof;
+
 mod build;
 
 mod show;

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use super::flat::Flat;
 use crate::meaning::{BaseChain, Change, Decision, Meaning, Reason};
-use crate::net::Family;
+use crate::net::{Families, Family};
 use crate::packet::{Budget, Packet, PacketSet, Region, Space};
 use crate::resolve::policy::{ChainId, LogLevel};
 
@@ -121,12 +121,12 @@ impl Comparison {
 /// Differences beyond these are not looked for in a chain.
 pub const MOST_DIFFERENCES: usize = 10_000;
 
-/// How two meanings differ in a family and a base chain.
+/// How two meanings differ in some families.
 #[must_use]
-pub fn compare(left: &Meaning, right: &Meaning, budget: Budget) -> Comparison {
+pub fn compare(left: &Meaning, right: &Meaning, families: Families, budget: Budget) -> Comparison {
     let [left, right] = [left, right].map(history::as_facts);
     let mut comparison = Comparison::default();
-    for family in Family::BOTH {
+    for family in Family::BOTH.into_iter().filter(|family| families.contains(*family)) {
         for base in BaseChain::ALL {
             chain(&left, &right, family, base, budget, &mut comparison);
         }

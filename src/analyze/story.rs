@@ -114,29 +114,37 @@ pub fn deed(step: &FlatStep<'_>) -> Deed {
 const SENT_BACK: Deed = Deed { does: "leads away", done: "led away", to_do: "lead away" };
 
 fn deed_of(entry: &Entry) -> Deed {
-    let deed = |does, done, to_do| Deed { does, done, to_do };
     match &entry.effect {
-        Effect::Decide(Decision::Accept) => deed("allows", "allowed", "allow"),
-        Effect::Decide(Decision::Drop) => deed("drops", "dropped", "drop"),
-        Effect::Decide(Decision::Reject(_)) => deed("rejects", "rejected", "reject"),
-        Effect::Decide(Decision::Translate(translation)) => match **translation {
-            Translation::Exempt => deed("leaves alone", "left alone", "leave alone"),
+        Effect::Decide(decided) => decision(decided),
+        Effect::Continue => words("logs", "logged", "log"),
+        Effect::Change(_) | Effect::Opaque { .. } => words("changes", "changed", "change"),
+        Effect::Return => words("returns", "returned", "return"),
+        Effect::Call(_) | Effect::Goto(_) => words("sends on", "sent on", "send on"),
+        Effect::Add { .. } => words("adds", "added", "add"),
+    }
+}
+
+/// What a decision does.
+pub fn decision(decision: &Decision) -> Deed {
+    match decision {
+        Decision::Accept => words("allows", "allowed", "allow"),
+        Decision::Drop => words("drops", "dropped", "drop"),
+        Decision::Reject(_) => words("rejects", "rejected", "reject"),
+        Decision::Translate(translation) => match **translation {
+            Translation::Exempt => words("leaves alone", "left alone", "leave alone"),
             Translation::Masquerade
             | Translation::Source { .. }
             | Translation::Destination { .. }
             | Translation::Redirect { .. }
-            | Translation::Netmap { .. } => deed("translates", "translated", "translate"),
+            | Translation::Netmap { .. } => words("translates", "translated", "translate"),
         },
-        Effect::Decide(Decision::Unknown(_)) => deed("decides", "decided", "decide"),
-        Effect::Decide(Decision::LeaveToDocker) => {
-            deed("leaves to Docker", "left to Docker", "leave to Docker")
-        }
-        Effect::Continue => deed("logs", "logged", "log"),
-        Effect::Change(_) | Effect::Opaque { .. } => deed("changes", "changed", "change"),
-        Effect::Return => deed("returns", "returned", "return"),
-        Effect::Call(_) | Effect::Goto(_) => deed("sends on", "sent on", "send on"),
-        Effect::Add { .. } => deed("adds", "added", "add"),
+        Decision::Unknown(_) => words("decides", "decided", "decide"),
+        Decision::LeaveToDocker => words("leaves to Docker", "left to Docker", "leave to Docker"),
     }
+}
+
+fn words(does: &'static str, done: &'static str, to_do: &'static str) -> Deed {
+    Deed { does, done, to_do }
 }
 
 /// Whether two entries do the same, but for what is logged.

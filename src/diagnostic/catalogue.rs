@@ -142,6 +142,7 @@ catalogue! {
     TEXT_TOO_LONG = "text-too-long", Error, "a comment or log prefix longer than the kernel keeps";
     TOO_MANY_FINDINGS = "too-many-findings", Error, "more findings than are shown";
     TOO_MUCH_EXPANSION = "too-much-expansion", Error, "definitions that unfold to more than is compiled";
+    UNEQUAL = "unequal", Error, "packets that two sides of a comparison treat otherwise";
     UNFULFILLED_EXPECTATION = "unfulfilled-expectation", Warning unexpectable, "an `expect` that met nothing";
     UNKNOWN_CHARACTER = "unknown-character", Error, "a character that the language does not use";
     UNKNOWN_CLAUSE = "unknown-clause", Error, "a word where a clause was expected";

@@ -265,6 +265,25 @@ pub enum RejectWith {
     RejectRoute,
 }
 
+impl RejectWith {
+    /// As the language spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RejectWith::PortUnreachable => "port-unreachable",
+            RejectWith::NetUnreachable => "net-unreachable",
+            RejectWith::HostUnreachable => "host-unreachable",
+            RejectWith::ProtoUnreachable => "proto-unreachable",
+            RejectWith::NetProhibited => "net-prohibited",
+            RejectWith::HostProhibited => "host-prohibited",
+            RejectWith::AdminProhibited => "admin-prohibited",
+            RejectWith::TcpReset => "tcp-reset",
+            RejectWith::PolicyFail => "policy-fail",
+            RejectWith::RejectRoute => "reject-route",
+        }
+    }
+}
+
 /// Which chain a flow belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {

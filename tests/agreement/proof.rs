@@ -5,7 +5,7 @@ use std::fs;
 use palisade::analyze::equal::{Comparison, Difference, Why, compare};
 use palisade::analyze::ruled::ruled;
 use palisade::meaning::{BaseChain, probes};
-use palisade::net::Family;
+use palisade::net::{Families, Family};
 use palisade::packet::{Budget, Random};
 use palisade::source::MemoryLoader;
 
@@ -17,7 +17,7 @@ use super::{compile, generate, lists_beside, policies_below, seeds};
 fn proved(text: &str, loader: MemoryLoader) -> Option<Comparison> {
     let (meaning, lowered) = compile(text, loader)?;
     let ruled = ruled(Some(&lowered.v4), Some(&lowered.v6));
-    Some(compare(&meaning, &ruled.meaning, Budget::default()))
+    Some(compare(&meaning, &ruled.meaning, Families::BOTH, Budget::default()))
 }
 
 /// Says what is not proved; empty when all is.
@@ -73,7 +73,7 @@ fn changed_rules_are_refuted() {
             let ruleset = if family == Family::V4 { &mut v4 } else { &mut v6 };
             let Some(what) = mutate(ruleset, &mut random) else { continue };
             let changed = ruled(Some(&v4), Some(&v6)).meaning;
-            let comparison = compare(&meaning, &changed, Budget::default());
+            let comparison = compare(&meaning, &changed, Families::BOTH, Budget::default());
             let ruleset = if family == Family::V4 { &v4 } else { &v6 };
             let told_by = BaseChain::ALL.into_iter().find_map(|base| {
                 let packets = probes(&meaning, family, base, seed, 40);
