@@ -29,6 +29,8 @@ mod proof;
 
 mod build;
 
+mod verify;
+
 mod show;
 
 mod graph;
@@ -81,6 +83,7 @@ struct Arguments {
 enum Command {
     Check(check::Check),
     Build(build::Build),
+    Verify(verify::Verify),
     Show(show::Show),
     Graph(graph::Graph),
     Services(services::Services),
@@ -135,6 +138,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
     match command {
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),
+        Command::Verify(verify) => verify.run(terminal),
         Command::Show(show) => show.run(terminal),
         Command::Graph(graph) => graph.run(terminal),
         Command::Services(services) => services.run(terminal),

@@ -35,7 +35,7 @@ use crate::ruleset::{KernelSet, Match, Ruleset, Target};
 use crate::source::{FileId, Span};
 
 pub use family::is_dump;
-pub use ipsets::{ReadSets, read_ipsets};
+pub use ipsets::{ReadSets, is_ipset_dump, read_ipsets};
 
 /// A rules file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]

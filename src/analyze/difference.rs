@@ -145,7 +145,7 @@ fn changed(change: Change) -> String {
         Change::Dscp(dscp) => format!("given class {dscp}"),
         Change::Mss(Some(size)) => format!("limited to segments of {size}"),
         Change::Mss(None) => "limited to segments of their path".to_owned(),
-        Change::Untracked => "not tracked".to_owned(),
+        Change::Untracked => "kept from conntrack".to_owned(),
         Change::Helper(helper) => format!("given helper {helper}"),
     }
 }

@@ -7,6 +7,7 @@
 //! What rules count by, chance, and whatever else is not the same for a packet at every time is a
 //! limit of the entry ([`History`]). Tables of `hashlimit` that have one name are one limit.
 
+mod own;
 mod set;
 
 use std::collections::{BTreeMap, HashMap};
@@ -28,6 +29,7 @@ use crate::ruleset::{
     Origin, RejectType, Rule, Ruleset, SetContent, TableName, Target,
 };
 
+pub use own::{Foreign, leave_out_foreign};
 pub use set::{packets, tracked_packets};
 
 /// What rulesets do, and how their chains are called.

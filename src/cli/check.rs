@@ -52,7 +52,7 @@ pub(super) struct Check {
 
 /// Findings go to standard error for people, else to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FindingFormat {
+pub(super) enum FindingFormat {
     /// For people
     Human,
     /// For programs: one JSON document
@@ -80,9 +80,22 @@ impl Check {
         for policy in &policies {
             outcome = outcome.max(policy.outcome());
         }
+        self.format.print(&policies, outcome, terminal)?;
+        Ok(outcome)
+    }
+}
+
+impl FindingFormat {
+    /// Writes the findings of policies.
+    pub(super) fn print(
+        self,
+        policies: &[Checked],
+        outcome: Outcome,
+        terminal: &Terminal,
+    ) -> Result<(), Failure> {
         let reports: Vec<Report<'_>> = policies.iter().map(Checked::report).collect();
-        match self.format {
-            FindingFormat::Human => tell(&policies, terminal),
+        match self {
+            FindingFormat::Human => tell(policies, terminal),
             FindingFormat::Json => {
                 let rules = policies.iter().map(Checked::rules).sum();
                 terminal.print(&json::render(&reports, rules))?;
@@ -93,7 +106,7 @@ impl Check {
             }
             FindingFormat::Github => terminal.print(&github::render(&reports))?,
         }
-        Ok(outcome)
+        Ok(())
     }
 }
 

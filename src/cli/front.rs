@@ -165,6 +165,15 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
     Ok(checked)
 }
 
+/// The text of a file that is no policy; `-` is standard input.
+pub(super) fn read(path: &Path) -> Result<Arc<str>, Failure> {
+    let root = Root::of(path);
+    root.read(path).map_err(|error| match unusable(&root.title, error) {
+        Err(failure) => failure,
+        Ok(finding) => Failure::reading(&root.title, finding.message),
+    })
+}
+
 /// The first file of a policy.
 struct Root {
     is_stdin: bool,

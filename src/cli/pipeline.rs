@@ -25,10 +25,11 @@ use crate::source::Sources;
 
 pub(super) use crate::analyze::difference::Named;
 pub(super) use crate::analyze::expired;
+pub(super) use crate::analyze::ruled::leave_out_foreign;
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
-pub(super) use crate::read::{read_ipsets, read_with_sets};
+pub(super) use crate::read::{is_dump, is_ipset_dump, read_ipsets, read_with_sets};
 pub(super) use crate::resolve::{ServiceInfo, resolve, services};
 
 /// What a policy means, with the words of its raw rules as what they say.
@@ -38,7 +39,7 @@ pub(super) fn known_meaning(policy: &Policy) -> Meaning {
     let words = |raw: &Raw| {
         let text = match &raw.target {
             RawTarget::GoesOn(target) | RawTarget::Decides(target) if !target.is_empty() => {
-                format!("{} -j {target}", raw.matches)
+                format!("{} {target}", raw.matches)
             }
             RawTarget::GoesOn(_)
             | RawTarget::Decides(_)

@@ -20,6 +20,16 @@ pub struct ReadSets {
     pub findings: Vec<Finding>,
 }
 
+/// Whether a text is what `ipset save` prints.
+#[must_use]
+pub fn is_ipset_dump(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.find(|line| !line.starts_with('#'));
+    first.is_none_or(|line| {
+        ["create ", "-N ", "flush ", "add "].iter().any(|word| line.starts_with(word))
+    })
+}
+
 /// Reads sets. Those that rules fill are [`SetContent::Dynamic`]; of those whose entries are more than
 /// addresses the content is unknown.
 #[must_use]

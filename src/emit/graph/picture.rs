@@ -326,10 +326,14 @@ fn stage(key: ChainKey) -> usize {
             BaseChain::NatPrerouting | BaseChain::NatOutput => 2,
             BaseChain::MangleInput | BaseChain::MangleForward => 3,
             BaseChain::DockerUser => 4,
-            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => 5,
-            BaseChain::SecurityInput | BaseChain::SecurityForward | BaseChain::SecurityOutput => 6,
-            BaseChain::ManglePostrouting => 7,
-            BaseChain::NatInput | BaseChain::NatPostrouting => 8,
+            BaseChain::FilterInput
+            | BaseChain::FilterForward
+            | BaseChain::FilterOutput
+            | BaseChain::SecurityInput
+            | BaseChain::SecurityForward
+            | BaseChain::SecurityOutput
+            | BaseChain::ManglePostrouting => 5,
+            BaseChain::NatInput | BaseChain::NatPostrouting => 6,
         },
         // Behind those that jump to it.
         ChainKey::User(_) => 0,
