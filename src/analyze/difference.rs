@@ -1,11 +1,14 @@
 //! A difference between two meanings as a finding, and as words.
 
-use super::equal::{Act, Deed, Difference, Unproved, Why};
+use std::collections::BTreeSet;
+
+use super::equal::{Act, Comparison, Deed, Difference, Unproved, Why};
 use super::ruled::place;
 use super::story::{self, decision};
 use super::witness::{chain_name, witness_of};
 use crate::diagnostic::{Finding, catalogue};
-use crate::meaning::{Change, Decision, Reason, Translation};
+use crate::meaning::{BaseChain, Change, Decision, Reason, Translation};
+use crate::net::Family;
 use crate::source::Span;
 
 /// How the two sides of a comparison are called: `the policy` and `the rules`.
@@ -15,10 +18,33 @@ pub struct Named<'a> {
     pub right: &'a str,
 }
 
+/// What a comparison found, each thing once. That a limit counts other packets follows where more is
+/// different than that.
+#[must_use]
+pub fn differences(comparison: &Comparison, named: Named<'_>) -> Vec<Finding> {
+    let is_count = |one: &Difference| {
+        matches!(one.left.deed, Deed::Count(_)) || matches!(one.right.deed, Deed::Count(_))
+    };
+    let is_more = |one: &&Difference| !is_count(one);
+    let told: BTreeSet<(Family, BaseChain)> =
+        comparison.differences.iter().filter(is_more).map(|one| (one.family, one.base)).collect();
+    let mut seen = BTreeSet::new();
+    let shown = comparison
+        .differences
+        .iter()
+        .filter(|one| !(is_count(one) && told.contains(&(one.family, one.base))));
+    let mut findings: Vec<Finding> = shown.map(|one| named.finding(one)).collect();
+    findings.retain(|finding| {
+        let other = finding.related.first().map(|related| related.span);
+        seen.insert((finding.message.clone(), finding.span, other))
+    });
+    findings.extend(comparison.unproved.iter().map(unproved));
+    findings
+}
+
 impl Named<'_> {
     /// What differs, with a packet that shows it and the places on both sides.
-    #[must_use]
-    pub fn finding(self, one: &Difference) -> Finding {
+    fn finding(self, one: &Difference) -> Finding {
         let (left, right) = self.words(one);
         let (table, _) = place(one.base);
         let chain = chain_name(one.base);
@@ -61,8 +87,7 @@ impl Named<'_> {
 }
 
 /// What could not be found out.
-#[must_use]
-pub fn unproved(one: &Unproved) -> Finding {
+fn unproved(one: &Unproved) -> Finding {
     let (table, _) = place(one.base);
     let why = match one.why {
         Why::Ways => "too many jumps lead to its rules",

@@ -198,14 +198,14 @@ fn chain(
             for one in found {
                 let packet = filled.without_words(space.packet(&one.point));
                 // What a packet shows, it shows to who walks with it.
-                if walked.differ(packet.clone()).is_none() {
+                let Some(shown) = walked.differ(packet) else {
                     into.unproved.push(unproved(Why::Unconfirmed));
                     continue;
-                }
+                };
                 into.differences.push(Difference {
                     family,
                     base,
-                    packet,
+                    packet: shown.packet,
                     left: lefts.act(one.left, &deeds),
                     right: rights.act(one.right, &deeds),
                     region: one.region,

@@ -6,7 +6,6 @@ use super::build::Emit;
 use super::failure::Failure;
 use super::graph::{Drawn, Shown};
 use crate::analyze;
-use crate::analyze::difference::unproved;
 use crate::analyze::equal::compare;
 use crate::analyze::ruled::{ruled, understood};
 use crate::diagnostic::expectation::Expectations;
@@ -23,7 +22,7 @@ use crate::resolve::policy::{Raw, RawTarget};
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
-pub(super) use crate::analyze::difference::Named;
+pub(super) use crate::analyze::difference::{Named, differences};
 pub(super) use crate::analyze::expired;
 pub(super) use crate::analyze::ruled::leave_out_foreign;
 pub(super) use crate::diagnostic::expectation::settle;
@@ -66,8 +65,7 @@ pub(super) fn compared(
 ) -> Vec<Finding> {
     let rules = ruled(v4, v6).meaning;
     let comparison = compare(meaning, &rules, families, Budget::default());
-    let differences = comparison.differences.iter().map(|one| named.finding(one));
-    differences.chain(comparison.unproved.iter().map(unproved)).collect()
+    differences(&comparison, named)
 }
 
 /// What the analysis finds. It is not asked about a policy that is not all understood: what is missing

@@ -171,12 +171,21 @@ impl Deployed {
             let foreign = pipeline::leave_out_foreign(ruleset, resolved.docker.is_some());
             if foreign.rules + foreign.chains > 0 {
                 let message = format!(
-                    "{} rules and {} chains of other programs are left out ({})",
-                    foreign.rules, foreign.chains, ruleset.family
+                    "{} and {} of other programs are left out ({})",
+                    counted(foreign.rules, "rule"),
+                    counted(foreign.chains, "chain"),
+                    ruleset.family
                 );
                 policy.findings.push(Finding::without_place(&catalogue::FOREIGN_RULES, message));
             }
         }
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::analyze::ruled::tracked_packets;
 use crate::meaning::{BaseChain, Change, Effect, Entry, FamilyMeaning, History, List, Meaning};
-use crate::net::{Family, Rate};
+use crate::net::{Family, Rate, Unit};
 use crate::packet::{Constraint, Factor, Field, PacketSet, Product};
 use crate::resolve::policy::{Allowance, ChainId, LimitId, LimitKey, LimitKind, Log};
 
@@ -41,7 +41,10 @@ fn names(meaning: &Meaning, family: Family) -> HashMap<LimitId, Arc<str>> {
                     let said = described(meaning.limits.get(id), family);
                     let number = alike.entry(said.clone()).or_default();
                     *number += 1;
-                    format!("{said}, number {number}").into()
+                    match number {
+                        1 => said.into(),
+                        _ => format!("{said} (number {number} of these)").into(),
+                    }
                 });
             }
             if let Effect::Call(chain) | Effect::Goto(chain) = entry.effect
@@ -63,11 +66,16 @@ fn described(limit: Option<&History>, family: Family) -> String {
             let mut keys: Vec<String> = per.iter().map(|key| key_name(*key, family)).collect();
             keys.sort();
             keys.dedup();
-            format!("a limit of {} per {}", allowance(*rate, *burst), keys.join("-"))
+            let per = if keys.is_empty() {
+                String::new()
+            } else {
+                format!(" for each {}", keys.join(", "))
+            };
+            format!("a limit of {}{per}", allowance(*rate, *burst))
         }
         Some(History::Limit(LimitKind::Connections { count, per_source })) => {
             let length = per_source.map_or(0, |lengths| lengths.of(family));
-            format!("a limit of {count} connections per /{length}")
+            format!("a limit of {count} connections for each source/{length}")
         }
     }
 }
@@ -81,10 +89,17 @@ fn key_name(key: LimitKey, family: Family) -> String {
     }
 }
 
-/// A rate as the kernel keeps it: a ten-thousandth of a second for each packet (`xt_limit.h`).
+/// A rate in the largest unit that says it, the same for all that the kernel keeps alike: it keeps the
+/// time for a packet, in ten-thousandths of a second (`xt_limit.h`).
 fn allowance(rate: Rate, burst: u32) -> String {
-    let period = u64::from(rate.unit().seconds()) * 10_000 / u64::from(rate.count().max(1));
-    format!("{period}/10000 s, burst {burst}")
+    let period = |unit: Unit, count: u64| u64::from(unit.seconds()) * 10_000 / count.max(1);
+    let kept = period(rate.unit(), rate.count().into());
+    let same = Unit::ALL.into_iter().rev().find_map(|unit| {
+        let count = u64::from(unit.seconds()) * 10_000 / kept.max(1);
+        (count > 0 && period(unit, count) == kept).then(|| format!("{count}/{}", unit.name()))
+    });
+    let rate = same.unwrap_or_else(|| format!("a packet each {kept}/10000 s"));
+    format!("{rate} burst {burst}")
 }
 
 /// The limits of an entry, and what its log line is limited by. A rule that only logs is limited by
@@ -106,7 +121,7 @@ fn own_limits<'m>(meaning: &'m Meaning, entry: &'m Entry) -> (&'m [LimitId], Opt
 fn all_have_room(names: &HashMap<LimitId, Arc<str>>) -> Factor {
     let mut texts: Vec<&Arc<str>> = names.values().collect();
     texts.sort();
-    Factor::all(texts.into_iter().map(|text| Constraint::opaque(Arc::clone(text), true)))
+    Factor::all(texts.into_iter().map(|text| Constraint::opaque(room_in(text), true)))
 }
 
 struct Rewriting<'m> {
@@ -168,12 +183,12 @@ impl Rewriting<'_> {
             let counted = with(&entry.set, self.all.clone());
             let text = format!("{COUNTS}{name}").into();
             entries.push(one(counted, Effect::Opaque { text, changes: &[] }));
-            set = with(&set, fact(Arc::clone(name)));
+            set = with(&set, fact(room_in(name)));
         }
         if let Some(log) = &entry.log {
             let logged = match allowance {
                 Some(Allowance { rate, burst }) => {
-                    let room = format!("a log within {}", self::allowance(rate, burst));
+                    let room = format!("room in a log of {}", self::allowance(rate, burst));
                     with(&set, fact(room.into()))
                 }
                 None => set.clone(),
@@ -230,6 +245,10 @@ fn is_sticky(before: &Entry, entry: &Entry) -> bool {
     let same = before.set == entry.set
         || before.set.intersection(&tracked_packets(entry.set.family())) == entry.set;
     one == other && same && !before.set.speaks_of(|field| field == Field::Mark)
+}
+
+fn room_in(limit: &str) -> Arc<str> {
+    format!("room in {limit}").into()
 }
 
 fn fact(text: Arc<str>) -> Factor {

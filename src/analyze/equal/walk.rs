@@ -39,8 +39,21 @@ impl Walks<'_> {
         found
     }
 
-    /// What both do with a packet, where they differ.
+    /// What both do with a packet, where they differ; without the facts about it that do not matter.
     pub fn differ(&self, packet: Packet) -> Option<Found> {
+        let mut found = self.parting(packet)?;
+        for fact in found.packet.opaque.clone() {
+            let mut plainer = found.packet.clone();
+            plainer.opaque.remove(&fact);
+            let same = self
+                .parting(plainer)
+                .filter(|other| other.left == found.left && other.right == found.right);
+            found = same.unwrap_or(found);
+        }
+        Some(found)
+    }
+
+    fn parting(&self, packet: Packet) -> Option<Found> {
         let [left, right] = self.meanings.map(|meaning| acts(meaning, self.base, &packet));
         let at = left.iter().zip(&right).position(|(one, other)| one.deed != other.deed);
         let at = at.or((left.len() != right.len()).then(|| left.len().min(right.len())))?;
