@@ -1,10 +1,14 @@
 //! What a rule does, as far as the model has words for it.
 
+// Whoever reads one has the same type, also where nothing can be wrong.
+#![allow(clippy::unnecessary_wraps)]
+
 use crate::net::{Family, Helper, MarkMatch};
 use crate::ruleset::{RejectType, Target};
 
+use super::line::{Fault, Item};
 use super::packet::class;
-use super::rule::{Context, Fault, Item, Use};
+use super::rule::{Context, Use};
 use super::value::{self, Network};
 
 /// A target that the model knows by its words only.
@@ -51,7 +55,7 @@ pub(super) fn reject(
     };
     let found = answers.iter().find(is_it);
     let expected = "an answer that REJECT gives in this family";
-    let (.., answer) = found.ok_or_else(|| used.fault(item, 0, expected))?;
+    let (.., answer) = found.ok_or_else(|| item.fault(0, expected))?;
     Ok(Some(Target::Reject(*answer)))
 }
 

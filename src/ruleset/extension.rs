@@ -50,12 +50,13 @@ impl Extension {
             "DNAT" | "REDIRECT" => decides(DESTINATION),
             "SNAT" | "MASQUERADE" => decides(SOURCE),
             "NETMAP" | "DNETMAP" => decides(ADDRESSES),
-            "REJECT" | "QUEUE" | "NFQUEUE" | "TARPIT" | "DELUDE" | "CHAOS" | "ECHO" => decides(&[]),
+            "REJECT" | "QUEUE" | "NFQUEUE" | "TARPIT" | "DELUDE" | "CHAOS" | "ECHO" | "SYSRQ" => {
+                decides(&[])
+            }
             // Without a socket of this machine that would take it, the packet is dropped.
             "TPROXY" => decides(&[Field::Mark]),
             // The first packets are answered and dropped, others go on.
             "SYNPROXY" => Some(Extension { end: OpaqueEnd::Unknown, changes: &[] }),
-            "SYSRQ" => decides(&[]),
             _ => None,
         }
     }
