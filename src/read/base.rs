@@ -15,17 +15,23 @@ pub(super) enum Base {
     Counters,
     OnlyV4,
     OnlyV6,
-    Append,
-    Insert,
-    New,
-    Policy,
+    Command(Verb),
     /// About the tool, or a change of what is there.
     Other,
 }
 
+/// What a line is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Append,
+    Insert,
+    New,
+    Policy,
+}
+
 pub(super) fn short(letter: &str) -> Option<Base> {
     Some(match letter {
-        "-A" => Base::Append,
+        "-A" => Base::Command(Verb::Append),
         "-s" => Base::Source,
         "-d" => Base::Destination,
         "-i" => Base::In,
@@ -38,9 +44,9 @@ pub(super) fn short(letter: &str) -> Option<Base> {
         "-c" => Base::Counters,
         "-4" => Base::OnlyV4,
         "-6" => Base::OnlyV6,
-        "-I" => Base::Insert,
-        "-N" => Base::New,
-        "-P" => Base::Policy,
+        "-I" => Base::Command(Verb::Insert),
+        "-N" => Base::Command(Verb::New),
+        "-P" => Base::Command(Verb::Policy),
         "-t" | "-D" | "-R" | "-C" | "-F" | "-X" | "-Z" | "-E" | "-L" | "-S" | "-h" | "-n"
         | "-v" | "-V" | "-x" | "-w" | "-W" | "-M" | "-b" => Base::Other,
         _ => return None,
@@ -65,10 +71,10 @@ pub(super) const LONG: &[(&str, Base)] = &[
     ("set-counters", Base::Counters),
     ("ipv4", Base::OnlyV4),
     ("ipv6", Base::OnlyV6),
-    ("append", Base::Append),
-    ("insert", Base::Insert),
-    ("new-chain", Base::New),
-    ("policy", Base::Policy),
+    ("append", Base::Command(Verb::Append)),
+    ("insert", Base::Command(Verb::Insert)),
+    ("new-chain", Base::Command(Verb::New)),
+    ("policy", Base::Command(Verb::Policy)),
     ("table", Base::Other),
     ("delete", Base::Other),
     ("delete-chain", Base::Other),

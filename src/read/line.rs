@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::net::Family;
 
-use super::base::{Base, LONG, short};
+use super::base::{Base, LONG, Verb, short};
 use super::names::{self, Protocols};
 use super::options::{self, Arity, MatchSpec, Opt, TargetSpec};
 use super::words::Word;
@@ -392,9 +392,7 @@ impl Line {
                 self.only = Some(family);
                 return Ok(at + 1);
             }
-            Base::Append | Base::Insert | Base::New | Base::Policy => {
-                return self.command(words, at, base);
-            }
+            Base::Command(verb) => return self.command(words, at, verb),
             Base::Other => return Err(Fault { word: at, what: What::Command }),
         };
         if slot.is_some() {
@@ -406,23 +404,23 @@ impl Line {
         Ok(value + 1)
     }
 
-    fn command(&mut self, words: &[Word<'_>], at: usize, base: Base) -> Result<usize, Fault> {
+    fn command(&mut self, words: &[Word<'_>], at: usize, verb: Verb) -> Result<usize, Fault> {
         let missing = || Fault { word: at, what: What::MissingValue };
         let chain = at + 1;
         if chain >= words.len() {
             return Err(missing());
         }
         let mut end = chain + 1;
-        let command = match base {
-            Base::Insert => {
+        let command = match verb {
+            Verb::Insert => {
                 let is_number =
                     |word: &Word<'_>| word.text.starts_with(|c: char| c.is_ascii_digit());
                 let position = words.get(end).is_some_and(is_number).then_some(end);
                 end += usize::from(position.is_some());
                 Command::Insert { chain, position }
             }
-            Base::New => Command::New { chain },
-            Base::Policy => {
+            Verb::New => Command::New { chain },
+            Verb::Policy => {
                 let policy = end;
                 end += 1;
                 if policy >= words.len() {
@@ -430,7 +428,7 @@ impl Line {
                 }
                 Command::Policy { chain, policy }
             }
-            _ => Command::Append { chain },
+            Verb::Append => Command::Append { chain },
         };
         if self.command.replace(command).is_some() {
             self.second = Some(at);

@@ -45,7 +45,8 @@ impl Extension {
             "CT" | "NOTRACK" => goes_on(CONNECTION),
             // A multicast packet of a cluster goes to one node of it, and is dropped by the others.
             "CLUSTERIP" => Some(Extension { end: OpaqueEnd::Unknown, changes: &[Field::Opaque] }),
-            "SNPT" | "DNPT" => goes_on(ADDRESSES),
+            // What cannot be mapped is dropped.
+            "SNPT" | "DNPT" => Some(Extension { end: OpaqueEnd::Unknown, changes: ADDRESSES }),
             "PROTO" => goes_on(&[Field::Protocol, Field::Opaque]),
             "DNAT" | "REDIRECT" => decides(DESTINATION),
             "SNAT" | "MASQUERADE" => decides(SOURCE),
