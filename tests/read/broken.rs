@@ -1,5 +1,6 @@
 //! Whatever a text is, reading it ends, and what it finds stands inside of the text.
 
+use palisade::diagnostic::Finding;
 use palisade::net::Family;
 use palisade::packet::Random;
 use palisade::read::{is_dump, read, read_ipsets};
@@ -39,7 +40,7 @@ const PIECES: [&str; 24] = [
 /// A text with some bytes gone, doubled, or other ones in their place.
 fn broken(random: &mut Random, text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
-    for _ in 0..1 + random.index(8) {
+    for _ in 0..=random.index(8) {
         let at = random.index(chars.len() + 1);
         match random.index(4) {
             0 => drop(chars.drain(at..(at + 1 + random.index(5)).min(chars.len()))),
@@ -71,7 +72,7 @@ fn broken_texts_are_read_to_their_end() {
             let mut sources = Sources::new();
             let file = sources.add("rules", text.as_str());
             let once = read(file, &text, family);
-            for span in once.findings.iter().flat_map(|finding| finding.places()) {
+            for span in once.findings.iter().flat_map(Finding::places) {
                 assert!(text.get(span.range()).is_some(), "{span:?}: {text}");
             }
             assert_eq!(once, read(file, &text, family));

@@ -20,7 +20,7 @@ use palisade::diagnostic::has_errors;
 use palisade::emit::{Header, ipsets, iptables};
 use palisade::lower::lower;
 use palisade::net::Family;
-use palisade::read::{is_dump, read_ipsets, read_with_sets};
+use palisade::read::{is_dump, read, read_ipsets, read_with_sets};
 use palisade::resolve::resolve;
 use palisade::ruleset::{KernelSet, Ruleset};
 use palisade::source::{MemoryLoader, Sources};
@@ -29,13 +29,16 @@ use everything::{HOSTILE, everything};
 use normal::normal;
 
 fn printed(ruleset: &Ruleset, sources: &Sources) -> String {
-    iptables(ruleset, &Header::default(), sources)
+    let header = Header { version: "1.0".to_owned(), ..Header::default() };
+    iptables(ruleset, &header, sources)
 }
 
 /// Prints a ruleset and reads it again; says what is another one then.
 fn round_trip(ruleset: &Ruleset, sources: &Sources) -> Result<(), String> {
     let text = printed(ruleset, sources);
     assert!(is_dump(&text), "{text}");
+    let alone = read(Sources::new().add("rules", text.as_str()), &text, None);
+    assert_eq!((alone.ruleset.family, alone.family_is_assumed), (ruleset.family, false));
     let mut read_sources = Sources::new();
     let file = read_sources.add("rules", text.as_str());
     let read = read_with_sets(file, &text, Some(ruleset.family), &ruleset.sets);
