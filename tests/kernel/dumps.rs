@@ -11,9 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use palisade::emit::{Header, iptables};
-use palisade::net::{Account, Family};
-use palisade::read::read;
-use palisade::ruleset::{KernelSet, MatchKind, Origin, Rule, Ruleset, Target};
+use palisade::net::{Account, Family, Prefix};
+use palisade::read::{read, read_ipsets};
+use palisade::ruleset::{
+    DynamicSet, KernelSet, MatchKind, Origin, Rule, Ruleset, SetContent, Target,
+};
 use palisade::source::Sources;
 use tempfile::NamedTempFile;
 
@@ -234,4 +236,43 @@ fn what_other_programs_leave_in_the_kernel_is_read_without_loss() {
             assert!(different.is_empty(), "{variant:?} {family:?}: {different:#?}");
         }
     }
+}
+
+/// Name, family, networks and shape of each set that a text makes.
+fn sets_of(text: &str) -> BTreeMap<String, (Family, Vec<Prefix>, Option<DynamicSet>)> {
+    let read = read_ipsets(Sources::new().add("sets", text), text);
+    assert_eq!(read.findings, [], "{text}");
+    let one = |set: &Arc<KernelSet>| {
+        let shape = match set.content {
+            SetContent::Dynamic(shape) => Some(shape),
+            SetContent::Static(_) => None,
+            SetContent::Unknown => panic!("nobody knows what is in {}:\n{text}", set.name),
+        };
+        (set.name.to_string(), (set.family, set.networks().collect(), shape))
+    };
+    read.sets.iter().map(one).collect()
+}
+
+#[test]
+fn the_kernel_has_the_sets_that_are_read_of_a_file() {
+    if !need::met() {
+        return;
+    }
+    let mut judged = 0;
+    let blocklist = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/blocklist.fw");
+    let generated = (0..40).map(generate::policy).filter(|policy| policy.contains("\nset "));
+    let generated = generated.filter_map(|policy| {
+        let mut file = NamedTempFile::new().expect("a temporary file can be made");
+        file.write_all(policy.as_bytes()).expect("and written");
+        compile(file.path())
+    });
+    for compiled in compile(&blocklist).into_iter().chain(generated) {
+        let text = compiled.rules.sets;
+        let namespace = Namespace::new();
+        restore_sets(&namespace, &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let saved = namespace.output("ipset", &["save"], "").expect("ipset saves");
+        assert_eq!(sets_of(&saved), sets_of(&text), "{saved}\n{text}");
+        judged += usize::from(!sets_of(&text).is_empty());
+    }
+    assert!(judged >= 5, "only {judged} files of sets");
 }
