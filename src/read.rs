@@ -6,8 +6,11 @@
 //! than it seems, is reported. Knows nothing of `emit`: it is what the printed rules are held to.
 
 mod dump;
+mod table;
 mod words;
 
+mod base;
+mod line;
 mod rule;
 
 mod options;
@@ -86,5 +89,5 @@ pub fn read_rule(
     family: Family,
     is_chain: &dyn Fn(&str) -> bool,
 ) -> Result<Words, Box<Finding>> {
-    dump::one_rule(span, text, family, is_chain).map_err(Box::new)
+    dump::one_rule(span, text, family, is_chain)
 }

@@ -1,9 +1,10 @@
 //! Matches on what conntrack knows of a packet.
 
-use crate::net::{CtState, CtStates, Family};
+use crate::net::{CtState, CtStates, Family, MarkMatch};
 use crate::ruleset::{Conntrack, MatchKind};
 
-use super::rule::{Context, Fault, Use};
+use super::line::Fault;
+use super::rule::{Context, Use};
 use super::value::{self, Network};
 
 pub(super) fn conntrack(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
@@ -57,7 +58,7 @@ pub(super) fn state(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<boo
     let [item] = used.items else { return Ok(false) };
     let states = used.read(item, "a list of states", states)?;
     if states.translated || states.source_translated {
-        return Err(used.fault(item, 0, "a list of states that `-m state` knows"));
+        return Err(item.fault(0, "a list of states that `-m state` knows"));
     }
     context.push(item.negated, MatchKind::State(states.real));
     Ok(true)
@@ -103,9 +104,9 @@ fn states(text: &str) -> Option<States> {
 
 pub(super) fn connmark(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
     let [item] = used.items else { return Ok(false) };
-    let Some(mark) = used.read(item, "a mark such as `0x10/0xff`", value::mark_match)? else {
-        return Ok(false);
-    };
+    let (value, mask) = used.read(item, "a mark such as `0x10/0xff`", value::mark)?;
+    // A value with bits outside of its mask is never met.
+    let Some(mark) = MarkMatch::new(value, mask) else { return Ok(false) };
     context.push(item.negated, MatchKind::Connmark(mark));
     Ok(true)
 }

@@ -3,7 +3,8 @@
 use crate::net::{Rate, Unit};
 use crate::ruleset::{HashKey, Hashlimit, MatchKind};
 
-use super::rule::{Context, Fault, Use};
+use super::line::Fault;
+use super::rule::{Context, Use};
 use super::value;
 
 const RATE: &str = "a rate such as `5/minute`, at most 10000 a second";

@@ -5,7 +5,8 @@ use crate::net::Family;
 use crate::ruleset::TableName;
 use crate::source::Span;
 
-use super::rule::{MAX_RULES, What};
+use super::line::What;
+use super::rule::MAX_RULES;
 
 /// After so many mistakes reading stops.
 pub(super) const MAX_FINDINGS: usize = 100;

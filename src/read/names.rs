@@ -8,16 +8,29 @@ use crate::net::{Family, IcmpType, Protocol};
 
 use super::value;
 
-/// A protocol by name, whatever the case, or number; the inner `None` for all of them.
-pub(super) fn protocol(text: &str) -> Option<Option<Protocol>> {
+/// What `-p` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocols {
+    All,
+    One(Protocol),
+}
+
+impl Protocols {
+    fn numbered(number: u8) -> Self {
+        Protocol::new(number).map_or(Protocols::All, Protocols::One)
+    }
+}
+
+/// A protocol by name, whatever the case, or number.
+pub(super) fn protocol(text: &str) -> Option<Protocols> {
     if let Some(number) = value::byte(text) {
-        return Some(Protocol::new(number));
+        return Some(Protocols::numbered(number));
     }
     if text.eq_ignore_ascii_case("all") {
-        return Some(None);
+        return Some(Protocols::All);
     }
     let known = PROTOCOLS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-    known.map(|(_, number)| Protocol::new(*number))
+    known.map(|(_, number)| Protocols::numbered(*number))
 }
 
 pub(super) fn service(text: &str) -> Option<u16> {
@@ -49,8 +62,8 @@ pub(super) fn icmp(text: &str, family: Family) -> Option<Icmp> {
     let text = text.to_ascii_lowercase();
     let name = match (family, text.as_str()) {
         (Family::V4, "any") => return Some(Icmp::Any),
-        (Family::V4, "tos-network-redirect") => return redirect(2),
-        (Family::V4, "tos-host-redirect") => return redirect(3),
+        (Family::V4, "tos-network-redirect") => return Some(redirect(2)),
+        (Family::V4, "tos-host-redirect") => return Some(redirect(3)),
         (Family::V4 | Family::V6, "ping") => "echo-request",
         (Family::V4 | Family::V6, "pong") => "echo-reply",
         (Family::V4 | Family::V6, "ttl-exceeded") => "time-exceeded",
@@ -60,8 +73,8 @@ pub(super) fn icmp(text: &str, family: Family) -> Option<Icmp> {
 }
 
 /// The two codes of a redirect (RFC 792) that have names in the tools only.
-fn redirect(code: u8) -> Option<Icmp> {
-    Some(Icmp::Type(IcmpType { family: Family::V4, kind: 5, code: Some(code) }))
+fn redirect(code: u8) -> Icmp {
+    Icmp::Type(IcmpType { family: Family::V4, kind: 5, code: Some(code) })
 }
 
 const PROTOCOLS: &[(&str, u8)] = &[
@@ -216,14 +229,17 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_tools_and_not_of_the_language() {
-        let number = |text| protocol(text).flatten().map(Protocol::number);
+        let number = |text| match protocol(text)? {
+            Protocols::One(protocol) => Some(protocol.number()),
+            Protocols::All => None,
+        };
         assert_eq!(number("ipip"), Some(94));
         assert_eq!(number("ipencap"), Some(4));
         assert_eq!(number("IPv6-ICMP"), Some(58));
         assert_eq!(number("icmpv6"), Some(58));
         assert_eq!(number("0x2f"), Some(47));
-        assert_eq!(protocol("all"), Some(None));
-        assert_eq!(protocol("0"), Some(None));
+        assert_eq!(protocol("all"), Some(Protocols::All));
+        assert_eq!(protocol("0"), Some(Protocols::All));
         assert_eq!(protocol("tpc"), None);
     }
 

@@ -4,7 +4,8 @@
 
 use crate::net::Protocol;
 
-use super::rule::{Context, Fault, Use};
+use super::line::Fault;
+use super::rule::{Context, Use};
 use super::{connection, counts, packet, target, transport};
 use crate::ruleset::Target;
 
@@ -111,6 +112,7 @@ macro_rules! targets {
 }
 
 /// A match that the model knows by its words only.
+#[allow(clippy::unnecessary_wraps)] // Whoever reads a match has this type.
 fn opaque(_: &Use<'_, '_>, _: &mut Context<'_>) -> Result<bool, Fault> {
     Ok(false)
 }

@@ -1,9 +1,13 @@
 //! Matches on where a packet comes from and goes to, on its header, its mark, its sender, the time.
 
-use crate::net::{Account, Dscp, Mac, Minute, TimeWindow, Weekday, Weekdays};
+// Whoever reads one has the same type, also where nothing can be wrong.
+#![allow(clippy::unnecessary_wraps)]
+
+use crate::net::{Account, Dscp, Mac, MarkMatch, Minute, TimeWindow, Weekday, Weekdays};
 use crate::ruleset::{MatchKind, SetSide};
 
-use super::rule::{Context, Fault, Item, Use};
+use super::line::{Fault, Item};
+use super::rule::{Context, Use};
 use super::value;
 
 pub(super) fn comment(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
@@ -48,7 +52,7 @@ pub(super) fn set(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool,
     }
     let name = used.value(item, 0);
     let Some(set) = context.sets.get(name, context.family) else {
-        return Err(used.fault(item, 0, "the name of a set, which has at most 31 bytes"));
+        return Err(item.fault(0, "the name of a set, which has at most 31 bytes"));
     };
     context.push(item.negated, MatchKind::Set { set, side });
     Ok(true)
@@ -65,9 +69,9 @@ pub(super) fn addrtype(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<
 
 pub(super) fn mark(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
     let [item] = used.items else { return Ok(false) };
-    let Some(mark) = used.read(item, "a mark such as `0x10/0xff`", value::mark_match)? else {
-        return Ok(false);
-    };
+    let (value, mask) = used.read(item, "a mark such as `0x10/0xff`", value::mark)?;
+    // A value with bits outside of its mask is never met.
+    let Some(mark) = MarkMatch::new(value, mask) else { return Ok(false) };
     context.push(item.negated, MatchKind::Mark(mark));
     Ok(true)
 }

@@ -1,10 +1,14 @@
 //! What a rule does, as far as the model has words for it.
 
+// Whoever reads one has the same type, also where nothing can be wrong.
+#![allow(clippy::unnecessary_wraps)]
+
 use crate::net::{Family, Helper, MarkMatch};
 use crate::ruleset::{RejectType, Target};
 
+use super::line::{Fault, Item};
 use super::packet::class;
-use super::rule::{Context, Fault, Item, Use};
+use super::rule::{Context, Use};
 use super::value::{self, Network};
 
 /// A target that the model knows by its words only.
@@ -12,23 +16,26 @@ pub(super) fn opaque(_: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Targ
     Ok(None)
 }
 
-/// The answers of REJECT by the words and the short words of each family, in the order in which the
-/// tools look for one that begins as written; the first is the one that is given unasked.
-const ANSWERS_V4: [(&str, &str, RejectType); 8] = [
-    ("icmp-port-unreachable", "port-unreach", RejectType::IcmpPortUnreachable),
+/// An answer of REJECT with its name and its short name.
+type Answer = (&'static str, &'static str, RejectType);
+
+/// The answers in the order in which the tools look for one that begins as written (tried with
+/// iptables 1.8.9).
+const ANSWERS_V4: [Answer; 8] = [
     ("icmp-net-unreachable", "net-unreach", RejectType::IcmpNetUnreachable),
     ("icmp-host-unreachable", "host-unreach", RejectType::IcmpHostUnreachable),
     ("icmp-proto-unreachable", "proto-unreach", RejectType::IcmpProtoUnreachable),
+    ("icmp-port-unreachable", "port-unreach", RejectType::IcmpPortUnreachable),
     ("icmp-net-prohibited", "net-prohib", RejectType::IcmpNetProhibited),
     ("icmp-host-prohibited", "host-prohib", RejectType::IcmpHostProhibited),
     ("tcp-reset", "tcp-rst", RejectType::TcpReset),
     ("icmp-admin-prohibited", "admin-prohib", RejectType::IcmpAdminProhibited),
 ];
-const ANSWERS_V6: [(&str, &str, RejectType); 7] = [
-    ("icmp6-port-unreachable", "port-unreach", RejectType::Icmp6PortUnreachable),
+const ANSWERS_V6: [Answer; 7] = [
     ("icmp6-no-route", "no-route", RejectType::Icmp6NoRoute),
     ("icmp6-adm-prohibited", "adm-prohibited", RejectType::Icmp6AdmProhibited),
     ("icmp6-addr-unreachable", "addr-unreach", RejectType::Icmp6AddrUnreachable),
+    ("icmp6-port-unreachable", "port-unreach", RejectType::Icmp6PortUnreachable),
     ("tcp-reset", "tcp-reset", RejectType::TcpReset),
     ("icmp6-policy-fail", "policy-fail", RejectType::Icmp6PolicyFail),
     ("icmp6-reject-route", "reject-route", RejectType::Icmp6RejectRoute),
@@ -38,20 +45,20 @@ pub(super) fn reject(
     used: &Use<'_, '_>,
     context: &mut Context<'_>,
 ) -> Result<Option<Target>, Fault> {
-    let answers: &[(&str, &str, RejectType)] = match context.family {
-        Family::V4 => &ANSWERS_V4,
-        Family::V6 => &ANSWERS_V6,
+    let (answers, unasked): (&[Answer], RejectType) = match context.family {
+        Family::V4 => (&ANSWERS_V4, RejectType::IcmpPortUnreachable),
+        Family::V6 => (&ANSWERS_V6, RejectType::Icmp6PortUnreachable),
     };
     let [item] = used.items else {
-        return Ok(used.items.is_empty().then(|| Target::Reject(answers[0].2)));
+        return Ok(used.items.is_empty().then_some(Target::Reject(unasked)));
     };
     let text = used.value(item, 0);
-    let is_it = |(name, short, _): &&(&str, &str, RejectType)| {
+    let is_it = |(name, short, _): &&Answer| {
         !text.is_empty() && (value::starts_with(name, text) || value::starts_with(short, text))
     };
     let found = answers.iter().find(is_it);
     let expected = "an answer that REJECT gives in this family";
-    let (.., answer) = found.ok_or_else(|| used.fault(item, 0, expected))?;
+    let (.., answer) = found.ok_or_else(|| item.fault(0, expected))?;
     Ok(Some(Target::Reject(*answer)))
 }
 
@@ -76,7 +83,7 @@ pub(super) fn log(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Targ
     let (mut prefix, mut level) = (None, DEFAULT_LEVEL);
     for item in used.items {
         let number = |text: &str| {
-            let named = LEVELS.iter().find(|(name, _)| *name == text.to_ascii_lowercase());
+            let named = LEVELS.iter().find(|(name, _)| *name == text);
             named.map(|(_, level)| *level).or_else(|| value::byte(text).filter(|level| *level < 8))
         };
         match item.name() {

@@ -3,8 +3,9 @@
 use crate::net::{Family, FlagMatch, Protocol, TcpFlags};
 use crate::ruleset::MatchKind;
 
+use super::line::Fault;
 use super::names::{self, Icmp};
-use super::rule::{Context, Fault, Use};
+use super::rule::{Context, Use};
 use super::value;
 
 const PORTS: &str = "a port or a range of ports such as `1024:65535`";
@@ -49,7 +50,7 @@ fn with_ports(
             "tcp-flags" => {
                 let [mask, set] = [0, 1].map(|index| {
                     let found = flags(used.value(item, index));
-                    found.ok_or_else(|| used.fault(item, index, "a list of tcp flags"))
+                    found.ok_or_else(|| item.fault(index, "a list of tcp flags"))
                 });
                 match FlagMatch::new(set?, mask?) {
                     Some(wanted) => MatchKind::TcpFlags(wanted),

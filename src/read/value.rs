@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::net::{Family, MarkMatch, Prefix, Rate, Unit};
+use crate::net::{Family, Prefix, Rate, Unit};
 
 use super::names;
 
@@ -91,18 +91,21 @@ pub(super) fn network(text: &str, family: Family) -> Option<Network> {
     let start = address(start, family)?;
     let length = match mask {
         None => family.bits(),
-        Some(mask) if mask.contains(['.', ':']) => match mask_length(mask, family)? {
-            Some(length) => length,
-            None => return Some(Network::Holes),
-        },
+        Some(mask) if mask.contains(['.', ':']) => {
+            let (ones, all) = mask_bits(mask, family)?;
+            if ones != all {
+                return Some(Network::Holes);
+            }
+            u8::try_from(ones).ok()?
+        }
         Some(length) => byte(length)?,
     };
     Prefix::containing(start, length).map(Network::Prefix)
 }
 
-/// How many ones a mask begins with; the inner `None` when it has others behind a zero.
-fn mask_length(mask: &str, family: Family) -> Option<Option<u8>> {
-    let (ones, all) = match family {
+/// How many ones a mask begins with, and how many it has.
+fn mask_bits(mask: &str, family: Family) -> Option<(u32, u32)> {
+    Some(match family {
         Family::V4 => {
             let bits = dotted(mask, true)?.to_bits();
             (bits.leading_ones(), bits.count_ones())
@@ -111,8 +114,7 @@ fn mask_length(mask: &str, family: Family) -> Option<Option<u8>> {
             let bits = mask.parse::<Ipv6Addr>().ok()?.to_bits();
             (bits.leading_ones(), bits.count_ones())
         }
-    };
-    Some(u8::try_from(ones).ok().filter(|_| ones == all))
+    })
 }
 
 /// `10.0.0.1-10.0.0.9` or one address.
@@ -129,11 +131,6 @@ pub(super) fn mark(text: &str) -> Option<(u32, u32)> {
         None => long(text).map(|value| (value, u32::MAX)),
         Some((value, mask)) => long(value).zip(long(mask)),
     }
-}
-
-/// A mark to look for; the inner `None` when nothing can have it.
-pub(super) fn mark_match(text: &str) -> Option<Option<MarkMatch>> {
-    mark(text).map(|(value, mask)| MarkMatch::new(value, mask))
 }
 
 /// `5/sec`, `5/m`, `5`: any beginning of a unit will do, and none is a second.

@@ -36,9 +36,8 @@ pub(super) fn split<'a>(
             continue;
         }
         let start = here;
-        while here < bytes.len() && !is_blank(bytes[here]) && bytes[here] != b'"' {
-            here += 1;
-        }
+        let is_end = |byte: &u8| is_blank(*byte) || *byte == b'"';
+        here = bytes[start..].iter().position(is_end).map_or(bytes.len(), |length| start + length);
         let bare = &line[start..here];
         let quoted = bytes.get(here) == Some(&b'"');
         let text = if quoted {

@@ -45,17 +45,19 @@ impl Extension {
             "CT" | "NOTRACK" => goes_on(CONNECTION),
             // A multicast packet of a cluster goes to one node of it, and is dropped by the others.
             "CLUSTERIP" => Some(Extension { end: OpaqueEnd::Unknown, changes: &[Field::Opaque] }),
-            "SNPT" | "DNPT" => goes_on(ADDRESSES),
+            // What cannot be mapped is dropped.
+            "SNPT" | "DNPT" => Some(Extension { end: OpaqueEnd::Unknown, changes: ADDRESSES }),
             "PROTO" => goes_on(&[Field::Protocol, Field::Opaque]),
             "DNAT" | "REDIRECT" => decides(DESTINATION),
             "SNAT" | "MASQUERADE" => decides(SOURCE),
             "NETMAP" | "DNETMAP" => decides(ADDRESSES),
-            "REJECT" | "QUEUE" | "NFQUEUE" | "TARPIT" | "DELUDE" | "CHAOS" | "ECHO" => decides(&[]),
+            "REJECT" | "QUEUE" | "NFQUEUE" | "TARPIT" | "DELUDE" | "CHAOS" | "ECHO" | "SYSRQ" => {
+                decides(&[])
+            }
             // Without a socket of this machine that would take it, the packet is dropped.
             "TPROXY" => decides(&[Field::Mark]),
             // The first packets are answered and dropped, others go on.
             "SYNPROXY" => Some(Extension { end: OpaqueEnd::Unknown, changes: &[] }),
-            "SYSRQ" => decides(&[]),
             _ => None,
         }
     }

@@ -3,11 +3,13 @@
 //!
 //! `PALISADE_SEEDS=10000 cargo test --release --test read` tries more policies than the default.
 
+mod broken;
 #[path = "../kernel/everything.rs"]
 mod everything;
 #[path = "../agreement/generate.rs"]
 mod generate;
 mod normal;
+mod old;
 mod refused;
 
 use std::fs;
@@ -15,25 +17,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use palisade::diagnostic::has_errors;
-use palisade::emit::{Header, iptables};
+use palisade::emit::{Header, ipsets, iptables};
 use palisade::lower::lower;
 use palisade::net::Family;
-use palisade::read::{is_dump, read_with_sets};
+use palisade::read::{is_dump, read, read_ipsets, read_with_sets};
 use palisade::resolve::resolve;
-use palisade::ruleset::Ruleset;
+use palisade::ruleset::{KernelSet, Ruleset};
 use palisade::source::{MemoryLoader, Sources};
 
 use everything::{HOSTILE, everything};
 use normal::normal;
 
 fn printed(ruleset: &Ruleset, sources: &Sources) -> String {
-    iptables(ruleset, &Header::default(), sources)
+    let header = Header { version: "1.0".to_owned(), ..Header::default() };
+    iptables(ruleset, &header, sources)
 }
 
 /// Prints a ruleset and reads it again; says what is another one then.
 fn round_trip(ruleset: &Ruleset, sources: &Sources) -> Result<(), String> {
     let text = printed(ruleset, sources);
     assert!(is_dump(&text), "{text}");
+    let alone = read(Sources::new().add("rules", text.as_str()), &text, None);
+    assert_eq!((alone.ruleset.family, alone.family_is_assumed), (ruleset.family, false));
     let mut read_sources = Sources::new();
     let file = read_sources.add("rules", text.as_str());
     let read = read_with_sets(file, &text, Some(ruleset.family), &ruleset.sets);
@@ -76,9 +81,30 @@ fn compile(text: &str, mut loader: MemoryLoader) -> Option<(Sources, [Ruleset; 2
     Some((sources, [lowered.v4, lowered.v6]))
 }
 
+/// The file of sets is read as the sets of both families.
+fn sets_round_trip(sources: &Sources, [v4, v6]: &[Ruleset; 2]) {
+    let text = ipsets(v4, v6, &Header::default(), sources);
+    let read = read_ipsets(Sources::new().add("ipsets", text.as_str()), &text);
+    assert_eq!(read.findings, [], "{text}");
+    let pairs = v4.sets.iter().zip(&v6.sets);
+    let written: Vec<_> = pairs.flat_map(|(v4, v6)| [v4, v6]).collect();
+    assert_eq!(read.sets.len(), written.len(), "{text}");
+    for (written, found) in written.into_iter().zip(&read.sets) {
+        // What is said of a set of one family may have addresses of the other.
+        let networks = |set: &KernelSet| set.networks().collect::<Vec<_>>();
+        assert_eq!((&written.name, written.family), (&found.name, found.family), "{text}");
+        assert_eq!(networks(written), networks(found), "{text}");
+        assert_eq!(written.is_dynamic(), found.is_dynamic(), "{text}");
+        if written.is_dynamic() {
+            assert_eq!(written.content, found.content, "{text}");
+        }
+    }
+}
+
 /// How many rules of a policy are read as they were; `None` when the policy is refused.
 fn judge(name: &str, text: &str, loader: MemoryLoader) -> Option<usize> {
     let (sources, rulesets) = compile(text, loader)?;
+    sets_round_trip(&sources, &rulesets);
     for ruleset in &rulesets {
         if let Err(fault) = round_trip(ruleset, &sources) {
             panic!("{name}, {}: {fault}\n{text}", ruleset.family);

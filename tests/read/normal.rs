@@ -63,7 +63,8 @@ fn one_rule(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<str>
 
 /// What a rule with words in it is read as.
 fn read_words(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<str>]) -> Rule {
-    let declared: String = chains.iter().map(|chain| format!(":{chain} - [0:0]\n")).collect();
+    let declared: Vec<String> = chains.iter().map(|chain| format!(":{chain} - [0:0]\n")).collect();
+    let declared = declared.concat();
     let chain = table.built_in_chains()[0];
     let words = rule_text(rule, ruleset.family);
     let text = format!("*{table}\n{declared}-A {chain} {words}\nCOMMIT\n");
