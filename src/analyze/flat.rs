@@ -76,6 +76,14 @@ pub enum Role {
     NoWayBack,
 }
 
+impl FlatStep<'_> {
+    /// Whether packets that it takes go no further in its chain.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.leaves || matches!(self.entry.effect, Effect::Decide(_))
+    }
+}
+
 impl<'m> Flat<'m> {
     /// The steps of a base chain of the filter or of nat; `None` when the family does not have it.
     #[must_use]

@@ -7,7 +7,7 @@ use super::flat::{Flat, FlatStep, Role};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Meaning, Reason};
 use crate::net::Family;
-use crate::packet::{Budget, RuleNumber};
+use crate::packet::{Budget, Point, RuleNumber};
 use crate::resolve::policy::Origin;
 
 /// The chains whose rules are judged.
@@ -125,6 +125,15 @@ impl<'m> Judged<'m> {
             (RuleList::of(family, None, &[], budget), vec![Life::Unknown; flat.steps.len()])
         };
         Some(Judged { flat, list, lives })
+    }
+
+    /// Whether no step before this one that depends on history may take a packet.
+    pub fn is_certain(&self, point: &Point, before: RuleNumber) -> bool {
+        let earlier = (0..before.0).map(RuleNumber).zip(&self.flat.steps);
+        let mut perhaps = earlier.filter(|(_, step)| step.ends() && !step.takes);
+        perhaps.all(|(number, _)| {
+            !self.list.space().contains(&self.list.mays[number.0 as usize], point)
+        })
     }
 
     /// Whether packets come to the chain that a step stands in, as far as the calls say.

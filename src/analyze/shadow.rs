@@ -9,14 +9,22 @@ use super::story::{Deed, Stories, deed, differ_in_log, name};
 use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason};
 use crate::net::{CtState, TcpFlags};
-use crate::packet::{Among, Cover, Member, Packet, Region};
+use crate::packet::{
+    Among, Budget, Cover, Member, Packet, Point, Question, Region, RuleNumber, Verdict,
+};
 use crate::resolve::policy::Origin;
 
 /// Labels of a finding; more hiders are counted.
 const MAX_TOLD: usize = 8;
 
-/// Points that are tried for a packet that the kernel can deliver.
+/// How often points are tried for a packet that the kernel can deliver: of the first kind of packets in
+/// a region, and of so many kinds.
 const TRIED: u64 = 48;
+const KINDS_TRIED: u64 = 4;
+const KINDS: usize = 60;
+
+/// How much is looked at for a packet that is easy to follow.
+const TO_SHOW: Budget = Budget(1_000_000);
 
 /// The finding about a statement that no packet reaches; `None` when packets do.
 pub fn finding(
@@ -136,25 +144,54 @@ impl<'j, 'm> Hidden<'j, 'm> {
                 .is_empty(&list.space().difference(&list.may(number), &list.may(self.at.step)))
     }
 
-    /// A packet that a hider takes, and before it nobody: the most ordinary of those that are looked
-    /// at, and if there is one, one that the kernel can deliver. Where several rules are needed, it is
-    /// of the packets that no other of them takes.
-    fn packet(&self, member: &Member) -> Option<Packet> {
+    /// A packet that a hider takes, and before it nobody, if there is one: the most ordinary of those that
+    /// are looked at, and if there is one, one that the kernel can deliver. Where several rules are
+    /// needed, it is of the packets that no other of them takes.
+    fn packet(&self, member: &Member) -> Option<Shown> {
         let (list, base) = (&self.judged.list, self.judged.flat.base);
         let space = list.space();
-        let alone = space.packet(member.alone.as_ref()?);
-        let region = list.may(self.at.step);
+        let alone = member.alone.as_ref()?.clone();
+        let region = space.intersection(&list.may(self.at.step), &list.may(member.rule));
         let others = self.cover.members.iter().filter(|other| other.rule != member.rule);
-        let others: Vec<Region> = others.map(|other| list.may(other.rule)).collect();
+        let others: Vec<&Region> = others.filter_map(|other| list.gets(other.rule)).collect();
+        let first = Question {
+            region: &region,
+            among: Among::before(member.rule),
+            seed: 0,
+            budget: TO_SHOW,
+        };
+        let first = match list.hiding.witness(&first) {
+            Verdict::Uncovered(point) => Some(point),
+            Verdict::Covered | Verdict::Incomplete => None,
+        };
         let random = (0..TRIED).flat_map(|seed| list.hiding.sample(&region, 1, seed));
-        let own = random.filter(|point| {
-            space.contains(&list.may(member.rule), point)
-                && list.hiding.first(point, Among::before(self.at.step)) == Some(member.rule)
-                && !others.iter().any(|other| space.contains(other, point))
-        });
-        let packets = own.map(|point| space.packet(&point));
-        std::iter::once(alone).chain(packets).max_by_key(|packet| ordinariness(packet, base))
+        let all_kinds = (0..KINDS_TRIED).flat_map(|seed| list.hiding.sample(&region, KINDS, seed));
+        let own = first
+            .into_iter()
+            .chain(random)
+            .chain(all_kinds)
+            .filter(|point| !others.iter().any(|other| space.contains(other, point)));
+        let shown = |point: Point| Shown {
+            packet: space.packet(&point),
+            // It is in a step that takes it, so there is a first one.
+            taken_by: list.hiding.first(&point, Among::before(self.at.step)).unwrap_or(member.rule),
+            is_certain: self.judged.is_certain(&point, self.at.step),
+        };
+        std::iter::once(alone).chain(own).map(shown).max_by_key(|shown| {
+            let ordinary = ordinariness(&shown.packet, base);
+            let is_clear = shown.is_certain && ordinary.0;
+            (shown.taken_by == member.rule, is_clear, ordinary, shown.is_certain)
+        })
     }
+}
+
+/// A packet of a dead rule.
+struct Shown {
+    packet: Packet,
+    /// The first step that takes it for certain.
+    taken_by: RuleNumber,
+    /// Whether no limit before that may take it.
+    is_certain: bool,
 }
 
 /// How little there is to wonder about a packet.
@@ -236,7 +273,7 @@ impl Case<'_, '_, '_> {
             match (self.stories.place_of(hider.entry, self.origin), hider.entry.reason) {
                 (Some(place), _) => {
                     let label = match self.told.packet(member).filter(|_| count > 1) {
-                        Some(packet) => format!("{does} {}", Stories::route(&packet, base)),
+                        Some(shown) => format!("{does} {}", Stories::route(&shown.packet, base)),
                         None => format!("{does} them first"),
                     };
                     finding = finding.related(place, label);
@@ -249,9 +286,10 @@ impl Case<'_, '_, '_> {
             }
         }
         let shown = self.told.conflicts().next().or(self.told.cover.members.first());
-        if let Some((member, packet)) = shown.and_then(|one| Some((one, self.told.packet(one)?))) {
-            let hider = self.told.hider(member);
-            finding = self.stories.show(finding, &packet, base, hider, self.origin);
+        if let Some(shown) = shown.and_then(|member| self.told.packet(member)) {
+            let taken = &self.told.judged.flat.steps[shown.taken_by.0 as usize];
+            let Shown { packet, is_certain, .. } = &shown;
+            finding = self.stories.show(finding, packet, base, taken, *is_certain, self.origin);
         }
         if count > MAX_TOLD {
             let more = count - MAX_TOLD;

@@ -70,17 +70,20 @@ impl Stories<'_> {
         }
     }
 
-    /// Shows a packet of a finding, and what becomes of it.
+    /// Shows a packet of a finding, and what becomes of it; `is_certain` if no limit has a say in that.
     pub fn show(
         &self,
         finding: Finding,
         packet: &Packet,
         base: BaseChain,
         taken: &FlatStep<'_>,
+        is_certain: bool,
         from: Origin,
     ) -> Finding {
         let mut shown = witness_of(packet, base);
-        shown.fate = Some(format!("{} {}", deed(taken).done, self.whereabouts(taken.entry, from)));
+        let fate = format!("{} {}", deed(taken).done, self.whereabouts(taken.entry, from));
+        shown.fate =
+            Some(if is_certain { fate } else { fate + ", unless a limit takes it before" });
         finding.witness(shown)
     }
 
