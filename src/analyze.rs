@@ -11,10 +11,10 @@ pub mod expiry;
 pub mod graph;
 mod habits;
 mod nat;
-mod passing;
 mod places;
 pub mod redundant;
 pub mod trace;
+mod work;
 
 pub mod deliverable;
 pub mod witness;

@@ -6,6 +6,7 @@ use super::dead::Life;
 use super::judge::{At, Judgement};
 use super::story::Stories;
 use super::witness::chain_name;
+use super::work::Work;
 use super::{habits, nat, shadow, spare, unreached};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
@@ -43,7 +44,18 @@ pub fn findings(
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let budget = Budget::default();
+    let found = all(policy, meaning, sources, shows, Budget::default());
+    bounded(once(found, expectations))
+}
+
+/// All of them, where a question may be so much work.
+fn all(
+    policy: &Policy,
+    meaning: &Meaning,
+    sources: &Sources,
+    shows: &dyn Fn(&Lint) -> bool,
+    budget: Budget,
+) -> Vec<Finding> {
     let stories = Stories { policy, sources };
     let judgement = Judgement::of(meaning, budget);
     let statements = judgement.statements.iter();
@@ -59,13 +71,14 @@ pub fn findings(
     if shows(&catalogue::OVERLAP) {
         found.extend(spare::overlaps(stories, &judgement));
     }
-    found.extend(nat::findings(policy, meaning));
-    found.extend(habits::findings(policy, meaning));
+    let work = Work::of(budget);
+    found.extend(nat::findings(policy, meaning, &work));
+    found.extend(habits::findings(policy, meaning, &work));
+    found.extend(work.findings(shows));
     found.retain(|finding| shows(finding.lint));
-    let found = without_consequences(found);
-    let mut found = found;
+    let mut found = without_consequences(found);
     found.sort_by_key(|finding| finding.span);
-    bounded(once(found, expectations))
+    found
 }
 
 /// One mistake, one finding: that a rule whose limit limits nothing might go needs no saying, nor what
@@ -166,3 +179,6 @@ fn bounded(found: Vec<Finding>) -> Vec<Finding> {
     }
     left
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,8 @@
 //!
 //! After a source was taken up into a set, the set is another condition than before.
 
+pub(super) mod passing;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -117,27 +119,48 @@ impl<'m> Flat<'m> {
     /// The same, but only some of the steps take packets from those behind.
     #[must_use]
     pub fn list_of(&self, budget: Budget, takes: impl Fn(RuleNumber) -> bool) -> RuleList {
-        let listed = (0..).map(RuleNumber).zip(&self.steps).map(|(number, step)| ListedRule {
+        let rules: Vec<ListedRule<'_>> = self.listed(takes).collect();
+        let view = Some(view(self.base));
+        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| {
+            self.ways(space, mays, 0)
+        })
+    }
+
+    /// The same behind other rules, and with the default as the last.
+    #[must_use]
+    pub fn list_behind(&self, before: &[ListedRule<'_>], budget: Budget) -> RuleList {
+        let set = &self.default.set;
+        let default = ListedRule { may: set, hides: Some(set), effect: self.default_effect };
+        let rules = before.iter().copied().chain(self.listed(|_| true)).chain([default]);
+        let rules: Vec<ListedRule<'_>> = rules.collect();
+        let view = Some(view(self.base));
+        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| {
+            self.ways(space, mays, before.len())
+        })
+    }
+
+    fn listed(&self, takes: impl Fn(RuleNumber) -> bool) -> impl Iterator<Item = ListedRule<'_>> {
+        (0..).map(RuleNumber).zip(&self.steps).map(move |(number, step)| ListedRule {
             may: &step.may,
             hides: (step.takes && takes(number)).then_some(&*step.may),
             effect: step.effect,
-        });
-        let rules: Vec<ListedRule<'_>> = listed.collect();
-        let view = Some(view(self.base));
-        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| self.ways(space, mays))
+        })
     }
 
     /// What steps of chains that packets can leave do not get, and until where steps take.
-    fn ways(&self, space: &Space, mays: &[Region]) -> Ways {
+    /// (The rules of a list, of which so many stand before the steps.)
+    fn ways(&self, space: &Space, mays: &[Region], before: usize) -> Ways {
         if self.steps.iter().all(|step| step.caller.is_none() && step.until.is_none()) {
             return Ways::default();
         }
         let never = RuleNumber(u32::MAX);
-        let until = self.steps.iter().map(|step| step.until.unwrap_or(never)).collect();
+        let in_list = |step: RuleNumber| number_of(step.0 as usize + before);
+        let until = self.steps.iter().map(|step| step.until.map_or(never, in_list));
+        let until = std::iter::repeat_n(never, before).chain(until).chain([never]).collect();
         let mut narrowed = BTreeMap::new();
         // The steps so far that leave a chain, by the step that called it.
         let mut leaving: BTreeMap<RuleNumber, Vec<&Region>> = BTreeMap::new();
-        for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(mays) {
+        for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(&mays[before..]) {
             if step.leaves {
                 leaving.entry(step.caller.unwrap_or(never)).or_default().extend([may]);
             } else if step.takes {
@@ -146,7 +169,7 @@ impl<'m> Flat<'m> {
                 });
                 let left = callers.filter_map(|caller| leaving.get(&caller)).flatten();
                 if let Some(rest) = rest_of(space, may, left.copied()) {
-                    narrowed.insert(number, rest);
+                    narrowed.insert(in_list(number), rest);
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! What can be reached from outside: too little, or too much.
 
 use super::{messages, new_packets, rules, set_of};
-use crate::analyze::passing::{Found, Passing};
-use crate::diagnostic::Finding;
+use crate::analyze::flat::passing::{Found, Passing};
+use crate::analyze::work::Work;
+use crate::diagnostic::{Finding, catalogue as lint};
 use crate::meaning::{BaseChain, Implied, Meaning, Reason};
 use crate::net::address::to_number;
 use crate::net::{Addresses, Family, Interface, PortProtocol, Ports, Prefix, Protocol};
@@ -14,7 +15,7 @@ use crate::resolve::policy::{Guarded, Hook, Origin, Part, PromiseKind, Scope};
 const SSH: u16 = 22;
 
 /// That nobody from outside can log in by ssh, and the policy promises to keep nothing open.
-pub(super) fn no_remote_access(policy: &Policy, meaning: &Meaning) -> Option<Finding> {
+pub(super) fn no_remote_access(policy: &Policy, meaning: &Meaning, work: &Work) -> Option<Finding> {
     let protects = policy.promises.iter().any(|promise| promise.kind == PromiseKind::Protect);
     // A policy without a rule is not finished; what other programs accept is not known.
     if protects || policy.preserve.is_some() || rules(policy).next().is_none() {
@@ -27,20 +28,26 @@ pub(super) fn no_remote_access(policy: &Policy, meaning: &Meaning) -> Option<Fin
         ]);
         let ssh = set_of(family, ssh).intersection(&new_packets(family));
         let inside = set_of(family, Factor::all([Constraint::incoming(&[Interface::loopback()])]));
-        let passing = Passing::of(meaning, family, BaseChain::FilterInput, &[ssh, inside])?;
+        let base = BaseChain::FilterInput;
+        let passing = Passing::of(meaning, family, base, &[ssh, inside], work.budget)?;
         let outside = passing.list().space().difference(&passing.asked(0), &passing.asked(1));
         let found = passing.decided(&outside, 0, |step| {
             step.passes() && step.reason != Reason::Implicit(Implied::Loopback)
         });
-        if found != Found::Nothing {
-            return None;
+        match found {
+            Found::Nothing => {}
+            Found::Packet(..) => return None,
+            Found::Unknown => {
+                work.was_too_much(&lint::NO_REMOTE_ACCESS);
+                return None;
+            }
         }
     }
     Some(messages::no_remote_access(policy.defaults.input.span))
 }
 
 /// Services that are not for everybody and that a rule accepts from any public address.
-pub(super) fn open_to_world(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+pub(super) fn open_to_world(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let mut found: Vec<(Origin, Finding)> = Vec::new();
     for family in Family::BOTH {
         for hook in [Hook::Input, Hook::Forward] {
@@ -62,7 +69,7 @@ pub(super) fn open_to_world(policy: &Policy, meaning: &Meaning) -> Vec<Finding> 
                 found.iter().any(here)
             };
             guarded.retain(|(origin, one)| !told(*origin, one));
-            found.extend(reached(policy, meaning, family, hook.into(), &guarded));
+            found.extend(reached(policy, meaning, family, hook.into(), &guarded, work));
         }
     }
     found.into_iter().map(|(_, finding)| finding).collect()
@@ -75,6 +82,7 @@ fn reached(
     family: Family,
     base: BaseChain,
     guarded: &[(Origin, &Guarded)],
+    work: &Work,
 ) -> Vec<(Origin, Finding)> {
     if guarded.is_empty() {
         return Vec::new();
@@ -83,12 +91,17 @@ fn reached(
     let mut asked = vec![set_of(family, Factor::all([source]))];
     let traffic = |one: &Guarded| set_of(family, traffic(family, &one.parts));
     asked.extend(guarded.iter().map(|(_, one)| traffic(one).intersection(&new_packets(family))));
-    let Some(passing) = Passing::of(meaning, family, base, &asked) else { return Vec::new() };
+    let Some(passing) = Passing::of(meaning, family, base, &asked, work.budget) else {
+        return Vec::new();
+    };
     let space = passing.list().space();
     let mut found = Vec::new();
     for (number, (origin, one)) in guarded.iter().enumerate() {
         let public = space.difference(&passing.asked(number + 1), &passing.asked(0));
         let by_rule = passing.decided(&public, 0, |step| step.reason == Reason::Written(*origin));
+        if by_rule == Found::Unknown {
+            work.was_too_much(&lint::OPEN_TO_WORLD);
+        }
         if let Found::Packet(point, _) = by_rule {
             let packet = space.packet(&point);
             found.push((*origin, messages::open_to_world(policy, *origin, one, &packet, base)));
