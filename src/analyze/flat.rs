@@ -1,6 +1,6 @@
 //! A base chain with the chains that it calls, as one ordered list of steps.
 //!
-//! In goes the [`Meaning`] of a policy; out comes, for a base chain of the filter or of nat, a step for
+//! In goes the [`Meaning`] of a policy; out comes, for a base chain, a step for
 //! each entry and each way of calls that leads to it, in the order in which packets meet them. A step
 //! has the packets that can come there by its way and that it speaks of, less nothing: what is taken
 //! on the way is taken by earlier steps. What leaves a chain is a step that takes packets from the
@@ -87,7 +87,7 @@ impl FlatStep<'_> {
 }
 
 impl<'m> Flat<'m> {
-    /// The steps of a base chain of the filter or of nat; `None` when the family does not have it.
+    /// The steps of a base chain; `None` when the family does not have it.
     #[must_use]
     pub fn of(meaning: &'m Meaning, family: Family, base: BaseChain) -> Option<Self> {
         let list = meaning.base(family, base)?;
@@ -280,12 +280,13 @@ impl<'m> Flattener<'m> {
                 }
             }
             Effect::Continue if entry.log.is_none() => self.may_change(),
-            Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Return => {}
+            Effect::Change(_) => self.may_change(),
+            Effect::Decide(_) | Effect::Continue | Effect::Return => {}
         }
         true
     }
 
-    /// A raw rule may have changed the packet here: what was asked of its mark, its class and what it
+    /// A statement, or a raw rule, may have changed the packet here: what was asked of its mark, its class and what it
     /// does not show says nothing of the rules behind.
     fn may_change(&mut self) {
         let here = number_of(self.steps.len());

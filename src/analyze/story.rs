@@ -132,7 +132,7 @@ fn deed_of(entry: &Entry) -> Deed {
         },
         Effect::Decide(Decision::Unknown(_)) => deed("decides", "decided", "decide"),
         Effect::Decide(Decision::LeaveToDocker) => {
-            deed("leaves to Docker", "left to Docker", "leave to Docker")
+            deed("lets Docker have", "left to Docker", "let Docker have")
         }
         Effect::Continue => deed("logs", "logged", "log"),
         Effect::Change(_) => deed("changes", "changed", "change"),

@@ -100,6 +100,19 @@ allow tcp 22 # dead
 allow tcp any",
 ];
 
+/// The same of what changes packets.
+const CHANGING: [&str; 2] = [
+    "zone wan = eth0
+mark 3 from wan to self
+raw v4 mangle INPUT \"-j ACCEPT\"
+mark 4 ipv4 from wan to self # dead
+mark 5 from wan to self",
+    "mark 7 tcp any from 10.0.0.0/8 to self
+mark 7 tcp 22 from 10.0.0.0/8 to self
+allow tcp any
+allow ftp from 10.0.0.0/8 # dead",
+];
+
 /// Verdicts that a rule can be given in the place of its own.
 const VERDICTS: [&str; 4] = ["allow", "drop", "reject", "log"];
 
@@ -151,7 +164,7 @@ fn again(line: &str, random: &mut Random) -> String {
 
 /// The policies by hand, and generated ones that have dead rules.
 static ALL: LazyLock<Vec<Found>> = LazyLock::new(|| {
-    let by_hand = BY_HAND.iter().map(|text| {
+    let by_hand = BY_HAND.iter().chain(&CHANGING).map(|text| {
         let found = Found::of((*text).to_owned()).unwrap_or_else(|| panic!("refused:\n{text}"));
         let marked: BTreeSet<usize> = (1..)
             .zip(text.lines())

@@ -161,13 +161,15 @@ impl Found {
         acts.filter(|origin| matches!(origin, Origin::Statement { .. })).collect()
     }
 
-    /// The rules in which a statement is judged: in filter and nat; of one that gives new destinations,
-    /// where it does.
+    /// The rules in which a statement is judged: in filter and nat, if it has rules there; of one that
+    /// gives new destinations, where it does.
     pub fn judged(&self, origin: Origin) -> Vec<Act<'_>> {
-        let judged = |act: &Act<'_>| {
-            act.rule.origin == origin && matches!(act.table, TableName::Filter | TableName::Nat)
-        };
-        let acts: Vec<Act<'_>> = self.acts().into_iter().filter(judged).collect();
+        let own = |act: &Act<'_>| act.rule.origin == origin;
+        let mut acts: Vec<Act<'_>> = self.acts().into_iter().filter(own).collect();
+        let decides = |act: &Act<'_>| matches!(act.table, TableName::Filter | TableName::Nat);
+        if acts.iter().any(decides) {
+            acts.retain(decides);
+        }
         let arrives = |act: &Act<'_>| act.table == TableName::Nat && act.on_arrival;
         let arriving =
             Family::BOTH.map(|family| acts.iter().any(|act| act.family == family && arrives(act)));
