@@ -354,7 +354,7 @@ impl<'a> Resolver<'a> {
             StatementKind::Block(block) => {
                 let around = self.unclosed;
                 self.unclosed |= !self.text(span).ends_with('}');
-                self.block(block, outer, env);
+                self.block(block, span, outer, env);
                 self.unclosed = around;
             }
             StatementKind::Call { name, arguments } => {
@@ -455,8 +455,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn block(&mut self, block: &'a Block, outer: &Context<'a>, env: Option<CallId>) {
-        let mut context = outer.clone();
+    fn block(&mut self, block: &'a Block, span: Span, outer: &Context<'a>, env: Option<CallId>) {
+        let mut context = Context { block: Some(span), ..outer.clone() };
         if let Some(direction) = block.direction {
             let hook = match direction {
                 Direction::Input => Hook::Input,

@@ -13,7 +13,7 @@ use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
 use crate::packet::Budget;
 use crate::resolve::Policy;
-use crate::resolve::policy::Origin;
+use crate::resolve::policy::{Item, Origin};
 use crate::source::{Sources, Span};
 
 /// Findings of one lint beyond this many are counted, not kept: many of one kind hide no other.
@@ -56,7 +56,8 @@ fn all(
     shows: &dyn Fn(&Lint) -> bool,
     budget: Budget,
 ) -> Vec<Finding> {
-    let stories = Stories { policy, sources };
+    let blocks = blocks(policy);
+    let stories = Stories { policy, sources, blocks: &blocks };
     let judgement = Judgement::of(meaning, budget);
     let statements = judgement.statements.iter();
     let mut found: Vec<Finding> = statements
@@ -79,6 +80,18 @@ fn all(
     let mut found = without_consequences(found);
     found.sort_by_key(|finding| finding.span);
     found
+}
+
+/// The blocks of rules that are about all of one.
+fn blocks(policy: &Policy) -> BTreeMap<Origin, Span> {
+    let items = policy.items.iter().filter_map(|item| match item {
+        Item::Rule(rule) => Some(rule),
+        Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
+    });
+    let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
+    let in_docker = policy.docker.iter().flat_map(|docker| &docker.rules);
+    let rules = items.chain(in_chains).chain(in_docker);
+    rules.filter_map(|rule| Some((rule.origin, rule.remarks.speaks_of_all_in?))).collect()
 }
 
 /// One mistake, one finding: that a rule whose limit limits nothing might go needs no saying, nor what

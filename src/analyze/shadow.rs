@@ -122,9 +122,9 @@ impl<'j, 'm> Hidden<'j, 'm> {
                 }
             };
             let is_here = hider.caller == self.step.caller;
-            let is_bare = hider.entry.set.is_everything()
-                || (origin.call == case.origin.call && case.is_bare_in_block(origin));
-            decides && is_here && is_bare
+            let is_of_all = hider.entry.set.is_everything()
+                || (origin.call == case.origin.call && case.is_of_all_in_block(origin));
+            decides && is_here && is_of_all
         })
     }
 
@@ -305,86 +305,11 @@ impl Case<'_, '_, '_> {
         }
     }
 
-    /// Whether an earlier statement of the same block is a verdict on everything that the block is
-    /// about: `drop`, with no clause but what is said of it.
-    fn is_bare_in_block(&self, hider: Origin) -> bool {
-        let (from, to) = (hider.span, self.origin.span);
-        if from.file() != to.file() || from.end() > to.start() {
-            return false;
-        }
-        let text = self.stories.sources.file(from.file()).text();
-        let between = &text[from.end()..to.start()];
-        is_bare(&text[from.range()]) && stays_in_block(between)
-    }
-}
-
-/// Whether a statement is a verb, perhaps with `any`, and nothing that asks for some packets only.
-fn is_bare(statement: &str) -> bool {
-    let mut words = statement.split_whitespace();
-    let verb = matches!(words.next(), Some("allow" | "drop" | "reject" | "return" | "goto"));
-    let mut words = words.skip_while(|word| *word == "any");
-    verb && match words.next() {
-        None => true,
-        Some("with") => words.nth(1).is_none_or(is_remark),
-        Some(word) => is_remark(word),
-    }
-}
-
-/// Whether a word begins a clause that is not about packets. (Those that are come before.)
-fn is_remark(word: &str) -> bool {
-    matches!(word, "log" | "comment" | "owner" | "ticket" | "until" | "expect")
-}
-
-/// Whether a text does not leave the block that it begins in.
-fn stays_in_block(text: &str) -> bool {
-    let mut depth = 0usize;
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    for c in lines.flat_map(str::chars) {
-        match c {
-            '{' => depth += 1,
-            '}' => match depth.checked_sub(1) {
-                Some(less) => depth = less,
-                None => return false,
-            },
-            _ => {}
-        }
-    }
-    depth == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bare_verdict_asks_for_nothing() {
-        for text in [
-            "drop",
-            "drop any",
-            "reject with port-unreachable",
-            "drop log \"x\"",
-            "allow comment \"all of tcp\"",
-        ] {
-            assert!(is_bare(text), "{text}");
-        }
-        for text in [
-            "drop tcp 22",
-            "drop from lan",
-            "drop any from lan",
-            "reject with tcp-reset tcp any",
-            "log",
-            "jump x",
-        ] {
-            assert!(!is_bare(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn blocks_that_open_and_close_between_are_passed() {
-        assert!(stays_in_block("\n  from lan { drop }\n  "));
-        assert!(!stays_in_block("\n}\n"));
-        assert!(!stays_in_block("\n} from lan {\n"));
-        assert!(!stays_in_block("\nfrom lan {\n"));
-        assert!(stays_in_block("\n# }\n"));
+    /// Whether an earlier statement is a verdict on everything that a block around both is about.
+    fn is_of_all_in_block(&self, hider: Origin) -> bool {
+        let (own, earlier) = (self.origin.span, hider.span);
+        self.stories.blocks.get(&hider).is_some_and(|block| {
+            block.file() == own.file() && earlier.end() <= own.start() && own.end() <= block.end()
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! The words in which findings tell what happens to packets: who takes them, where, and how.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Finding, Lint};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Implied, Reason, Translation};
 use crate::packet::Packet;
@@ -15,6 +17,8 @@ use super::witness::witness_of;
 pub struct Stories<'a> {
     pub policy: &'a Policy,
     pub sources: &'a Sources,
+    /// Of rules about all that a block is about, that block.
+    pub blocks: &'a BTreeMap<Origin, Span>,
 }
 
 /// What a step does with the packets that it takes.

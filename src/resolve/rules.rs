@@ -12,7 +12,7 @@ use super::services::{Traffic, merge_parts};
 use super::{Body, Resolver, messages};
 use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
-use crate::syntax::tree::{self, Name, SubjectKind, VerbKind};
+use crate::syntax::tree::{self, ClauseKind, Name, SubjectKind, VerbKind};
 
 impl<'a> Resolver<'a> {
     pub(super) fn filter_rule(
@@ -70,6 +70,7 @@ impl<'a> Resolver<'a> {
             | Action::Goto(_)
             | Action::Add(_) => Vec::new(),
         };
+        let speaks_of_all_in = context.block.filter(|_| speaks_of_all(rule));
         if self.body != Body::Policy {
             self.chain_clauses.insert(origin, context.present.clone());
         }
@@ -80,7 +81,7 @@ impl<'a> Resolver<'a> {
             conditions,
             limits: context.limits,
             log,
-            remarks: Remarks { aims_nowhere, guarded, ..context.remarks },
+            remarks: Remarks { aims_nowhere, guarded, speaks_of_all_in, ..context.remarks },
         })
     }
 
@@ -471,3 +472,21 @@ const REJECT_WORDS: &[(&str, RejectWith, Families)] = &[
     ("icmp-policy-fail", RejectWith::PolicyFail, Families { v4: false, v6: true }),
     ("icmp-reject-route", RejectWith::RejectRoute, Families { v4: false, v6: true }),
 ];
+
+/// Whether a rule says nothing of packets: a verb, perhaps with `any`, and remarks.
+fn speaks_of_all(rule: &tree::Rule) -> bool {
+    let is_any = |subject: &tree::Subject| matches!(subject.kind, SubjectKind::Any);
+    let is_remark = |clause: &tree::Clause| {
+        matches!(
+            clause.kind,
+            ClauseKind::Log(_)
+                | ClauseKind::With(_)
+                | ClauseKind::Comment(_)
+                | ClauseKind::Owner(_)
+                | ClauseKind::Ticket(_)
+                | ClauseKind::Until(_)
+                | ClauseKind::Expect { .. }
+        )
+    };
+    rule.subjects.iter().all(is_any) && rule.clauses.iter().all(is_remark)
+}

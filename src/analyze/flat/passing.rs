@@ -162,11 +162,15 @@ impl<'m> Passing<'m> {
 
     /// A packet of the region that a step that fits may decide, the steps from this one on.
     pub fn decided(&self, region: &Region, from: usize, fits: impl Fn(&Step<'m>) -> bool) -> Found {
+        self.decided_at(region, |step| step >= from && fits(&self.steps[step]))
+    }
+
+    /// The same, where the number of a step says whether it fits.
+    pub fn decided_at(&self, region: &Region, fits: impl Fn(usize) -> bool) -> Found {
         let mut found = Found::Nothing;
         for number in self.list.matching().meeting(region, Among::ALL) {
             let Some(step) = self.step_at(number) else { continue };
-            let decides = self.steps[step].decision.is_some();
-            if step < from || !decides || !fits(&self.steps[step]) {
+            if self.steps[step].decision.is_none() || !fits(step) {
                 continue;
             }
             let both = self.list.space.intersection(region, &self.region(step));
