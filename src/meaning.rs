@@ -38,7 +38,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{CtState, Dscp, Family, Helper, MarkMatch, Prefix};
-use crate::packet::{Packet, PacketSet};
+use crate::packet::{Field, Packet, PacketSet};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
     ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, RejectWith,
@@ -293,6 +293,17 @@ impl Meaning {
         self.of(family).chains.get(usize::try_from(id.0).ok()?)
     }
 
+    /// Whether something in any table needs conntrack, which then sees all packets: a translation, a
+    /// state, a mark of connections or how many there are.
+    #[must_use]
+    pub fn uses_conntrack(&self) -> bool {
+        let counts = |limit: &LimitKind| matches!(limit, LimitKind::Connections { .. });
+        let lists = [&self.v4, &self.v6].into_iter();
+        let lists = lists.flat_map(|one| one.bases.values().chain(&one.chains));
+        let mut entries = lists.flat_map(|list| &list.entries);
+        self.limits.values().any(counts) || entries.any(needs_conntrack)
+    }
+
     /// How many chains users wrote.
     #[must_use]
     pub fn chain_count(&self) -> usize {
@@ -305,6 +316,43 @@ impl Meaning {
             Family::V6 => &self.v6,
         }
     }
+}
+
+fn needs_conntrack(entry: &Entry) -> bool {
+    let by_effect = match entry.effect {
+        Effect::Decide(Decision::Translate(_)) => true,
+        Effect::Change(change) => match change {
+            Change::StickyMark(_)
+            | Change::RestoredMark(_)
+            | Change::Untracked
+            | Change::Helper(_) => true,
+            Change::Mark(_) | Change::Dscp(_) | Change::Mss(_) => false,
+        },
+        // What a raw rule needs is not known; of its words nothing is claimed.
+        Effect::Decide(
+            Decision::Accept
+            | Decision::Drop
+            | Decision::Reject(_)
+            | Decision::Unknown(_)
+            | Decision::LeaveToDocker,
+        )
+        | Effect::Continue
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => false,
+    };
+    by_effect
+        || entry.set.speaks_of(|field| {
+            matches!(
+                field,
+                Field::State
+                    | Field::Translated
+                    | Field::OriginalDestination
+                    | Field::OriginalPort
+                    | Field::ConnectionMark
+            )
+        })
 }
 
 /// The packets that an implicit rule is about in a chain that would have it, whether or not the policy

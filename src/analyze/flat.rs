@@ -11,6 +11,9 @@
 //! rest of the call only.
 //!
 //! After a source was taken up into a set, the set is another condition than before.
+//!
+//! Where nothing uses conntrack, which puts fragments together, packets come in fragments too: what asks
+//! for ports takes only those that have them.
 
 pub(super) mod passing;
 
@@ -102,6 +105,7 @@ impl<'m> Flat<'m> {
             effects,
             default_effect,
             entered: BTreeMap::new(),
+            sees_fragments: !meaning.uses_conntrack(),
             unchanged: 0,
             left: MOST,
         };
@@ -235,6 +239,8 @@ struct Flattener<'m> {
     default_effect: EffectNumber,
     /// Conditions that were changed on the way, and how often.
     entered: BTreeMap<Arc<str>, u32>,
+    /// Whether packets come in fragments, of which only the first has ports.
+    sees_fragments: bool,
     /// The first step behind the last that may have changed packets.
     unchanged: usize,
     left: usize,
@@ -319,6 +325,7 @@ impl<'m> Flattener<'m> {
     /// The packets of a set that come to the innermost chain; `None` when that is too much work.
     fn reached(&mut self, set: &'m PacketSet) -> Option<Cow<'m, PacketSet>> {
         let own = with_entered(set, &self.entered);
+        let own = if self.sees_fragments { of_first_fragments(own) } else { own };
         let Some((_, caller)) = self.frames.last().and_then(|frame| frame.call) else {
             return Some(own);
         };
@@ -428,6 +435,29 @@ fn depends_on_history(set: &PacketSet) -> bool {
         | Values::Mark(_)
         | Values::Accounts(_) => false,
     })
+}
+
+/// What is asked of a packet that has what stands behind the header of IP.
+pub(super) const FIRST_FRAGMENT: &str = "no later fragment";
+
+/// A set where what asks for ports, types or flags is not about later fragments: they have none.
+fn of_first_fragments(set: Cow<'_, PacketSet>) -> Cow<'_, PacketSet> {
+    if !set.speaks_of(is_behind_header) {
+        return set;
+    }
+    let one = |one: &FieldBox| {
+        let asks = one.constraints().iter().any(|constraint| is_behind_header(constraint.field()));
+        let first = asks.then(|| Constraint::opaque(FIRST_FRAGMENT.into(), true));
+        FieldBox::of(one.constraints().iter().cloned().chain(first))
+    };
+    let factor = |factor: &Factor| Factor::of(factor.boxes().iter().filter_map(one));
+    let product = |product: &Product| Product::of(product.factors().iter().map(factor));
+    Cow::Owned(PacketSet::of(set.family(), set.products().iter().filter_map(product)))
+}
+
+/// Whether only the first fragment of a packet has it.
+fn is_behind_header(field: Field) -> bool {
+    matches!(field, Field::SourcePort | Field::DestinationPort | Field::Icmp | Field::Flags)
 }
 
 /// The packets in both.
