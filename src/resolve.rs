@@ -262,6 +262,7 @@ impl<'a> Resolver<'a> {
         };
         self.check_order(&policy.items);
         self.check_preserved_marks(&policy);
+        self.check_preserved_targets(&policy);
         self.mention_forwarding(&policy);
         self.mention_unrelated(&policy);
         self.mention_untracked_answers(&policy);

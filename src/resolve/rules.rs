@@ -322,6 +322,11 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             if stops {
+                if let Some(end) = all_of_the_other(route, family) {
+                    let text = self.text(end);
+                    self.report(messages::all_of_one_family(end, family, text, span));
+                    continue;
+                }
                 let lost = lost_zones(route, family);
                 for zone in &lost {
                     let text = self.text(*zone);
@@ -348,6 +353,18 @@ impl<'a> Resolver<'a> {
             }
         }
     }
+}
+
+/// Where a route names all addresses of the other family, and none of this one.
+fn all_of_the_other(route: &Route, family: Family) -> Option<Span> {
+    let other = match family {
+        Family::V4 => Family::V6,
+        Family::V6 => Family::V4,
+    };
+    let lists = [&route.source, &route.destination];
+    let mut lost = lists.into_iter().filter(|ends| !families_of(ends).contains(family));
+    let all = lost.find_map(|ends| ends.iter().find(|end| end.place.addresses.is_full_in(other)));
+    all.map(|end| end.span)
 }
 
 /// The zones of a route, as written, that have nothing in a family that is not left out on purpose:
