@@ -5,6 +5,7 @@
 
 mod filter;
 mod messages;
+mod untracked;
 
 use std::collections::BTreeSet;
 

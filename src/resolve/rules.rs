@@ -81,7 +81,7 @@ impl<'a> Resolver<'a> {
             conditions,
             limits: context.limits,
             log,
-            remarks: Remarks { aims_nowhere, guarded, speaks_of_all_in, ..context.remarks },
+            remarks: Remarks { aims_nowhere, speaks_of_all_in, guarded, ..context.remarks },
         })
     }
 

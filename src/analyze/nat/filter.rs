@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Translator, messages, translators};
+use super::{Translator, messages, translators, untracked};
 use crate::analyze::flat::passing::{Found, Passing, Step, cover_of};
 use crate::analyze::places::{met, span_of};
 use crate::analyze::work::Work;
@@ -19,8 +19,9 @@ use crate::source::Span;
 pub(super) fn findings(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let mut findings: BTreeMap<(Origin, &'static str), Finding> = BTreeMap::new();
     for family in Family::BOTH {
-        let new = targets_dropped(policy, meaning, family, work);
-        let new = new.into_iter().chain(seen_translated(policy, meaning, family, work));
+        let new = untracked::findings(policy, meaning, family, work);
+        let new = new.into_iter().chain(targets_dropped(policy, meaning, family, work));
+        let new = new.chain(seen_translated(policy, meaning, family, work));
         for (origin, finding) in new {
             findings.entry((origin, finding.lint.name)).or_insert(finding);
         }
@@ -61,13 +62,15 @@ fn targets_dropped(
 ) -> Vec<(Origin, Finding)> {
     let nat = translators(meaning, family, BaseChain::NatPrerouting).unwrap_or_default();
     let mut found = Vec::new();
-    for base in [BaseChain::FilterForward, BaseChain::FilterInput] {
-        let judged = nat.iter().filter(|one| judged_on(one.translation) == Some(base));
+    let (forward, input) = (BaseChain::FilterForward, BaseChain::FilterInput);
+    // What goes to a container meets the block `docker` before all else.
+    for (accepts, base) in [(forward, forward), (input, input), (forward, BaseChain::DockerUser)] {
+        let judged = nat.iter().filter(|one| judged_on(one.translation) == Some(accepts));
         let origins: BTreeSet<Origin> = judged.map(|one| one.origin).collect();
         if origins.is_empty() {
             continue;
         }
-        let entries = meaning.base(family, base).map_or(&[][..], |list| &list.entries[..]);
+        let entries = meaning.base(family, accepts).map_or(&[][..], |list| &list.entries[..]);
         let mut asked = Vec::new();
         let mut owners = Vec::new();
         for entry in entries {
@@ -92,10 +95,9 @@ fn targets_dropped(
             {
                 continue;
             }
-            let Some(own) = passing.steps.iter().position(|step| step.is_of(origin)) else {
-                continue;
-            };
-            let cover = passing.cover(&region, Among::before(passing.number(own)));
+            let own = passing.steps.iter().position(|step| step.is_of(origin));
+            let before = own.map_or(Among::ALL, |own| Among::before(passing.number(own)));
+            let cover = passing.cover(&region, before);
             note_unproved(&cover, &lint::NAT_TARGET_DROPPED, work);
             let Some(cover) = cover_of(cover) else { continue };
             let by = cover.members.iter().filter_map(|member| passing.step_at(member.rule));
@@ -106,7 +108,9 @@ fn targets_dropped(
             };
             let packet = passing.list().space().packet(point);
             let packet = met(&packet, base, "dropped after it was translated");
-            found.push((origin, messages::target_dropped(policy, origin, &by, packet)));
+            let by_docker = base == BaseChain::DockerUser;
+            let finding = messages::target_dropped(policy, origin, &by, by_docker, packet);
+            found.push((origin, finding));
         }
     }
     found
@@ -156,7 +160,7 @@ fn note_unproved(answer: &Answer, lint: &'static Lint, work: &Work) {
 
 /// Whether a packet has the same in this field on prerouting and in the filter, when it was not
 /// translated in between.
-fn sees_alike(field: Field) -> bool {
+pub(super) fn sees_alike(field: Field) -> bool {
     match field {
         Field::Incoming
         | Field::Source
