@@ -13,11 +13,11 @@ pub mod expiry;
 pub mod graph;
 mod habits;
 mod nat;
-mod passing;
 mod places;
 pub mod redundant;
 pub mod ruled;
 pub mod trace;
+mod work;
 
 pub mod deliverable;
 pub mod witness;

@@ -369,6 +369,21 @@ impl Meaning {
         self.of(family).chains.get(usize::try_from(id.0).ok()?)
     }
 
+    /// Whether something in any table needs conntrack, which then sees all packets: a translation, a
+    /// state, a mark of connections or how many there are.
+    #[must_use]
+    pub fn uses_conntrack(&self) -> bool {
+        let counts = |limit: &History| match limit {
+            History::Limit(LimitKind::Connections { .. }) => true,
+            History::Limit(LimitKind::Rate { .. }) => false,
+            History::Opaque(words) => words.contains("conn"),
+        };
+        let lists = [&self.v4, &self.v6].into_iter();
+        let lists = lists.flat_map(|one| one.bases.values().chain(&one.chains));
+        let mut entries = lists.flat_map(|list| &list.entries);
+        self.limits.values().any(counts) || entries.any(needs_conntrack)
+    }
+
     /// How many chains users wrote.
     #[must_use]
     pub fn chain_count(&self) -> usize {
@@ -381,6 +396,45 @@ impl Meaning {
             Family::V6 => &self.v6,
         }
     }
+}
+
+fn needs_conntrack(entry: &Entry) -> bool {
+    let by_effect = match entry.effect {
+        Effect::Decide(Decision::Translate(_)) => true,
+        Effect::Change(change) => match change {
+            Change::StickyMark(_)
+            | Change::ConnectionMark(_)
+            | Change::RestoredMark(_)
+            | Change::Untracked
+            | Change::Helper(_) => true,
+            Change::Mark(_) | Change::Dscp(_) | Change::Mss(_) => false,
+        },
+        // What a raw rule needs is not known; of its words nothing is claimed.
+        Effect::Decide(
+            Decision::Accept
+            | Decision::Drop
+            | Decision::Reject(_)
+            | Decision::Unknown(_)
+            | Decision::LeaveToDocker,
+        )
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => false,
+    };
+    by_effect
+        || entry.set.speaks_of(|field| {
+            matches!(
+                field,
+                Field::State
+                    | Field::Translated
+                    | Field::OriginalDestination
+                    | Field::OriginalPort
+                    | Field::ConnectionMark
+            )
+        })
 }
 
 /// The packets that an implicit rule is about in a chain that would have it, whether or not the policy

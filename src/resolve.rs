@@ -262,6 +262,7 @@ impl<'a> Resolver<'a> {
         };
         self.check_order(&policy.items);
         self.check_preserved_marks(&policy);
+        self.check_preserved_targets(&policy);
         self.mention_forwarding(&policy);
         self.mention_unrelated(&policy);
         self.mention_untracked_answers(&policy);
@@ -354,7 +355,7 @@ impl<'a> Resolver<'a> {
             StatementKind::Block(block) => {
                 let around = self.unclosed;
                 self.unclosed |= !self.text(span).ends_with('}');
-                self.block(block, outer, env);
+                self.block(block, span, outer, env);
                 self.unclosed = around;
             }
             StatementKind::Call { name, arguments } => {
@@ -455,8 +456,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn block(&mut self, block: &'a Block, outer: &Context<'a>, env: Option<CallId>) {
-        let mut context = outer.clone();
+    fn block(&mut self, block: &'a Block, span: Span, outer: &Context<'a>, env: Option<CallId>) {
+        let mut context = Context { block: Some(span), ..outer.clone() };
         if let Some(direction) = block.direction {
             let hook = match direction {
                 Direction::Input => Hook::Input,

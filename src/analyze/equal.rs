@@ -124,26 +124,31 @@ pub const MOST_DIFFERENCES: usize = 10_000;
 /// How two meanings differ in some families.
 #[must_use]
 pub fn compare(left: &Meaning, right: &Meaning, families: Families, budget: Budget) -> Comparison {
+    // Where one side uses conntrack, that is a difference of its own.
+    let sees_fragments = !left.uses_conntrack() && !right.uses_conntrack();
     let [left, right] = [left, right].map(history::as_facts);
     let mut comparison = Comparison::default();
     for family in Family::BOTH.into_iter().filter(|family| families.contains(*family)) {
         for base in BaseChain::ALL {
-            chain(&left, &right, family, base, budget, &mut comparison);
+            let at = Place { family, base, sees_fragments };
+            chain(&left, &right, at, budget, &mut comparison);
         }
     }
     comparison
 }
 
-fn chain(
-    left: &Meaning,
-    right: &Meaning,
+/// Where two meanings are compared.
+#[derive(Clone, Copy)]
+struct Place {
     family: Family,
     base: BaseChain,
-    budget: Budget,
-    into: &mut Comparison,
-) {
+    sees_fragments: bool,
+}
+
+fn chain(left: &Meaning, right: &Meaning, at: Place, budget: Budget, into: &mut Comparison) {
+    let Place { family, base, sees_fragments } = at;
     let meanings = [left, right];
-    let flats = meanings.map(|meaning| Flat::of(meaning, family, base));
+    let flats = meanings.map(|meaning| Flat::with_fragments(meaning, family, base, sees_fragments));
     let [Some(left), Some(right)] = flats else {
         // A chain that only one side has is there for Docker's rules, which the other leaves alone.
         return;

@@ -6,13 +6,14 @@ use super::dead::Life;
 use super::judge::{At, Judgement};
 use super::story::Stories;
 use super::witness::chain_name;
+use super::work::Work;
 use super::{habits, nat, shadow, spare, unreached};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
 use crate::packet::Budget;
 use crate::resolve::Policy;
-use crate::resolve::policy::Origin;
+use crate::resolve::policy::{Item, Origin};
 use crate::source::{Sources, Span};
 
 /// Findings of one lint beyond this many are counted, not kept: many of one kind hide no other.
@@ -43,8 +44,20 @@ pub fn findings(
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let budget = Budget::default();
-    let stories = Stories { policy, sources };
+    let found = all(policy, meaning, sources, shows, Budget::default());
+    bounded(once(found, expectations))
+}
+
+/// All of them, where a question may be so much work.
+fn all(
+    policy: &Policy,
+    meaning: &Meaning,
+    sources: &Sources,
+    shows: &dyn Fn(&Lint) -> bool,
+    budget: Budget,
+) -> Vec<Finding> {
+    let blocks = blocks(policy);
+    let stories = Stories { policy, sources, blocks: &blocks };
     let judgement = Judgement::of(meaning, budget);
     let statements = judgement.statements.iter();
     let mut found: Vec<Finding> = statements
@@ -59,13 +72,26 @@ pub fn findings(
     if shows(&catalogue::OVERLAP) {
         found.extend(spare::overlaps(stories, &judgement));
     }
-    found.extend(nat::findings(policy, meaning));
-    found.extend(habits::findings(policy, meaning));
+    let work = Work::of(budget);
+    found.extend(nat::findings(policy, meaning, &work));
+    found.extend(habits::findings(policy, meaning, &work));
+    found.extend(work.findings(shows));
     found.retain(|finding| shows(finding.lint));
-    let found = without_consequences(found);
-    let mut found = found;
+    let mut found = without_consequences(found);
     found.sort_by_key(|finding| finding.span);
-    bounded(once(found, expectations))
+    found
+}
+
+/// The blocks of rules that are about all of one.
+fn blocks(policy: &Policy) -> BTreeMap<Origin, Span> {
+    let items = policy.items.iter().filter_map(|item| match item {
+        Item::Rule(rule) => Some(rule),
+        Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
+    });
+    let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
+    let in_docker = policy.docker.iter().flat_map(|docker| &docker.rules);
+    let rules = items.chain(in_chains).chain(in_docker);
+    rules.filter_map(|rule| Some((rule.origin, rule.remarks.speaks_of_all_in?))).collect()
 }
 
 /// One mistake, one finding: that a rule whose limit limits nothing might go needs no saying, nor what
@@ -166,3 +192,6 @@ fn bounded(found: Vec<Finding>) -> Vec<Finding> {
     }
     left
 }
+
+#[cfg(test)]
+mod tests;

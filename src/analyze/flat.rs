@@ -1,6 +1,6 @@
 //! A base chain with the chains that it calls, as one ordered list of steps.
 //!
-//! In goes the [`Meaning`] of a policy; out comes, for a base chain of the filter or of nat, a step for
+//! In goes the [`Meaning`] of a policy; out comes, for a base chain, a step for
 //! each entry and each way of calls that leads to it, in the order in which packets meet them. A step
 //! has the packets that can come there by its way and that it speaks of, less nothing: what is taken
 //! on the way is taken by earlier steps. What leaves a chain is a step that takes packets from the
@@ -11,6 +11,11 @@
 //! rest of the call only.
 //!
 //! After a source was taken up into a set, the set is another condition than before.
+//!
+//! Where nothing uses conntrack, which puts fragments together, packets come in fragments too: what asks
+//! for ports takes only those that have them.
+
+pub(super) mod passing;
 
 mod made;
 
@@ -82,10 +87,29 @@ pub enum Role {
     NoWayBack,
 }
 
+impl FlatStep<'_> {
+    /// Whether packets that it takes go no further in its chain.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.leaves || matches!(self.entry.effect, Effect::Decide(_))
+    }
+}
+
 impl<'m> Flat<'m> {
-    /// The steps of a base chain of the filter or of nat; `None` when the family does not have it.
+    /// The steps of a base chain; `None` when the family does not have it.
     #[must_use]
     pub fn of(meaning: &'m Meaning, family: Family, base: BaseChain) -> Option<Self> {
+        Self::with_fragments(meaning, family, base, !meaning.uses_conntrack())
+    }
+
+    /// The same where it is said whether packets come in fragments.
+    #[must_use]
+    pub fn with_fragments(
+        meaning: &'m Meaning,
+        family: Family,
+        base: BaseChain,
+        sees_fragments: bool,
+    ) -> Option<Self> {
         let list = meaning.base(family, base)?;
         let default = list.default.as_ref()?;
         let mut effects = Effects::default();
@@ -99,6 +123,7 @@ impl<'m> Flat<'m> {
             default_effect,
             entered: Entered::default(),
             renewals: Vec::new(),
+            sees_fragments,
             unchanged: 0,
             left: MOST,
         };
@@ -116,27 +141,48 @@ impl<'m> Flat<'m> {
     /// The same, but only some of the steps take packets from those behind.
     #[must_use]
     pub fn list_of(&self, budget: Budget, takes: impl Fn(RuleNumber) -> bool) -> RuleList {
-        let listed = (0..).map(RuleNumber).zip(&self.steps).map(|(number, step)| ListedRule {
+        let rules: Vec<ListedRule<'_>> = self.listed(takes).collect();
+        let view = Some(view(self.base));
+        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| {
+            self.ways(space, mays, 0)
+        })
+    }
+
+    /// The same behind other rules, and with the default as the last.
+    #[must_use]
+    pub fn list_behind(&self, before: &[ListedRule<'_>], budget: Budget) -> RuleList {
+        let set = &self.default.set;
+        let default = ListedRule { may: set, hides: Some(set), effect: self.default_effect };
+        let rules = before.iter().copied().chain(self.listed(|_| true)).chain([default]);
+        let rules: Vec<ListedRule<'_>> = rules.collect();
+        let view = Some(view(self.base));
+        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| {
+            self.ways(space, mays, before.len())
+        })
+    }
+
+    fn listed(&self, takes: impl Fn(RuleNumber) -> bool) -> impl Iterator<Item = ListedRule<'_>> {
+        (0..).map(RuleNumber).zip(&self.steps).map(move |(number, step)| ListedRule {
             may: &step.may,
             hides: (step.takes && takes(number)).then_some(&*step.may),
             effect: step.effect,
-        });
-        let rules: Vec<ListedRule<'_>> = listed.collect();
-        let view = Some(view(self.base));
-        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| self.ways(space, mays))
+        })
     }
 
     /// What steps of chains that packets can leave do not get, and until where steps take.
-    fn ways(&self, space: &Space, mays: &[Region]) -> Ways {
+    /// (The rules of a list, of which so many stand before the steps.)
+    fn ways(&self, space: &Space, mays: &[Region], before: usize) -> Ways {
         if self.steps.iter().all(|step| step.caller.is_none() && step.until.is_none()) {
             return Ways::default();
         }
         let never = RuleNumber(u32::MAX);
-        let until = self.steps.iter().map(|step| step.until.unwrap_or(never)).collect();
+        let in_list = |step: RuleNumber| number_of(step.0 as usize + before);
+        let until = self.steps.iter().map(|step| step.until.map_or(never, in_list));
+        let until = std::iter::repeat_n(never, before).chain(until).chain([never]).collect();
         let mut narrowed = BTreeMap::new();
         // The steps so far that leave a chain, by the step that called it.
         let mut leaving: BTreeMap<RuleNumber, Vec<&Region>> = BTreeMap::new();
-        for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(mays) {
+        for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(&mays[before..]) {
             if step.leaves {
                 leaving.entry(step.caller.unwrap_or(never)).or_default().extend([may]);
             } else if step.takes {
@@ -145,7 +191,7 @@ impl<'m> Flat<'m> {
                 });
                 let left = callers.filter_map(|caller| leaving.get(&caller)).flatten();
                 if let Some(rest) = rest_of(space, may, left.copied()) {
-                    narrowed.insert(number, rest);
+                    narrowed.insert(in_list(number), rest);
                 }
             }
         }
@@ -227,6 +273,8 @@ struct Flattener<'m> {
     default_effect: EffectNumber,
     entered: Entered,
     renewals: Vec<Renewal>,
+    /// Whether packets come in fragments, of which only the first has ports.
+    sees_fragments: bool,
     /// The first step behind the last that may have changed packets.
     unchanged: usize,
     left: usize,
@@ -334,6 +382,7 @@ impl<'m> Flattener<'m> {
     fn reached(&mut self, entry: &'m Entry) -> Option<Cow<'m, PacketSet>> {
         let Entry { set, effect, .. } = entry;
         let own = self.entered.instead(set, &mut self.renewals);
+        let own = if self.sees_fragments { of_first_fragments(own) } else { own };
         let Some(frame) = self.frames.last() else { return Some(own) };
         let Some((_, caller)) = frame.call else { return Some(own) };
         let way = &self.steps[caller.0 as usize].may;
@@ -461,6 +510,29 @@ fn depends_on_history(set: &PacketSet) -> bool {
         | Values::Mark(_)
         | Values::Accounts(_) => false,
     })
+}
+
+/// What is asked of a packet that has what stands behind the header of IP.
+pub(super) const FIRST_FRAGMENT: &str = "no later fragment";
+
+/// A set where what asks for ports, types or flags is not about later fragments: they have none.
+fn of_first_fragments(set: Cow<'_, PacketSet>) -> Cow<'_, PacketSet> {
+    if !set.speaks_of(is_behind_header) {
+        return set;
+    }
+    let one = |one: &FieldBox| {
+        let asks = one.constraints().iter().any(|constraint| is_behind_header(constraint.field()));
+        let first = asks.then(|| Constraint::opaque(FIRST_FRAGMENT.into(), true));
+        FieldBox::of(one.constraints().iter().cloned().chain(first))
+    };
+    let factor = |factor: &Factor| Factor::of(factor.boxes().iter().filter_map(one));
+    let product = |product: &Product| Product::of(product.factors().iter().map(factor));
+    Cow::Owned(PacketSet::of(set.family(), set.products().iter().filter_map(product)))
+}
+
+/// Whether only the first fragment of a packet has it.
+fn is_behind_header(field: Field) -> bool {
+    matches!(field, Field::SourcePort | Field::DestinationPort | Field::Icmp | Field::Flags)
 }
 
 /// The packets in both.

@@ -7,18 +7,55 @@ use super::flat::{Flat, FlatStep, Role};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Meaning, Reason};
 use crate::net::Family;
-use crate::packet::{Budget, RuleNumber};
+use crate::packet::{Budget, Point, RuleNumber};
 use crate::resolve::policy::Origin;
 
-/// The chains whose rules are judged.
-const JUDGED: [BaseChain; 6] = [
+/// The chains in the order in which their rules are told.
+const JUDGED: [BaseChain; 18] = [
     BaseChain::FilterInput,
     BaseChain::FilterForward,
     BaseChain::FilterOutput,
     BaseChain::NatPrerouting,
     BaseChain::NatOutput,
     BaseChain::NatPostrouting,
+    BaseChain::DockerUser,
+    BaseChain::ManglePrerouting,
+    BaseChain::MangleInput,
+    BaseChain::MangleForward,
+    BaseChain::MangleOutput,
+    BaseChain::RawPrerouting,
+    BaseChain::RawOutput,
+    BaseChain::NatInput,
+    BaseChain::ManglePostrouting,
+    BaseChain::SecurityInput,
+    BaseChain::SecurityForward,
+    BaseChain::SecurityOutput,
 ];
+
+/// Whether rules of a chain change packets and let them go on: there a rule is dead only when no
+/// packet can be what it asks for, or an earlier raw rule decides.
+fn changes_packets(base: BaseChain) -> bool {
+    match base {
+        BaseChain::ManglePrerouting
+        | BaseChain::MangleInput
+        | BaseChain::MangleForward
+        | BaseChain::MangleOutput
+        | BaseChain::ManglePostrouting
+        | BaseChain::RawPrerouting
+        | BaseChain::RawOutput => true,
+        BaseChain::FilterInput
+        | BaseChain::FilterForward
+        | BaseChain::FilterOutput
+        | BaseChain::NatPrerouting
+        | BaseChain::NatInput
+        | BaseChain::NatOutput
+        | BaseChain::NatPostrouting
+        | BaseChain::SecurityInput
+        | BaseChain::SecurityForward
+        | BaseChain::SecurityOutput
+        | BaseChain::DockerUser => false,
+    }
+}
 
 /// A base chain of a family, asked about every step.
 pub struct Judged<'m> {
@@ -52,10 +89,15 @@ impl<'m> Judgement<'m> {
         for (chain, judged) in chains.iter().enumerate() {
             for (number, step) in (0..).map(RuleNumber).zip(&judged.flat.steps) {
                 let Reason::Written(origin) = step.entry.reason else { continue };
-                if step.role == Role::Said && judged.is_called(step) {
+                if step.role == Role::Said && judged.is_called(step) && !judged.is_frame(step) {
                     statements.entry(origin).or_default().push(At { chain, step: number });
                 }
             }
+        }
+        // The helper of a service comes with a rule of the filter, which is what is judged.
+        let changes = |at: &At| changes_packets(chains[at.chain].flat.base);
+        for places in statements.values_mut().filter(|places| !places.iter().all(changes)) {
+            places.retain(|at| !changes(at));
         }
         Judgement { chains, statements }
     }
@@ -130,6 +172,22 @@ impl<'m> Judged<'m> {
             (RuleList::of(family, None, &[], budget), vec![Life::Unknown; flat.steps.len()])
         };
         Some(Judged { flat, list, lives })
+    }
+
+    /// Whether a step is of the block `docker` itself and of no statement in it: such is the last.
+    fn is_frame(&self, step: &FlatStep<'_>) -> bool {
+        let last = self.flat.steps.last();
+        self.flat.base == BaseChain::DockerUser
+            && last.is_some_and(|last| last.entry.reason == step.entry.reason)
+    }
+
+    /// Whether no step before this one that depends on history may take a packet.
+    pub fn is_certain(&self, point: &Point, before: RuleNumber) -> bool {
+        let earlier = (0..before.0).map(RuleNumber).zip(&self.flat.steps);
+        let mut perhaps = earlier.filter(|(_, step)| step.ends() && !step.takes);
+        perhaps.all(|(number, _)| {
+            !self.list.space().contains(&self.list.mays[number.0 as usize], point)
+        })
     }
 
     /// Whether packets come to the chain that a step stands in, as far as the calls say.

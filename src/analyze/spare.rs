@@ -4,7 +4,7 @@ use super::judge::{At, Judged, Judgement};
 use super::redundant::Without;
 use super::story::{Stories, deed};
 use crate::diagnostic::{Finding, Lint, catalogue};
-use crate::meaning::{Effect, Reason};
+use crate::meaning::{BaseChain, Effect, Reason};
 use crate::packet::{Among, Answer, Budget, Question, RuleNumber};
 use crate::resolve::policy::Origin;
 
@@ -80,11 +80,14 @@ fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
     // A translation that is made at several places is more than its parts.
     let is_simple = nat == 0 || nat == places.len();
     let is_whole = places.iter().all(|at| judgement.chains[at.chain].flat.is_whole);
+    // What the block `docker` does with the rest is its default.
+    let is_docker = |at: &At| judgement.chains[at.chain].flat.base == BaseChain::DockerUser;
     !places.is_empty()
         && one_each
         && is_simple
         && is_whole
         && places.iter().all(decides)
+        && !places.iter().any(is_docker)
         && !judgement.is_dead(places)
 }
 

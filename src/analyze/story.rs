@@ -1,5 +1,7 @@
 //! The words in which findings tell what happens to packets: who takes them, where, and how.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Finding, Lint};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Implied, Reason, Translation};
 use crate::packet::Packet;
@@ -15,6 +17,8 @@ use super::witness::witness_of;
 pub struct Stories<'a> {
     pub policy: &'a Policy,
     pub sources: &'a Sources,
+    /// Of rules about all that a block is about, that block.
+    pub blocks: &'a BTreeMap<Origin, Span>,
 }
 
 /// What a step does with the packets that it takes.
@@ -70,17 +74,20 @@ impl Stories<'_> {
         }
     }
 
-    /// Shows a packet of a finding, and what becomes of it.
+    /// Shows a packet of a finding, and what becomes of it; `is_certain` if no limit has a say in that.
     pub fn show(
         &self,
         finding: Finding,
         packet: &Packet,
         base: BaseChain,
         taken: &FlatStep<'_>,
+        is_certain: bool,
         from: Origin,
     ) -> Finding {
         let mut shown = witness_of(packet, base);
-        shown.fate = Some(format!("{} {}", deed(taken).done, self.whereabouts(taken.entry, from)));
+        let fate = format!("{} {}", deed(taken).done, self.whereabouts(taken.entry, from));
+        shown.fate =
+            Some(if is_certain { fate } else { fate + ", unless a limit takes it before" });
         finding.witness(shown)
     }
 
@@ -139,7 +146,7 @@ pub fn decision(decision: &Decision) -> Deed {
             | Translation::Netmap { .. } => words("translates", "translated", "translate"),
         },
         Decision::Unknown(_) => words("decides", "decided", "decide"),
-        Decision::LeaveToDocker => words("leaves to Docker", "left to Docker", "leave to Docker"),
+        Decision::LeaveToDocker => words("lets Docker have", "left to Docker", "let Docker have"),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::net::{Account, TcpFlags};
 use crate::packet::{Packet, Payload};
 
 use super::deliverable::is_deliverable;
+use super::flat::FIRST_FRAGMENT;
 
 /// What a chain is called.
 #[must_use]
@@ -66,7 +67,8 @@ pub fn witness_of(packet: &Packet, base: BaseChain) -> Witness {
     shown.ttl = Some(packet.ttl).filter(|ttl| *ttl != 64);
     shown.dscp = Some(packet.dscp).filter(|dscp| *dscp != 0);
     shown.original = packet.original.map(|original| (original.destination, original.port));
-    shown.holds = packet.opaque.iter().map(|text| (**text).to_owned()).collect();
+    let usual = |text: &&Arc<str>| ***text != *FIRST_FRAGMENT;
+    shown.holds = packet.opaque.iter().filter(usual).map(|text| (**text).to_owned()).collect();
     shown.deliverable = is_deliverable(packet, base);
     shown
 }

@@ -112,7 +112,7 @@ catalogue! {
     MISSING_TARGET = "missing-target", Error, "a translation that lacks its interface, address or port";
     NAME_TOO_LONG = "name-too-long", Error, "a name longer than the kernel takes";
     NAT_CONFLICT = "nat-conflict", Error expectable, "two translations that overlap, neither an exception to the other";
-    NAT_TARGET_DROPPED = "nat-target-dropped", Error expectable, "a translation whose packets the filter drops";
+    NAT_TARGET_DROPPED = "nat-target-dropped", Error expectable, "a translation whose packets are dropped, or never translated";
     NAT_WITHOUT_FORWARD = "nat-without-forward", Note, "a translation to which nothing is forwarded";
     NESTING_TOO_DEEP = "nesting-too-deep", Error, "more nested blocks than are read";
     NEVER_MATCHES = "never-matches", Error, "conditions that contradict each other";

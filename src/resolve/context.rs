@@ -29,6 +29,8 @@ pub struct Context<'a> {
     pub log: Option<Log>,
     pub with: Option<Name>,
     pub remarks: Remarks,
+    /// The innermost block around.
+    pub block: Option<Span>,
     pub translation: Translation<'a>,
     /// Every clause that holds: its word and where it stands.
     pub present: Vec<(&'static str, Span)>,
@@ -62,6 +64,7 @@ impl Context<'_> {
             log: None,
             with: None,
             remarks: Remarks::default(),
+            block: None,
             translation: Translation::default(),
             present: Vec::new(),
         }

@@ -459,7 +459,9 @@ pub struct Remarks {
     pub until: Option<Until>,
     /// Of a filter rule, that it is about this machine only because nothing says where its packets go.
     pub aims_nowhere: bool,
-    /// The services of a filter rule that are not for everybody.
+    /// Of a filter rule that is about all that a block is about, that block.
+    pub speaks_of_all_in: Option<Span>,
+    /// The services of a rule that are not for everybody, where it accepts them.
     pub guarded: Vec<Guarded>,
 }
 

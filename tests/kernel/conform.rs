@@ -31,7 +31,8 @@ const POLICIES: usize = 36;
 /// Packets for each policy, family and chain that meets packets from outside.
 const PROBES: usize = 40;
 
-const CHAINS: [BaseChain; 7] = [
+/// The chains that meet packets from outside before the filter has judged them.
+pub const CHAINS: [BaseChain; 7] = [
     BaseChain::RawPrerouting,
     BaseChain::NatPrerouting,
     BaseChain::FilterInput,
@@ -230,7 +231,7 @@ const SYN: u8 = 0x02;
 const NEVER_FIRST: [u8; 2] = [0x04, 0x12];
 
 /// A probe as it can come from a wire, before anything translated it.
-fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option<Packet> {
+pub fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option<Packet> {
     // A single packet is never part of a connection.
     if matches!(packet.state, CtState::Established | CtState::Related) {
         return None;
@@ -275,13 +276,14 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
     Some(packet)
 }
 
+/// A policy without what the clock decides, which is judged by `windows`.
+pub fn timeless(text: String) -> String {
+    WINDOWS.iter().fold(text, |text, window| text.replace(&format!(" {window}"), ""))
+}
+
 /// The generated policies that are not refused, each with its seed.
 static GENERATED: LazyLock<Vec<(u64, Policy)>> = LazyLock::new(|| {
     let seeds = std::env::var("PALISADE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    // What the clock decides is judged by `windows`.
-    let timeless = |text: String| {
-        WINDOWS.iter().fold(text, |text, window| text.replace(&format!(" {window}"), ""))
-    };
     let of = |seed: u64| Some((seed, Policy::of(timeless(generate::policy(seed)))?));
     match seeds {
         Some(seeds) => (0..seeds).filter_map(of).collect(),
