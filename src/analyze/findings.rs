@@ -43,9 +43,8 @@ pub fn findings(
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let budget = Budget::default();
     let stories = Stories { policy, sources };
-    let judgement = Judgement::of(meaning, budget);
+    let judgement = Judgement::of(meaning, Budget::default());
     let statements = judgement.statements.iter();
     let mut found: Vec<Finding> = statements
         .filter_map(|(origin, places)| {
@@ -55,7 +54,7 @@ pub fn findings(
         .collect();
     found.extend(too_many_ways(&judgement));
     found.extend(unreached::chains(policy, &judgement));
-    found.extend(spare::redundant(stories, &judgement, budget, shows));
+    found.extend(spare::redundant(stories, &judgement, shows));
     if shows(&catalogue::OVERLAP) {
         found.extend(spare::overlaps(stories, &judgement));
     }

@@ -109,12 +109,31 @@ impl<'m> Flat<'m> {
     /// The same, but only some of the steps take packets from those behind.
     #[must_use]
     pub fn list_of(&self, budget: Budget, takes: impl Fn(RuleNumber) -> bool) -> RuleList {
+        self.list_of_and(budget, takes, &[])
+    }
+
+    /// All steps as a list, and behind them other sets that can be asked about.
+    #[must_use]
+    pub fn list_with(&self, budget: Budget, others: &[&PacketSet]) -> RuleList {
+        self.list_of_and(budget, |_| true, others)
+    }
+
+    fn list_of_and(
+        &self,
+        budget: Budget,
+        takes: impl Fn(RuleNumber) -> bool,
+        others: &[&PacketSet],
+    ) -> RuleList {
         let listed = (0..).map(RuleNumber).zip(&self.steps).map(|(number, step)| ListedRule {
             may: &step.may,
             hides: (step.takes && takes(number)).then_some(&*step.may),
             effect: step.effect,
         });
-        let rules: Vec<ListedRule<'_>> = listed.collect();
+        let others = others.iter().map(|may| {
+            let effect = EffectNumber::NONE;
+            ListedRule { may, hides: None, effect }
+        });
+        let rules: Vec<ListedRule<'_>> = listed.chain(others).collect();
         let view = Some(view(self.base));
         RuleList::with_ways(self.family, view, &rules, budget, |space, mays| self.ways(space, mays))
     }
@@ -350,7 +369,9 @@ impl<'m> Flattener<'m> {
     }
 }
 
-fn number_of(place: usize) -> RuleNumber {
+/// The number of the step at a place.
+#[must_use]
+pub fn number_of(place: usize) -> RuleNumber {
     RuleNumber(u32::try_from(place).unwrap_or(u32::MAX))
 }
 

@@ -5,7 +5,7 @@ use super::dead::Life;
 use super::deliverable::is_deliverable;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
-use super::story::{Deed, Stories, deed, differ_in_log, name};
+use super::story::{DELETE, Deed, Stories, deed, differ_in_log, name};
 use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason};
 use crate::net::{CtState, TcpFlags};
@@ -36,14 +36,18 @@ pub fn finding(
     };
     let told = hidden.iter().find(|one| one.conflicts().next().is_some()).unwrap_or(first);
     let case = Case { stories, origin, told };
+    let mends = |finding| match judgement.is_idle(origin.span) {
+        true => stories.deleting(finding, origin.span),
+        false => finding,
+    };
     Some(if hidden.iter().all(|one| one.is_behind_verdict(&case)) {
-        case.unreachable()
+        mends(case.unreachable())
     } else if hidden.iter().all(|one| one.is_duplicate(first)) {
-        case.duplicate()
+        mends(case.duplicate())
     } else if told.conflicts().next().is_some() {
         case.conflict()
     } else {
-        case.shadowed()
+        mends(case.shadowed())
     })
 }
 
@@ -188,7 +192,7 @@ impl Case<'_, '_, '_> {
         let message = "rule says again what an earlier one says".to_owned();
         let finding = self.stories.about(&catalogue::DUPLICATE_RULE, self.origin, message);
         self.told_by(finding.label("the same packets, and the same done with them"))
-            .help("delete it")
+            .help(DELETE)
     }
 
     fn conflict(&self) -> Finding {
@@ -220,7 +224,7 @@ impl Case<'_, '_, '_> {
         let done = deed(self.told.step).done;
         let message = format!("rule can never match: its packets are {done} earlier");
         let finding = self.stories.about(&catalogue::SHADOWED_RULE, self.origin, message);
-        self.told_by(finding.label("adds nothing")).help("delete it")
+        self.told_by(finding.label("adds nothing")).help(DELETE)
     }
 
     fn hiders(&self) -> impl Iterator<Item = (&FlatStep<'_>, &Member)> {

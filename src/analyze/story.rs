@@ -6,6 +6,7 @@ use crate::packet::Packet;
 use crate::resolve::Policy;
 use crate::resolve::policy::Origin;
 use crate::source::{Sources, Span};
+use crate::syntax::deletion;
 
 use super::flat::{FlatStep, Role};
 use super::witness::witness_of;
@@ -16,6 +17,9 @@ pub struct Stories<'a> {
     pub policy: &'a Policy,
     pub sources: &'a Sources,
 }
+
+/// The help for what can go, where nothing else would mend it.
+pub const DELETE: &str = "delete it";
 
 /// What a step does with the packets that it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,18 @@ impl Stories<'_> {
             Some(call) => finding.related(*call, "by this call").also_at(calls),
             None => finding,
         }
+    }
+
+    /// A finding about a statement that may go, with the edit that takes it out: that says all that a
+    /// help to delete it says. What is built in cannot be edited.
+    pub fn deleting(&self, mut finding: Finding, statement: Span) -> Finding {
+        let file = self.sources.file(statement.file());
+        if file.is_built_in() {
+            return finding;
+        }
+        finding.help = finding.help.filter(|help| help != DELETE);
+        let range = deletion(file.text(), statement.range());
+        finding.fix("delete the rule", Span::new(statement.file(), range), "")
     }
 
     /// Where an entry stands, from the view of a statement: its own place, or the call that brought it

@@ -9,7 +9,6 @@ use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
 use crate::emit;
 use crate::emit::graph::{Style, What};
 use crate::lower::Lowered;
-use crate::meaning::meaning;
 use crate::resolve::Policy;
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
@@ -17,24 +16,26 @@ use crate::source::Sources;
 pub(super) use crate::analyze::expired;
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
+pub(super) use crate::analyze::removal::{EditedText, Removal};
 pub(super) use crate::lower::lower;
+pub(super) use crate::meaning::meaning;
 pub(super) use crate::resolve::{ServiceInfo, resolve, services};
 
-/// What the analysis finds. It is not asked about a policy that is not all understood: what is missing
-/// would make it say what is not so. (A rule that never matches is understood.)
+/// Whether all of a policy is understood. The analysis is not asked about one that is not: what is
+/// missing would make it say what is not so. (A rule that never matches is understood.)
+pub(super) fn is_whole(found: &[Finding]) -> bool {
+    !found.iter().any(|finding| {
+        finding.level == Level::Error && finding.lint != &catalogue::NEVER_MATCHES
+    })
+}
+
+/// What the analysis finds in a policy that is understood.
 pub(super) fn analysed(
     policy: &Policy,
     sources: &Sources,
-    found: &[Finding],
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let is_missing = |finding: &Finding| {
-        finding.level == Level::Error && finding.lint != &catalogue::NEVER_MATCHES
-    };
-    if found.iter().any(is_missing) {
-        return Vec::new();
-    }
     analyze::findings(policy, &meaning(policy), sources, expectations, shows)
 }
 
