@@ -68,6 +68,13 @@ impl<'t> Reporter<'t> {
         Span::new(self.file, start..end.max(start))
     }
 
+    /// The place of a statement from `start` to `end`, or to what follows it on the line.
+    #[must_use]
+    pub fn statement(&self, start: usize, end: usize) -> Span {
+        let text = &self.text[start..end.max(start)];
+        self.span(start, start + text.trim_end_matches([' ', '\t']).len())
+    }
+
     /// The place of the word that begins at `start`.
     #[must_use]
     pub fn word(&self, start: usize) -> Span {
