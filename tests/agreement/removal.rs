@@ -1,9 +1,13 @@
 //! A rule that is reported dead or redundant can be left out, and no packet is treated otherwise.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use palisade::analyze;
 use palisade::diagnostic::has_errors;
 use palisade::meaning::{BaseChain, Meaning, Reason, meaning, probes};
 use palisade::net::Family;
+use palisade::packet::Random;
 use palisade::resolve::{Resolved, resolve};
 use palisade::source::{MemoryLoader, Sources};
 
@@ -93,4 +97,55 @@ fn what_is_dead_or_redundant_can_be_left_out() {
     }
     eprintln!("{left_out} rules were left out: {kinds:?}");
     assert!(left_out >= 30 && kinds.len() >= 4, "only {left_out}: {kinds:?}");
+}
+
+/// A policy with some of its rules once more: before it, where they may make others spare, or behind.
+fn with_repetitions(text: &str, seed: u64) -> String {
+    let mut random = Random::new(seed);
+    let verbs = ["allow ", "drop ", "reject ", "log ", "forward ", "masquerade ", "snat "];
+    let is_rule = |line: &&str| verbs.iter().any(|verb| line.starts_with(verb));
+    let rules: Vec<&str> = text.lines().filter(is_rule).filter(|line| !line.contains('{')).collect();
+    let mut text = text.to_owned();
+    for _ in 0..4 {
+        match random.pick(&rules) {
+            Some(rule) if random.one_in(3) => text = format!("{rule}\n{text}"),
+            Some(rule) => text = format!("{text}\n{rule} # again"),
+            None => {}
+        }
+    }
+    text
+}
+
+/// A policy after `check --fix`, and what the program said.
+fn fixed(text: &str) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+    command.args(["check", "--fix", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = command.spawn().unwrap();
+    program.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = program.wait_with_output().unwrap();
+    (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_policy_that_was_fixed_does_the_same() {
+    let (mut edited, mut refused) = (0, 0);
+    for seed in 0..100 {
+        let text = with_repetitions(&generate::policy(seed), seed);
+        let (after, said) = fixed(&text);
+        refused += said.matches("is not fixed").count();
+        if after == text {
+            continue;
+        }
+        edited += 1;
+        let (before, after) = (resolved(&text).1, resolved(&after).1);
+        let (before, after) = (meaning(&before.policy), meaning(&after.policy));
+        for (one, other) in [(&before, &after), (&after, &before)] {
+            if let Some(difference) = difference(one, other, seed) {
+                panic!("seed {seed}: {difference}\n{text}\n{said}");
+            }
+        }
+    }
+    eprintln!("{edited} policies were edited, {refused} edits refused");
+    assert!(edited >= 20, "{edited}");
 }
