@@ -20,6 +20,7 @@ pub mod deliverable;
 pub mod witness;
 
 mod judge;
+mod partly;
 pub mod removal;
 mod shadow;
 mod spare;

@@ -22,7 +22,7 @@ use lalrpop_util::lalrpop_mod;
 
 use crate::diagnostic::Finding;
 use crate::source::{FileId, Span};
-pub use deletion::deletion;
+pub use deletion::{deletion, member_deletion};
 use filter::Filter;
 use report::Reporter;
 use tree::Tree;

@@ -16,7 +16,7 @@ use crate::resolve::policy::Origin;
 const MAX_TOLD: usize = 8;
 
 /// Points that are tried for a packet that the kernel can deliver.
-const TRIED: u64 = 48;
+pub const TRIED: u64 = 48;
 
 /// The finding about a statement that no packet reaches; `None` when packets do.
 pub fn finding(
@@ -162,7 +162,7 @@ impl<'j, 'm> Hidden<'j, 'm> {
 }
 
 /// How little there is to wonder about a packet.
-fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
+pub fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
     let is_new = packet.state == CtState::New;
     let is_syn = packet.flags().is_none_or(|flags| flags == TcpFlags::SYN);
     let loopback = Some("lo");

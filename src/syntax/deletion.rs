@@ -1,4 +1,4 @@
-//! What of a text goes with a statement that is taken out: its line and the comment behind it when it
+//! What of a text goes with a statement that is taken out, or a member of a list: of a statement its line and the comment behind it when it
 //! has them for itself, else the `;` that parts it from a neighbour. Comments on lines of their own
 //! stay.
 
@@ -26,6 +26,30 @@ pub fn deletion(text: &str, statement: Range<usize>) -> Range<usize> {
         (Some(end), true) => behind_head..end,
         (None, _) if head.ends_with(';') && head.len() > 1 => behind_head - 1..statement.end,
         (None, _) => behind_head..statement.end,
+    }
+}
+
+/// The bytes to delete so that a member of a list is gone with its comma; `None` where that is not plain
+/// to see. A number that goes on with the protocol before it, as in `tcp 22, 80`, keeps the protocol.
+#[must_use]
+pub fn member_deletion(text: &str, member: Range<usize>) -> Option<Range<usize>> {
+    let line = text[..member.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let head = text[line..member.start].trim_end_matches(BLANKS);
+    let Some(behind) = skip(text, member.end, ',') else {
+        return head.ends_with(',').then(|| line + head.len() - 1..member.end);
+    };
+    match line_end(text, behind) {
+        Some(next) if head.is_empty() => Some(line..next),
+        Some(_) => None,
+        None => {
+            let next = skip_blanks(text, behind);
+            let is_number = text[next..].starts_with(|c: char| c.is_ascii_digit());
+            let words = &text[member.clone()];
+            let kept = ["tcp ", "udp ", "udplite ", "sctp ", "dccp "];
+            let goes_on = is_number && kept.iter().any(|word| words.starts_with(word));
+            let start = if goes_on { words.rfind(' ').map_or(0, |blank| blank + 1) } else { 0 };
+            Some(member.start + start..next)
+        }
     }
 }
 
@@ -97,5 +121,27 @@ mod tests {
         assert_eq!(without("x { a; <b>; }\n"), "x { a; }\n");
         assert_eq!(without("x {\n  <a> }\n"), "x {\n  }\n");
         assert_eq!(without("x { <a>\n  b }\n"), "x {\n  b }\n");
+    }
+
+    fn without_member(marked: &str) -> Option<String> {
+        let start = marked.find('<').expect("a start");
+        let end = marked.find('>').expect("an end") - 1;
+        let mut text = marked.replace(['<', '>'], "");
+        text.replace_range(member_deletion(&text, start..end)?, "");
+        Some(text)
+    }
+
+    #[test]
+    fn a_member_goes_with_its_comma() {
+        let gone = |marked| without_member(marked).unwrap_or_default();
+        assert_eq!(gone("allow <ssh>, http from x"), "allow http from x");
+        assert_eq!(gone("allow ssh, <http> from x"), "allow ssh from x");
+        assert_eq!(gone("allow ssh,<http>,dns"), "allow ssh,dns");
+        assert_eq!(gone("allow <tcp 22>, 80"), "allow tcp 80");
+        assert_eq!(gone("allow tcp 22, <80>, 443"), "allow tcp 22, 443");
+        assert_eq!(gone("allow <tcp 22>, udp 53"), "allow udp 53");
+        assert_eq!(gone("from (\n  <a>, # a\n  b\n)"), "from (\n  b\n)");
+        assert_eq!(without_member("from <a>,\n  b"), None);
+        assert_eq!(without_member("from a,\n  <b>"), None);
     }
 }
