@@ -6,7 +6,6 @@
 //! balanced brackets), then by the grammar in `grammar/palisade.lalrpop` a [`tree`].
 
 mod build;
-mod deletion;
 mod filter;
 mod messages;
 mod report;
@@ -22,7 +21,6 @@ use lalrpop_util::lalrpop_mod;
 
 use crate::diagnostic::Finding;
 use crate::source::{FileId, Span};
-pub use deletion::{deletion, member_deletion};
 use filter::Filter;
 use report::Reporter;
 use tree::Tree;

@@ -7,6 +7,7 @@ use super::dead::Life;
 use super::judge::{At, Judgement};
 use super::shadow::{TRIED, ordinariness};
 use super::story::{Stories, deed};
+use crate::diagnostic::deletion::member_deletion;
 use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{Reason, conditions_of};
 use crate::net::address::parse_addresses;
@@ -14,7 +15,6 @@ use crate::net::{Addresses, Family, Protocol};
 use crate::packet::{Among, Answer, Constraint, Cover, Packet, Question, Region, RuleNumber};
 use crate::resolve::policy::{Listed, Origin, Part, Says};
 use crate::source::Span;
-use crate::syntax::member_deletion;
 
 /// Members of one list that are looked at one by one: each is cut out of all of the rule.
 const MOST_MEMBERS: usize = 1_000;
@@ -106,7 +106,8 @@ impl Listing<'_, '_> {
 
     fn addresses(&self, written: Span) -> Addresses {
         // What is no address is an error, and nothing is analysed then.
-        parse_addresses(self.text(written)).map_or_else(|_| Addresses::empty(), |read| read.addresses)
+        parse_addresses(self.text(written))
+            .map_or_else(|_| Addresses::empty(), |read| read.addresses)
     }
 
     /// The rules that take all of a region before a step; `None` when it has no packet.
@@ -139,7 +140,9 @@ impl Listing<'_, '_> {
         for one in cover.members.iter().take(MAX_TOLD) {
             let entry = step(one.rule).entry;
             finding = match self.stories.place_of(entry, self.origin) {
-                Some(place) => finding.related(place, format!("{} them first", deed(step(one.rule)).does)),
+                Some(place) => {
+                    finding.related(place, format!("{} them first", deed(step(one.rule)).does))
+                }
                 None => finding,
             };
         }
@@ -231,7 +234,9 @@ impl Listing<'_, '_> {
                 written.entry(key).or_default().extend(run(&addresses, family, number));
             }
         }
-        written.into_values().for_each(|written| runs_within(written, &mut within));
+        for written in written.into_values() {
+            runs_within(written, &mut within);
+        }
         if subjects.len() <= MOST_COMPARED {
             subjects_within(&subjects, &mut within);
         }
@@ -300,7 +305,9 @@ fn is_part(inner: &Part, outer: &Part) -> bool {
                 && (other.code.is_none() || icmp.code == other.code)
         }
         (Part::Protocol(own), Part::Protocol(other)) => own == other,
-        (Part::Any, _) | (Part::Protocol(_), Part::Ports { .. } | Part::Icmp(_)) => false,
-        (Part::Ports { .. }, Part::Icmp(_)) | (Part::Icmp(_), Part::Ports { .. }) => false,
+        (Part::Any | Part::Protocol(_), Part::Ports { .. } | Part::Icmp(_))
+        | (Part::Any, Part::Protocol(_))
+        | (Part::Ports { .. }, Part::Icmp(_))
+        | (Part::Icmp(_), Part::Ports { .. }) => false,
     }
 }

@@ -188,7 +188,9 @@ impl Where {
 fn places(meaning: &Meaning) -> impl Iterator<Item = (Family, Where)> + use<> {
     let chains = (0..).map(ChainId).take(meaning.chain_count()).map(Where::Chain);
     let all: Vec<Where> = BaseChain::ALL.into_iter().map(Where::Base).chain(chains).collect();
-    Family::BOTH.into_iter().flat_map(move |family| all.clone().into_iter().map(move |place| (family, place)))
+    Family::BOTH
+        .into_iter()
+        .flat_map(move |family| all.clone().into_iter().map(move |place| (family, place)))
 }
 
 fn origin_of(entry: &Entry) -> Option<Origin> {

@@ -36,10 +36,8 @@ pub fn finding(
     };
     let told = hidden.iter().find(|one| one.conflicts().next().is_some()).unwrap_or(first);
     let case = Case { stories, origin, told };
-    let mends = |finding| match judgement.is_idle(origin.span) {
-        true => stories.deleting(finding, origin.span),
-        false => finding,
-    };
+    let goes = judgement.is_idle(origin.span);
+    let mends = |finding| if goes { stories.deleting(finding, origin.span) } else { finding };
     Some(if hidden.iter().all(|one| one.is_behind_verdict(&case)) {
         mends(case.unreachable())
     } else if hidden.iter().all(|one| one.is_duplicate(first)) {
@@ -191,8 +189,7 @@ impl Case<'_, '_, '_> {
     fn duplicate(&self) -> Finding {
         let message = "rule says again what an earlier one says".to_owned();
         let finding = self.stories.about(&catalogue::DUPLICATE_RULE, self.origin, message);
-        self.told_by(finding.label("the same packets, and the same done with them"))
-            .help(DELETE)
+        self.told_by(finding.label("the same packets, and the same done with them")).help(DELETE)
     }
 
     fn conflict(&self) -> Finding {

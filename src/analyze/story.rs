@@ -1,12 +1,12 @@
 //! The words in which findings tell what happens to packets: who takes them, where, and how.
 
+use crate::diagnostic::deletion::deletion;
 use crate::diagnostic::{Finding, Lint};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Implied, Reason, Translation};
 use crate::packet::Packet;
 use crate::resolve::Policy;
 use crate::resolve::policy::Origin;
 use crate::source::{Sources, Span};
-use crate::syntax::deletion;
 
 use super::flat::{FlatStep, Role};
 use super::witness::witness_of;

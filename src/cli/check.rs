@@ -221,7 +221,8 @@ fn tell(policies: &[Checked], offers: bool, terminal: &Terminal) {
         let count = fix::fixable(policy);
         if offers && count > 0 && policy.root.is_some() {
             let title = &policy.title;
-            terminal.tell_line(&format!("{count} of them can be fixed: palisade check --fix {title}"));
+            terminal
+                .tell_line(&format!("{count} of them can be fixed: palisade check --fix {title}"));
         }
     }
     if policies.len() > 1 {

@@ -66,10 +66,12 @@ impl Fixing {
 
     /// One round of edits that go together; whether there was something to try.
     fn round(&mut self) -> bool {
-        let fixable: Vec<&Finding> = self.policy.findings.iter().filter(|one| self.is_open(one)).collect();
+        let fixable: Vec<&Finding> =
+            self.policy.findings.iter().filter(|one| self.is_open(one)).collect();
         // What changes nothing because of later rules waits: those are to be as they stay.
         let is_spare = |finding: &&Finding| *finding.lint == catalogue::REDUNDANT_RULE;
-        let (spare, others): (Vec<&Finding>, Vec<&Finding>) = fixable.into_iter().partition(is_spare);
+        let (spare, others): (Vec<&Finding>, Vec<&Finding>) =
+            fixable.into_iter().partition(is_spare);
         let round = apart(if others.is_empty() { spare } else { others });
         let Some(policy) = self.policy.policy.as_ref().filter(|_| !round.is_empty()) else {
             return false;
@@ -206,7 +208,8 @@ impl Fixing {
             let Some(span) = finding.span else { continue };
             let file = policy.sources.file(span.file());
             let name = policy.names.name(file);
-            let is_kept = edits_of(finding).iter().any(|edit| self.kept.contains(&edit.span.file()));
+            let is_kept =
+                edits_of(finding).iter().any(|edit| self.kept.contains(&edit.span.file()));
             let why = if is_kept {
                 format!("{name} is not edited: it is not a part of this policy alone")
             } else if self.refused.contains(&(finding.lint, span)) {
@@ -311,7 +314,8 @@ mod tests {
     fn edits_of_one_place_are_not_made_together() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.fw");
-        fs::write(&path, "allow ssh\nallow tcp 22 from 10.0.0.5/8; allow tcp 22; drop tcp 23\n").unwrap();
+        fs::write(&path, "allow ssh\nallow tcp 22 from 10.0.0.5/8; allow tcp 22; drop tcp 23\n")
+            .unwrap();
         let policy = front::check(&path, &Levels::default(), Depth::Rules).unwrap();
         let findings: Vec<&Finding> = policy.findings.iter().collect();
         assert_eq!(findings.iter().filter(|one| !edits_of(one).is_empty()).count(), 3);

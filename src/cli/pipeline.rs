@@ -14,9 +14,9 @@ use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
 pub(super) use crate::analyze::expired;
+pub(super) use crate::analyze::removal::{EditedText, Removal};
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
-pub(super) use crate::analyze::removal::{EditedText, Removal};
 pub(super) use crate::lower::lower;
 pub(super) use crate::meaning::meaning;
 pub(super) use crate::resolve::{ServiceInfo, resolve, services};
@@ -24,9 +24,9 @@ pub(super) use crate::resolve::{ServiceInfo, resolve, services};
 /// Whether all of a policy is understood. The analysis is not asked about one that is not: what is
 /// missing would make it say what is not so. (A rule that never matches is understood.)
 pub(super) fn is_whole(found: &[Finding]) -> bool {
-    !found.iter().any(|finding| {
-        finding.level == Level::Error && finding.lint != &catalogue::NEVER_MATCHES
-    })
+    !found
+        .iter()
+        .any(|finding| finding.level == Level::Error && finding.lint != &catalogue::NEVER_MATCHES)
 }
 
 /// What the analysis finds in a policy that is understood.

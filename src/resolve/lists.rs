@@ -11,7 +11,12 @@ use crate::syntax::tree::{self, ClauseKind, Endpoint, EndpointKind, List, Subjec
 impl<'a> Resolver<'a> {
     /// The members of the lists of several that a rule writes itself; `each` is the traffic of each
     /// subject. Lists of one member, which most are, take no room.
-    pub(super) fn keep_lists(&mut self, rule: &'a tree::Rule, origin: Origin, each: &[Vec<Traffic>]) {
+    pub(super) fn keep_lists(
+        &mut self,
+        rule: &'a tree::Rule,
+        origin: Origin,
+        each: &[Vec<Traffic>],
+    ) {
         let mut members = Vec::new();
         if rule.subjects.len() > 1 {
             let subjects = rule.subjects.iter().zip(each);

@@ -100,7 +100,10 @@ fn what_is_dead_or_redundant_can_be_left_out() {
         }
     }
     eprintln!("{left_out} rules were left out: {kinds:?}");
-    assert!(left_out >= 30 && kinds.len() >= 5 && kinds.contains("partly-dead"), "only {left_out}: {kinds:?}");
+    assert!(
+        left_out >= 30 && kinds.len() >= 5 && kinds.contains("partly-dead"),
+        "only {left_out}: {kinds:?}"
+    );
 }
 
 /// A policy with some of its rules once more: before it, where they may make others spare, or behind.
@@ -108,7 +111,8 @@ fn with_repetitions(text: &str, seed: u64) -> String {
     let mut random = Random::new(seed);
     let verbs = ["allow ", "drop ", "reject ", "log ", "forward ", "masquerade ", "snat "];
     let is_rule = |line: &&str| verbs.iter().any(|verb| line.starts_with(verb));
-    let rules: Vec<&str> = text.lines().filter(is_rule).filter(|line| !line.contains('{')).collect();
+    let rules: Vec<&str> =
+        text.lines().filter(is_rule).filter(|line| !line.contains('{')).collect();
     let mut text = text.to_owned();
     for _ in 0..4 {
         match random.pick(&rules) {

@@ -55,7 +55,8 @@ fn of_two_rules_that_are_each_spare_because_of_the_other_one_stays() {
 
 #[test]
 fn what_the_author_has_to_decide_stays() {
-    let text = "drop tcp 22 from 10.0.0.0/8\nallow ssh from 10.1.0.0/16\nallow http\nallow tcp 80\n";
+    let text =
+        "drop tcp 22 from 10.0.0.0/8\nallow ssh from 10.1.0.0/16\nallow http\nallow tcp 80\n";
     let (left, run) = fixed(text);
     assert_eq!(left, text.replace("allow tcp 80\n", ""));
     assert_eq!(run.status, 1);
@@ -77,7 +78,11 @@ fn nothing_is_edited_beside_an_error_of_the_language() {
     let text = "allow tcp 70000\nallow http from 10.0.0.5/8\n";
     let (left, run) = fixed(text);
     assert_eq!((left.as_str(), run.status), (text, 1));
-    assert!(run.err.contains("nothing is fixed in web.fw while it has other errors\n"), "{}", run.err);
+    assert!(
+        run.err.contains("nothing is fixed in web.fw while it has other errors\n"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
@@ -90,8 +95,10 @@ fn a_rule_of_a_def_goes_when_no_call_needs_it() {
     };
     let (left, _) = fixed(&text("10.0.0.0/7"));
     assert_eq!(left, text("10.0.0.0/7").replace("  allow http from 10.0.0.0/8\n", ""));
-    let lone = format!("def open(who) {{\n  allow dns from who\n}}\nallow dns from 10.0.0.0/8\n{}",
-        "open(10.1.0.0/16)\nopen(11.0.0.0/8)\n");
+    let lone = format!(
+        "def open(who) {{\n  allow dns from who\n}}\nallow dns from 10.0.0.0/8\n{}",
+        "open(10.1.0.0/16)\nopen(11.0.0.0/8)\n"
+    );
     let (left, run) = fixed(&lone);
     assert_eq!(left, lone, "{}", run.err);
     assert!(run.err.contains("[shadowed-rule]"), "{}", run.err);
@@ -180,7 +187,11 @@ fn people_are_told_what_can_be_fixed() {
     let hint = "1 of them can be fixed: palisade check --fix site/web.fw\n";
     assert!(run.err.ends_with(hint), "{}", run.err);
     let run = palisade(["check", "site/web.fw", "--format", "json"]).within(&scene).run();
-    assert!(run.err.is_empty() && run.out.contains("\"title\": \"delete the rule\""), "{}", run.out);
+    assert!(
+        run.err.is_empty() && run.out.contains("\"title\": \"delete the rule\""),
+        "{}",
+        run.out
+    );
 }
 
 #[test]

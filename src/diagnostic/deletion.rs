@@ -1,5 +1,7 @@
-//! What of a text goes with a statement that is taken out, or a member of a list: of a statement its line and the comment behind it when it
-//! has them for itself, else the `;` that parts it from a neighbour. Comments on lines of their own
+//! What of a text goes with something that is taken out of it.
+//!
+//! With a statement go its line and the comment behind it, when it has them for itself, else the `;`
+//! that parts it from a neighbour; with a member of a list its comma. Comments on lines of their own
 //! stay.
 
 use std::ops::Range;
