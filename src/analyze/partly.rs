@@ -17,7 +17,7 @@ use crate::resolve::policy::{Listed, Origin, Part, Says};
 use crate::source::Span;
 
 /// Members of one list that are looked at one by one: each is cut out of all of the rule.
-const MOST_MEMBERS: usize = 1_000;
+const MOST_MEMBERS: usize = 256;
 
 /// Subjects that are compared with each other.
 const MOST_COMPARED: usize = 100;

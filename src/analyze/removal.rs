@@ -116,7 +116,9 @@ impl<'m> Removal<'m> {
         let (Some(places), None) = (uses.next(), uses.next()) else { return Way::No };
         let without = self.without.get_or_init(|| spare::answers(&self.judgement));
         let same = |at: &At| without[at.chain][at.step.0 as usize] == Without::SameByRules;
-        if spare::is_asked(&self.judgement, places) && places.iter().all(same) {
+        let is_unnoticed = || spare::is_unnoticed(&self.judgement, statement, places);
+        let is_asked = spare::is_asked(&self.judgement, places);
+        if is_asked && places.iter().all(same) && is_unnoticed() {
             return Way::Redundant;
         }
         Way::No

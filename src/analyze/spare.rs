@@ -1,5 +1,6 @@
 //! Rules that packets reach and that might as well not be there, and rules that overlap.
 
+use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
 use super::redundant::Without;
 use super::story::{Stories, deed};
@@ -7,6 +8,7 @@ use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::meaning::{Effect, Reason};
 use crate::packet::{Among, Answer, Budget, Question, RuleNumber};
 use crate::resolve::policy::Origin;
+use crate::source::Span;
 
 /// Later rules that a finding names.
 const MAX_TOLD: usize = 8;
@@ -143,10 +145,27 @@ fn finding(
         }
     }
     let finding = finding.help("delete it, or say by `expect` why it is there");
-    let goes = lint == &catalogue::REDUNDANT_RULE
-        && judgement.is_single(origin.span)
-        && judgement.is_all_judged(origin.span);
+    let goes = lint == &catalogue::REDUNDANT_RULE && is_unnoticed(judgement, origin.span, places);
     if goes { stories.deleting(finding, origin.span) } else { finding }
+}
+
+/// Whether nobody would notice that a rule without which the same becomes of all packets is gone: it
+/// logs nothing, and its packets come to no limit of a later rule, which would have less room for others.
+pub fn is_unnoticed(judgement: &Judgement<'_>, statement: Span, places: &[At]) -> bool {
+    let counts = |step: &FlatStep<'_>| {
+        let decides = matches!(step.entry.effect, Effect::Decide(_));
+        step.entry.log.is_some() || !step.entry.limits.is_empty() || (decides && !step.takes)
+    };
+    let is_counted = |at: &At| {
+        let judged = &judgement.chains[at.chain];
+        let later =
+            judged.list.matching().meeting(&judged.list.may(at.step), Among::after(at.step));
+        counts(judgement.step(*at))
+            || later.into_iter().filter_map(|rule| judged.flat.step(rule)).any(counts)
+    };
+    judgement.is_all_judged(statement)
+        && judgement.is_single(statement)
+        && !places.iter().any(is_counted)
 }
 
 /// The later rules that take the packets of one.

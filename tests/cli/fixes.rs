@@ -105,6 +105,31 @@ fn a_rule_of_a_def_goes_when_no_call_needs_it() {
 }
 
 #[test]
+fn a_limit_and_a_log_keep_their_room() {
+    // Behind the first rule, port 22 would take from what 23 has.
+    let limited = "allow tcp 22\nallow tcp 22-23 limit 5/minute\nallow tcp 20-22, 24\n";
+    let (left, run) = fixed(limited);
+    assert_eq!(left, limited, "{}", run.err);
+    assert!(run.err.contains("[redundant-rule]"), "{}", run.err);
+    let logged = "allow tcp 22 log \"ssh \"\nallow tcp 20-30 log \"ssh \"\n";
+    let (left, run) = fixed(logged);
+    assert_eq!(left, logged, "{}", run.err);
+    assert!(run.err.contains("[redundant-rule]"), "{}", run.err);
+}
+
+#[test]
+fn members_of_lists_go_with_their_commas() {
+    let (text, run) = fixed(
+        "drop tcp 23\nallow tcp 22, 23, 80 from 10.0.0.0/8, 10.1.0.0/16\n\
+         allow http from (\n    192.0.2.1, # one\n    192.0.2.1, # again\n    192.0.2.2\n)\n",
+    );
+    let wanted = "drop tcp 23\nallow tcp 22, 80 from 10.0.0.0/8\n\
+                  allow http from (\n    192.0.2.1, # one\n    192.0.2.2\n)\n";
+    assert_eq!(text, wanted, "{}", run.err);
+    assert!(run.err.starts_with("fixed 3 findings in web.fw\n"), "{}", run.err);
+}
+
+#[test]
 fn what_is_not_proved_is_not_done() {
     // With it, the implicit rules of forwarded packets would go.
     let text = "zone lan = eth1\nzone wan = eth0\n\
