@@ -30,6 +30,8 @@ const MOST_PIECES: usize = 1_000;
 pub struct Removal<'m> {
     before: &'m Meaning,
     judgement: Judgement<'m>,
+    /// The statements that say something.
+    written: BTreeSet<Span>,
     /// What becomes of the packets of each step without it; asked only when it has to be.
     without: OnceLock<Vec<Vec<Without>>>,
 }
@@ -49,7 +51,10 @@ impl<'m> Removal<'m> {
     #[must_use]
     pub fn of(before: &'m Meaning) -> Self {
         let judgement = Judgement::of(before, Budget::default());
-        Removal { before, judgement, without: OnceLock::new() }
+        let lists = places(before).filter_map(|(family, place)| place.list(before, family));
+        let written = lists.flat_map(|list| &list.entries).filter_map(origin_of);
+        let written = written.map(|origin| origin.span).collect();
+        Removal { before, judgement, written, without: OnceLock::new() }
     }
 
     /// For each fix in turn, whether what its edits delete can go together with what the fixes before
@@ -58,20 +63,23 @@ impl<'m> Removal<'m> {
     pub fn together(&self, fixes: &[&[Edit]]) -> Vec<bool> {
         let mut spare: Vec<At> = Vec::new();
         let mut goes = |fix: &&[Edit]| {
-            let mut own: Vec<At> = Vec::new();
-            for statement in self.statements(&EditedText::of(*fix)) {
-                match self.way(statement) {
-                    Way::Dead => {}
-                    Way::Redundant => own.extend(self.judgement.uses(statement).flatten()),
-                    Way::No => return false,
-                }
-            }
-            // The two of one fix would be each the reason of the other, too.
-            let several = own.windows(2).any(|pair| pair[0].chain == pair[1].chain);
-            if several || own.iter().any(|at| spare.iter().any(|other| self.share(*at, *other))) {
+            let statements = self.statements(fix.iter());
+            let ways = statements.iter().map(|statement| self.way(*statement));
+            let (ways, redundant): (Vec<Way>, Vec<Way>) =
+                ways.partition(|way| *way != Way::Redundant);
+            // Two rules of one fix could be each the reason of the other, too.
+            if ways.contains(&Way::No) || redundant.len() > 1 {
                 return false;
             }
-            spare.append(&mut own);
+            if redundant.is_empty() {
+                return true;
+            }
+            let own = statements.iter().flat_map(|statement| self.judgement.uses(*statement));
+            let own: Vec<At> = own.flatten().copied().collect();
+            if own.iter().any(|at| spare.iter().any(|other| self.share(*at, *other))) {
+                return false;
+            }
+            spare.extend(own);
             true
         };
         fixes.iter().map(&mut goes).collect()
@@ -94,15 +102,20 @@ impl<'m> Removal<'m> {
                 (Some(_) | None, Some(_) | None) => return false,
             }
         }
-        shorter.is_empty() || self.lose_nothing(&shorter, &text)
+        let deleted = self.statements(edits.iter());
+        deleted.into_iter().all(|statement| self.way(statement) != Way::No)
+            && (shorter.is_empty() || self.lose_nothing(&shorter, &text))
     }
 
-    /// The statements that edits take out.
-    fn statements(&self, text: &EditedText<'_>) -> BTreeSet<Span> {
-        let lists = places(self.before);
-        let lists = lists.filter_map(|(family, place)| place.list(self.before, family));
-        let written = lists.flat_map(|list| &list.entries).filter_map(origin_of);
-        written.map(|origin| origin.span).filter(|span| text.is_deleted(*span)).collect()
+    /// The statements that edits take out, each once.
+    fn statements<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> BTreeSet<Span> {
+        let deletions = edits.filter(|edit| edit.replacement.is_empty()).map(|edit| edit.span);
+        let within = deletions.flat_map(|gone| {
+            let at = |offset: usize| Span::new(gone.file(), offset..offset);
+            let begin_here = self.written.range(at(gone.start())..at(gone.end()));
+            begin_here.copied().filter(move |statement| statement.end() <= gone.end())
+        });
+        within.collect()
     }
 
     fn way(&self, statement: Span) -> Way {
@@ -137,7 +150,7 @@ impl<'m> Removal<'m> {
         let is_known = spans().all(|origin| self.judgement.is_all_judged(origin.span));
         // What it is that takes the packets must not go at the same time.
         let stays = || {
-            let statements = self.statements(text).into_iter();
+            let statements = self.statements(text.edits.iter().copied()).into_iter();
             statements.map(|statement| self.way(statement)).all(|way| way == Way::Dead)
         };
         is_known && stays() && self.judgement.chains.iter().all(|one| loses_nothing(one, shorter))
