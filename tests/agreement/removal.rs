@@ -1,15 +1,18 @@
 //! A rule that is reported dead or redundant can be left out, and no packet is treated otherwise.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use palisade::analyze;
-use palisade::diagnostic::has_errors;
+use palisade::analyze::{self, removal::Removal};
+use palisade::diagnostic::deletion::deletion;
+use palisade::diagnostic::{Edit, has_errors};
 use palisade::meaning::{BaseChain, Meaning, Reason, meaning, probes};
 use palisade::net::Family;
 use palisade::packet::Random;
+use palisade::resolve::policy::Item;
 use palisade::resolve::{Resolved, resolve};
-use palisade::source::{MemoryLoader, Sources};
+use palisade::source::{MemoryLoader, Sources, Span};
 
 use crate::generate;
 
@@ -67,7 +70,7 @@ fn difference(before: &Meaning, after: &Meaning, seed: u64) -> Option<String> {
 
 #[test]
 fn what_is_dead_or_redundant_can_be_left_out() {
-    let (mut left_out, mut kinds) = (0, std::collections::BTreeSet::new());
+    let (mut left_out, mut kinds) = (0, BTreeSet::new());
     for seed in 0..250 {
         let text = generate::policy(seed);
         let (sources, policy) = resolved(&text);
@@ -156,4 +159,46 @@ fn a_policy_that_was_fixed_does_the_same() {
     }
     eprintln!("{edited} policies were edited, {refused} edits refused");
     assert!(edited >= 20, "{edited}");
+}
+
+#[test]
+fn what_is_proved_to_be_spare_is_spare() {
+    let (mut proved, mut refused) = (0, 0);
+    for seed in 0..60 {
+        let text = with_repetitions(&generate::policy(seed), seed);
+        let (_, policy) = resolved(&text);
+        if has_errors(&policy.findings) {
+            continue;
+        }
+        let before = meaning(&policy.policy);
+        let removal = Removal::of(&before);
+        let spans = policy.policy.items.iter().filter_map(|item| match item {
+            Item::Rule(rule) => Some(rule.origin.span),
+            Item::Nat(nat) => Some(nat.origin.span),
+            Item::Alter(_) | Item::Raw(_) => None,
+        });
+        let spans: BTreeSet<Span> = spans.collect();
+        for span in spans.into_iter().take(12) {
+            let range = deletion(&text, span.range());
+            let mut without = text.clone();
+            without.replace_range(range.clone(), "");
+            let edit = Edit { span: Span::new(span.file(), range), replacement: String::new() };
+            let (_, rest) = resolved(&without);
+            let after = meaning(&rest.policy);
+            let edits = [edit];
+            if has_errors(&rest.findings)
+                || removal.together(&[&edits[..]]) != [true]
+                || !removal.leaves(&after, &edits)
+            {
+                refused += 1;
+                continue;
+            }
+            proved += 1;
+            if let Some(difference) = difference(&before, &after, seed) {
+                panic!("seed {seed}: {}\n{difference}\n{text}", &text[span.range()]);
+            }
+        }
+    }
+    eprintln!("{proved} rules can go, {refused} are refused");
+    assert!(proved >= 20 && refused >= 100, "{proved} {refused}");
 }
