@@ -92,8 +92,8 @@ impl Fixing {
             Some(next) => {
                 let edits: Vec<Edit> =
                     chosen.iter().flat_map(|finding| edits_of(finding)).cloned().collect();
-                let files: Vec<FileId> =
-                    chosen.iter().filter_map(|finding| Some(finding.span?.file())).collect();
+                let files = chosen.iter().filter_map(|finding| edits_of(finding).first());
+                let files: Vec<FileId> = files.map(|edit| edit.span.file()).collect();
                 self.accept(next, &edits, &files);
             }
             None => {
