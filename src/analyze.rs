@@ -23,6 +23,8 @@ pub mod deliverable;
 pub mod witness;
 
 mod judge;
+mod partly;
+pub mod removal;
 mod shadow;
 mod spare;
 mod story;

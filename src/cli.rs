@@ -25,6 +25,8 @@ mod pipeline;
 
 mod check;
 
+mod fix;
+
 mod proof;
 
 mod build;

@@ -37,10 +37,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{CtState, Dscp, Family, Helper, MarkMatch, Prefix};
-use crate::packet::{Field, Packet, PacketSet};
+use crate::packet::{Constraint, Field, Packet, PacketSet};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
-    ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, RejectWith,
+    ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, Part, RejectWith,
 };
 
 pub use probes::{probes, view};
@@ -447,6 +447,12 @@ pub fn implied_packets(
     family: Family,
 ) -> Option<PacketSet> {
     filter::implied_set(policy, implied, hook, family)
+}
+
+/// What the packets of a part of a rule's traffic meet.
+#[must_use]
+pub fn conditions_of(part: &Part) -> Vec<Constraint> {
+    sets::conditions_of(part)
 }
 
 /// The meaning of a policy.

@@ -19,6 +19,7 @@ mod helpers;
 mod interfaces;
 mod limits;
 mod listing;
+mod lists;
 mod load;
 mod messages;
 mod names;
@@ -40,6 +41,7 @@ mod values;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub use listing::{ServiceInfo, services};
 pub use policy::Policy;
@@ -55,7 +57,8 @@ use ends::{End, Zone};
 use names::Names;
 use notrack::Answers;
 use policy::{
-    Alteration, Call, CallId, ChainId, Docker, Hook, Item, Origin, Promise, PromiseKind, Raw, Rule,
+    Alteration, Call, CallId, ChainId, Docker, Hook, Item, Listed, Origin, Part, Promise,
+    PromiseKind, Raw, Rule,
 };
 use services::Traffic;
 use sets::Sets;
@@ -133,6 +136,9 @@ struct Resolver<'a> {
     /// Raw rules of chains, in the order written.
     chain_raws: Vec<(ChainId, Raw)>,
     limit_count: u32,
+    lists: Vec<(Origin, Box<[Listed]>)>,
+    /// Of the subjects in lists, the parts that several have.
+    known_parts: HashSet<Arc<[Part]>>,
     /// The clauses of each rule of a chain, by their words.
     chain_clauses: HashMap<Origin, Vec<(&'static str, Span)>>,
     /// The helpers of each rule of a chain: who gets them depends on what reaches the chain.
@@ -205,6 +211,8 @@ impl<'a> Resolver<'a> {
             docker: None,
             chain_raws: Vec::new(),
             limit_count: 0,
+            lists: Vec::new(),
+            known_parts: HashSet::new(),
             chain_clauses: HashMap::new(),
             chain_helpers: HashMap::new(),
             answers: Vec::new(),
@@ -255,6 +263,7 @@ impl<'a> Resolver<'a> {
             items: std::mem::take(&mut self.items),
             // What is said of the whole policy still points at them.
             calls: self.calls.clone(),
+            lists: std::mem::take(&mut self.lists),
             promises: std::mem::take(&mut self.promises),
             has_zones: self.names.has_zones(),
             preserve,

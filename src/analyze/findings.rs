@@ -7,7 +7,7 @@ use super::judge::{At, Judgement};
 use super::story::Stories;
 use super::witness::chain_name;
 use super::work::Work;
-use super::{habits, nat, shadow, spare, unreached};
+use super::{habits, nat, partly, shadow, spare, unreached};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
@@ -20,10 +20,11 @@ use crate::source::{Sources, Span};
 const MAX_FINDINGS: usize = 1_000;
 
 /// What is found here, beside never-matches, which is found earlier too.
-pub static LINTS: [&Lint; 9] = [
+pub static LINTS: [&Lint; 10] = [
     &catalogue::ANALYSIS_INCOMPLETE,
     &catalogue::DUPLICATE_RULE,
     &catalogue::OVERLAP,
+    &catalogue::PARTLY_DEAD,
     &catalogue::REDUNDANT_RULE,
     &catalogue::REDUNDANT_WITH_DEFAULT,
     &catalogue::SHADOWED_CONFLICT,
@@ -68,7 +69,11 @@ fn all(
         .collect();
     found.extend(too_many_ways(&judgement));
     found.extend(unreached::chains(policy, &judgement));
-    found.extend(spare::redundant(stories, &judgement, budget, shows));
+    found.extend(spare::redundant(stories, &judgement, shows));
+    if shows(&catalogue::PARTLY_DEAD) {
+        let told: BTreeSet<Span> = found.iter().filter_map(|finding| finding.span).collect();
+        found.extend(partly::findings(stories, &judgement, &told));
+    }
     if shows(&catalogue::OVERLAP) {
         found.extend(spare::overlaps(stories, &judgement));
     }

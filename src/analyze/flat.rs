@@ -142,10 +142,16 @@ impl<'m> Flat<'m> {
     #[must_use]
     pub fn list_of(&self, budget: Budget, takes: impl Fn(RuleNumber) -> bool) -> RuleList {
         let rules: Vec<ListedRule<'_>> = self.listed(takes).collect();
-        let view = Some(view(self.base));
-        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| {
-            self.ways(space, mays, 0)
-        })
+        self.list_of_rules(&rules, 0, budget)
+    }
+
+    /// All steps as a list, and behind them other sets that can be asked about.
+    #[must_use]
+    pub fn list_with(&self, budget: Budget, others: &[&PacketSet]) -> RuleList {
+        let effect = EffectNumber::NONE;
+        let others = others.iter().map(|may| ListedRule { may, hides: None, effect });
+        let rules: Vec<ListedRule<'_>> = self.listed(|_| true).chain(others).collect();
+        self.list_of_rules(&rules, 0, budget)
     }
 
     /// The same behind other rules, and with the default as the last.
@@ -155,9 +161,14 @@ impl<'m> Flat<'m> {
         let default = ListedRule { may: set, hides: Some(set), effect: self.default_effect };
         let rules = before.iter().copied().chain(self.listed(|_| true)).chain([default]);
         let rules: Vec<ListedRule<'_>> = rules.collect();
+        self.list_of_rules(&rules, before.len(), budget)
+    }
+
+    /// Rules of which so many stand before the steps.
+    fn list_of_rules(&self, rules: &[ListedRule<'_>], before: usize, budget: Budget) -> RuleList {
         let view = Some(view(self.base));
-        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| {
-            self.ways(space, mays, before.len())
+        RuleList::with_ways(self.family, view, rules, budget, |space, mays| {
+            self.ways(space, mays, before)
         })
     }
 
@@ -469,7 +480,9 @@ impl<'m> Flattener<'m> {
     }
 }
 
-fn number_of(place: usize) -> RuleNumber {
+/// The number of the step at a place.
+#[must_use]
+pub fn number_of(place: usize) -> RuleNumber {
     RuleNumber(u32::try_from(place).unwrap_or(u32::MAX))
 }
 

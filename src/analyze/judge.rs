@@ -1,6 +1,6 @@
 //! What the analysis knows of each statement: where it says something, and whether packets come there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::dead::Life;
 use super::flat::{Flat, FlatStep, Role};
@@ -9,6 +9,7 @@ use crate::meaning::{BaseChain, Meaning, Reason};
 use crate::net::Family;
 use crate::packet::{Budget, Point, RuleNumber};
 use crate::resolve::policy::Origin;
+use crate::source::Span;
 
 /// The chains in the order in which their rules are told.
 const JUDGED: [BaseChain; 18] = [
@@ -78,6 +79,8 @@ pub struct Judgement<'m> {
     pub chains: Vec<Judged<'m>>,
     /// The places of each statement to which calls lead that packets reach.
     pub statements: BTreeMap<Origin, Vec<At>>,
+    /// The statements that say something in a chain that is not judged, too.
+    elsewhere: BTreeSet<Span>,
 }
 
 impl<'m> Judgement<'m> {
@@ -99,7 +102,7 @@ impl<'m> Judgement<'m> {
         for places in statements.values_mut().filter(|places| !places.iter().all(changes)) {
             places.retain(|at| !changes(at));
         }
-        Judgement { chains, statements }
+        Judgement { chains, statements, elsewhere: elsewhere(meaning) }
     }
 
     pub fn step(&self, at: At) -> &FlatStep<'m> {
@@ -145,6 +148,33 @@ impl<'m> Judgement<'m> {
         })
     }
 
+    /// Whether everything that a statement says is judged: nothing is known of what it says elsewhere,
+    /// and of what others say where not all is looked at.
+    pub fn is_all_judged(&self, statement: Span) -> bool {
+        !self.elsewhere.contains(&statement) && self.chains.iter().all(|one| one.flat.is_whole)
+    }
+
+    /// Whether a statement is known to reach no packet at all, whatever call of a `def` it is of.
+    pub fn is_idle(&self, statement: Span) -> bool {
+        let is_unreached = |at: &At| match self.life(*at) {
+            Life::Dead(_) | Life::NeverMatches => true,
+            Life::Live(_) | Life::Unknown => false,
+        };
+        self.is_all_judged(statement) && self.uses(statement).flatten().all(is_unreached)
+    }
+
+    /// Whether it stands in the policy once: not in a `def` of several calls.
+    pub fn is_single(&self, statement: Span) -> bool {
+        self.uses(statement).nth(1).is_none()
+    }
+
+    /// What a statement says, for each call of the `def` that it may stand in.
+    pub fn uses(&self, statement: Span) -> impl Iterator<Item = &[At]> {
+        let first = Origin { span: statement, call: None };
+        let of = move |(origin, _): &(&Origin, &Vec<At>)| origin.span == statement;
+        self.statements.range(first..).take_while(of).map(|(_, places)| &places[..])
+    }
+
     /// Whether packets reach no place of a statement.
     pub fn is_dead(&self, places: &[At]) -> bool {
         let mut judging = self.judging(places).peekable();
@@ -154,6 +184,18 @@ impl<'m> Judgement<'m> {
                 Life::Live(_) | Life::Unknown => false,
             })
     }
+}
+
+/// The statements of the chains that are not judged.
+fn elsewhere(meaning: &Meaning) -> BTreeSet<Span> {
+    let bases = BaseChain::ALL.into_iter().filter(|base| !JUDGED.contains(base));
+    let lists = bases
+        .flat_map(|base| Family::BOTH.into_iter().filter_map(move |one| meaning.base(one, base)));
+    let written = lists.flat_map(|list| &list.entries).filter_map(|entry| match entry.reason {
+        Reason::Written(origin) => Some(origin.span),
+        Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
+    });
+    written.collect()
 }
 
 impl<'m> Judged<'m> {

@@ -5,7 +5,7 @@ use super::dead::Life;
 use super::deliverable::is_deliverable;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
-use super::story::{Deed, Stories, deed, differ_in_log, name};
+use super::story::{DELETE, Deed, Stories, deed, differ_in_log, name};
 use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason};
 use crate::net::{CtState, TcpFlags};
@@ -19,7 +19,7 @@ const MAX_TOLD: usize = 8;
 
 /// How often points are tried for a packet that the kernel can deliver: of the first kind of packets in
 /// a region, and of so many kinds.
-const TRIED: u64 = 48;
+pub const TRIED: u64 = 48;
 const KINDS_TRIED: u64 = 4;
 const KINDS: usize = 60;
 
@@ -44,14 +44,16 @@ pub fn finding(
     };
     let told = hidden.iter().find(|one| one.conflicts().next().is_some()).unwrap_or(first);
     let case = Case { stories, origin, told };
+    let goes = judgement.is_idle(origin.span);
+    let mends = |finding| if goes { stories.deleting(finding, origin.span) } else { finding };
     Some(if hidden.iter().all(|one| one.is_behind_verdict(&case)) {
-        case.unreachable()
+        mends(case.unreachable())
     } else if hidden.iter().all(|one| one.is_duplicate(first)) {
-        case.duplicate()
+        mends(case.duplicate())
     } else if told.conflicts().next().is_some() {
         case.conflict()
     } else {
-        case.shadowed()
+        mends(case.shadowed())
     })
 }
 
@@ -197,7 +199,7 @@ struct Shown {
 }
 
 /// How little there is to wonder about a packet.
-fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
+pub fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
     let is_new = packet.state == CtState::New;
     let is_syn = packet.flags().is_none_or(|flags| flags == TcpFlags::SYN);
     let loopback = Some("lo");
@@ -226,8 +228,7 @@ impl Case<'_, '_, '_> {
     fn duplicate(&self) -> Finding {
         let message = "rule says again what an earlier one says".to_owned();
         let finding = self.stories.about(&catalogue::DUPLICATE_RULE, self.origin, message);
-        self.told_by(finding.label("the same packets, and the same done with them"))
-            .help("delete it")
+        self.told_by(finding.label("the same packets, and the same done with them")).help(DELETE)
     }
 
     fn conflict(&self) -> Finding {
@@ -259,7 +260,7 @@ impl Case<'_, '_, '_> {
         let done = deed(self.told.step).done;
         let message = format!("rule can never match: its packets are {done} earlier");
         let finding = self.stories.about(&catalogue::SHADOWED_RULE, self.origin, message);
-        self.told_by(finding.label("adds nothing")).help("delete it")
+        self.told_by(finding.label("adds nothing")).help(DELETE)
     }
 
     fn hiders(&self) -> impl Iterator<Item = (&FlatStep<'_>, &Member)> {

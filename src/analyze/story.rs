@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::diagnostic::deletion::deletion;
 use crate::diagnostic::{Finding, Lint};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Implied, Reason, Translation};
 use crate::packet::Packet;
@@ -20,6 +21,9 @@ pub struct Stories<'a> {
     /// Of rules about all that a block is about, that block.
     pub blocks: &'a BTreeMap<Origin, Span>,
 }
+
+/// The help for what can go, where nothing else would mend it.
+pub const DELETE: &str = "delete it";
 
 /// What a step does with the packets that it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,18 @@ impl Stories<'_> {
             Some(call) => finding.related(*call, "by this call").also_at(calls),
             None => finding,
         }
+    }
+
+    /// A finding about a statement that may go, with the edit that takes it out: that says all that a
+    /// help to delete it says. What is built in cannot be edited.
+    pub fn deleting(&self, mut finding: Finding, statement: Span) -> Finding {
+        let file = self.sources.file(statement.file());
+        if file.is_built_in() {
+            return finding;
+        }
+        finding.help = finding.help.filter(|help| help != DELETE);
+        let range = deletion(file.text(), statement.range());
+        finding.fix("delete the rule", Span::new(statement.file(), range), "")
     }
 
     /// Where an entry stands, from the view of a statement: its own place, or the call that brought it

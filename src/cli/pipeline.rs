@@ -13,7 +13,7 @@ use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
 use crate::emit;
 use crate::emit::graph::{Style, What};
 use crate::lower::Lowered;
-use crate::meaning::{Meaning, meaning};
+use crate::meaning::Meaning;
 use crate::net::Families;
 use crate::packet::Budget;
 use crate::read;
@@ -24,10 +24,12 @@ use crate::source::Sources;
 
 pub(super) use crate::analyze::difference::{Named, differences};
 pub(super) use crate::analyze::expired;
+pub(super) use crate::analyze::removal::{EditedText, Removal};
 pub(super) use crate::analyze::ruled::leave_out_foreign;
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
+pub(super) use crate::meaning::meaning;
 pub(super) use crate::read::{is_dump, is_ipset_dump, read_ipsets, read_with_sets};
 pub(super) use crate::resolve::{ServiceInfo, resolve, services};
 
@@ -68,21 +70,21 @@ pub(super) fn compared(
     differences(&comparison, named)
 }
 
-/// What the analysis finds. It is not asked about a policy that is not all understood: what is missing
-/// would make it say what is not so. (A rule that never matches is understood.)
+/// Whether all of a policy is understood. The analysis is not asked about one that is not: what is
+/// missing would make it say what is not so. (A rule that never matches is understood.)
+pub(super) fn is_whole(found: &[Finding]) -> bool {
+    !found
+        .iter()
+        .any(|finding| finding.level == Level::Error && finding.lint != &catalogue::NEVER_MATCHES)
+}
+
+/// What the analysis finds in a policy that is understood.
 pub(super) fn analysed(
     policy: &Policy,
     sources: &Sources,
-    found: &[Finding],
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let is_missing = |finding: &Finding| {
-        finding.level == Level::Error && finding.lint != &catalogue::NEVER_MATCHES
-    };
-    if found.iter().any(is_missing) {
-        return Vec::new();
-    }
     analyze::findings(policy, &meaning(policy), sources, expectations, shows)
 }
 

@@ -54,13 +54,13 @@ impl Verify {
         let mut policy = front::check(&self.policy, &levels, Depth::Words)?;
         policy.judge();
         if has_errors(&policy.findings) {
-            self.format.print(std::slice::from_ref(&policy), policy.outcome(), terminal)?;
+            self.format.print(std::slice::from_ref(&policy), policy.outcome(), false, terminal)?;
             return Ok(policy.outcome());
         }
         policy.findings.clear();
         let mut deployed = Deployed::read(&self.dumps, &mut policy)?;
         if has_errors(&policy.findings) {
-            self.format.print(std::slice::from_ref(&policy), Outcome::Undone, terminal)?;
+            self.format.print(std::slice::from_ref(&policy), Outcome::Undone, false, terminal)?;
             return Ok(Outcome::Undone);
         }
         deployed.leave_out_foreign(&mut policy);
@@ -72,7 +72,7 @@ impl Verify {
             policy.findings.extend(found);
         }
         let outcome = policy.outcome();
-        self.format.print(std::slice::from_ref(&policy), outcome, terminal)?;
+        self.format.print(std::slice::from_ref(&policy), outcome, false, terminal)?;
         if outcome == Outcome::Clean && self.format == FindingFormat::Human {
             terminal.print(&equal(&policy.title, families))?;
         }

@@ -127,6 +127,7 @@ catalogue! {
     OPEN_TO_WORLD = "open-to-world", Note, "a service that is not for everybody, open to everybody";
     OVERLAP = "overlap", Off, "two rules of different effects that share packets";
     OVERLAPPING_ZONES = "overlapping-zones", Error, "two zones on one interface whose nets overlap";
+    PARTLY_DEAD = "partly-dead", Note, "a member of a list that adds nothing to its rule";
     PRESERVED_CLASH = "preserved-clash", Error, "a chain or mark of the policy that belongs to what it preserves";
     RECURSIVE_DEFINITION = "recursive-definition", Error, "a definition that needs itself";
     REDEFINED_SERVICE = "redefined-service", Note unexpectable, "a service of the standard library given another meaning";

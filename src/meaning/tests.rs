@@ -49,6 +49,7 @@ fn policy(items: Vec<Item>) -> Policy {
         chains: Vec::new(),
         items,
         calls: Vec::new(),
+        lists: Vec::new(),
         promises: Vec::new(),
         has_zones: false,
         preserve: None,

@@ -167,6 +167,17 @@ impl Space {
         self.difference(&packets, &self.impossible).words.is_empty()
     }
 
+    /// The points of a region of which some packets meet conditions on numbers. The conditions may tell
+    /// packets apart that are one point here: no set that the space is of does.
+    #[must_use]
+    pub fn touching(&self, region: &Region, conditions: &[Constraint]) -> Region {
+        let touched = conditions.iter().filter_map(|one| {
+            let (number, axis) = self.axis_of(one.field())?;
+            Some(self.narrowed(number, &axis.touching(one.values())))
+        });
+        touched.fold(region.clone(), |region, touched| self.intersection(&region, &touched))
+    }
+
     #[must_use]
     pub fn contains(&self, region: &Region, point: &Point) -> bool {
         self.boxes(region).any(|one| self.layout.contains(one, &point.0))

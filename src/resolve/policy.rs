@@ -5,6 +5,7 @@
 //! interfaces. Every item keeps the place it came from.
 
 mod condition;
+mod listed;
 mod nat;
 mod raw;
 mod set;
@@ -20,6 +21,7 @@ use crate::net::{
 use crate::source::Span;
 
 pub use condition::Condition;
+pub use listed::{Listed, Says};
 pub use nat::{At, Forward, Nat, NatKind, Redirect, SourceTranslation, Target};
 pub use raw::{KernelChain, Raw, RawTable, RawTarget};
 pub use set::{Addition, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId};
@@ -37,6 +39,8 @@ pub struct Policy {
     pub items: Vec<Item>,
     /// The uses of `def`s that items came through, by [`CallId`].
     pub calls: Vec<Call>,
+    /// The lists of several members in filter rules, those of one rule together.
+    pub lists: Vec<(Origin, Box<[Listed]>)>,
     /// What the policy promises of itself, in the order written.
     pub promises: Vec<Promise>,
     /// Whether it divides the network into zones.

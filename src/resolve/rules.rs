@@ -8,7 +8,7 @@ use super::policy::{
     Action, Bound, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
     RejectWith, Remarks, Rule, Scope,
 };
-use super::services::{Traffic, merge_parts};
+use super::services::{Traffic, merge_parts, together};
 use super::{Body, Resolver, messages};
 use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
@@ -23,10 +23,11 @@ impl<'a> Resolver<'a> {
         env: Option<CallId>,
     ) -> Option<Rule> {
         let action = self.action(&rule.verb, env);
-        let traffic = self.traffic(&rule.subjects, env);
+        let each = self.traffic_of_each(&rule.subjects, env);
         let context = self.narrow(outer, &rule.clauses, ToIs::Ends, env)?;
         self.check_filter_clauses(&rule.verb, &context)?;
-        let (mut action, mut traffic) = (action?, traffic?);
+        let (mut action, each) = (action?, each?);
+        let mut traffic = together(each.clone());
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
         if self.body == Body::Docker {
             self.check_docker_rule(&rule.verb, &context, &traffic, rule.subject())?;
@@ -71,6 +72,7 @@ impl<'a> Resolver<'a> {
             | Action::Add(_) => Vec::new(),
         };
         let speaks_of_all_in = context.block.filter(|_| speaks_of_all(rule));
+        self.keep_lists(rule, origin, &each);
         if self.body != Body::Policy {
             self.chain_clauses.insert(origin, context.present.clone());
         }

@@ -7,6 +7,7 @@ mod sets;
 mod policies;
 
 mod findings;
+mod fixes;
 
 mod settings;
 

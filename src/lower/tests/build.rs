@@ -48,6 +48,7 @@ pub(super) fn policy() -> Build {
         chains: Vec::new(),
         items: Vec::new(),
         calls: Vec::new(),
+        lists: Vec::new(),
     };
     let mut sources = Sources::new();
     sources.add("test.fw", "\n".repeat(1000));

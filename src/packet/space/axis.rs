@@ -176,6 +176,22 @@ impl Axis {
         }
     }
 
+    /// The values that a set of the field has a part of: it may be of numbers that no set tells apart.
+    #[must_use]
+    pub fn touching(&self, values: &Values) -> Vec<(u32, u32)> {
+        let of = |set: &IntervalSet<u128>| {
+            let intervals = set.intervals().iter();
+            self.values(intervals.filter_map(|(low, high)| self.domain.touching(*low, *high)))
+        };
+        match values {
+            Values::Numbers(set) => of(set),
+            Values::Bits(bits) => of(&numbers_of_bits(*bits)),
+            Values::Interfaces(_) | Values::Accounts(_) | Values::Mark(_) | Values::Opaque(_) => {
+                self.of(values)
+            }
+        }
+    }
+
     fn value(&self, piece: usize) -> u32 {
         self.classes.as_ref().map_or(count(piece), |classes| classes[piece])
     }

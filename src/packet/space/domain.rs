@@ -115,6 +115,15 @@ impl Domain {
         numbers.within(low, high)
     }
 
+    /// The pieces that an interval of numbers has a part of; `None` when it has none.
+    #[must_use]
+    pub fn touching(&self, low: u128, high: u128) -> Option<(usize, usize)> {
+        let Domain::Numbers(numbers) = self else { return None };
+        let first = numbers.starts.partition_point(|start| *start <= low).saturating_sub(1);
+        let end = numbers.starts.partition_point(|start| *start <= high);
+        (first < end && low <= numbers.highest).then(|| (first, end - 1))
+    }
+
     /// The pieces that a pattern means, all names, or "none".
     #[must_use]
     pub fn of_pattern(&self, pattern: &Interface) -> Option<(usize, usize)> {
@@ -267,8 +276,12 @@ mod tests {
         assert_eq!(domain.of_numbers(0, 65_535), Some((0, 6)));
         assert_eq!(domain.of_numbers(90, 65_535), Some((6, 6)));
         assert_eq!(domain.numbers_of(2), Some((23, 79)));
+        assert_eq!(domain.touching(81, 84), Some((3, 3)));
+        assert_eq!(domain.touching(22, 85), Some((1, 4)));
         let above = Domain::numbers(1, 255, vec![1, 6, 7]);
         assert_eq!((above.of_numbers(0, 0), above.of_numbers(0, 6)), (None, Some((0, 1))));
+        assert_eq!((above.touching(0, 0), above.touching(0, 3)), (None, Some((0, 0))));
+        assert_eq!(above.touching(255, 255), Some((2, 2)));
     }
 
     #[test]
