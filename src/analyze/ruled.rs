@@ -226,9 +226,10 @@ impl Limits {
                 return Some(self.another(History::Opaque(text.into())));
             }
         };
-        Some(self.another(match found.negated {
-            false => History::Limit(kind),
-            true => History::Opaque(format!("over {kind:?}").into()),
+        Some(self.another(if found.negated {
+            History::Opaque(format!("over {kind:?}").into())
+        } else {
+            History::Limit(kind)
         }))
     }
 }
@@ -354,9 +355,15 @@ impl Reading<'_> {
             let target = if is_known { Target::Return } else { target.clone() };
             self.rule(table, &Rule { matches: matches.clone(), target, origin })
         });
-        let effect = |read: Entry| match is_known {
-            true => Entry { effect: entry.effect.clone(), reason: entry.reason, ..read },
-            false => Entry { reason: entry.reason, ..read },
+        let effect = |read: Entry| {
+            let effect = if is_known { entry.effect.clone() } else { read.effect };
+            Entry {
+                set: read.set,
+                limits: read.limits,
+                log: read.log,
+                effect,
+                reason: entry.reason,
+            }
         };
         read.map(effect).collect()
     }

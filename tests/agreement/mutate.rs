@@ -73,8 +73,7 @@ pub fn mutate(ruleset: &mut Ruleset, random: &mut Random) -> Option<String> {
 fn target(rule: &mut Rule) -> Option<()> {
     rule.target = match &rule.target {
         Target::Accept => Target::Drop,
-        Target::Drop | Target::Reject(_) => Target::Accept,
-        Target::Return => Target::Accept,
+        Target::Drop | Target::Reject(_) | Target::Return => Target::Accept,
         Target::Jump(name) => Target::Goto(Arc::clone(name)),
         Target::Goto(name) => Target::Jump(Arc::clone(name)),
         Target::Log { prefix, level } => {

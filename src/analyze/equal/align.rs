@@ -136,20 +136,18 @@ impl Aligning<'_> {
     fn is_within(&self, pair: &[Item], item: &Item) -> bool {
         pair.first().is_some_and(|first| first.deed == item.deed)
             && !self.deeds.get(item.deed).adds_up()
-            && self.covers(&self.index(pair), &item.region)
+            && covers(&self.index(pair), &item.region)
     }
 
     /// How many of these items are together just another one.
     fn parts_of(&self, whole: &Item, parts: &[Item]) -> Option<usize> {
         let index = self.index([whole]);
         let is_part = |item: &&Item| {
-            item.deed == whole.deed
-                && item.takes == whole.takes
-                && self.covers(&index, &item.region)
+            item.deed == whole.deed && item.takes == whole.takes && covers(&index, &item.region)
         };
         let count = parts.iter().take_while(is_part).count();
         let parts = &parts[..count];
-        let are_all = count > 0 && self.covers(&self.index(parts), &whole.region);
+        let are_all = count > 0 && covers(&self.index(parts), &whole.region);
         (are_all && self.are_apart(parts)).then_some(count)
     }
 
@@ -163,21 +161,13 @@ impl Aligning<'_> {
         }
         let (left, right) = (&left[..these], &right[..those]);
         let (lefts, rights) = (self.index(left), self.index(right));
-        let same = left.iter().all(|item| self.covers(&rights, &item.region))
-            && right.iter().all(|item| self.covers(&lefts, &item.region));
+        let same = left.iter().all(|item| covers(&rights, &item.region))
+            && right.iter().all(|item| covers(&lefts, &item.region));
         (same && self.are_apart(left) && self.are_apart(right)).then_some((these, those))
     }
 
     fn index<'i>(&self, items: impl IntoIterator<Item = &'i Item>) -> Index {
         Index::of(self.space, (0..).map(RuleNumber).zip(items.into_iter().map(|item| &item.region)))
-    }
-
-    fn covers(&self, index: &Index, region: &Region) -> bool {
-        let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
-        match index.witness(&question) {
-            Verdict::Covered => true,
-            Verdict::Uncovered(_) | Verdict::Incomplete => false,
-        }
     }
 
     /// Whether no packet meets two of the items, where that counts.
@@ -194,5 +184,14 @@ impl Aligning<'_> {
                 self.space.is_empty(&self.space.intersection(&item.region, other))
             })
         })
+    }
+}
+
+/// Whether the boxes of an index have all packets of a region.
+fn covers(index: &Index, region: &Region) -> bool {
+    let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
+    match index.witness(&question) {
+        Verdict::Covered => true,
+        Verdict::Uncovered(_) | Verdict::Incomplete => false,
     }
 }

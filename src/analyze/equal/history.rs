@@ -180,16 +180,16 @@ impl Rewriting<'_> {
             let Some(name) = self.names.get(id) else { continue };
             // Which of two limits is asked first is no difference: who is counted is compared where all
             // have room.
-            let counted = with(&entry.set, self.all.clone());
+            let counted = with(&entry.set, &self.all);
             let text = format!("{COUNTS}{name}").into();
             entries.push(one(counted, Effect::Opaque { text, changes: &[] }));
-            set = with(&set, fact(room_in(name)));
+            set = with(&set, &fact(room_in(name)));
         }
         if let Some(log) = &entry.log {
             let logged = match allowance {
                 Some(Allowance { rate, burst }) => {
                     let room = format!("room in a log of {}", self::allowance(rate, burst));
-                    with(&set, fact(room.into()))
+                    with(&set, &fact(room.into()))
                 }
                 None => set.clone(),
             };
@@ -256,7 +256,7 @@ fn fact(text: Arc<str>) -> Factor {
 }
 
 /// The packets of a set that meet a condition too.
-fn with(set: &PacketSet, factor: Factor) -> PacketSet {
+fn with(set: &PacketSet, factor: &Factor) -> PacketSet {
     let products = set.products().iter().filter_map(|product| {
         Product::of(product.factors().iter().cloned().chain([factor.clone()]))
     });

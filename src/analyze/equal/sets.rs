@@ -81,7 +81,9 @@ impl Filled {
                 kept,
             ]);
         }
-        impossible.iter().for_each(|region| space.rule_out(region));
+        for region in &impossible {
+            space.rule_out(region);
+        }
     }
 
     /// A packet without the words of here.

@@ -143,10 +143,10 @@ impl Domain {
             return runs.chain(none).collect();
         }
         let mut has = vec![false; patterns.len() + 1];
-        match set.has_all_names() {
-            true => has.fill(true),
-            false => set.patterns().for_each(|pattern| self.mark(&mut has, pattern, true)),
+        if set.has_all_names() {
+            has.fill(true);
         }
+        set.patterns().for_each(|pattern| self.mark(&mut has, pattern, true));
         set.except().for_each(|pattern| self.mark(&mut has, pattern, false));
         let pieces = (0..has.len()).filter(|piece| has[*piece]).map(|piece| (piece, piece));
         pieces.chain(none).collect()
