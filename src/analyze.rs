@@ -10,6 +10,7 @@ pub mod dead;
 pub mod expiry;
 pub mod graph;
 mod habits;
+pub mod journey;
 mod nat;
 mod passing;
 mod places;

@@ -29,6 +29,8 @@ mod build;
 
 mod show;
 
+mod trace;
+
 mod graph;
 
 mod services;
@@ -55,6 +57,7 @@ Examples:
   palisade check . --format sarif    the same of a folder, for code scanning
   palisade build web.fw              its IPv4 rules, as iptables-restore reads them
   palisade build web.fw -o rules/    rules.v4, rules.v6, ipsets and load in a folder
+  palisade trace web.fw 'tcp 192.0.2.5:40000 -> self:22 in eth0'
   palisade explain host-bits         what a finding means, with examples";
 
 /// A compiler for firewall policies.
@@ -80,6 +83,7 @@ enum Command {
     Check(check::Check),
     Build(build::Build),
     Show(show::Show),
+    Trace(trace::Trace),
     Graph(graph::Graph),
     Services(services::Services),
     Explain(explain::Explain),
@@ -134,6 +138,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),
         Command::Show(show) => show.run(terminal),
+        Command::Trace(trace) => trace.run(terminal),
         Command::Graph(graph) => graph.run(terminal),
         Command::Services(services) => services.run(terminal),
         Command::Explain(explain) => explain.run(terminal),

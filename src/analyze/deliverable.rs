@@ -100,6 +100,18 @@ fn state_fits(packet: &Packet) -> bool {
     }
 }
 
+/// In which state conntrack sees a packet that no other went before.
+#[must_use]
+pub fn first_state(packet: &Packet) -> CtState {
+    if is_untracked(packet) {
+        CtState::Untracked
+    } else if opens(packet) {
+        CtState::New
+    } else {
+        CtState::Invalid
+    }
+}
+
 /// Whether it opens a flow.
 fn opens(packet: &Packet) -> bool {
     match packet.payload {

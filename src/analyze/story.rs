@@ -113,7 +113,8 @@ pub fn deed(step: &FlatStep<'_>) -> Deed {
 
 const SENT_BACK: Deed = Deed { does: "leads away", done: "led away", to_do: "lead away" };
 
-fn deed_of(entry: &Entry) -> Deed {
+/// What an entry does.
+pub fn deed_of(entry: &Entry) -> Deed {
     let deed = |does, done, to_do| Deed { does, done, to_do };
     match &entry.effect {
         Effect::Decide(Decision::Accept) => deed("allows", "allowed", "allow"),

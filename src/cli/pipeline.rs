@@ -9,7 +9,6 @@ use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
 use crate::emit;
 use crate::emit::graph::{Style, What};
 use crate::lower::Lowered;
-use crate::meaning::meaning;
 use crate::resolve::Policy;
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
@@ -18,7 +17,8 @@ pub(super) use crate::analyze::expired;
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
-pub(super) use crate::resolve::{ServiceInfo, resolve, services};
+pub(super) use crate::meaning::meaning;
+pub(super) use crate::resolve::{ServiceInfo, resolve, resolve_asking, services};
 
 /// What the analysis finds. It is not asked about a policy that is not all understood: what is missing
 /// would make it say what is not so. (A rule that never matches is understood.)

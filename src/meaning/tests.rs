@@ -50,6 +50,7 @@ fn policy(items: Vec<Item>) -> Policy {
         items,
         calls: Vec::new(),
         promises: Vec::new(),
+        zones: Vec::new(),
         has_zones: false,
         preserve: None,
         docker: None,

@@ -30,6 +30,8 @@ pub struct Context<'a> {
     pub with: Option<Name>,
     pub remarks: Remarks,
     pub translation: Translation<'a>,
+    /// Whether it is of a promise, which may be `within limits`.
+    pub is_promise: bool,
     /// Every clause that holds: its word and where it stands.
     pub present: Vec<(&'static str, Span)>,
 }
@@ -63,6 +65,7 @@ impl Context<'_> {
             with: None,
             remarks: Remarks::default(),
             translation: Translation::default(),
+            is_promise: false,
             present: Vec::new(),
         }
     }
@@ -205,6 +208,8 @@ impl<'a> Resolver<'a> {
                 let condition = self.condition(clause, env)?;
                 self.add_condition(inner, condition, clause.span)?;
             }
+            // Read where the promise is.
+            ClauseKind::Within(_) if inner.is_promise => {}
             ClauseKind::Within(_)
             | ClauseKind::Helper(_)
             | ClauseKind::Alias(_)

@@ -6,6 +6,7 @@
 
 mod condition;
 mod nat;
+mod promise;
 mod raw;
 mod set;
 
@@ -21,6 +22,7 @@ use crate::source::Span;
 
 pub use condition::Condition;
 pub use nat::{At, Forward, Nat, NatKind, Redirect, SourceTranslation, Target};
+pub use promise::{Claim, Expected, Host, Promise, PromiseKind, TestPacket, Zone};
 pub use raw::{KernelChain, Raw, RawTable, RawTarget};
 pub use set::{Addition, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId};
 
@@ -39,6 +41,8 @@ pub struct Policy {
     pub calls: Vec<Call>,
     /// What the policy promises of itself, in the order written.
     pub promises: Vec<Promise>,
+    /// The zones that it divides the network into, in the order defined; one at fault is missing.
+    pub zones: Vec<Zone>,
     /// Whether it divides the network into zones.
     pub has_zones: bool,
     /// What other programs have and keep; `None` when the policy's rules are all there is.
@@ -85,20 +89,6 @@ pub struct Docker {
     pub bridges: Vec<Interface>,
     /// Allow, Drop, Reject and Log. Their flows have [`Scope::Docker`].
     pub rules: Vec<Rule>,
-}
-
-/// An `assert`, `protect` or `test` item, kept as written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Promise {
-    pub kind: PromiseKind,
-    pub span: Span,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PromiseKind {
-    Assert,
-    Protect,
-    Test,
 }
 
 /// Where an item was written.

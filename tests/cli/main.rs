@@ -8,6 +8,7 @@ mod policies;
 mod findings;
 
 mod settings;
+mod trace;
 
 use std::fs;
 

@@ -35,6 +35,7 @@ pub(super) fn policy() -> Build {
     };
     let policy = Policy {
         promises: Vec::new(),
+        zones: Vec::new(),
         has_zones: false,
         preserve: None,
         docker: None,
