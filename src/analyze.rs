@@ -12,8 +12,10 @@ pub mod graph;
 mod habits;
 pub mod journey;
 mod nat;
+mod passage;
 mod passing;
 mod places;
+pub mod promise;
 pub mod redundant;
 pub mod trace;
 

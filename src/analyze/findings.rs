@@ -6,7 +6,7 @@ use super::dead::Life;
 use super::judge::{At, Judgement};
 use super::story::Stories;
 use super::witness::chain_name;
-use super::{habits, nat, shadow, spare, unreached};
+use super::{habits, nat, promise, shadow, spare, unreached};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
@@ -61,6 +61,8 @@ pub fn findings(
     }
     found.extend(nat::findings(policy, meaning));
     found.extend(habits::findings(policy, meaning));
+    let promises = promise::judged(policy, meaning, sources);
+    found.extend(promises.into_iter().flat_map(|judged| judged.findings));
     found.retain(|finding| shows(finding.lint));
     let found = without_consequences(found);
     let mut found = found;

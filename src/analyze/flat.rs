@@ -119,6 +119,21 @@ impl<'m> Flat<'m> {
         RuleList::with_ways(self.family, view, &rules, budget, |space, mays| self.ways(space, mays))
     }
 
+    /// The same, with sets that questions are about: they stand behind the steps and take nothing.
+    #[must_use]
+    pub fn list_with(&self, budget: Budget, asked: &[PacketSet]) -> RuleList {
+        let steps = self.steps.iter().map(|step| ListedRule {
+            may: &step.may,
+            hides: step.takes.then_some(&*step.may),
+            effect: step.effect,
+        });
+        let asked =
+            asked.iter().map(|set| ListedRule { may: set, hides: None, effect: EffectNumber::NONE });
+        let rules: Vec<ListedRule<'_>> = steps.chain(asked).collect();
+        let view = Some(view(self.base));
+        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| self.ways(space, mays))
+    }
+
     /// What steps of chains that packets can leave do not get, and until where steps take.
     fn ways(&self, space: &Space, mays: &[Region]) -> Ways {
         if self.steps.iter().all(|step| step.caller.is_none() && step.until.is_none()) {

@@ -10,6 +10,7 @@
 //! said as a few boxes, [`Space::impossible`] says; no rule takes it and no question is about it.
 
 mod axis;
+mod carry;
 mod domain;
 mod gather;
 mod possible;

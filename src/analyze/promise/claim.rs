@@ -1,0 +1,629 @@
+//! The proof of a claim: is there a packet of its set that meets another end?
+
+use super::sets::{self, in_state};
+use super::World;
+use crate::analyze::flat::{Flat, FlatStep};
+use crate::analyze::journey::{Answers, Journey, Sent, follow};
+use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
+use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning};
+use crate::net::{CtState, Family};
+use crate::packet::{
+    Among, Budget, Field, Index, Original, Packet, PacketSet, Payload, Point, Question, Region,
+    RuleNumber, Verdict as Answer,
+};
+use crate::resolve::policy::{Claim, Hook};
+
+/// What is known of a claim.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Kept,
+    /// There is no packet that it is about.
+    Vacuous,
+    Broken(Broken),
+    /// Broken by this packet if limits say so.
+    Depends(Broken),
+    /// The answers in connections that are accepted are not.
+    Unanswered(Broken),
+    /// What comes to this machine is sent on to another host.
+    Diverted(Broken),
+    Unknown,
+}
+
+/// A packet that breaks a claim, and its way.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub sent: Packet,
+    pub told: Told,
+}
+
+/// What a walk through all tables showed.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub decided_by: Option<crate::meaning::Reason>,
+    pub base: BaseChain,
+    pub fate: crate::analyze::journey::Fate,
+    /// The packet as the chain that decided saw it.
+    pub seen: Packet,
+    /// Who gave it another destination.
+    pub translated_by: Option<crate::meaning::Reason>,
+}
+
+impl Told {
+    pub fn of(journey: &Journey<'_>) -> Option<Self> {
+        // Who is accepted was accepted by the filter, whatever nat says behind it.
+        let is_filter = |base: BaseChain| {
+            matches!(
+                base,
+                BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput
+            )
+        };
+        let last = journey.stages.last()?;
+        let filter = journey.stages.iter().rfind(|stage| is_filter(stage.base));
+        let decided = filter.filter(|_| journey.fate.is_accepted()).unwrap_or(last);
+        let moved = journey.stages.iter().find(|stage| {
+            stage.translation().is_some() && stage.before.destination != stage.after.destination
+                || stage.before.ports() != stage.after.ports()
+        });
+        let reason = |stage: &crate::analyze::journey::Stage<'_>| {
+            stage.trace.steps.last().map(|step| step.entry.reason)
+        };
+        Some(Told {
+            decided_by: reason(decided),
+            base: decided.base,
+            fate: journey.fate.clone(),
+            seen: decided.before.clone(),
+            translated_by: moved.and_then(reason),
+        })
+    }
+}
+
+/// Whether all packets of a claim meet the end that it says; `protects` asks for the answers too.
+pub(super) fn verdict(world: &World<'_>, claim: &Claim, protects: bool) -> Verdict {
+    let best = Asking { world, meaning: world.at_best, claim, at_best: true };
+    let worst = Asking { world, meaning: world.meaning, claim, at_best: false };
+    let first = each(|family, hook| {
+        if claim.accepts { best.broken(family, hook) } else { worst.broken(family, hook) }
+    });
+    let mut is_open = match first {
+        Found::Packet(broken) => return Verdict::Broken(*broken),
+        Found::NoPackets => return Verdict::Vacuous,
+        Found::Nothing => false,
+        Found::Unknown => true,
+    };
+    if claim.accepts && !claim.within_limits {
+        match each(|family, hook| worst.broken(family, hook)) {
+            Found::Packet(broken) => return Verdict::Depends(*broken),
+            Found::Unknown => is_open = true,
+            Found::Nothing | Found::NoPackets => {}
+        }
+    }
+    if protects {
+        match each(|family, hook| worst.diverted(family, hook)) {
+            Found::Packet(broken) => return Verdict::Diverted(*broken),
+            Found::Unknown => is_open = true,
+            Found::Nothing | Found::NoPackets => {}
+        }
+        match each(|family, hook| worst.unanswered(family, hook)) {
+            Found::Packet(broken) => return Verdict::Unanswered(*broken),
+            Found::Unknown => is_open = true,
+            Found::Nothing | Found::NoPackets => {}
+        }
+    }
+    if is_open { Verdict::Unknown } else { Verdict::Kept }
+}
+
+/// The answer over both families and all chains: a packet, if there is one in any.
+fn each(mut find: impl FnMut(Family, Hook) -> Found) -> Found {
+    let mut all = Found::NoPackets;
+    for (family, hook) in Family::BOTH.into_iter().flat_map(|f| Hook::ALL.map(|hook| (f, hook))) {
+        match (find(family, hook), &all) {
+            (found @ Found::Packet(_), _) => return found,
+            (Found::Unknown, _) => all = Found::Unknown,
+            (Found::Nothing, Found::NoPackets) => all = Found::Nothing,
+            (Found::Nothing | Found::NoPackets, _) => {}
+        }
+    }
+    all
+}
+
+/// The answer in one chain of one family.
+enum Found {
+    Packet(Box<Broken>),
+    Nothing,
+    /// The claim is not about packets there.
+    NoPackets,
+    Unknown,
+}
+
+impl From<TooMuch> for Found {
+    fn from(TooMuch: TooMuch) -> Self {
+        Found::Unknown
+    }
+}
+
+/// A claim in one meaning of the policy.
+struct Asking<'w> {
+    world: &'w World<'w>,
+    meaning: &'w Meaning,
+    claim: &'w Claim,
+    at_best: bool,
+}
+
+/// The sets of a claim by their place among what is asked.
+const SENT: usize = 0;
+const ANYWHERE: usize = 1;
+const DESTINATION: usize = 2;
+const ANY_PART: usize = 3;
+const FILTERED: usize = 4;
+
+impl<'w> Asking<'w> {
+    /// A packet that breaks the claim about packets that set out for a chain.
+    fn broken(&self, family: Family, hook: Hook) -> Found {
+        let Some(asked) = self.asked(family, hook) else { return Found::NoPackets };
+        let mut found = Found::NoPackets;
+        for end in self.ends(family, hook) {
+            let budget = Budget::default();
+            let Some(passage) = Passage::of(self.meaning, family, end, &asked, budget) else {
+                return Found::Unknown;
+            };
+            match self.broken_at(&passage, hook) {
+                Ok(Found::NoPackets) => {}
+                Ok(Found::Nothing) => found = Found::Nothing,
+                Ok(other @ (Found::Packet(_) | Found::Unknown)) => return other,
+                Err(much) => return much.into(),
+            }
+        }
+        found
+    }
+
+    /// What is asked, in the order of the constants; `None` where nothing is.
+    fn asked(&self, family: Family, hook: Hook) -> Option<Vec<PacketSet>> {
+        let World { policy, .. } = *self.world;
+        let claim = self.claim;
+        let sent = sets::sent(policy, claim, &claim.flows, hook, family)?;
+        let anywhere = sets::to_anywhere(claim, hook, false);
+        let any_part = sets::to_anywhere(claim, hook, true);
+        let nothing = || PacketSet::of(family, []);
+        let by_nat = |flows| sets::sent(policy, claim, flows, hook, family).unwrap_or_else(nothing);
+        // These set out for whatever destination, this machine's among them.
+        let free = |set: PacketSet| match hook {
+            Hook::Input | Hook::Forward => set.widened(|field| field != Field::ToLocal),
+            Hook::Output => set.widened(|field| {
+                !matches!(field, Field::ToLocal | Field::Outgoing | Field::Destination)
+            }),
+        };
+        let free = |set: PacketSet| match hook {
+            Hook::Output => free(set),
+            Hook::Input | Hook::Forward => free(set).widened(|field| field != Field::Destination),
+        };
+        Some(vec![
+            sent,
+            free(by_nat(&anywhere)),
+            sets::at_destination(policy, claim, hook, family).unwrap_or_else(nothing),
+            free(by_nat(&any_part)),
+            sets::at_filter(policy, claim, hook, family).unwrap_or_else(nothing),
+        ])
+    }
+
+    /// The chains where packets that set out for one may come to, since nat moves them.
+    fn ends(&self, family: Family, hook: Hook) -> Vec<Hook> {
+        let nat = self.meaning.base(family, BaseChain::NatPrerouting);
+        let is_moved = nat.is_some_and(|list| !list.entries.is_empty());
+        match (hook, is_moved) {
+            (Hook::Input, true) => vec![Hook::Input, Hook::Forward],
+            (Hook::Forward, true) => vec![Hook::Forward, Hook::Input],
+            (Hook::Input | Hook::Forward, false) | (Hook::Output, _) => vec![hook],
+        }
+    }
+
+    fn broken_at(&self, passage: &Passage<'w>, hook: Hook) -> Result<Found, TooMuch> {
+        let space = passage.space();
+        let is_own = passage.hook == hook;
+        let sent = if is_own {
+            passage.asked[SENT].clone()
+        } else {
+            space.freed(&passage.asked[SENT], |field| field == Field::Outgoing)
+        };
+        let mut is_met = is_own && !space.is_empty(&sent);
+        let mut passed = passage.pass(&sent)?;
+        if is_own {
+            let by_nat = self.by_nat(passage, hook)?;
+            is_met |= !by_nat.arriving.is_empty();
+            let served = served(passage, &by_nat, hook);
+            if self.claim.accepts && !served.has_no_box() {
+                // For who is served, the host is where the translation leads.
+                for arriving in passed.arriving.iter_mut().filter(|one| one.by.is_none()) {
+                    arriving.region = space.difference(&arriving.region, &served);
+                }
+                for (region, ..) in &mut passed.stopped {
+                    *region = space.difference(region, &served);
+                }
+            }
+            passed.arriving.extend(by_nat.arriving);
+            passed.stopped.extend(by_nat.stopped);
+        } else {
+            passed.arriving.retain(|one| one.by.is_some());
+            passed.stopped.clear();
+        }
+        let unasked = in_state([CtState::New, CtState::Untracked]);
+        let mut is_open = false;
+        if self.claim.accepts {
+            for (region, base, entry) in &passed.stopped {
+                if let Some(point) = any_point(passage, region) {
+                    match self.shown(passage, &point, None) {
+                        Some(broken) => return Ok(Found::Packet(Box::new(broken))),
+                        None => is_open = true,
+                    }
+                    let _ = (base, entry);
+                }
+            }
+        }
+        for arriving in &passed.arriving {
+            let region = if self.claim.accepts {
+                arriving.region.clone()
+            } else {
+                space.within(&arriving.region, &unasked)
+            };
+            match self.decided(passage, &region) {
+                Decided::AsClaimed => {}
+                Decided::Unknown => is_open = true,
+                Decided::Otherwise(point) => match self.shown(passage, &point, arriving.by) {
+                    Some(broken) => return Ok(Found::Packet(Box::new(broken))),
+                    None => is_open = true,
+                },
+            }
+        }
+        Ok(match (is_open, is_met) {
+            (true, _) => Found::Unknown,
+            (false, true) => Found::Nothing,
+            (false, false) => Found::NoPackets,
+        })
+    }
+
+    /// What nat sends to the destinations of the claim that set out for others.
+    fn by_nat(&self, passage: &Passage<'w>, hook: Hook) -> Result<Passed<'w>, TooMuch> {
+        let space = passage.space();
+        let mut all = Passed::default();
+        if self.ends(passage.family, hook).len() == 1 && hook != Hook::Output {
+            return Ok(all);
+        }
+        let mut add = |sent: &Region, to: &Region| -> Result<(), TooMuch> {
+            let passed = passage.pass(sent)?;
+            let mut translators = Region::default();
+            for arriving in passed.arriving.into_iter().filter(|one| one.by.is_some()) {
+                let region = space.intersection(&arriving.region, to);
+                if !space.is_empty(&region) {
+                    translators = space.union(&translators, &arriving.sent);
+                    all.arriving.push(Arriving { region, ..arriving });
+                }
+            }
+            for (region, base, entry) in passed.stopped {
+                let region = space.intersection(&region, &translators);
+                if !space.is_empty(&region) {
+                    all.stopped.push((region, base, entry));
+                }
+            }
+            Ok(())
+        };
+        // To this machine only what is redirected to the port itself comes by nat.
+        if hook != Hook::Input {
+            add(&passage.asked[ANYWHERE], &passage.asked[DESTINATION])?;
+        }
+        if !self.claim.accepts {
+            add(&passage.asked[ANY_PART], &passage.asked[FILTERED])?;
+        }
+        Ok(all)
+    }
+
+    /// A packet of the region that the filter decides otherwise than claimed.
+    fn decided(&self, passage: &Passage<'w>, region: &Region) -> Decided {
+        if passage.space().is_empty(region) {
+            return Decided::AsClaimed;
+        }
+        let flat = &passage.flat;
+        let mut is_open = false;
+        for number in passage.list.matching().meeting(region, Among::ALL) {
+            let Some(decision) = flat.step(number).and_then(|step| decision(flat, step)) else {
+                continue;
+            };
+            if !self.is_otherwise(decision) {
+                continue;
+            }
+            let own = passage.space().intersection(region, &passage.list.may(number));
+            match left(passage, &own, Among::before(number), number) {
+                Answer::Uncovered(point) => return Decided::Otherwise(point),
+                Answer::Covered => {}
+                Answer::Incomplete => is_open = true,
+            }
+        }
+        let Effect::Decide(default) = &flat.default.effect else { return Decided::Unknown };
+        if self.is_otherwise(default) {
+            match left(passage, region, Among::ALL, RuleNumber(u32::MAX)) {
+                Answer::Uncovered(point) => return Decided::Otherwise(point),
+                Answer::Covered => {}
+                Answer::Incomplete => is_open = true,
+            }
+        }
+        if is_open { Decided::Unknown } else { Decided::AsClaimed }
+    }
+
+    fn is_otherwise(&self, decision: &Decision) -> bool {
+        match decision {
+            Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker => {
+                !self.claim.accepts
+            }
+            Decision::Drop | Decision::Reject(_) => self.claim.accepts,
+            // What a raw rule does may be either.
+            Decision::Unknown(_) => true,
+        }
+    }
+
+    /// A packet that breaks the claim, as it is sent, when it does so on its own way through all tables.
+    fn shown(
+        &self,
+        passage: &Passage<'_>,
+        point: &Point,
+        by: Option<&Entry>,
+    ) -> Option<Broken> {
+        let sent = as_sent(passage.space().packet(point), passage.hook, by);
+        let rooms: &[bool] = match (self.at_best, self.claim.accepts) {
+            (true, _) => &[true],
+            // Some limits may have room and others none: then the packet is not walked.
+            (false, true) => &[false, true],
+            (false, false) => &[true, false],
+        };
+        for room in rooms {
+            let told = self.walk(&sent, *room)?;
+            if told.fate.is_accepted() != self.claim.accepts {
+                return Some(Broken { sent: sent.packet, told });
+            }
+        }
+        None
+    }
+
+    fn walk(&self, sent: &Sent, room: bool) -> Option<Told> {
+        let oracle = |_: crate::meaning::Question<'_>| room;
+        let answers = Answers { oracle: &oracle, facts: None };
+        let journey = follow(self.meaning, self.world.surroundings, sent, answers).ok()?;
+        Told::of(&journey)
+    }
+
+    /// A packet to this machine that nat sends on to another host.
+    fn diverted(&self, family: Family, hook: Hook) -> Found {
+        if hook != Hook::Input || self.ends(family, hook).len() == 1 {
+            return Found::NoPackets;
+        }
+        let Some(asked) = self.asked(family, hook) else { return Found::NoPackets };
+        let budget = Budget::default();
+        let Some(passage) = Passage::of(self.meaning, family, Hook::Forward, &asked, budget) else {
+            return Found::Unknown;
+        };
+        let passed = match passage.pass(&passage.asked[SENT]) {
+            Ok(passed) => passed,
+            Err(much) => return much.into(),
+        };
+        for arriving in passed.arriving.iter().filter(|one| one.by.is_some()) {
+            let Some(point) = any_point(&passage, &arriving.region) else { continue };
+            let sent = as_sent(passage.space().packet(&point), passage.hook, arriving.by);
+            return match self.walk(&sent, true) {
+                Some(told) => Found::Packet(Box::new(Broken { sent: sent.packet, told })),
+                None => Found::Unknown,
+            };
+        }
+        Found::NoPackets
+    }
+
+    /// An answer that is not accepted.
+    fn unanswered(&self, family: Family, hook: Hook) -> Found {
+        let World { policy, .. } = *self.world;
+        let claim = self.claim;
+        let Some((back, answers)) = sets::answers(policy, claim, hook, family) else {
+            return Found::NoPackets;
+        };
+        let untracked = match self.is_untracked(family, hook) {
+            Ok(untracked) => untracked,
+            Err(much) => return much.into(),
+        };
+        let state = |state| {
+            let factor = crate::packet::Factor::all([in_state([state])]);
+            sets::and(&answers, [factor])
+        };
+        // To what conntrack has not seen the first answer is invalid, unless it is not tracked either.
+        let mut asked = vec![state(CtState::Established)];
+        asked.extend(untracked.then(|| state(CtState::Invalid)));
+        let budget = Budget::default();
+        let Some(passage) = Passage::of(self.meaning, family, back, &asked, budget) else {
+            return Found::Unknown;
+        };
+        let mut is_open = false;
+        for sent in &passage.asked {
+            let passed = match passage.pass(sent) {
+                Ok(passed) => passed,
+                Err(much) => return much.into(),
+            };
+            for arriving in &passed.arriving {
+                match self.decided(&passage, &arriving.region) {
+                    Decided::AsClaimed => {}
+                    Decided::Unknown => is_open = true,
+                    Decided::Otherwise(point) => match self.shown(&passage, &point, None) {
+                        Some(broken) => return Found::Packet(Box::new(broken)),
+                        None => is_open = true,
+                    },
+                }
+            }
+        }
+        if is_open { Found::Unknown } else { Found::Nothing }
+    }
+
+    /// Whether conntrack may be kept from packets of the claim.
+    fn is_untracked(&self, family: Family, hook: Hook) -> Result<bool, TooMuch> {
+        let base = match hook {
+            Hook::Input | Hook::Forward => BaseChain::RawPrerouting,
+            Hook::Output => BaseChain::RawOutput,
+        };
+        let list = self.meaning.base(family, base);
+        if list.is_none_or(|list| list.entries.is_empty()) {
+            return Ok(false);
+        }
+        let Some(asked) = self.asked(family, hook) else { return Ok(false) };
+        let budget = Budget::default();
+        let passage = Passage::of(self.meaning, family, hook, &asked, budget).ok_or(TooMuch)?;
+        let passed = passage.pass(&passage.asked[SENT])?;
+        let space = passage.space();
+        let untracked = in_state([CtState::Untracked]);
+        let is_so = |one: &Arriving<'_>| !space.is_empty(&space.within(&one.region, &untracked));
+        Ok(passed.arriving.iter().any(is_so))
+    }
+}
+
+/// Whether the filter decides a region as claimed.
+enum Decided {
+    AsClaimed,
+    Otherwise(Point),
+    Unknown,
+}
+
+/// What becomes of packets that a step decides about; `None` when they go on.
+fn decision<'m>(flat: &Flat<'m>, step: &FlatStep<'m>) -> Option<&'m Decision> {
+    let effect = match (&step.entry.effect, step.leaves, step.caller) {
+        (effect, false, _) => effect,
+        // At the top level, who leaves takes the default.
+        (_, true, None) => &flat.default.effect,
+        (_, true, Some(_)) => return None,
+    };
+    match effect {
+        Effect::Decide(decision) => Some(decision),
+        Effect::Continue
+        | Effect::Change(_)
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => None,
+    }
+}
+
+/// A packet of a region that no step of those is certain to take.
+fn left(passage: &Passage<'_>, region: &Region, among: Among, number: RuleNumber) -> Answer {
+    let budget = passage.list.budget;
+    let question = Question { region, among, seed: number.0.into(), budget };
+    passage.list.hiding.witness(&question)
+}
+
+fn any_point(passage: &Passage<'_>, region: &Region) -> Option<Point> {
+    let index = Index::of(passage.space(), []);
+    let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
+    match index.witness(&question) {
+        Answer::Uncovered(point) => Some(point),
+        Answer::Covered | Answer::Incomplete => None,
+    }
+}
+
+/// The packets of those for whom a translation serves the destinations: by where they come from and what
+/// they are, whatever they are sent to.
+fn served(passage: &Passage<'_>, by_nat: &Passed<'_>, hook: Hook) -> Region {
+    let space = passage.space();
+    let mut served = Region::default();
+    if hook == Hook::Input {
+        return served;
+    }
+    for arriving in &by_nat.arriving {
+        let moves = arriving.by.is_some_and(|entry| moves_to_one(&entry.effect));
+        if moves {
+            served = space.union(&served, &arriving.sent);
+        }
+    }
+    space.freed(&served, |field| match field {
+        Field::Incoming
+        | Field::Source
+        | Field::Protocol
+        | Field::SourcePort
+        | Field::DestinationPort
+        | Field::Icmp
+        | Field::Flags
+        | Field::State
+        | Field::Mac
+        | Field::User
+        | Field::Group
+        | Field::Length => false,
+        Field::Outgoing
+        | Field::Destination
+        | Field::Translated
+        | Field::OriginalDestination
+        | Field::OriginalPort
+        | Field::ToLocal
+        | Field::Mark
+        | Field::ConnectionMark
+        | Field::Ttl
+        | Field::Dscp
+        | Field::Opaque => true,
+    })
+}
+
+/// Whether all that it translates goes to one host. (Of a whole network that is exchanged for another it
+/// is not said which source is served by which address.)
+fn moves_to_one(effect: &Effect) -> bool {
+    use crate::meaning::Translation;
+    match effect {
+        Effect::Decide(Decision::Translate(translation)) => match **translation {
+            Translation::Destination { .. } => true,
+            Translation::Exempt
+            | Translation::Masquerade
+            | Translation::Source { .. }
+            | Translation::Redirect { .. }
+            | Translation::Netmap { .. } => false,
+        },
+        Effect::Decide(
+            Decision::Accept
+            | Decision::Drop
+            | Decision::Reject(_)
+            | Decision::Unknown(_)
+            | Decision::LeaveToDocker,
+        )
+        | Effect::Continue
+        | Effect::Change(_)
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => false,
+    }
+}
+
+/// A packet that the filter sees, as it was sent: before translations, marks and what conntrack says.
+fn as_sent(seen: Packet, hook: Hook, by: Option<&Entry>) -> Sent {
+    let mut packet = seen;
+    let leaves = packet.outgoing.take();
+    if let Some(Original { destination, port }) = packet.original.take() {
+        packet.destination = destination;
+        if let Some(port) = port {
+            set_port(&mut packet, port);
+        }
+        packet.to_local = false;
+        let fits = |packet: &Packet| by.is_none_or(|entry| entry.set.contains(packet));
+        if !fits(&packet) {
+            packet.to_local = true;
+        }
+    }
+    match hook {
+        Hook::Forward => packet.ttl = packet.ttl.saturating_add(1),
+        Hook::Input => {}
+        Hook::Output => packet.to_local |= leaves.as_deref() == Some("lo"),
+    }
+    if packet.state != CtState::Established {
+        packet.state = crate::analyze::deliverable::first_state(&packet);
+        packet.connection_mark = 0;
+    }
+    if hook != Hook::Output {
+        packet.mark = 0;
+    }
+    let leaves = leaves.filter(|_| !packet.to_local || hook == Hook::Forward);
+    Sent { packet, any: Vec::new(), leaves, is_placed: true }
+}
+
+fn set_port(packet: &mut Packet, port: u16) {
+    match &mut packet.payload {
+        Payload::Tcp { destination, .. }
+        | Payload::Udp { destination, .. }
+        | Payload::Sctp { destination, .. } => *destination = port,
+        Payload::Icmp { .. } | Payload::Other(_) => {}
+    }
+}
