@@ -31,6 +31,8 @@ mod show;
 
 mod trace;
 
+mod test;
+
 mod graph;
 
 mod services;
@@ -57,6 +59,7 @@ Examples:
   palisade check . --format sarif    the same of a folder, for code scanning
   palisade build web.fw              its IPv4 rules, as iptables-restore reads them
   palisade build web.fw -o rules/    rules.v4, rules.v6, ipsets and load in a folder
+  palisade test web.fw               does it keep what it promises?
   palisade trace web.fw 'tcp 192.0.2.5:40000 -> self:22 in eth0'
   palisade explain host-bits         what a finding means, with examples";
 
@@ -84,6 +87,7 @@ enum Command {
     Build(build::Build),
     Show(show::Show),
     Trace(trace::Trace),
+    Test(test::Test),
     Graph(graph::Graph),
     Services(services::Services),
     Explain(explain::Explain),
@@ -139,6 +143,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Build(build) => build.run(terminal),
         Command::Show(show) => show.run(terminal),
         Command::Trace(trace) => trace.run(terminal),
+        Command::Test(test) => test.run(terminal),
         Command::Graph(graph) => graph.run(terminal),
         Command::Services(services) => services.run(terminal),
         Command::Explain(explain) => explain.run(terminal),

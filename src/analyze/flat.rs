@@ -127,8 +127,11 @@ impl<'m> Flat<'m> {
             hides: step.takes.then_some(&*step.may),
             effect: step.effect,
         });
-        let asked =
-            asked.iter().map(|set| ListedRule { may: set, hides: None, effect: EffectNumber::NONE });
+        let asked = asked.iter().map(|set| ListedRule {
+            may: set,
+            hides: None,
+            effect: EffectNumber::NONE,
+        });
         let rules: Vec<ListedRule<'_>> = steps.chain(asked).collect();
         let view = Some(view(self.base));
         RuleList::with_ways(self.family, view, &rules, budget, |space, mays| self.ways(space, mays))

@@ -115,6 +115,16 @@ impl<'m> Passage<'m> {
         self.list.space()
     }
 
+    /// The packets of a region that this machine has with itself, or the others.
+    pub fn over_loopback(&self, region: &Region, is_looped: bool) -> Region {
+        let space = self.space();
+        let looped = match self.hook {
+            Hook::Input | Hook::Forward => space.within(region, &by_loopback()),
+            Hook::Output => space.within(region, &to_loopback()),
+        };
+        if is_looped { looped } else { space.difference(region, &looped) }
+    }
+
     /// What comes of packets that are sent, as they are then.
     pub fn pass(&self, sent: &Region) -> Result<Passed<'m>, TooMuch> {
         let mut passed = Passed::default();
@@ -272,15 +282,14 @@ impl<'m> Passage<'m> {
                             arriving.push(Arriving { region, by: Some(entry), sent: met });
                         }
                     },
-                    Effect::Decide(
-                        Decision::Drop | Decision::Reject(_) | Decision::Unknown(_),
-                    )
+                    Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_))
                     | Effect::Call(_)
                     | Effect::Goto(_) => {
                         passed.stopped.push((met, BaseChain::NatPrerouting, entry));
                     }
-                    Effect::Decide(Decision::Accept | Decision::LeaveToDocker)
-                    | Effect::Return => untouched = space.union(&untouched, &met),
+                    Effect::Decide(Decision::Accept | Decision::LeaveToDocker) | Effect::Return => {
+                        untouched = space.union(&untouched, &met)
+                    }
                     Effect::Continue | Effect::Change(_) | Effect::Add { .. } => {
                         here = space.union(&here, &met);
                     }
@@ -321,7 +330,8 @@ impl<'m> Passage<'m> {
                 with(&free, &all)
             }
             Translation::Netmap { to: inside, .. } => {
-                let all = [Constraint::translated(), to((*inside).into()), Constraint::not_to_local()];
+                let all =
+                    [Constraint::translated(), to((*inside).into()), Constraint::not_to_local()];
                 with(&free(&moved, false), &all)
             }
             Translation::Redirect { port } => {
@@ -368,6 +378,10 @@ fn to_groups(family: Family) -> Constraint {
     Constraint::destination(family, &Addresses::union_all(nets.iter()))
 }
 
+fn to_loopback() -> Constraint {
+    Constraint::outgoing(&[Interface::loopback()])
+}
+
 fn of_mark(field: Field, mark: MarkMatch) -> Constraint {
     if field == Field::Mark { Constraint::mark(mark) } else { Constraint::connection_mark(mark) }
 }
@@ -380,7 +394,8 @@ fn told_apart(family: Family) -> impl Iterator<Item = Constraint> {
     let states = [CtState::Untracked, CtState::New, CtState::Invalid, CtState::Established];
     let states = states.into_iter().map(state);
     let first = Constraint::state([CtState::New, CtState::Related].into_iter().collect());
-    let others = [Constraint::to_local(), Constraint::translated(), by_loopback()];
+    let others =
+        [Constraint::to_local(), Constraint::translated(), by_loopback(), to_loopback()];
     states.chain([first, to_groups(family)]).chain(others)
 }
 

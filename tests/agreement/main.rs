@@ -5,6 +5,7 @@
 
 mod generate;
 mod judge;
+mod promises;
 mod removal;
 
 use std::fs;

@@ -30,7 +30,10 @@ impl Telling<'_> {
             Verdict::Unknown => Some(unknown(at)),
             Verdict::Broken(broken) | Verdict::Unanswered(broken) | Verdict::Diverted(broken) => {
                 let message = if claim.accepts {
-                    format!("a connection that is asserted to be allowed is {}", broken.told.fate.told())
+                    format!(
+                        "a connection that is asserted to be allowed is {}",
+                        broken.told.fate.told()
+                    )
                 } else {
                     "a connection that is asserted to be dropped is allowed".to_owned()
                 };
@@ -38,7 +41,8 @@ impl Telling<'_> {
             }
             Verdict::Depends(broken) => {
                 let message = "whether these connections are allowed depends on a limit";
-                let finding = self.broken(&lint::ASSERTION_DEPENDS, at, message.to_owned(), &broken);
+                let finding =
+                    self.broken(&lint::ASSERTION_DEPENDS, at, message.to_owned(), &broken);
                 Some(finding.help("add `within limits`, or allow the rest too"))
             }
         }
@@ -54,21 +58,31 @@ impl Telling<'_> {
             Verdict::Broken(broken) => {
                 (format!("a connection that is protected is {}", broken.told.fate.told()), broken)
             }
-            Verdict::Depends(broken) => {
-                ("whether connections that are protected are allowed depends on a limit".to_owned(), broken)
-            }
-            Verdict::Unanswered(broken) => {
-                (format!("an answer in a connection that is protected is {}", broken.told.fate.told()), broken)
-            }
-            Verdict::Diverted(broken) => {
-                ("a connection to this machine that is protected goes to another host".to_owned(), broken)
-            }
+            Verdict::Depends(broken) => (
+                "whether connections that are protected are allowed depends on a limit".to_owned(),
+                broken,
+            ),
+            Verdict::Unanswered(broken) => (
+                format!(
+                    "an answer in a connection that is protected is {}",
+                    broken.told.fate.told()
+                ),
+                broken,
+            ),
+            Verdict::Diverted(broken) => (
+                "a connection to this machine that is protected goes to another host".to_owned(),
+                broken,
+            ),
         };
         Some(self.broken(&lint::LOCKOUT, at, message, &broken))
     }
 
     fn broken(&self, lint: &'static Lint, at: Span, message: String, broken: &Broken) -> Finding {
-        let finding = Finding::new(lint, at, message).label("does not hold");
+        let mut finding = Finding::new(lint, at, message).label("does not hold");
+        let limited = broken.limited_by.and_then(|reason| span_of(self.policy, reason));
+        if let Some(span) = limited {
+            finding = finding.related(span, "allows it while its limit has room");
+        }
         self.show(finding, at, &broken.sent, &broken.told)
     }
 
@@ -77,7 +91,8 @@ impl Telling<'_> {
         let fate = journey.fate.told();
         let expected = packet.expected.fate();
         let message = format!("a packet that is to be {expected} is {fate}");
-        let finding = Finding::new(&lint::TEST_FAILED, packet.span, message).label(format!("is {fate}"));
+        let finding =
+            Finding::new(&lint::TEST_FAILED, packet.span, message).label(format!("is {fate}"));
         let Some(told) = Told::of(journey) else { return finding };
         let Some(first) = journey.stages.first() else { return finding };
         self.show(finding, packet.span, &first.before, &told)
@@ -118,7 +133,8 @@ impl Telling<'_> {
         };
         shown.deliverable = true;
         let by = told.decided_by.map(|reason| self.whereabouts(reason, decided, from));
-        shown.fate = Some(format!("{} {}", told.fate.told(), by.unwrap_or_default()).trim_end().to_owned());
+        shown.fate =
+            Some(format!("{} {}", told.fate.told(), by.unwrap_or_default()).trim_end().to_owned());
         let finding = finding.witness(shown);
         if translated.is_none() {
             return finding;

@@ -1,11 +1,11 @@
 //! The proof of a claim: is there a packet of its set that meets another end?
 
-use super::sets::{self, in_state};
 use super::World;
+use super::sets::{self, in_state};
 use crate::analyze::flat::{Flat, FlatStep};
 use crate::analyze::journey::{Answers, Journey, Sent, follow};
 use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
-use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning};
+use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason};
 use crate::net::{CtState, Family};
 use crate::packet::{
     Among, Budget, Field, Index, Original, Packet, PacketSet, Payload, Point, Question, Region,
@@ -34,18 +34,20 @@ pub(super) enum Verdict {
 pub(super) struct Broken {
     pub sent: Packet,
     pub told: Told,
+    /// Who would accept it if limits had room, where that makes the difference.
+    pub limited_by: Option<Reason>,
 }
 
 /// What a walk through all tables showed.
 #[derive(Debug)]
 pub(super) struct Told {
-    pub decided_by: Option<crate::meaning::Reason>,
+    pub decided_by: Option<Reason>,
     pub base: BaseChain,
     pub fate: crate::analyze::journey::Fate,
     /// The packet as the chain that decided saw it.
     pub seen: Packet,
     /// Who gave it another destination.
-    pub translated_by: Option<crate::meaning::Reason>,
+    pub translated_by: Option<Reason>,
 }
 
 impl Told {
@@ -79,11 +81,13 @@ impl Told {
 
 /// Whether all packets of a claim meet the end that it says; `protects` asks for the answers too.
 pub(super) fn verdict(world: &World<'_>, claim: &Claim, protects: bool) -> Verdict {
-    let best = Asking { world, meaning: world.at_best, claim, at_best: true };
-    let worst = Asking { world, meaning: world.meaning, claim, at_best: false };
-    let first = each(|family, hook| {
-        if claim.accepts { best.broken(family, hook) } else { worst.broken(family, hook) }
-    });
+    let asking = |at_best: bool, is_looped: bool| {
+        let meaning = if at_best { world.at_best } else { world.meaning };
+        Asking { world, meaning, claim, at_best, is_looped }
+    };
+    let worst = |is_looped| asking(false, is_looped);
+    let first =
+        each(|family, hook, is_looped| asking(claim.accepts, is_looped).broken(family, hook));
     let mut is_open = match first {
         Found::Packet(broken) => return Verdict::Broken(*broken),
         Found::NoPackets => return Verdict::Vacuous,
@@ -91,19 +95,19 @@ pub(super) fn verdict(world: &World<'_>, claim: &Claim, protects: bool) -> Verdi
         Found::Unknown => true,
     };
     if claim.accepts && !claim.within_limits {
-        match each(|family, hook| worst.broken(family, hook)) {
+        match each(|family, hook, is_looped| worst(is_looped).broken(family, hook)) {
             Found::Packet(broken) => return Verdict::Depends(*broken),
             Found::Unknown => is_open = true,
             Found::Nothing | Found::NoPackets => {}
         }
     }
     if protects {
-        match each(|family, hook| worst.diverted(family, hook)) {
+        match each(|family, hook, is_looped| worst(is_looped).diverted(family, hook)) {
             Found::Packet(broken) => return Verdict::Diverted(*broken),
             Found::Unknown => is_open = true,
             Found::Nothing | Found::NoPackets => {}
         }
-        match each(|family, hook| worst.unanswered(family, hook)) {
+        match each(|family, hook, is_looped| worst(is_looped).unanswered(family, hook)) {
             Found::Packet(broken) => return Verdict::Unanswered(*broken),
             Found::Unknown => is_open = true,
             Found::Nothing | Found::NoPackets => {}
@@ -113,14 +117,17 @@ pub(super) fn verdict(world: &World<'_>, claim: &Claim, protects: bool) -> Verdi
 }
 
 /// The answer over both families and all chains: a packet, if there is one in any.
-fn each(mut find: impl FnMut(Family, Hook) -> Found) -> Found {
+fn each(mut find: impl FnMut(Family, Hook, bool) -> Found) -> Found {
     let mut all = Found::NoPackets;
-    for (family, hook) in Family::BOTH.into_iter().flat_map(|f| Hook::ALL.map(|hook| (f, hook))) {
-        match (find(family, hook), &all) {
-            (found @ Found::Packet(_), _) => return found,
-            (Found::Unknown, _) => all = Found::Unknown,
-            (Found::Nothing, Found::NoPackets) => all = Found::Nothing,
-            (Found::Nothing | Found::NoPackets, _) => {}
+    for is_looped in [false, true] {
+        for (family, hook) in Family::BOTH.into_iter().flat_map(|f| Hook::ALL.map(|hook| (f, hook)))
+        {
+            match (find(family, hook, is_looped), &all) {
+                (found @ Found::Packet(_), _) => return found,
+                (Found::Unknown, _) => all = Found::Unknown,
+                (Found::Nothing, Found::NoPackets) => all = Found::Nothing,
+                (Found::Nothing | Found::NoPackets, _) => {}
+            }
         }
     }
     all
@@ -147,6 +154,8 @@ struct Asking<'w> {
     meaning: &'w Meaning,
     claim: &'w Claim,
     at_best: bool,
+    /// Whether it is about what this machine says to itself.
+    is_looped: bool,
 }
 
 /// The sets of a claim by their place among what is asked.
@@ -180,9 +189,10 @@ impl<'w> Asking<'w> {
     fn asked(&self, family: Family, hook: Hook) -> Option<Vec<PacketSet>> {
         let World { policy, .. } = *self.world;
         let claim = self.claim;
-        let sent = sets::sent(policy, claim, &claim.flows, hook, family)?;
-        let anywhere = sets::to_anywhere(claim, hook, false);
-        let any_part = sets::to_anywhere(claim, hook, true);
+        let flows = sets::flows_of(claim, hook, self.is_looped);
+        let sent = sets::sent(policy, claim, &flows, hook, family)?;
+        let anywhere = sets::to_anywhere(&flows, false);
+        let any_part = sets::to_anywhere(&flows, true);
         let nothing = || PacketSet::of(family, []);
         let by_nat = |flows| sets::sent(policy, claim, flows, hook, family).unwrap_or_else(nothing);
         // These set out for whatever destination, this machine's among them.
@@ -199,9 +209,9 @@ impl<'w> Asking<'w> {
         Some(vec![
             sent,
             free(by_nat(&anywhere)),
-            sets::at_destination(policy, claim, hook, family).unwrap_or_else(nothing),
+            sets::at_destination(policy, &flows, hook, family).unwrap_or_else(nothing),
             free(by_nat(&any_part)),
-            sets::at_filter(policy, claim, hook, family).unwrap_or_else(nothing),
+            sets::at_filter(policy, claim, &flows, hook, family).unwrap_or_else(nothing),
         ])
     }
 
@@ -224,6 +234,7 @@ impl<'w> Asking<'w> {
         } else {
             space.freed(&passage.asked[SENT], |field| field == Field::Outgoing)
         };
+        let sent = passage.over_loopback(&sent, self.is_looped);
         let mut is_met = is_own && !space.is_empty(&sent);
         let mut passed = passage.pass(&sent)?;
         if is_own {
@@ -288,7 +299,7 @@ impl<'w> Asking<'w> {
             return Ok(all);
         }
         let mut add = |sent: &Region, to: &Region| -> Result<(), TooMuch> {
-            let passed = passage.pass(sent)?;
+            let passed = passage.pass(&passage.over_loopback(sent, self.is_looped))?;
             let mut translators = Region::default();
             for arriving in passed.arriving.into_iter().filter(|one| one.by.is_some()) {
                 let region = space.intersection(&arriving.region, to);
@@ -359,12 +370,7 @@ impl<'w> Asking<'w> {
     }
 
     /// A packet that breaks the claim, as it is sent, when it does so on its own way through all tables.
-    fn shown(
-        &self,
-        passage: &Passage<'_>,
-        point: &Point,
-        by: Option<&Entry>,
-    ) -> Option<Broken> {
+    fn shown(&self, passage: &Passage<'_>, point: &Point, by: Option<&Entry>) -> Option<Broken> {
         let sent = as_sent(passage.space().packet(point), passage.hook, by);
         let rooms: &[bool] = match (self.at_best, self.claim.accepts) {
             (true, _) => &[true],
@@ -373,9 +379,13 @@ impl<'w> Asking<'w> {
             (false, false) => &[true, false],
         };
         for room in rooms {
+            if std::env::var("DBG").is_ok() { eprintln!("{:?} {:?} {:?}", sent, room, self.walk(&sent, *room)); }
             let told = self.walk(&sent, *room)?;
             if told.fate.is_accepted() != self.claim.accepts {
-                return Some(Broken { sent: sent.packet, told });
+                let limited = || self.walk(&sent, true).filter(|told| told.fate.is_accepted());
+                let limited_by = if *room { None } else { limited() };
+                let limited_by = limited_by.and_then(|told| told.decided_by);
+                return Some(Broken { sent: sent.packet, told, limited_by });
             }
         }
         None
@@ -398,7 +408,8 @@ impl<'w> Asking<'w> {
         let Some(passage) = Passage::of(self.meaning, family, Hook::Forward, &asked, budget) else {
             return Found::Unknown;
         };
-        let passed = match passage.pass(&passage.asked[SENT]) {
+        let sent = passage.over_loopback(&passage.asked[SENT], self.is_looped);
+        let passed = match passage.pass(&sent) {
             Ok(passed) => passed,
             Err(much) => return much.into(),
         };
@@ -406,7 +417,9 @@ impl<'w> Asking<'w> {
             let Some(point) = any_point(&passage, &arriving.region) else { continue };
             let sent = as_sent(passage.space().packet(&point), passage.hook, arriving.by);
             return match self.walk(&sent, true) {
-                Some(told) => Found::Packet(Box::new(Broken { sent: sent.packet, told })),
+                Some(told) => {
+                    Found::Packet(Box::new(Broken { sent: sent.packet, told, limited_by: None }))
+                }
                 None => Found::Unknown,
             };
         }
@@ -416,8 +429,8 @@ impl<'w> Asking<'w> {
     /// An answer that is not accepted.
     fn unanswered(&self, family: Family, hook: Hook) -> Found {
         let World { policy, .. } = *self.world;
-        let claim = self.claim;
-        let Some((back, answers)) = sets::answers(policy, claim, hook, family) else {
+        let flows = sets::flows_of(self.claim, hook, self.is_looped);
+        let Some((back, answers)) = sets::answers(policy, &flows, hook, family) else {
             return Found::NoPackets;
         };
         let untracked = match self.is_untracked(family, hook) {
@@ -437,7 +450,7 @@ impl<'w> Asking<'w> {
         };
         let mut is_open = false;
         for sent in &passage.asked {
-            let passed = match passage.pass(sent) {
+            let passed = match passage.pass(&passage.over_loopback(sent, self.is_looped)) {
                 Ok(passed) => passed,
                 Err(much) => return much.into(),
             };

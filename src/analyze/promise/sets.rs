@@ -31,31 +31,45 @@ pub(super) fn sent(
     Some(and(&meant, factors.into_iter().chain([untranslated])))
 }
 
-/// The same to whatever destination.
-pub(super) fn to_anywhere(claim: &Claim, hook: Hook, any_part: bool) -> Vec<Flow> {
+/// The flows of a claim in a chain that this machine has with itself, or the others. What `any` means is
+/// never this machine.
+pub(super) fn flows_of(claim: &Claim, hook: Hook, is_looped: bool) -> Vec<Flow> {
+    let lo = [Interface::loopback()];
+    let by_loopback =
+        |places: &[Place]| places.iter().all(|place| place.interfaces.as_deref() == Some(&lo));
+    let is_so = |flow: &Flow| match hook {
+        Hook::Input => by_loopback(&flow.source),
+        Hook::Output => by_loopback(&flow.destination),
+        Hook::Forward => false,
+    };
     let on_hook = claim.flows.iter().filter(|flow| flow.scope == Scope::Hook(hook));
+    on_hook.filter(|flow| is_so(flow) == is_looped).cloned().collect()
+}
+
+/// The same to whatever destination.
+pub(super) fn to_anywhere(flows: &[Flow], any_part: bool) -> Vec<Flow> {
     let open = |flow: &Flow| Flow {
         destination: vec![Place::anywhere()],
         parts: if any_part { vec![Part::Any] } else { flow.parts.clone() },
         ..flow.clone()
     };
-    on_hook.map(open).collect()
+    flows.iter().map(open).collect()
 }
 
 /// Whoever is at the destinations of a claim, whatever is sent to them. What this machine sends keeps the
 /// interface of its first route, so that says nothing.
 pub(super) fn at_destination(
     policy: &Policy,
-    claim: &Claim,
+    flows: &[Flow],
     hook: Hook,
     family: Family,
 ) -> Option<PacketSet> {
-    let on_hook = claim.flows.iter().filter(|flow| flow.scope == Scope::Hook(hook));
     let placed = |place: &Place| match hook {
         Hook::Output => Place { interfaces: None, ..place.clone() },
         Hook::Input | Hook::Forward => place.clone(),
     };
-    let flows: Vec<Flow> = on_hook
+    let flows: Vec<Flow> = flows
+        .iter()
         .map(|flow| Flow {
             source: vec![Place::anywhere()],
             destination: flow.destination.iter().map(placed).collect(),
@@ -70,16 +84,17 @@ pub(super) fn at_destination(
 pub(super) fn at_filter(
     policy: &Policy,
     claim: &Claim,
+    flows: &[Flow],
     hook: Hook,
     family: Family,
 ) -> Option<PacketSet> {
-    meant_packets(policy, &claim.flows, &claim.conditions, hook, family)
+    meant_packets(policy, flows, &claim.conditions, hook, family)
 }
 
 /// The answers in the connections of a claim, and the chain that they meet.
 pub(super) fn answers(
     policy: &Policy,
-    claim: &Claim,
+    flows: &[Flow],
     hook: Hook,
     family: Family,
 ) -> Option<(Hook, PacketSet)> {
@@ -92,8 +107,8 @@ pub(super) fn answers(
     let own = |places: &[Place]| -> Vec<Place> {
         places.iter().map(|place| Place { interfaces: None, ..place.clone() }).collect()
     };
-    let on_hook = claim.flows.iter().filter(|flow| flow.scope == Scope::Hook(hook));
-    let flows: Vec<Flow> = on_hook
+    let flows: Vec<Flow> = flows
+        .iter()
         .map(|flow| {
             let (source, destination) = match hook {
                 Hook::Input => (own(&flow.destination), flow.source.clone()),
@@ -141,9 +156,10 @@ pub(super) fn in_state(states: impl IntoIterator<Item = CtState>) -> Constraint 
 /// The packets that are in a set and in all factors.
 pub(super) fn and(set: &PacketSet, factors: impl IntoIterator<Item = Factor>) -> PacketSet {
     let factors: Vec<Factor> = factors.into_iter().collect();
-    let products = set.products().iter().filter_map(|product| {
-        Product::of(product.factors().iter().chain(&factors).cloned())
-    });
+    let products = set
+        .products()
+        .iter()
+        .filter_map(|product| Product::of(product.factors().iter().chain(&factors).cloned()));
     PacketSet::of(set.family(), products)
 }
 
@@ -240,11 +256,20 @@ fn possible(hook: Hook, family: Family, accepts: bool) -> Factor {
             let own = all_but(&[&GROUPS[..], &["127.0.0.0/8", "::1/128"]].concat());
             let mut boxes = vec![
                 FieldBox::of([source(&sources), to(&own), Constraint::to_local()]),
-                FieldBox::of([source(&loopback), to(&loopback), Constraint::to_local(), Constraint::incoming(&lo)]),
+                FieldBox::of([
+                    source(&loopback),
+                    to(&loopback),
+                    Constraint::to_local(),
+                    Constraint::incoming(&lo),
+                ]),
             ];
             if !accepts {
                 let groups = full.difference(&all_but(&GROUPS));
-                boxes.push(FieldBox::of([source(&sources), to(&groups), Constraint::not_to_local()]));
+                boxes.push(FieldBox::of([
+                    source(&sources),
+                    to(&groups),
+                    Constraint::not_to_local(),
+                ]));
             }
             boxes
         }
@@ -253,19 +278,18 @@ fn possible(hook: Hook, family: Family, accepts: bool) -> Factor {
             let routed = all_but(&[&MARTIANS[..], &["fe80::/10"]].concat());
             vec![FieldBox::of([source(&sources), to(&routed), Constraint::not_to_local()])]
         }
-        Hook::Output => vec![
-            FieldBox::of([Constraint::outgoing(&lo), Constraint::to_local()]),
-            FieldBox::of([Constraint::not_to_local()]),
-        ],
+        Hook::Output => {
+            let looped = FieldBox::of([Constraint::outgoing(&lo), Constraint::to_local()]);
+            vec![looped, FieldBox::of([Constraint::not_to_local()])]
+        }
     };
     let boxes = boxes.into_iter().flatten();
     if hook == Hook::Output {
         return Factor::of(boxes);
     }
     let unmarked = MarkMatch::new(0, u32::MAX).map(Constraint::mark);
-    let unmarked = |one: FieldBox| {
-        FieldBox::of(one.constraints().iter().cloned().chain(unmarked.clone()))
-    };
+    let unmarked =
+        |one: FieldBox| FieldBox::of(one.constraints().iter().cloned().chain(unmarked.clone()));
     Factor::of(boxes.filter_map(unmarked))
 }
 
