@@ -25,7 +25,7 @@ use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, RejectWith};
 
 pub use own::follow;
-pub use sent::{Sent, Whose};
+pub use sent::{Sent, Whose, usual};
 use translate::{is_changed, translated};
 
 /// What is known of the machine around its rules.

@@ -378,6 +378,12 @@ impl Constraint {
         Self::intervals(Field::Ttl, [(ttl.into(), ttl.into())])
     }
 
+    /// At least so many hops.
+    #[must_use]
+    pub fn ttl_from(least: u8) -> Self {
+        Self::intervals(Field::Ttl, [(least.into(), u8::MAX.into())])
+    }
+
     #[must_use]
     pub fn dscp(dscp: Dscp) -> Self {
         let code = dscp.code().into();

@@ -29,7 +29,8 @@ pub enum Whose {
 }
 
 /// An address for documentation (RFC 5737, RFC 3849) where any of the machine's own is meant.
-pub(super) fn usual(family: Family) -> IpAddr {
+#[must_use]
+pub fn usual(family: Family) -> IpAddr {
     match family {
         Family::V4 => IpAddr::from([203, 0, 113, 9]),
         Family::V6 => IpAddr::from([0x2001, 0xdb8, 9, 0, 0, 0, 0, 9]),

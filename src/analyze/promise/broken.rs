@@ -132,6 +132,9 @@ impl Telling<'_> {
             None => witness_of(&told.seen, told.base),
         };
         shown.deliverable = true;
+        // What is forwarded has one hop less then; that counts only for rules about it.
+        let usual = if translated.is_some() { 65 } else { 63 };
+        shown.ttl = shown.ttl.filter(|ttl| *ttl != usual);
         let by = told.decided_by.map(|reason| self.whereabouts(reason, decided, from));
         shown.fate =
             Some(format!("{} {}", told.fate.told(), by.unwrap_or_default()).trim_end().to_owned());

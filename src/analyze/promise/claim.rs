@@ -3,7 +3,7 @@
 use super::World;
 use super::sets::{self, in_state};
 use crate::analyze::flat::{Flat, FlatStep};
-use crate::analyze::journey::{Answers, Journey, Sent, follow};
+use crate::analyze::journey::{Answers, Journey, Sent, follow, usual};
 use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason};
 use crate::net::{CtState, Family};
@@ -204,7 +204,10 @@ impl<'w> Asking<'w> {
         };
         let free = |set: PacketSet| match hook {
             Hook::Output => free(set),
-            Hook::Input | Hook::Forward => free(set).widened(|field| field != Field::Destination),
+            Hook::Input | Hook::Forward => {
+                let set = free(set).widened(|field| field != Field::Destination);
+                sets::and(&set, [sets::to_somebody(family)])
+            }
         };
         Some(vec![
             sent,
@@ -379,16 +382,31 @@ impl<'w> Asking<'w> {
             (false, false) => &[true, false],
         };
         for room in rooms {
-            if std::env::var("DBG").is_ok() { eprintln!("{:?} {:?} {:?}", sent, room, self.walk(&sent, *room)); }
             let told = self.walk(&sent, *room)?;
             if told.fate.is_accepted() != self.claim.accepts {
                 let limited = || self.walk(&sent, true).filter(|told| told.fate.is_accepted());
                 let limited_by = if *room { None } else { limited() };
                 let limited_by = limited_by.and_then(|told| told.decided_by);
+                let (sent, told) = self.plainer(sent, told, *room);
                 return Some(Broken { sent: sent.packet, told, limited_by });
             }
         }
         None
+    }
+
+    /// The same with an ordinary public address, if that makes no difference.
+    fn plainer(&self, sent: Sent, told: Told, room: bool) -> (Sent, Told) {
+        let mut plain = sent.clone();
+        plain.packet.destination = usual(sent.packet.family());
+        if told.translated_by.is_none() || !sent.packet.to_local {
+            return (sent, told);
+        }
+        match self.walk(&plain, room) {
+            Some(same) if same.decided_by == told.decided_by && same.fate == told.fate => {
+                (plain, same)
+            }
+            Some(_) | None => (sent, told),
+        }
     }
 
     fn walk(&self, sent: &Sent, room: bool) -> Option<Told> {

@@ -253,7 +253,7 @@ fn possible(hook: Hook, family: Family, accepts: bool) -> Factor {
         Hook::Input => {
             let sources = all_but(&MARTIANS);
             // A group is nobody's address, and no connection is opened to one.
-            let own = all_but(&[&GROUPS[..], &["127.0.0.0/8", "::1/128"]].concat());
+            let own = all_but(&MARTIANS);
             let mut boxes = vec![
                 FieldBox::of([source(&sources), to(&own), Constraint::to_local()]),
                 FieldBox::of([
@@ -287,10 +287,18 @@ fn possible(hook: Hook, family: Family, accepts: bool) -> Factor {
     if hook == Hook::Output {
         return Factor::of(boxes);
     }
+    let alive = Constraint::ttl_from(1);
     let unmarked = MarkMatch::new(0, u32::MAX).map(Constraint::mark);
     let unmarked =
-        |one: FieldBox| FieldBox::of(one.constraints().iter().cloned().chain(unmarked.clone()));
+        |one: FieldBox| FieldBox::of(one.constraints().iter().cloned().chain(unmarked.clone()).chain([alive.clone()]));
     Factor::of(boxes.filter_map(unmarked))
+}
+
+/// Packets to an address that a machine may have.
+pub(super) fn to_somebody(family: Family) -> Factor {
+    let nets: Vec<Addresses> = MARTIANS.iter().filter_map(|net| read(net)).collect();
+    let somebody = Addresses::full().difference(&Addresses::union_all(nets.iter()));
+    Factor::all([Constraint::destination(family, &somebody)])
 }
 
 /// Sources that the kernel drops on arrival, and where it sends nothing on to (measured).

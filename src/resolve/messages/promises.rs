@@ -32,7 +32,7 @@ pub fn clause_of_promise(at: Span, word: &str, around: &str) -> Finding {
             finding.help("leave it out: a promise is about the first packets of new connections")
         }
         "mark" => finding.help("leave it out: a packet that comes in has no mark yet"),
-        "limit" | "connections" => {
+        "limit" | "connections" if !around.contains(' ') => {
             finding.help("write `within limits` to judge limits at their best")
         }
         _ => finding.help("leave it out"),
