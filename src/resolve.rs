@@ -283,6 +283,7 @@ impl<'a> Resolver<'a> {
             calls: self.calls.clone(),
             promises: std::mem::take(&mut self.promises),
             zones,
+            vocabulary: self.vocabulary(),
             has_zones: self.names.has_zones(),
             preserve,
             docker: self.docker.take(),

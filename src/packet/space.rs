@@ -14,6 +14,7 @@ mod carry;
 mod domain;
 mod gather;
 mod possible;
+mod tell;
 mod witness;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use super::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Values};
 use crate::net::Family;
 
 use axis::{Axis, Subject};
+pub use tell::Asks;
 use gather::{Gathered, LONG};
 
 /// The states of packets that have no connection, as bits of [`Field::State`]: invalid, untracked.

@@ -22,7 +22,7 @@ use crate::source::Span;
 
 pub use condition::Condition;
 pub use nat::{At, Forward, Nat, NatKind, Redirect, SourceTranslation, Target};
-pub use promise::{Claim, Expected, Host, Promise, PromiseKind, TestPacket, Zone};
+pub use promise::{Claim, Expected, Host, Promise, PromiseKind, TestPacket, Vocabulary, Zone};
 pub use raw::{KernelChain, Raw, RawTable, RawTarget};
 pub use set::{Addition, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId};
 
@@ -43,6 +43,7 @@ pub struct Policy {
     pub promises: Vec<Promise>,
     /// The zones that it divides the network into, in the order defined; one at fault is missing.
     pub zones: Vec<Zone>,
+    pub vocabulary: Vocabulary,
     /// Whether it divides the network into zones.
     pub has_zones: bool,
     /// What other programs have and keep; `None` when the policy's rules are all there is.

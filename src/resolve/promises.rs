@@ -7,11 +7,13 @@ use std::sync::Arc;
 use super::context::{Context, ToIs};
 use super::ends::{End, EndKind};
 use super::policy::{
-    Claim, Condition, Expected, Flow, Host, Promise, PromiseKind, TestPacket, Zone,
+    Claim, Condition, Expected, Flow, Host, Part, Promise, PromiseKind, TestPacket, Vocabulary, Zone,
 };
 use super::rules::{flow, groups, speaks_in};
 use super::{Resolver, messages};
-use crate::net::{Account, CtState, Family, IcmpType, Interface, Mac, Protocol, TcpFlags};
+use crate::net::{
+    Account, Addresses, CtState, Family, IcmpType, Interface, Mac, PortProtocol, Ports, Protocol, TcpFlags,
+};
 use crate::packet::opaque;
 use crate::source::Span;
 use crate::syntax::tree::{
@@ -237,7 +239,7 @@ impl<'a> Resolver<'a> {
             }
             SubjectKind::Icmp { family, kind } => {
                 let part = self.icmp(*family, *kind, None)?;
-                let super::policy::Part::Icmp(IcmpType { kind, code, .. }) = part else {
+                let Part::Icmp(IcmpType { kind, code, .. }) = part else {
                     self.report(messages::icmp_without_type(subject.span));
                     return None;
                 };
@@ -480,6 +482,37 @@ impl<'a> Resolver<'a> {
         let known: Vec<String> = interfaces.iter().map(ToString::to_string).collect();
         self.report(messages::interface_of_many(span, &known));
         None
+    }
+
+    /// The names of lists and services that were used so far, in the order defined.
+    pub(super) fn vocabulary(&self) -> Vocabulary {
+        let mut lists: Vec<(usize, Arc<str>, Addresses)> = Vec::new();
+        for (index, ends) in &self.lets {
+            let Some(ends) = ends else { continue };
+            if ends.iter().all(|end| end.place.sets.is_empty()) {
+                let all: Vec<&Addresses> = ends.iter().map(|end| &end.place.addresses).collect();
+                let all = Addresses::union_all(all.into_iter());
+                let name = self.text(self.names.places.entries[*index].span);
+                lists.push((*index, name.into(), all));
+            }
+        }
+        lists.sort_by_key(|(index, ..)| *index);
+        let mut services: Vec<((bool, usize), Arc<str>, PortProtocol, Ports)> = Vec::new();
+        for (key, traffic) in &self.services {
+            let table = if key.0 { &self.names.services } else { &self.names.standard };
+            if let Some([one]) = traffic.as_deref()
+                && one.destination.is_none()
+                && let Part::Ports { protocol, source, destination } = &one.part
+                && source.is_full()
+            {
+                let name = self.text(table.entries[key.1].span);
+                services.push((*key, name.into(), *protocol, destination.clone()));
+            }
+        }
+        services.sort_by_key(|(key, ..)| (!key.0, key.1));
+        let lists = lists.into_iter().map(|(_, name, all)| (name, all)).collect();
+        let services = services.into_iter().map(|(_, name, of, ports)| (name, of, ports)).collect();
+        Vocabulary { lists, services }
     }
 
     /// The zones of the policy, in the order defined.

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Condition, Flow};
-use crate::net::{Account, CtState, Family, Interface, Mac, Protocol, TcpFlags};
+use crate::net::{
+    Account, Addresses, CtState, Family, Interface, Mac, PortProtocol, Ports, Protocol, TcpFlags,
+};
 use crate::source::Span;
 
 /// An `assert`, `protect` or `test` item.
@@ -113,5 +115,15 @@ pub struct Zone {
     /// `None` for a zone that is nets alone; never empty.
     pub interfaces: Option<Vec<Interface>>,
     /// `None` for everything behind the interfaces.
-    pub nets: Option<crate::net::Addresses>,
+    pub nets: Option<Addresses>,
+}
+
+/// The other names that a policy has for things, as far as it uses them: for whoever has to call a thing by
+/// its name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Vocabulary {
+    /// Lists of addresses, by name.
+    pub lists: Vec<(Arc<str>, Addresses)>,
+    /// Services that are ports of one protocol, whatever the source port.
+    pub services: Vec<(Arc<str>, PortProtocol, Ports)>,
 }
