@@ -15,8 +15,9 @@ pub mod journey;
 mod nat;
 mod passage;
 mod passing;
-mod places;
+pub mod places;
 pub mod promise;
+pub mod query;
 pub mod redundant;
 pub mod trace;
 
@@ -26,7 +27,7 @@ pub mod witness;
 mod judge;
 mod shadow;
 mod spare;
-mod story;
+pub mod story;
 mod unreached;
 
 mod findings;

@@ -31,6 +31,8 @@ mod show;
 
 mod trace;
 
+mod query;
+
 mod test;
 
 mod graph;
@@ -61,6 +63,7 @@ Examples:
   palisade build web.fw -o rules/    rules.v4, rules.v6, ipsets and load in a folder
   palisade test web.fw               does it keep what it promises?
   palisade trace web.fw 'tcp 192.0.2.5:40000 -> self:22 in eth0'
+  palisade query web.fw 'allow tcp 22'    who may log in, and by which rules?
   palisade explain host-bits         what a finding means, with examples";
 
 /// A compiler for firewall policies.
@@ -87,6 +90,7 @@ enum Command {
     Build(build::Build),
     Show(show::Show),
     Trace(trace::Trace),
+    Query(query::Query),
     Test(test::Test),
     Graph(graph::Graph),
     Services(services::Services),
@@ -143,6 +147,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Build(build) => build.run(terminal),
         Command::Show(show) => show.run(terminal),
         Command::Trace(trace) => trace.run(terminal),
+        Command::Query(query) => query.run(terminal),
         Command::Test(test) => test.run(terminal),
         Command::Graph(graph) => graph.run(terminal),
         Command::Services(services) => services.run(terminal),

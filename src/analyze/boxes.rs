@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::passage::GROUPS;
+use super::promise::sets::opening_types;
 use crate::net::address::{from_number, parse_addresses};
 use crate::net::{
     Account, Addresses, Family, Interface, IntervalSet, PortProtocol, Prefix, Protocol,
@@ -63,11 +64,14 @@ pub fn readable(
 ) -> Vec<Readable> {
     let said = |asks: &Asks| !field_of(asks).is_some_and(&given);
     let told = space.told(region).into_iter();
-    let mut boxes: Vec<(Region, Vec<Asks>)> = told
-        .map(|(own, asks)| (own, asks.into_iter().filter(|one| said(one)).collect()))
-        .collect();
-    merge(&mut boxes);
     let names = Names { policy, family: space.family() };
+    let mut boxes: Vec<(Region, Vec<Asks>)> = told
+        .map(|(own, asks)| {
+            let asks: Vec<Asks> = asks.into_iter().filter(|one| said(one)).collect();
+            (own, names.plain(asks))
+        })
+        .collect();
+    merge(&mut boxes, space.family());
     boxes.iter().filter_map(|(own, asks)| names.readable(space, own, asks)).collect()
 }
 
@@ -82,7 +86,7 @@ fn field_of(asks: &Asks) -> Option<Field> {
 }
 
 /// Joins boxes that differ in one respect only, until none do.
-fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>) {
+fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>, family: Family) {
     if boxes.len() > MOST_MERGED {
         return;
     }
@@ -93,7 +97,7 @@ fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>) {
         while at < boxes.len() {
             let mut other = at + 1;
             while other < boxes.len() {
-                if let Some(both) = joined(&boxes[at].1, &boxes[other].1) {
+                if let Some(both) = joined(&boxes[at].1, &boxes[other].1, family) {
                     boxes[at].1 = both;
                     boxes.remove(other);
                     is_new = true;
@@ -107,7 +111,7 @@ fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>) {
 }
 
 /// What either asks, if one box can say it.
-fn joined(a: &[Asks], b: &[Asks]) -> Option<Vec<Asks>> {
+fn joined(a: &[Asks], b: &[Asks], family: Family) -> Option<Vec<Asks>> {
     let only = |one: &[Asks], other: &[Asks]| -> Vec<Asks> {
         one.iter().filter(|asks| !other.contains(asks)).cloned().collect()
     };
@@ -117,7 +121,7 @@ fn joined(a: &[Asks], b: &[Asks]) -> Option<Vec<Asks>> {
         // The one has all that the other has.
         ([], _) | (_, []) => Some(common.collect()),
         ([left], [right]) => {
-            let both = either(left, right)?;
+            let both = either(left, right, family)?;
             let mut all: Vec<Asks> = common.chain(both).collect();
             all.sort();
             Some(all)
@@ -128,18 +132,23 @@ fn joined(a: &[Asks], b: &[Asks]) -> Option<Vec<Asks>> {
 
 /// One of both; `Some(None)` when that is anything.
 #[allow(clippy::option_option, reason = "nothing asked is not the absence of an answer")]
-fn either(a: &Asks, b: &Asks) -> Option<Option<Asks>> {
+fn either(a: &Asks, b: &Asks, family: Family) -> Option<Option<Asks>> {
     match (a, b) {
         (Asks::Numbers(field, a), Asks::Numbers(other, b)) if field == other => {
-            Some(Some(Asks::Numbers(*field, a.union(b))))
+            let both = a.union(b);
+            let is_all = is_all(*field, &both, family);
+            Some((!is_all).then_some(Asks::Numbers(*field, both)))
         }
         (
-            Asks::Names { field, named, others, none },
-            Asks::Names { field: other, named: more, others: and_others, none: and_none },
+            Asks::Names { field, named, not, others, none },
+            Asks::Names { field: other, named: more, others: and_others, none: and_none, .. },
         ) if field == other => {
             let all: BTreeSet<Interface> = named.iter().chain(more).cloned().collect();
+            let not = not.iter().filter(|one| !all.contains(*one)).cloned().collect();
             let (others, none) = (*others || *and_others, *none || *and_none);
-            Some(Some(Asks::Names { field: *field, named: all.into_iter().collect(), others, none }))
+            let named = all.into_iter().collect();
+            let both = Asks::Names { field: *field, named, not, others, none };
+            Some((!is_any_interface(&both)).then_some(both))
         }
         (Asks::Fact { text, holds }, Asks::Fact { text: other, holds: also })
             if text == other && holds != also =>
@@ -157,6 +166,22 @@ fn either(a: &Asks, b: &Asks) -> Option<Option<Asks>> {
     }
 }
 
+/// Whether these are all numbers of a field.
+fn is_all(field: Field, set: &IntervalSet<u128>, family: Family) -> bool {
+    let lowest = u128::from(field == Field::Protocol);
+    IntervalSet::range(lowest, field.highest(family)).is_subset(set)
+}
+
+/// Whether all interfaces are meant; lo, which leads to the machine itself, need not be.
+fn is_any_interface(asks: &Asks) -> bool {
+    match asks {
+        Asks::Names { not, others, .. } => {
+            *others && not.iter().all(|one| *one == Interface::loopback())
+        }
+        Asks::Numbers(..) | Asks::Mark { .. } | Asks::Accounts { .. } | Asks::Fact { .. } => false,
+    }
+}
+
 /// Calls things by the names that a policy has for them.
 struct Names<'p> {
     policy: &'p Policy,
@@ -164,6 +189,49 @@ struct Names<'p> {
 }
 
 impl Names<'_> {
+    /// What a box asks, without what makes no difference: addresses that no packet has, types of ICMP that open
+    /// nothing, the port that was kept.
+    fn plain(&self, asks: Vec<Asks>) -> Vec<Asks> {
+        let ports = |wanted: Field| {
+            asks.iter().find_map(|asks| match asks {
+                Asks::Numbers(field, set) if *field == wanted => Some(set.clone()),
+                _ => None,
+            })
+        };
+        let is_kept = ports(Field::DestinationPort) == ports(Field::OriginalPort);
+        let martians = self.martians();
+        let one = |asks: Asks| match asks {
+            Asks::Numbers(Field::OriginalPort, _) if is_kept => None,
+            Asks::Numbers(field, set) => {
+                let wide = match field {
+                    Field::Source | Field::Destination | Field::OriginalDestination
+                        if !set.is_subset(&martians) =>
+                    {
+                        set.union(&martians)
+                    }
+                    Field::Icmp => set.union(&self.opening_nothing()),
+                    _ => set,
+                };
+                (!is_all(field, &wide, self.family)).then_some(Asks::Numbers(field, wide))
+            }
+            asks @ (Asks::Names { .. }
+            | Asks::Mark { .. }
+            | Asks::Accounts { .. }
+            | Asks::Fact { .. }) => (!is_any_interface(&asks)).then_some(asks),
+        };
+        asks.clone().into_iter().filter_map(one).collect()
+    }
+
+    /// The types of ICMP with which no connection begins.
+    fn opening_nothing(&self) -> IntervalSet<u128> {
+        let kinds = opening_types(self.family).iter();
+        let codes = kinds.map(|kind| {
+            let first = u128::from(*kind) << 8;
+            (first, first + 0xff)
+        });
+        IntervalSet::from_intervals(codes).complement().intersection(&IntervalSet::range(0, 0xffff))
+    }
+
     fn readable(&self, space: &Space, own: &Region, asks: &[Asks]) -> Option<Readable> {
         let numbers = |wanted: Field| {
             asks.iter().find_map(|asks| match asks {
@@ -211,8 +279,15 @@ impl Names<'_> {
         if let Some(ports) = numbers(Field::DestinationPort) {
             text += &format!(" {}", self.ports(&all, ports));
         } else if let Some(kinds) = numbers(Field::Icmp) {
-            let kind = |number: u128| format!("{}/{}", number >> 8, number & 0xff);
-            text += &format!(" {}", list(kinds, &kind));
+            let kinds = kinds.difference(&self.opening_nothing());
+            let all = kinds.intervals().iter().map(|(low, high)| match (low >> 8, high >> 8) {
+                (first, last) if first == last && low & 0xff == 0 && high & 0xff == 0xff => {
+                    first.to_string()
+                }
+                (first, _) if low == high => format!("{first}/{}", low & 0xff),
+                (first, last) => format!("{first}/{}-{last}/{}", low & 0xff, high & 0xff),
+            });
+            text += &format!(" {}", shortened(&all.collect::<Vec<_>>()));
         } else if all.iter().all(|number| [6, 17, 132].contains(number)) {
             text += " any";
         }
@@ -231,8 +306,14 @@ impl Names<'_> {
             let own: IntervalSet<u128> = IntervalSet::from_intervals(wide);
             protocols == [of(*protocol)] && own.is_subset(ports)
         });
-        let names: Vec<&str> = services.map(|(name, ..)| &**name).take(MOST_LISTED).collect();
-        if names.is_empty() { text } else { format!("{text} ({})", names.join(", ")) }
+        let services: Vec<_> = services.collect();
+        let all = services.iter().fold(IntervalSet::from_intervals([]), |all, (_, _, own)| {
+            let wide = own.intervals().iter().map(|(low, high)| ((*low).into(), (*high).into()));
+            all.union(&IntervalSet::from_intervals(wide))
+        });
+        let names: Vec<&str> = services.iter().map(|(name, ..)| &**name).collect();
+        // Names that tell but a part of the ports tell nothing.
+        if names.is_empty() || all != *ports { text } else { format!("{text} ({})", names.join(", ")) }
     }
 
     /// One end: a zone where it is one, else addresses and interfaces.
@@ -242,9 +323,9 @@ impl Names<'_> {
         interfaces: Option<&Asks>,
         word: &str,
     ) -> Option<String> {
-        let addresses = addresses.map(|set| set.union(&self.martians()));
-        let addresses = addresses.filter(|set| !self.is_all(set));
-        let zone = self.policy.zones.iter().find(|zone| {
+        let addresses = addresses.cloned();
+        let known = self.policy.zones.iter().chain(&self.policy.vocabulary.lists);
+        let zone = known.into_iter().find(|zone| {
             let nets = zone.nets.as_ref().map(|nets| self.numbers(nets).union(&self.martians()));
             let is_there = match (&zone.interfaces, interfaces) {
                 (None, None) => true,
@@ -268,11 +349,6 @@ impl Names<'_> {
         }
     }
 
-    fn is_all(&self, set: &IntervalSet<u128>) -> bool {
-        let highest = Field::Source.highest(self.family);
-        IntervalSet::range(0, highest).is_subset(set)
-    }
-
     fn numbers(&self, addresses: &Addresses) -> IntervalSet<u128> {
         IntervalSet::from_intervals(addresses.intervals(self.family))
     }
@@ -288,14 +364,16 @@ impl Names<'_> {
     /// By the name of a list that they are, or all but a list; else the networks.
     fn addresses_text(&self, set: &IntervalSet<u128>) -> String {
         let martians = self.martians();
+        if set.is_subset(&martians) {
+            return shortened(&self.networks(set));
+        }
         let everything = IntervalSet::range(0, Field::Source.highest(self.family));
         let (own, others) = (set.difference(&martians), everything.difference(set));
         let named = |wanted: &IntervalSet<u128>| {
-            let lists = self.policy.vocabulary.lists.iter();
-            let zones = self.policy.zones.iter();
-            let zones = zones.filter(|zone| zone.interfaces.is_none());
-            let zones = zones.filter_map(|zone| Some((&zone.name, zone.nets.as_ref()?)));
-            let mut all = lists.map(|(name, addresses)| (name, addresses)).chain(zones);
+            let all = self.policy.vocabulary.lists.iter().chain(&self.policy.zones);
+            let mut all = all
+                .filter(|zone| zone.interfaces.is_none())
+                .filter_map(|zone| Some((&zone.name, zone.nets.as_ref()?)));
             let same = all.find(|(_, addresses)| {
                 self.numbers(addresses).difference(&martians) == *wanted && !wanted.is_empty()
             });
@@ -345,9 +423,7 @@ impl Names<'_> {
             }
             Asks::Numbers(field, set) => match field {
                 Field::OriginalDestination => {
-                    let wide = set.union(&self.martians());
-                    let is_all = self.is_all(&wide);
-                    (!is_all).then(|| format!("first sent to {}", self.addresses_text(&wide)))
+                    Some(format!("first sent to {}", self.addresses_text(set)))
                 }
                 Field::OriginalPort => Some(format!("first sent to port {}", text(set))),
                 Field::Length => Some(format!("length {}", text(set))),
@@ -386,12 +462,16 @@ fn account(account: &Account) -> String {
 
 /// `in eth0, eth1`; others are all that have no name here.
 fn names_text(asks: &Asks, word: &str) -> Option<String> {
-    let Asks::Names { named, others, .. } = asks else { return None };
-    let mut names: Vec<String> = named.iter().map(ToString::to_string).collect();
+    let Asks::Names { named, not, others, .. } = asks else { return None };
+    let text = |names: &[Interface]| -> String {
+        let lo = Interface::loopback();
+        let names = names.iter().filter(|name| !others || **name != lo);
+        names.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
     if *others {
-        names.push("other interfaces".to_owned());
+        return Some(format!("{word} any interface but {}", text(not)));
     }
-    (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")))
+    (!named.is_empty()).then(|| format!("{word} {}", text(named)))
 }
 
 /// `22, 80-89`

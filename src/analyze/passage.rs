@@ -347,7 +347,8 @@ impl<'m> Passage<'m> {
         }
     }
 
-    fn check(&self, region: &Region) -> Result<(), TooMuch> {
+    /// Whether a region is in so few boxes that one may go on with it.
+    pub fn check(&self, region: &Region) -> Result<(), TooMuch> {
         if self.space().count(region) > MOST_BOXES { Err(TooMuch) } else { Ok(()) }
     }
 }

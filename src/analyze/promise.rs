@@ -14,8 +14,8 @@
 //! the host itself. What is promised to be dropped may reach the host by no way.
 
 mod broken;
-mod claim;
-mod sets;
+pub(super) mod claim;
+pub(super) mod sets;
 
 use super::journey::{Answers, Fate, Sent, Surroundings, follow};
 use crate::diagnostic::Finding;
@@ -25,6 +25,7 @@ use crate::resolve::policy::{Expected, Promise, PromiseKind, TestPacket};
 use crate::source::Sources;
 
 use broken::Telling;
+use claim::World;
 
 /// What was found about one promise.
 #[derive(Debug)]
@@ -61,15 +62,6 @@ pub fn judged<'p>(policy: &'p Policy, meaning: &Meaning, sources: &Sources) -> V
         Judged { promise, findings }
     };
     policy.promises.iter().map(judge).collect()
-}
-
-/// What all questions are about.
-struct World<'w> {
-    policy: &'w Policy,
-    meaning: &'w Meaning,
-    /// The same with limits at their best.
-    at_best: &'w Meaning,
-    surroundings: &'w Surroundings,
 }
 
 /// What is wrong with a packet of a test, if something is.

@@ -93,6 +93,7 @@ impl Stories<'_> {
 }
 
 /// What an implicit rule is for.
+#[must_use]
 pub fn name(implied: Implied) -> &'static str {
     match implied {
         Implied::Loopback => "loopback",

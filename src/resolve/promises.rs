@@ -486,17 +486,23 @@ impl<'a> Resolver<'a> {
 
     /// The names of lists and services that were used so far, in the order defined.
     pub(super) fn vocabulary(&self) -> Vocabulary {
-        let mut lists: Vec<(usize, Arc<str>, Addresses)> = Vec::new();
+        let mut lists: Vec<(usize, Zone)> = Vec::new();
         for (index, ends) in &self.lets {
-            let Some(ends) = ends else { continue };
-            if ends.iter().all(|end| end.place.sets.is_empty()) {
+            let Some([first, ..]) = ends.as_deref() else { continue };
+            let ends = ends.as_deref().unwrap_or_default();
+            let interfaces = &first.place.interfaces;
+            let alike = |end: &End| {
+                end.place.sets.is_empty() && end.place.interfaces == *interfaces
+            };
+            if ends.iter().all(alike) {
                 let all: Vec<&Addresses> = ends.iter().map(|end| &end.place.addresses).collect();
-                let all = Addresses::union_all(all.into_iter());
-                let name = self.text(self.names.places.entries[*index].span);
-                lists.push((*index, name.into(), all));
+                let nets = Some(Addresses::union_all(all.into_iter()));
+                let span = self.names.places.entries[*index].span;
+                let name = self.text(span).into();
+                lists.push((*index, Zone { name, span, interfaces: interfaces.clone(), nets }));
             }
         }
-        lists.sort_by_key(|(index, ..)| *index);
+        lists.sort_by_key(|(index, _)| *index);
         let mut services: Vec<((bool, usize), Arc<str>, PortProtocol, Ports)> = Vec::new();
         for (key, traffic) in &self.services {
             let table = if key.0 { &self.names.services } else { &self.names.standard };
@@ -510,7 +516,7 @@ impl<'a> Resolver<'a> {
             }
         }
         services.sort_by_key(|(key, ..)| (!key.0, key.1));
-        let lists = lists.into_iter().map(|(_, name, all)| (name, all)).collect();
+        let lists = lists.into_iter().map(|(_, list)| list).collect();
         let services = services.into_iter().map(|(_, name, of, ports)| (name, of, ports)).collect();
         Vocabulary { lists, services }
     }

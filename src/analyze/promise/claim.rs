@@ -1,9 +1,8 @@
 //! The proof of a claim: is there a packet of its set that meets another end?
 
-use super::World;
 use super::sets::{self, in_state};
 use crate::analyze::flat::{Flat, FlatStep};
-use crate::analyze::journey::{Answers, Journey, Sent, follow, usual};
+use crate::analyze::journey::{Answers, Journey, Sent, Surroundings, follow, usual};
 use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason};
 use crate::net::{CtState, Family};
@@ -11,7 +10,17 @@ use crate::packet::{
     Among, Budget, Field, Index, Original, Packet, PacketSet, Payload, Point, Question, Region,
     RuleNumber, Verdict as Answer,
 };
+use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Hook};
+
+/// What all questions are about.
+pub struct World<'w> {
+    pub policy: &'w Policy,
+    pub meaning: &'w Meaning,
+    /// The same with limits at their best.
+    pub at_best: &'w Meaning,
+    pub surroundings: &'w Surroundings,
+}
 
 /// What is known of a claim.
 #[derive(Debug)]
@@ -149,13 +158,13 @@ impl From<TooMuch> for Found {
 }
 
 /// A claim in one meaning of the policy.
-struct Asking<'w> {
-    world: &'w World<'w>,
-    meaning: &'w Meaning,
-    claim: &'w Claim,
-    at_best: bool,
+pub struct Asking<'w> {
+    pub world: &'w World<'w>,
+    pub meaning: &'w Meaning,
+    pub claim: &'w Claim,
+    pub at_best: bool,
     /// Whether it is about what this machine says to itself.
-    is_looped: bool,
+    pub is_looped: bool,
 }
 
 /// The sets of a claim by their place among what is asked.
@@ -186,7 +195,7 @@ impl<'w> Asking<'w> {
     }
 
     /// What is asked, in the order of the constants; `None` where nothing is.
-    fn asked(&self, family: Family, hook: Hook) -> Option<Vec<PacketSet>> {
+    pub fn asked(&self, family: Family, hook: Hook) -> Option<Vec<PacketSet>> {
         let World { policy, .. } = *self.world;
         let claim = self.claim;
         let flows = sets::flows_of(claim, hook, self.is_looped);
@@ -219,7 +228,7 @@ impl<'w> Asking<'w> {
     }
 
     /// The chains where packets that set out for one may come to, since nat moves them.
-    fn ends(&self, family: Family, hook: Hook) -> Vec<Hook> {
+    pub fn ends(&self, family: Family, hook: Hook) -> Vec<Hook> {
         let nat = self.meaning.base(family, BaseChain::NatPrerouting);
         let is_moved = nat.is_some_and(|list| !list.entries.is_empty());
         match (hook, is_moved) {
@@ -227,6 +236,28 @@ impl<'w> Asking<'w> {
             (Hook::Forward, true) => vec![Hook::Forward, Hook::Input],
             (Hook::Input | Hook::Forward, false) | (Hook::Output, _) => vec![hook],
         }
+    }
+
+    /// All that comes to the chain of a passage: what sets out for it, or is moved there, and what nat sends
+    /// to the same destinations.
+    pub fn passed(&self, passage: &Passage<'w>, hook: Hook) -> Result<Passed<'w>, TooMuch> {
+        let space = passage.space();
+        let is_own = passage.hook == hook;
+        let sent = if is_own {
+            passage.asked[SENT].clone()
+        } else {
+            space.freed(&passage.asked[SENT], |field| field == Field::Outgoing)
+        };
+        let mut passed = passage.pass(&passage.over_loopback(&sent, self.is_looped))?;
+        if is_own {
+            let by_nat = self.by_nat(passage, hook)?;
+            passed.arriving.extend(by_nat.arriving);
+            passed.stopped.extend(by_nat.stopped);
+        } else {
+            passed.arriving.retain(|one| one.by.is_some());
+            passed.stopped.clear();
+        }
+        Ok(passed)
     }
 
     fn broken_at(&self, passage: &Passage<'w>, hook: Hook) -> Result<Found, TooMuch> {
@@ -515,7 +546,7 @@ enum Decided {
 }
 
 /// What becomes of packets that a step decides about; `None` when they go on.
-fn decision<'m>(flat: &Flat<'m>, step: &FlatStep<'m>) -> Option<&'m Decision> {
+pub fn decision<'m>(flat: &Flat<'m>, step: &FlatStep<'m>) -> Option<&'m Decision> {
     let effect = match (&step.entry.effect, step.leaves, step.caller) {
         (effect, false, _) => effect,
         // At the top level, who leaves takes the default.

@@ -227,7 +227,7 @@ fn opening_flags(which: Which) -> Vec<FlagMatch> {
 }
 
 /// The types of ICMP that open a flow.
-fn opening_types(family: Family) -> &'static [u8] {
+pub fn opening_types(family: Family) -> &'static [u8] {
     match family {
         Family::V4 => &[8, 13, 15, 17],
         // Echo request, and node information query (RFC 4620).

@@ -12,8 +12,9 @@ use crate::net::{Account, Interface, IntervalSet};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asks {
     Numbers(Field, IntervalSet<u128>),
-    /// Some interfaces: what these patterns mean, less what narrower ones among the others mean.
-    Names { field: Field, named: Vec<Interface>, others: bool, none: bool },
+    /// Some interfaces: what these patterns mean, less what narrower ones of those that are not in it mean;
+    /// others are all that have no name in the space.
+    Names { field: Field, named: Vec<Interface>, not: Vec<Interface>, others: bool, none: bool },
     /// The bits of a mark under a mask: any of these values, or any other value too.
     Mark { field: Field, mask: u32, values: Vec<u32>, others: bool },
     Accounts { field: Field, named: Vec<Account>, others: bool },
@@ -66,10 +67,14 @@ fn asks(axis: &Axis, values: &[(u32, u32)]) -> Option<Asks> {
         }
         (Subject::Field(field), Domain::Names(patterns)) => {
             let held = pieces(patterns.len() + 2);
-            let named = patterns.iter().zip(&held).filter(|(_, held)| **held);
+            let which = |wanted: bool| {
+                let all = patterns.iter().zip(&held).filter(move |(_, held)| **held == wanted);
+                all.map(|(pattern, _)| pattern.clone()).collect::<Vec<Interface>>()
+            };
             Some(Asks::Names {
                 field: *field,
-                named: named.map(|(pattern, _)| pattern.clone()).collect(),
+                named: which(true),
+                not: which(false),
                 others: held[patterns.len()],
                 none: held[patterns.len() + 1],
             })

@@ -122,8 +122,8 @@ pub struct Zone {
 /// its name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Vocabulary {
-    /// Lists of addresses, by name.
-    pub lists: Vec<(Arc<str>, Addresses)>,
+    /// Lists of addresses; one whose members are all placed alike has the interfaces that lead there.
+    pub lists: Vec<Zone>,
     /// Services that are ports of one protocol, whatever the source port.
     pub services: Vec<(Arc<str>, PortProtocol, Ports)>,
 }
