@@ -15,7 +15,7 @@ pub mod journey;
 mod nat;
 mod passage;
 mod passing;
-pub mod places;
+mod places;
 pub mod promise;
 pub mod query;
 pub mod redundant;
@@ -27,11 +27,13 @@ pub mod witness;
 mod judge;
 mod shadow;
 mod spare;
-pub mod story;
+mod story;
 mod unreached;
 
 mod findings;
 
 pub use expiry::expired;
 pub use findings::{LINTS, findings};
+pub use places::span_of;
+pub use story::name as implied_name;
 pub use trace::trace;

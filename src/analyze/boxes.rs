@@ -12,9 +12,7 @@ use crate::net::address::{from_number, parse_addresses};
 use crate::net::{
     Account, Addresses, Family, Interface, IntervalSet, PortProtocol, Prefix, Protocol,
 };
-use crate::packet::{
-    Among, Asks, Budget, Field, Index, Packet, Question, Region, Space, Verdict,
-};
+use crate::packet::{Among, Asks, Budget, Field, Index, Packet, Question, Region, Space, Verdict};
 use crate::resolve::Policy;
 
 /// So many boxes are merged; with more they are shown as they are.
@@ -68,7 +66,7 @@ pub fn readable(
     let mut boxes: Vec<(Region, Vec<Asks>)> = told
         .map(|(own, asks)| {
             let asks: Vec<Asks> = asks.into_iter().filter(|one| said(one)).collect();
-            (own, names.plain(asks))
+            (own, names.plain(&asks))
         })
         .collect();
     merge(&mut boxes, space.family());
@@ -191,7 +189,7 @@ struct Names<'p> {
 impl Names<'_> {
     /// What a box asks, without what makes no difference: addresses that no packet has, types of ICMP that open
     /// nothing, the port that was kept.
-    fn plain(&self, asks: Vec<Asks>) -> Vec<Asks> {
+    fn plain(&self, asks: &[Asks]) -> Vec<Asks> {
         let ports = |wanted: Field| {
             asks.iter().find_map(|asks| match asks {
                 Asks::Numbers(field, set) if *field == wanted => Some(set.clone()),
@@ -210,6 +208,11 @@ impl Names<'_> {
                         set.union(&martians)
                     }
                     Field::Icmp => set.union(&self.opening_nothing()),
+                    // Of ICMP only the family's own opens a connection.
+                    Field::Protocol => set.union(&IntervalSet::single(match self.family {
+                        Family::V4 => Protocol::ICMPV6.number().into(),
+                        Family::V6 => Protocol::ICMP.number().into(),
+                    })),
                     _ => set,
                 };
                 (!is_all(field, &wide, self.family)).then_some(Asks::Numbers(field, wide))
@@ -219,7 +222,7 @@ impl Names<'_> {
             | Asks::Accounts { .. }
             | Asks::Fact { .. }) => (!is_any_interface(&asks)).then_some(asks),
         };
-        asks.clone().into_iter().filter_map(one).collect()
+        asks.iter().cloned().filter_map(one).collect()
     }
 
     /// The types of ICMP with which no connection begins.
@@ -259,6 +262,11 @@ impl Names<'_> {
     /// The kind of traffic: `tcp 22 (ssh)`.
     fn what<'a>(&self, numbers: &dyn Fn(Field) -> Option<&'a IntervalSet<u128>>) -> String {
         let Some(protocols) = numbers(Field::Protocol) else { return "any".to_owned() };
+        let other = match self.family {
+            Family::V4 => Protocol::ICMPV6,
+            Family::V6 => Protocol::ICMP,
+        };
+        let protocols = &protocols.difference(&IntervalSet::single(other.number().into()));
         let known = |number: u128| {
             u8::try_from(number).ok().and_then(Protocol::new).map_or_else(
                 || number.to_string(),
@@ -269,8 +277,13 @@ impl Names<'_> {
         if count > 16 {
             let missing = protocols.complement();
             let missing = missing.intersection(&IntervalSet::range(1, u8::MAX.into()));
+            let missing = missing.difference(&IntervalSet::single(other.number().into()));
             let missing = list(&missing, &known);
-            return if missing.is_empty() { "any".to_owned() } else { format!("any but {missing}") };
+            return if missing.is_empty() {
+                "any".to_owned()
+            } else {
+                format!("any but {missing}")
+            };
         }
         let all = protocols.intervals().iter().flat_map(|(low, high)| *low..=*high);
         let all: Vec<u128> = all.collect();
@@ -281,7 +294,9 @@ impl Names<'_> {
         } else if let Some(kinds) = numbers(Field::Icmp) {
             let kinds = kinds.difference(&self.opening_nothing());
             let all = kinds.intervals().iter().map(|(low, high)| match (low >> 8, high >> 8) {
-                (first, last) if first == last && low & 0xff == 0 && high & 0xff == 0xff => {
+                (first, last)
+                    if first == last && low.trailing_zeros() >= 8 && high & 0xff == 0xff =>
+                {
                     first.to_string()
                 }
                 (first, _) if low == high => format!("{first}/{}", low & 0xff),
@@ -313,7 +328,11 @@ impl Names<'_> {
         });
         let names: Vec<&str> = services.iter().map(|(name, ..)| &**name).collect();
         // Names that tell but a part of the ports tell nothing.
-        if names.is_empty() || all != *ports { text } else { format!("{text} ({})", names.join(", ")) }
+        if names.is_empty() || all != *ports {
+            text
+        } else {
+            format!("{text} ({})", names.join(", "))
+        }
     }
 
     /// One end: a zone where it is one, else addresses and interfaces.
@@ -415,7 +434,6 @@ impl Names<'_> {
                 let values: Vec<String> = values.iter().map(|one| format!("{one:#x}")).collect();
                 Some(format!("mark {}/{mask:#x}", values.join(" or ")))
             }
-            Asks::Mark { .. } => None,
             Asks::Accounts { field, named, others } => {
                 let word = if *field == Field::User { "user" } else { "group" };
                 let names: Vec<String> = named.iter().map(account).collect();
@@ -448,7 +466,7 @@ impl Names<'_> {
                 | Field::Group
                 | Field::Opaque => None,
             },
-            Asks::Names { .. } => None,
+            Asks::Mark { .. } | Asks::Names { .. } => None,
         }
     }
 }

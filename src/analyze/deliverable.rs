@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use crate::meaning::BaseChain;
-use crate::net::{CtState, TcpFlags};
+use crate::net::{CtState, Protocol, TcpFlags};
 use crate::packet::{Packet, Payload};
 
 /// Whether a chain can see such a packet.
@@ -92,7 +92,8 @@ fn state_fits(packet: &Packet) -> bool {
         CtState::Invalid => match packet.payload {
             Payload::Tcp { flags, .. } => !opens_with(flags),
             Payload::Icmp { .. } => !opens(packet) && !is_untracked(packet),
-            Payload::Udp { .. } | Payload::Other(_) => false,
+            Payload::Udp { .. } => false,
+            Payload::Other(protocol) => is_icmp(protocol),
             Payload::Sctp { .. } => true,
         },
         // What `notrack` says is asked of nobody here: only what the kernel itself never tracks.
@@ -121,8 +122,14 @@ fn opens(packet: &Packet) -> bool {
         }
         // Echo request, and the two kinds of node information query (RFC 4620).
         Payload::Icmp { kind, .. } => matches!(kind, 128 | 139),
-        Payload::Udp { .. } | Payload::Sctp { .. } | Payload::Other(_) => true,
+        Payload::Other(protocol) => !is_icmp(protocol),
+        Payload::Udp { .. } | Payload::Sctp { .. } => true,
     }
+}
+
+/// Whether it is ICMP: that of the other family opens nothing, whatever is in it.
+fn is_icmp(protocol: Protocol) -> bool {
+    protocol == Protocol::ICMP || protocol == Protocol::ICMPV6
 }
 
 /// SYN, or an ACK in the middle of a connection, which conntrack takes up unless told otherwise.

@@ -288,7 +288,7 @@ impl<'m> Passage<'m> {
                         passed.stopped.push((met, BaseChain::NatPrerouting, entry));
                     }
                     Effect::Decide(Decision::Accept | Decision::LeaveToDocker) | Effect::Return => {
-                        untouched = space.union(&untouched, &met)
+                        untouched = space.union(&untouched, &met);
                     }
                     Effect::Continue | Effect::Change(_) | Effect::Add { .. } => {
                         here = space.union(&here, &met);
@@ -395,8 +395,7 @@ fn told_apart(family: Family) -> impl Iterator<Item = Constraint> {
     let states = [CtState::Untracked, CtState::New, CtState::Invalid, CtState::Established];
     let states = states.into_iter().map(state);
     let first = Constraint::state([CtState::New, CtState::Related].into_iter().collect());
-    let others =
-        [Constraint::to_local(), Constraint::translated(), by_loopback(), to_loopback()];
+    let others = [Constraint::to_local(), Constraint::translated(), by_loopback(), to_loopback()];
     states.chain([first, to_groups(family)]).chain(others)
 }
 

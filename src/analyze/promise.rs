@@ -69,7 +69,7 @@ fn test(world: &World<'_>, telling: &Telling<'_>, packet: &TestPacket) -> Option
     let sent = Sent::of(packet);
     let answers = Answers { oracle: &|_| true, facts: None };
     match follow(world.meaning, world.surroundings, &sent, answers) {
-        Err(unclear) => Some(telling.unclear(packet, &unclear)),
+        Err(unclear) => Some(Telling::unclear(packet, &unclear)),
         Ok(journey) if is_as_expected(&journey.fate, packet.expected) => None,
         Ok(journey) => Some(telling.test(packet, &journey)),
     }

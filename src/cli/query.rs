@@ -14,10 +14,9 @@ use super::terminal::Terminal;
 use super::{Format, Outcome};
 use crate::analyze::journey::Surroundings;
 use crate::analyze::journey::told::table_name;
-use crate::analyze::places::span_of;
 use crate::analyze::query::{Answer, Part, answer, lines};
-use crate::analyze::story::name;
 use crate::analyze::witness::{chain_name, witness_of};
+use crate::analyze::{implied_name, span_of};
 use crate::diagnostic::json;
 use crate::meaning::Reason;
 use crate::net::Family;
@@ -129,13 +128,19 @@ impl Telling<'_> {
     fn by(&self, part: &Part) -> String {
         let place = span_of(self.policy, part.by);
         let mut text = match (part.by, place) {
-            (Reason::Implicit(implied), _) => format!("the implicit rule for {}", name(implied)),
+            (Reason::Implicit(implied), _) => {
+                format!("the implicit rule for {}", implied_name(implied))
+            }
             (_, Some(span)) => format!("{}  {}", self.sources.locate(span), self.line(span)),
             (_, None) => "by default".to_owned(),
         };
         let _ = write!(text, "  [{} {}]", table_name(part.base), chain_name(part.base));
         if part.is_limited {
-            text += if self.accepts { ", while a limit has room" } else { ", when a limit has no room" };
+            text += if self.accepts {
+                ", while a limit has room"
+            } else {
+                ", when a limit has no room"
+            };
         }
         let translated = part.translated_by.and_then(|reason| span_of(self.policy, reason));
         if let Some(span) = translated.filter(|span| Some(*span) != place) {

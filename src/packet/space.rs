@@ -26,8 +26,8 @@ use super::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Values};
 use crate::net::Family;
 
 use axis::{Axis, Subject};
-pub use tell::Asks;
 use gather::{Gathered, LONG};
+pub use tell::Asks;
 
 /// The states of packets that have no connection, as bits of [`Field::State`]: invalid, untracked.
 const UNTRACKED: u64 = 0b1_0001;

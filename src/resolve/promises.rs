@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::context::{Context, ToIs};
 use super::ends::{End, EndKind};
 use super::policy::{
-    Claim, Condition, Expected, Flow, Host, Part, Promise, PromiseKind, TestPacket, Vocabulary, Zone,
+    Claim, Condition, Expected, Flow, Host, Part, Promise, PromiseKind, TestPacket, Vocabulary,
+    Zone,
 };
 use super::rules::{flow, groups, speaks_in};
 use super::{Resolver, messages};
 use crate::net::{
-    Account, Addresses, CtState, Family, IcmpType, Interface, Mac, PortProtocol, Ports, Protocol, TcpFlags,
+    Account, Addresses, CtState, Family, IcmpType, Interface, Mac, Protocol, TcpFlags,
 };
 use crate::packet::opaque;
 use crate::source::Span;
@@ -491,9 +492,8 @@ impl<'a> Resolver<'a> {
             let Some([first, ..]) = ends.as_deref() else { continue };
             let ends = ends.as_deref().unwrap_or_default();
             let interfaces = &first.place.interfaces;
-            let alike = |end: &End| {
-                end.place.sets.is_empty() && end.place.interfaces == *interfaces
-            };
+            let alike =
+                |end: &End| end.place.sets.is_empty() && end.place.interfaces == *interfaces;
             if ends.iter().all(alike) {
                 let all: Vec<&Addresses> = ends.iter().map(|end| &end.place.addresses).collect();
                 let nets = Some(Addresses::union_all(all.into_iter()));
@@ -503,7 +503,7 @@ impl<'a> Resolver<'a> {
             }
         }
         lists.sort_by_key(|(index, _)| *index);
-        let mut services: Vec<((bool, usize), Arc<str>, PortProtocol, Ports)> = Vec::new();
+        let mut services = Vec::new();
         for (key, traffic) in &self.services {
             let table = if key.0 { &self.names.services } else { &self.names.standard };
             if let Some([one]) = traffic.as_deref()
@@ -512,12 +512,12 @@ impl<'a> Resolver<'a> {
                 && source.is_full()
             {
                 let name = self.text(table.entries[key.1].span);
-                services.push((*key, name.into(), *protocol, destination.clone()));
+                services.push((*key, (Arc::from(name), *protocol, destination.clone())));
             }
         }
-        services.sort_by_key(|(key, ..)| (!key.0, key.1));
+        services.sort_by_key(|(key, _)| (!key.0, key.1));
         let lists = lists.into_iter().map(|(_, list)| list).collect();
-        let services = services.into_iter().map(|(_, name, of, ports)| (name, of, ports)).collect();
+        let services = services.into_iter().map(|(_, service)| service).collect();
         Vocabulary { lists, services }
     }
 

@@ -1,5 +1,6 @@
 //! The program as people and scripts call it: exit status, messages, files.
 
+mod promises;
 mod run;
 mod sets;
 

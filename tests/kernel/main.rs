@@ -25,8 +25,8 @@
 //! `docker` asks a container behind them.
 //! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
-//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares, `members` knows
-//! what is in sets by then. `walk`
+//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares chain by chain and
+//! `journey` the whole way, `members` knows what is in sets by then. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
 //! rules everything arrives, and with a wrong rule an example fails.
 
@@ -65,6 +65,7 @@ mod windows;
 
 mod craft;
 mod ground;
+mod journey;
 mod judge;
 mod members;
 

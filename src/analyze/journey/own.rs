@@ -40,7 +40,8 @@ pub fn follow<'m>(
         let stages = Vec::new();
         Walk { meaning, surroundings, answers, leaves, own, packet, stages }.run()
     };
-    let usual = surroundings.own.prefixes(family).next().map_or(usual(family), |own| own.address());
+    let usual =
+        surroundings.own.prefixes(family).next().map_or(usual(family), crate::net::Prefix::address);
     let journey = walk(sent, usual);
     if !sent.is_placed && is_taken_for_own(&walk, sent, usual, &journey) {
         return Err(Unclear::Own { destination: sent.packet.destination });
@@ -98,7 +99,7 @@ fn is_taken_for_own<'m>(
 }
 
 /// What makes two ways the same: the entries that took the packet, and its end.
-fn way<'m>(journey: &Journey<'m>) -> (Vec<*const Entry>, super::Fate) {
+fn way(journey: &Journey<'_>) -> (Vec<*const Entry>, super::Fate) {
     let steps = journey.stages.iter().flat_map(|stage| &stage.trace.steps);
     (steps.map(|step| std::ptr::from_ref(step.entry)).collect(), journey.fate.clone())
 }

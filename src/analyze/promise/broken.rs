@@ -99,7 +99,7 @@ impl Telling<'_> {
     }
 
     /// A packet of a test of which too little is said.
-    pub fn unclear(&self, packet: &TestPacket, unclear: &Unclear) -> Finding {
+    pub fn unclear(packet: &TestPacket, unclear: &Unclear) -> Finding {
         let (message, help) = unclear.told();
         Finding::new(&lint::UNCLEAR_PACKET, packet.span, message)
             .label("what becomes of it is not known")

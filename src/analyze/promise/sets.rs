@@ -184,9 +184,9 @@ fn first_packets(family: Family, which: Which) -> Factor {
     for kind in opening_types(family) {
         open(vec![of_protocol(icmp), Constraint::icmp(IcmpType::new(family, *kind))]);
     }
-    let others = [(1, icmp - 1), (icmp + 1, 255)];
-    let others = others.into_iter().flat_map(|(low, high)| without(low, high, 6));
-    open(vec![Constraint::protocols(others)]);
+    // Of the other family's ICMP nothing opens a connection.
+    let others = (1..=255).filter(|number| ![1, 6, 58].contains(number));
+    open(vec![Constraint::protocols(others.map(|number| (number, number)))]);
     if which == Which::Unasked {
         // What opens nothing is invalid, unless it is not tracked; what is on a link never is.
         boxes.extend(FieldBox::of([in_state([CtState::Invalid])]));
@@ -205,15 +205,6 @@ fn first_packets(family: Family, which: Which) -> Factor {
 fn no_mark_of_connection() -> Constraint {
     let none = MarkMatch::new(0, u32::MAX);
     none.map_or_else(Constraint::untranslated, Constraint::connection_mark)
-}
-
-/// The numbers from `low` to `high` but one.
-fn without(low: u8, high: u8, but: u8) -> Vec<(u8, u8)> {
-    if !(low..=high).contains(&but) {
-        return vec![(low, high)];
-    }
-    let parts = [(low, but.saturating_sub(1)), (but.saturating_add(1), high)];
-    parts.into_iter().filter(|(low, high)| low <= high && *low != but && *high != but).collect()
 }
 
 /// The flags of tcp with which a connection begins; also those of one that conntrack takes up midway
@@ -289,8 +280,11 @@ fn possible(hook: Hook, family: Family, accepts: bool) -> Factor {
     }
     let alive = Constraint::ttl_from(1);
     let unmarked = MarkMatch::new(0, u32::MAX).map(Constraint::mark);
-    let unmarked =
-        |one: FieldBox| FieldBox::of(one.constraints().iter().cloned().chain(unmarked.clone()).chain([alive.clone()]));
+    let unmarked = |one: FieldBox| {
+        FieldBox::of(
+            one.constraints().iter().cloned().chain(unmarked.clone()).chain([alive.clone()]),
+        )
+    };
     Factor::of(boxes.filter_map(unmarked))
 }
 

@@ -36,7 +36,7 @@ pub(super) fn policy() -> Build {
     let policy = Policy {
         promises: Vec::new(),
         zones: Vec::new(),
-        vocabulary: Vocabulary::default(),
+        vocabulary: crate::resolve::policy::Vocabulary::default(),
         has_zones: false,
         preserve: None,
         docker: None,

@@ -91,7 +91,7 @@ impl Space {
                 self.layout.of_mut(to, &mut free).copy_from_slice(&full);
                 let mut kept = Region::default();
                 self.narrow(&mut kept.words, &free, from, &part);
-                let meant = self.same_values(source, &part, target);
+                let meant = same_values(source, &part, target);
                 for one in self.boxes(&kept) {
                     self.narrow(&mut copied.words, one, to, &meant);
                 }
@@ -99,23 +99,23 @@ impl Space {
         }
         copied
     }
+}
 
-    /// The values of one axis that mean what some values of another one mean.
-    fn same_values(&self, source: &Axis, values: &[(u32, u32)], target: &Axis) -> Vec<(u32, u32)> {
-        let absent = source.absent();
-        let (_, last) = source.present();
-        let mut numbers: IntervalSet<u128> = IntervalSet::from_intervals([]);
-        let mut meant = Vec::new();
-        for (low, high) in values {
-            if absent.is_some_and(|(absent, _)| *high >= absent) {
-                meant.extend(target.absent());
-            }
-            if *low <= last {
-                numbers = numbers.union(&source.numbers_between(*low, (*high).min(last)));
-            }
+/// The values of one axis that mean what some values of another one mean.
+fn same_values(source: &Axis, values: &[(u32, u32)], target: &Axis) -> Vec<(u32, u32)> {
+    let absent = source.absent();
+    let (_, last) = source.present();
+    let mut numbers: IntervalSet<u128> = IntervalSet::from_intervals([]);
+    let mut meant = Vec::new();
+    for (low, high) in values {
+        if absent.is_some_and(|(absent, _)| *high >= absent) {
+            meant.extend(target.absent());
         }
-        meant.extend(target.of_numbers_set(&numbers));
-        meant.sort_unstable();
-        meant
+        if *low <= last {
+            numbers = numbers.union(&source.numbers_between(*low, (*high).min(last)));
+        }
     }
+    meant.extend(target.of_numbers_set(&numbers));
+    meant.sort_unstable();
+    meant
 }

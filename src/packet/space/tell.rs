@@ -14,12 +14,30 @@ pub enum Asks {
     Numbers(Field, IntervalSet<u128>),
     /// Some interfaces: what these patterns mean, less what narrower ones of those that are not in it mean;
     /// others are all that have no name in the space.
-    Names { field: Field, named: Vec<Interface>, not: Vec<Interface>, others: bool, none: bool },
+    Names {
+        field: Field,
+        named: Vec<Interface>,
+        not: Vec<Interface>,
+        others: bool,
+        none: bool,
+    },
     /// The bits of a mark under a mask: any of these values, or any other value too.
-    Mark { field: Field, mask: u32, values: Vec<u32>, others: bool },
-    Accounts { field: Field, named: Vec<Account>, others: bool },
+    Mark {
+        field: Field,
+        mask: u32,
+        values: Vec<u32>,
+        others: bool,
+    },
+    Accounts {
+        field: Field,
+        named: Vec<Account>,
+        others: bool,
+    },
     /// A condition that a packet does not show holds, or does not.
-    Fact { text: Arc<str>, holds: bool },
+    Fact {
+        text: Arc<str>,
+        holds: bool,
+    },
 }
 
 impl Space {
