@@ -132,10 +132,11 @@ fn is_icmp(protocol: Protocol) -> bool {
     protocol == Protocol::ICMP || protocol == Protocol::ICMPV6
 }
 
-/// SYN, or an ACK in the middle of a connection, which conntrack takes up unless told otherwise.
+/// SYN, or an ACK in the middle of a connection, which conntrack takes up unless told otherwise. Beside
+/// them PSH and URG are nothing to it.
 fn opens_with(flags: TcpFlags) -> bool {
-    let but_push = flags.bits() & !(TcpFlags::PSH.bits() | TcpFlags::URG.bits());
-    flags == TcpFlags::SYN || but_push == TcpFlags::ACK.bits()
+    let looked_at = flags.bits() & !(TcpFlags::PSH.bits() | TcpFlags::URG.bits());
+    looked_at == TcpFlags::SYN.bits() || looked_at == TcpFlags::ACK.bits()
 }
 
 /// What a connection has in it: no SYN with FIN or RST, and always something.

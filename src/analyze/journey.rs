@@ -8,7 +8,7 @@
 //! is routed; what is for this machine meets mangle and the filter on INPUT, what is not those on
 //! FORWARD, and nat on POSTROUTING. What this machine sends meets raw, mangle, nat and the filter on
 //! OUTPUT, and nat on POSTROUTING; what it sends to itself comes in again on lo, where nat on PREROUTING is not
-//! asked a second time. What a filter sees on FORWARD has one hop less.
+//! asked a second time. What goes to a multicast or broadcast address comes to this machine. What a filter sees on FORWARD has one hop less.
 
 mod own;
 mod sent;
@@ -169,6 +169,14 @@ pub enum Unclear {
     TooMany { whose: Whose },
 }
 
+/// Whether an address is that of many, which the machine itself listens to.
+fn is_of_group(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_multicast(),
+    }
+}
+
 /// A packet on its way.
 struct Walk<'m, 'a> {
     meaning: &'m Meaning,
@@ -213,7 +221,7 @@ impl<'m> Walk<'m, '_> {
         if !is_looped {
             self.pass(BaseChain::NatPrerouting)?;
         }
-        if self.packet.to_local {
+        if self.packet.to_local || is_of_group(self.packet.destination) {
             self.pass(BaseChain::MangleInput)?;
             self.pass(BaseChain::FilterInput)?;
             return Ok(Fate::Delivered);
