@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::sent::usual;
 use super::{Answers, Journey, Sent, Surroundings, Unclear, Walk, Whose};
-use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Translation};
+use crate::meaning::{BaseChain, Decision, Effect, Entry, List, Meaning, Translation};
 use crate::net::Family;
 use crate::net::address::{from_number, to_number};
 use crate::packet::{Constraint, Factor, Field, FieldBox, Packet, Product, Values};
@@ -113,20 +113,21 @@ fn can_be_own(address: IpAddr) -> bool {
 /// An address between every two borders that a rule draws which the packet might meet.
 fn candidates(meaning: &Meaning, packet: &Packet) -> Vec<IpAddr> {
     let family = packet.family();
-    let bases = BaseChain::ALL.into_iter().filter_map(|base| meaning.base(family, base));
-    let ids = (0..).take(meaning.chain_count()).map(ChainId);
-    let chains = ids.filter_map(|id| meaning.chain(family, id));
-    let entries = bases.chain(chains).flat_map(|list| &list.entries);
-    // What translations and marks change, and the addresses in question, may be anything.
-    let stays = |field| matches!(field, Field::Incoming | Field::Protocol | Field::SourcePort);
-    let met = entries.filter(|entry| entry.set.widened(stays).contains(packet));
-    let factors = met.flat_map(|entry| entry.set.products()).flat_map(Product::factors);
-    let constraints = factors.flat_map(Factor::boxes).flat_map(FieldBox::constraints);
     let mut starts = BTreeSet::from([0]);
-    for constraint in constraints {
-        add_borders(constraint, &mut starts);
-        if starts.len() > MOST {
-            break;
+    for (list, forwards) in lists(meaning, family) {
+        // What comes in for one of the machine's addresses is forwarded with another only.
+        let asks = |field| match field {
+            Field::Source | Field::Destination => !forwards || packet.incoming.is_none(),
+            other => other == Field::OriginalDestination,
+        };
+        let met = list.entries.iter().filter(|entry| entry.set.widened(stays).contains(packet));
+        let factors = met.flat_map(|entry| entry.set.products()).flat_map(Product::factors);
+        let constraints = factors.flat_map(Factor::boxes).flat_map(FieldBox::constraints);
+        for constraint in constraints.filter(|constraint| asks(constraint.field())) {
+            add_borders(constraint, &mut starts);
+            if starts.len() > MOST {
+                break;
+            }
         }
     }
     let highest = highest(family);
@@ -137,14 +138,33 @@ fn candidates(meaning: &Meaning, packet: &Packet) -> Vec<IpAddr> {
     inside.map(|number| from_number(family, number)).collect()
 }
 
+/// All lists of a family, and whether each is of packets that are forwarded only.
+fn lists(meaning: &Meaning, family: Family) -> impl Iterator<Item = (&List, bool)> {
+    let bases = BaseChain::ALL.into_iter().filter_map(move |base| {
+        let forwards = matches!(
+            base,
+            BaseChain::MangleForward
+                | BaseChain::DockerUser
+                | BaseChain::FilterForward
+                | BaseChain::NatPostrouting
+        );
+        Some((meaning.base(family, base)?, forwards))
+    });
+    let ids = (0..).take(meaning.chain_count()).map(ChainId);
+    let chains = ids.filter_map(move |id| meaning.chain(family, id));
+    bases.chain(chains.map(|list| (list, false)))
+}
+
+/// Whether a field is the same on the whole way of a packet. What translations and marks change, and the
+/// addresses in question, may be anything.
+fn stays(field: Field) -> bool {
+    matches!(field, Field::Incoming | Field::Protocol | Field::SourcePort)
+}
+
 /// Where a condition on an address begins to hold, and where it ends to.
 fn add_borders(constraint: &Constraint, starts: &mut BTreeSet<u128>) {
-    let is_address = matches!(
-        constraint.field(),
-        Field::Source | Field::Destination | Field::OriginalDestination
-    );
     let Values::Numbers(set) = constraint.values() else { return };
-    for (low, high) in set.intervals().iter().filter(|_| is_address) {
+    for (low, high) in set.intervals() {
         starts.extend([Some(*low), high.checked_add(1)].into_iter().flatten());
     }
 }
