@@ -16,6 +16,7 @@
 mod broken;
 pub(super) mod claim;
 pub(super) mod sets;
+mod shown;
 
 use super::journey::{Answers, Fate, Sent, Surroundings, follow};
 use crate::diagnostic::Finding;

@@ -1,6 +1,7 @@
 //! What is said of promises that are not kept.
 
-use super::claim::{Broken, Told, Verdict};
+use super::claim::Verdict;
+use super::shown::{Broken, Told};
 use crate::analyze::journey::told::end;
 use crate::analyze::journey::{Fate, Journey, Unclear};
 use crate::analyze::places::span_of;
