@@ -31,7 +31,7 @@ pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
 pub(super) use crate::meaning::meaning;
 pub(super) use crate::read::{is_dump, is_ipset_dump, read_ipsets, read_with_sets};
-pub(super) use crate::resolve::{ServiceInfo, resolve, services};
+pub(super) use crate::resolve::{ServiceInfo, resolve, resolve_asking, services};
 
 /// What a policy means, with the words of its raw rules as what they say.
 pub(super) fn known_meaning(policy: &Policy) -> Meaning {

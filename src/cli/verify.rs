@@ -115,7 +115,7 @@ impl Deployed {
         let mut rules = Vec::new();
         let mut sets: Vec<Arc<KernelSet>> = Vec::new();
         for path in paths {
-            let text = front::read(path)?;
+            let text = front::text_of(path)?;
             let file = policy.sources.add(name_of(path, policy), Arc::clone(&text));
             if pipeline::is_dump(&text) {
                 rules.push((path, file, text));
