@@ -7,6 +7,7 @@ pub mod boxes;
 pub mod flat;
 pub mod list;
 
+pub mod changes;
 pub mod dead;
 pub mod difference;
 pub mod equal;

@@ -31,7 +31,11 @@ mod proof;
 
 mod build;
 
+mod deployed;
+
 mod verify;
+
+mod diff;
 
 mod show;
 
@@ -95,6 +99,7 @@ enum Command {
     Check(check::Check),
     Build(build::Build),
     Verify(verify::Verify),
+    Diff(diff::Diff),
     Show(show::Show),
     Trace(trace::Trace),
     Query(query::Query),
@@ -153,6 +158,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),
         Command::Verify(verify) => verify.run(terminal),
+        Command::Diff(diff) => diff.run(terminal),
         Command::Show(show) => show.run(terminal),
         Command::Trace(trace) => trace.run(terminal),
         Command::Query(query) => query.run(terminal),
