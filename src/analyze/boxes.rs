@@ -10,7 +10,7 @@ use super::passage::GROUPS;
 use super::promise::sets::opening_types;
 use crate::net::address::{from_number, parse_addresses};
 use crate::net::{
-    Account, Addresses, Family, Interface, IntervalSet, PortProtocol, Prefix, Protocol,
+    Account, Addresses, CtState, Family, Interface, IntervalSet, PortProtocol, Prefix, Protocol,
 };
 use crate::packet::{Among, Asks, Budget, Field, Index, Packet, Question, Region, Space, Verdict};
 use crate::resolve::Policy;
@@ -448,7 +448,7 @@ impl Names<'_> {
                 Field::Ttl => Some(format!("ttl {}", text(set))),
                 Field::Dscp => Some(format!("dscp {}", text(set))),
                 Field::Mac => Some("of some Ethernet addresses".to_owned()),
-                Field::State => Some("of some states".to_owned()),
+                Field::State => Some(states(set)),
                 Field::Flags => Some("with some flags".to_owned()),
                 Field::Incoming
                 | Field::Outgoing
@@ -516,4 +516,11 @@ fn example(space: &Space, region: &Region) -> Option<Packet> {
         Verdict::Uncovered(point) => Some(space.packet(&point)),
         Verdict::Covered | Verdict::Incomplete => None,
     }
+}
+
+/// `new or untracked`
+fn states(set: &IntervalSet<u128>) -> String {
+    let all = (0..).zip(CtState::ALL);
+    let meant = all.filter(|(number, _)| set.contains(*number)).map(|(_, state)| state.name());
+    meant.collect::<Vec<_>>().join(" or ")
 }
