@@ -13,6 +13,7 @@ use super::front::{self, Depth};
 use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
+use crate::analyze::boxes::Readable;
 use crate::analyze::changes::{Change, Kind, changes};
 use crate::analyze::difference::{by, unproved, words};
 use crate::analyze::equal::Act;
@@ -317,8 +318,7 @@ fn packets(change: &Change) -> Vec<String> {
         [true, true] | [false, false] => "",
     };
     let place = format!("  [{} {}]{family}", table_name(change.base), chain_name(change.base));
-    let mut lines: Vec<String> =
-        change.boxes.iter().take(MOST_TOLD).map(|one| one.text()).collect();
+    let mut lines: Vec<String> = change.boxes.iter().take(MOST_TOLD).map(Readable::text).collect();
     match change.boxes.len() {
         0 => lines.push("packets in many pieces".to_owned()),
         count if count > MOST_TOLD => lines.push(format!("… and {} more", count - MOST_TOLD)),
