@@ -3,23 +3,34 @@
 //! What goes in is read, never changed; what comes out are answers with the rules and packets that
 //! show them.
 
+pub mod boxes;
 pub mod flat;
 pub mod list;
 
+pub mod changes;
 pub mod dead;
+pub mod difference;
+pub mod equal;
 pub mod expiry;
 pub mod graph;
 mod habits;
+pub mod journey;
 mod nat;
-mod passing;
+mod passage;
 mod places;
+pub mod promise;
+pub mod query;
 pub mod redundant;
+pub mod ruled;
 pub mod trace;
+mod work;
 
 pub mod deliverable;
 pub mod witness;
 
 mod judge;
+mod partly;
+pub mod removal;
 mod shadow;
 mod spare;
 mod story;
@@ -29,4 +40,6 @@ mod findings;
 
 pub use expiry::expired;
 pub use findings::{LINTS, findings};
+pub use places::span_of;
+pub use story::name as implied_name;
 pub use trace::trace;

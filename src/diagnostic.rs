@@ -20,6 +20,8 @@ pub mod expectation;
 
 pub mod witness;
 
+pub mod deletion;
+
 mod excerpt;
 
 mod remarks;

@@ -14,6 +14,8 @@ pub mod syntax;
 
 pub mod ruleset;
 
+pub mod read;
+
 pub mod resolve;
 
 pub mod meaning;

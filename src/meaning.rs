@@ -18,8 +18,7 @@
 //!   mangle, before the filter. Its packet goes on as it is then, to the next entry.
 //! * What is not to be tracked is asked before who gets a helper: a connection that conntrack does not
 //!   see has none. So `notrack` counts wherever it stands.
-//! * Of a raw rule the condition is a fact about the packet that only its text names. In nat INPUT and
-//!   mangle POSTROUTING such rules have no meaning here: nothing else is said of packets there.
+//! * Of a raw rule the condition is a fact about the packet that only its text names.
 //! * Nat lists hold for packets that traverse nat at all: the first of a flow ([`traverses_nat`]).
 
 mod alter;
@@ -38,29 +37,40 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{CtState, Dscp, Family, Helper, MarkMatch, Prefix};
-use crate::packet::{Packet, PacketSet};
+use crate::packet::{Constraint, Field, Packet, PacketSet};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
-    ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, RejectWith,
+    ChainId, Condition, Flow, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, Part, RejectWith,
+    Scope,
 };
 
 pub use probes::{probes, view};
 pub use trace::{Question, Step, Trace, traverses_nat};
 
-/// A policy as lists of packet sets and effects.
+/// What happens to packets, as lists of packet sets and effects: of a policy, or of rules that were
+/// read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meaning {
     v4: FamilyMeaning,
     v6: FamilyMeaning,
     /// The limits that entries name.
-    pub limits: BTreeMap<LimitId, LimitKind>,
+    pub limits: BTreeMap<LimitId, History>,
+}
+
+/// What decides whether an entry takes a packet beside the packet itself: what came before it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum History {
+    Limit(LimitKind),
+    /// Something that only its words say. Policies have none.
+    Opaque(Arc<str>),
 }
 
 /// The lists of one family.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct FamilyMeaning {
-    bases: BTreeMap<BaseChain, List>,
-    chains: Vec<List>,
+pub struct FamilyMeaning {
+    pub bases: BTreeMap<BaseChain, List>,
+    /// By the number of their [`ChainId`].
+    pub chains: Vec<List>,
 }
 
 /// A chain that packets meet by themselves, in the tables that statements speak about.
@@ -78,6 +88,14 @@ pub enum BaseChain {
     MangleOutput,
     RawPrerouting,
     RawOutput,
+    /// New packets to this machine, after the filter. Only raw rules and dumps speak of it.
+    NatInput,
+    /// Everything that leaves. Only raw rules and dumps speak of it.
+    ManglePostrouting,
+    /// After the filter, like the two below; only dumps speak of them.
+    SecurityInput,
+    SecurityForward,
+    SecurityOutput,
     /// What `docker` says; only a policy that has such a block has this chain. Forwarded packets
     /// meet it before all else of the filter, and what it leaves to Docker goes on to Docker's own
     /// rules.
@@ -85,7 +103,7 @@ pub enum BaseChain {
 }
 
 impl BaseChain {
-    pub const ALL: [BaseChain; 13] = [
+    pub const ALL: [BaseChain; 18] = [
         BaseChain::NatPrerouting,
         BaseChain::NatOutput,
         BaseChain::NatPostrouting,
@@ -98,6 +116,11 @@ impl BaseChain {
         BaseChain::MangleOutput,
         BaseChain::RawPrerouting,
         BaseChain::RawOutput,
+        BaseChain::NatInput,
+        BaseChain::ManglePostrouting,
+        BaseChain::SecurityInput,
+        BaseChain::SecurityForward,
+        BaseChain::SecurityOutput,
         BaseChain::DockerUser,
     ];
 
@@ -105,7 +128,10 @@ impl BaseChain {
     #[must_use]
     pub fn is_nat(self) -> bool {
         match self {
-            BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => true,
+            BaseChain::NatPrerouting
+            | BaseChain::NatInput
+            | BaseChain::NatOutput
+            | BaseChain::NatPostrouting => true,
             BaseChain::FilterInput
             | BaseChain::FilterForward
             | BaseChain::FilterOutput
@@ -115,6 +141,10 @@ impl BaseChain {
             | BaseChain::MangleOutput
             | BaseChain::RawPrerouting
             | BaseChain::RawOutput
+            | BaseChain::ManglePostrouting
+            | BaseChain::SecurityInput
+            | BaseChain::SecurityForward
+            | BaseChain::SecurityOutput
             | BaseChain::DockerUser => false,
         }
     }
@@ -158,8 +188,11 @@ pub struct Entry {
 pub enum Effect {
     /// Decides, in this table.
     Decide(Decision),
-    /// Nothing: the next entry is asked. Only entries that log and raw rules have it.
+    /// Nothing: the next entry is asked.
     Continue,
+    /// What the words of a raw rule say; then the next entry is asked, about a packet that may be
+    /// another in these fields.
+    Opaque { text: Arc<str>, changes: &'static [Field] },
     /// Changes the packet, and the next entry is asked about it as it is then.
     Change(Change),
     /// Leaves the chain; in a base chain takes the default.
@@ -180,6 +213,8 @@ pub enum Change {
     Mark(MarkMatch),
     /// Its mark and that of its connection.
     StickyMark(MarkMatch),
+    /// Only that of its connection.
+    ConnectionMark(MarkMatch),
     /// Its mark has under this mask what that of its connection has.
     RestoredMark(u32),
     Dscp(Dscp),
@@ -198,9 +233,29 @@ impl Change {
             Change::Untracked | Change::Helper(_) => true,
             Change::Mark(_)
             | Change::StickyMark(_)
+            | Change::ConnectionMark(_)
             | Change::RestoredMark(_)
             | Change::Dscp(_)
             | Change::Mss(_) => false,
+        }
+    }
+
+    /// The fields of a packet that it may make others.
+    #[must_use]
+    pub fn fields(self) -> &'static [Field] {
+        match self {
+            Change::Mark(_) | Change::RestoredMark(_) => &[Field::Mark],
+            Change::ConnectionMark(_) => &[Field::ConnectionMark],
+            Change::StickyMark(_) => &[Field::Mark, Field::ConnectionMark],
+            Change::Dscp(_) => &[Field::Dscp],
+            Change::Untracked => &[
+                Field::State,
+                Field::Translated,
+                Field::OriginalDestination,
+                Field::OriginalPort,
+                Field::ConnectionMark,
+            ],
+            Change::Mss(_) | Change::Helper(_) => &[],
         }
     }
 
@@ -210,6 +265,9 @@ impl Change {
             Change::Mark(mark) => packet.mark = mark.set_on(packet.mark),
             Change::StickyMark(mark) => {
                 packet.mark = mark.set_on(packet.mark);
+                packet.connection_mark = mark.set_on(packet.connection_mark);
+            }
+            Change::ConnectionMark(mark) => {
                 packet.connection_mark = mark.set_on(packet.connection_mark);
             }
             Change::RestoredMark(mask) => {
@@ -281,6 +339,25 @@ pub enum Implied {
 }
 
 impl Meaning {
+    /// The lists of both families, which number their chains alike.
+    #[must_use]
+    pub fn of_lists(
+        mut v4: FamilyMeaning,
+        mut v6: FamilyMeaning,
+        limits: BTreeMap<LimitId, History>,
+    ) -> Self {
+        let chains = v4.chains.len().max(v6.chains.len());
+        v4.chains.resize_with(chains, List::default);
+        v6.chains.resize_with(chains, List::default);
+        Meaning { v4, v6, limits }
+    }
+
+    /// The lists of both families, and the limits.
+    #[must_use]
+    pub fn into_lists(self) -> (FamilyMeaning, FamilyMeaning, BTreeMap<LimitId, History>) {
+        (self.v4, self.v6, self.limits)
+    }
+
     /// What a base chain does with packets of a family.
     #[must_use]
     pub fn base(&self, family: Family, base: BaseChain) -> Option<&List> {
@@ -293,10 +370,40 @@ impl Meaning {
         self.of(family).chains.get(usize::try_from(id.0).ok()?)
     }
 
+    /// Whether something in any table needs conntrack, which then sees all packets: a translation, a
+    /// state, a mark of connections or how many there are.
+    #[must_use]
+    pub fn uses_conntrack(&self) -> bool {
+        let counts = |limit: &History| match limit {
+            History::Limit(LimitKind::Connections { .. }) => true,
+            History::Limit(LimitKind::Rate { .. }) => false,
+            History::Opaque(words) => words.contains("conn"),
+        };
+        let lists = [&self.v4, &self.v6].into_iter();
+        let lists = lists.flat_map(|one| one.bases.values().chain(&one.chains));
+        let mut entries = lists.flat_map(|list| &list.entries);
+        self.limits.values().any(counts) || entries.any(needs_conntrack)
+    }
+
     /// How many chains users wrote.
     #[must_use]
     pub fn chain_count(&self) -> usize {
         self.v4.chains.len()
+    }
+
+    /// What packets meet while limits are at their best for who wants to be accepted: those of rules that
+    /// accept have room, those of rules that refuse have none.
+    #[must_use]
+    pub fn at_best(&self) -> Meaning {
+        let list = |list: &List| List {
+            entries: list.entries.iter().filter_map(at_best).collect(),
+            default: list.default.clone(),
+        };
+        let of = |family: &FamilyMeaning| FamilyMeaning {
+            bases: family.bases.iter().map(|(base, own)| (*base, list(own))).collect(),
+            chains: family.chains.iter().map(list).collect(),
+        };
+        Meaning { v4: of(&self.v4), v6: of(&self.v6), limits: self.limits.clone() }
     }
 
     fn of(&self, family: Family) -> &FamilyMeaning {
@@ -304,6 +411,61 @@ impl Meaning {
             Family::V4 => &self.v4,
             Family::V6 => &self.v6,
         }
+    }
+}
+
+fn needs_conntrack(entry: &Entry) -> bool {
+    let by_effect = match entry.effect {
+        Effect::Decide(Decision::Translate(_)) => true,
+        Effect::Change(change) => match change {
+            Change::StickyMark(_)
+            | Change::ConnectionMark(_)
+            | Change::RestoredMark(_)
+            | Change::Untracked
+            | Change::Helper(_) => true,
+            Change::Mark(_) | Change::Dscp(_) | Change::Mss(_) => false,
+        },
+        // What a raw rule needs is not known; of its words nothing is claimed.
+        Effect::Decide(
+            Decision::Accept
+            | Decision::Drop
+            | Decision::Reject(_)
+            | Decision::Unknown(_)
+            | Decision::LeaveToDocker,
+        )
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => false,
+    };
+    by_effect
+        || entry.set.speaks_of(|field| {
+            matches!(
+                field,
+                Field::State
+                    | Field::Translated
+                    | Field::OriginalDestination
+                    | Field::OriginalPort
+                    | Field::ConnectionMark
+            )
+        })
+}
+
+/// An entry whose limits are at their best; `None` when that is that it never matches. What becomes of
+/// packets that return is not its own to say.
+fn at_best(entry: &Entry) -> Option<Entry> {
+    let open = || Entry { limits: [].into(), ..entry.clone() };
+    match &entry.effect {
+        _ if entry.limits.is_empty() => Some(entry.clone()),
+        Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_)) => None,
+        Effect::Decide(Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker)
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Add { .. } => Some(open()),
+        Effect::Return | Effect::Call(_) | Effect::Goto(_) => Some(entry.clone()),
     }
 }
 
@@ -317,6 +479,27 @@ pub fn implied_packets(
     family: Family,
 ) -> Option<PacketSet> {
     filter::implied_set(policy, implied, hook, family)
+}
+
+/// What the packets of a part of a rule's traffic meet.
+#[must_use]
+pub fn conditions_of(part: &Part) -> Vec<Constraint> {
+    sets::conditions_of(part)
+}
+
+/// The packets that some flows mean in a chain, when they also meet all conditions; `None` when they mean
+/// none in this family.
+#[must_use]
+pub fn meant_packets(
+    policy: &Policy,
+    flows: &[Flow],
+    conditions: &[Condition],
+    hook: Hook,
+    family: Family,
+) -> Option<PacketSet> {
+    let mut sets = sets::Sets::new(policy, family);
+    let on_hook = flows.iter().filter(|flow| flow.scope == Scope::Hook(hook));
+    sets.flows(on_hook, conditions)
 }
 
 /// The meaning of a policy.
@@ -388,14 +571,14 @@ impl Lists {
 }
 
 /// Every limit of the policy, by its id.
-fn limits(policy: &Policy) -> BTreeMap<LimitId, LimitKind> {
+fn limits(policy: &Policy) -> BTreeMap<LimitId, History> {
     let rules = policy.items.iter().filter_map(|item| match item {
         Item::Rule(rule) => Some(rule),
         Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
     });
     let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
     let rules = rules.chain(policy.docker.iter().flat_map(|docker| &docker.rules));
-    let kind = |limit: &Limit| (limit.id, limit.kind.clone());
+    let kind = |limit: &Limit| (limit.id, History::Limit(limit.kind.clone()));
     rules.flat_map(|rule| rule.limits.iter().map(kind)).collect()
 }
 

@@ -19,6 +19,7 @@ mod helpers;
 mod interfaces;
 mod limits;
 mod listing;
+mod lists;
 mod load;
 mod messages;
 mod names;
@@ -27,6 +28,7 @@ mod notrack;
 mod order;
 pub mod policy;
 mod preserve;
+mod promises;
 mod raw;
 mod remarks;
 mod rules;
@@ -40,6 +42,7 @@ mod values;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub use listing::{ServiceInfo, services};
 pub use policy::Policy;
@@ -47,6 +50,7 @@ pub use policy::Policy;
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, has_errors};
 use crate::source::{FileId, Loader, Sources, Span};
+use crate::syntax;
 use crate::syntax::tree::{
     self, Argument, Block, Clause, ClauseKind, Direction, Name, Statement, StatementKind, VerbKind,
 };
@@ -55,7 +59,7 @@ use ends::{End, Zone};
 use names::Names;
 use notrack::Answers;
 use policy::{
-    Alteration, Call, CallId, ChainId, Docker, Hook, Item, Origin, Promise, PromiseKind, Raw, Rule,
+    Alteration, Call, CallId, ChainId, Docker, Hook, Item, Listed, Origin, Part, Promise, Raw, Rule,
 };
 use services::Traffic;
 use sets::Sets;
@@ -84,10 +88,35 @@ pub struct Resolved {
 
 /// Resolves the policy whose root file is in `sources`; included files are added there.
 pub fn resolve(root: FileId, sources: &mut Sources, loader: &mut dyn Loader) -> Resolved {
+    resolve_with(root, None, sources, loader)
+}
+
+/// The same, with one more promise behind all others: the statement of a file of its own, in which the
+/// policy's names mean what they mean there.
+pub fn resolve_asking(
+    root: FileId,
+    question: FileId,
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+) -> Resolved {
+    resolve_with(root, Some(question), sources, loader)
+}
+
+fn resolve_with(
+    root: FileId,
+    question: Option<FileId>,
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+) -> Resolved {
     let mut findings = Vec::new();
     let loaded = load::load(root, sources, loader, &mut findings);
     let standard = stdlib::services(sources);
-    let statements = loaded.statements();
+    let asked = question.map(|file| syntax::parse(file, sources.file(file).text()));
+    let mut statements = loaded.statements();
+    if let Some(asked) = &asked {
+        findings.extend(asked.findings.iter().cloned());
+        statements.extend(&asked.tree.statements);
+    }
     let library = standard.iter().flat_map(|(_, tree)| &tree.statements);
     let names = names::gather(&statements, library, sources, &mut findings);
     let mut resolver = Resolver::new(sources, names, &loaded.set_files, findings);
@@ -133,6 +162,9 @@ struct Resolver<'a> {
     /// Raw rules of chains, in the order written.
     chain_raws: Vec<(ChainId, Raw)>,
     limit_count: u32,
+    lists: Vec<(Origin, Box<[Listed]>)>,
+    /// Of the subjects in lists, the parts that several have.
+    known_parts: HashSet<Arc<[Part]>>,
     /// The clauses of each rule of a chain, by their words.
     chain_clauses: HashMap<Origin, Vec<(&'static str, Span)>>,
     /// The helpers of each rule of a chain: who gets them depends on what reaches the chain.
@@ -205,6 +237,8 @@ impl<'a> Resolver<'a> {
             docker: None,
             chain_raws: Vec::new(),
             limit_count: 0,
+            lists: Vec::new(),
+            known_parts: HashSet::new(),
             chain_clauses: HashMap::new(),
             chain_helpers: HashMap::new(),
             answers: Vec::new(),
@@ -241,6 +275,7 @@ impl<'a> Resolver<'a> {
         self.check_chains(&chains);
         self.check_definitions();
         let sets = self.finish_sets();
+        let zones = self.known_zones();
         self.helpers_behind_netmaps();
         self.excuse_uncalled();
         // A definition may be used in what could not be read.
@@ -255,13 +290,17 @@ impl<'a> Resolver<'a> {
             items: std::mem::take(&mut self.items),
             // What is said of the whole policy still points at them.
             calls: self.calls.clone(),
+            lists: std::mem::take(&mut self.lists),
             promises: std::mem::take(&mut self.promises),
+            zones,
+            vocabulary: self.vocabulary(),
             has_zones: self.names.has_zones(),
             preserve,
             docker: self.docker.take(),
         };
         self.check_order(&policy.items);
         self.check_preserved_marks(&policy);
+        self.check_preserved_targets(&policy);
         self.mention_forwarding(&policy);
         self.mention_unrelated(&policy);
         self.mention_untracked_answers(&policy);
@@ -354,15 +393,15 @@ impl<'a> Resolver<'a> {
             StatementKind::Block(block) => {
                 let around = self.unclosed;
                 self.unclosed |= !self.text(span).ends_with('}');
-                self.block(block, outer, env);
+                self.block(block, span, outer, env);
                 self.unclosed = around;
             }
             StatementKind::Call { name, arguments } => {
                 self.call(*name, arguments, span, outer, env);
             }
-            StatementKind::Assert(_) => self.promise(PromiseKind::Assert, span),
-            StatementKind::Protect { .. } => self.promise(PromiseKind::Protect, span),
-            StatementKind::Test { .. } => self.promise(PromiseKind::Test, span),
+            StatementKind::Assert(rule) => self.assert(rule, span),
+            StatementKind::Protect { subjects, clauses } => self.protect(subjects, clauses, span),
+            StatementKind::Test { title, packets } => self.test(*title, packets, span),
             StatementKind::Docker { bridges, body } => self.docker(bridges, body, span),
             StatementKind::Raw { family, table, chain, text } => {
                 self.raw([*family, *table, *chain], *text, span, env);
@@ -455,8 +494,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn block(&mut self, block: &'a Block, outer: &Context<'a>, env: Option<CallId>) {
-        let mut context = outer.clone();
+    fn block(&mut self, block: &'a Block, span: Span, outer: &Context<'a>, env: Option<CallId>) {
+        let mut context = Context { block: Some(span), ..outer.clone() };
         if let Some(direction) = block.direction {
             let hook = match direction {
                 Direction::Input => Hook::Input,
@@ -483,16 +522,6 @@ impl<'a> Resolver<'a> {
             self.inner(statement, &context, env);
         }
         self.headless = around;
-    }
-
-    fn promise(&mut self, kind: PromiseKind, span: Span) {
-        let what = match kind {
-            PromiseKind::Assert => "`assert`",
-            PromiseKind::Protect => "`protect`",
-            PromiseKind::Test => "`test`",
-        };
-        self.report(messages::not_checked(span, what));
-        self.promises.push(Promise { kind, span });
     }
 
     /// Unfolds a `def`.

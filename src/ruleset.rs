@@ -3,6 +3,7 @@
 //! It is what `lower` makes and `emit` prints, and what a dump is read into. A rule here is one rule
 //! of the kernel; nothing is a list that would have to be multiplied out.
 
+pub mod extension;
 pub mod set;
 
 use std::fmt;
@@ -13,16 +14,18 @@ use crate::net::{
     Account, CtStates, Dscp, Family, FlagMatch, Helper, IcmpType, Interface, Mac, MarkMatch,
     Prefix, Protocol, Rate, TimeWindow,
 };
+use crate::packet::Field;
 use crate::source::Span;
 
 pub use crate::packet::opaque::SetSide;
+pub use extension::Extension;
 pub use set::{DynamicSet, KernelSet, MAX_SET_ENTRIES, MAX_SET_NAME, SetContent};
 
 /// All tables of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruleset {
     pub family: Family,
-    /// In the order printed: filter, nat, mangle, raw; each once.
+    /// In the order printed: filter, nat, mangle, raw, security; each once.
     pub tables: Vec<Table>,
     /// The sets that must be there before the rules, in the order defined.
     pub sets: Vec<Arc<KernelSet>>,
@@ -52,11 +55,13 @@ pub enum TableName {
     Nat,
     Mangle,
     Raw,
+    /// Of rules for SELinux; no policy has any.
+    Security,
 }
 
 impl TableName {
-    pub const ALL: [TableName; 4] =
-        [TableName::Filter, TableName::Nat, TableName::Mangle, TableName::Raw];
+    pub const ALL: [TableName; 5] =
+        [TableName::Filter, TableName::Nat, TableName::Mangle, TableName::Raw, TableName::Security];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -65,6 +70,7 @@ impl TableName {
             TableName::Nat => "nat",
             TableName::Mangle => "mangle",
             TableName::Raw => "raw",
+            TableName::Security => "security",
         }
     }
 
@@ -72,7 +78,7 @@ impl TableName {
     #[must_use]
     pub fn built_in_chains(self) -> &'static [&'static str] {
         match self {
-            TableName::Filter => &["INPUT", "FORWARD", "OUTPUT"],
+            TableName::Filter | TableName::Security => &["INPUT", "FORWARD", "OUTPUT"],
             TableName::Nat => &["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
             TableName::Mangle => &["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
             TableName::Raw => &["PREROUTING", "OUTPUT"],
@@ -152,6 +158,8 @@ pub enum Origin {
     Default(Option<Span>),
     /// A statement; inside a `def` with the outermost use of it.
     Statement { span: Span, call: Option<Span> },
+    /// A line of a dump.
+    Read(Span),
 }
 
 /// One condition, or its opposite.
@@ -192,6 +200,8 @@ pub enum MatchKind {
     TcpFlags(FlagMatch),
     /// `--icmp-type`, `--icmpv6-type`
     Icmp(IcmpType),
+    /// `--icmp-type any`: any ICMP packet; of IPv4 only.
+    AnyIcmp,
     /// `-m iprange --src-range`: inclusive.
     SourceRange(IpAddr, IpAddr),
     /// `-m iprange --dst-range`
@@ -202,6 +212,8 @@ pub enum MatchKind {
     DestinationLocal,
     /// `-m conntrack`
     Conntrack(Conntrack),
+    /// `-m state --state`: one of these.
+    State(CtStates),
     /// `-m mac --mac-source`
     Mac(Mac),
     /// `-m mark --mark`
@@ -222,8 +234,12 @@ pub enum MatchKind {
     Time(TimeWindow),
     /// `-m policy --pol ipsec`, `--dir out` when `outgoing`, else `--dir in`.
     Ipsec { outgoing: bool },
-    /// Words of a raw rule, as written; whether they hold is known by them alone.
+    /// Words of a raw rule or of a dump, as written; whether they hold is known by them alone. The
+    /// same words are the same fact about a packet.
     Opaque(Arc<str>),
+    /// The same of words that hold for a packet at one time and not at another: counters, chance,
+    /// lists that fill while packets come by.
+    OpaqueHistory(Arc<str>),
     /// `-m comment --comment`: always true.
     Comment(Arc<str>),
     /// `-m limit`
@@ -240,7 +256,10 @@ impl MatchKind {
     pub fn depends_on_history(&self) -> bool {
         matches!(
             self,
-            MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. }
+            MatchKind::OpaqueHistory(_)
+                | MatchKind::Limit { .. }
+                | MatchKind::Hashlimit(_)
+                | MatchKind::Connlimit { .. }
         )
     }
 }
@@ -330,12 +349,24 @@ pub enum Target {
     /// `CT --helper`: of the connection that the packet opens, unless conntrack was told something
     /// else of it; the rule has `-p` of a protocol that the helper reads.
     Helper(Helper),
-    /// The target of a raw rule with its options, as written; empty for none.
+    /// The target of a raw rule or of a dump with its options, as written; empty for none.
     Opaque {
         text: Arc<str>,
-        /// Whether it ends the packet's way through the table; else the next rule is met.
-        decides: bool,
+        end: OpaqueEnd,
+        /// What it may have changed of a packet that goes on, or that it decided.
+        changes: &'static [Field],
     },
+}
+
+/// What becomes of a packet that meets a target known by its words only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OpaqueEnd {
+    /// Its way through the table ends here.
+    Decides,
+    /// It meets the next rule.
+    GoesOn,
+    /// One of the two.
+    Unknown,
 }
 
 impl Target {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use palisade::diagnostic::Level;
 use palisade::diagnostic::expectation::settle;
+use palisade::diagnostic::{Level, Lint, catalogue};
 use palisade::emit::{Header, iptables};
 use palisade::lower::lower;
 use palisade::resolve::resolve;
@@ -60,4 +60,20 @@ fn the_readme_shows_what_is_printed() {
     let (shown, printed) = (rules(blocks(&readme, "text")[0]), rules(&printed));
     assert!(shown.len() > 15, "{shown:?}");
     assert_eq!(shown[..], printed[..shown.len()]);
+}
+
+#[test]
+fn the_language_lists_every_lint_that_is_a_matter_of_taste() {
+    let text = read("docs/language.md");
+    let told = text.lines().skip_while(|line| *line != "| lint | level | tells of |").skip(2);
+    let told: Vec<&str> = told.take_while(|line| line.starts_with('|')).collect();
+    let is_chosen = |lint: &&&Lint| {
+        lint.level != Some(Level::Error) || lint.expectable || ***lint == catalogue::NEVER_MATCHES
+    };
+    let row = |lint: &&Lint| {
+        let level = lint.level.map_or("off", Level::name);
+        format!("| `{}` | {level} | {} |", lint.name, lint.summary)
+    };
+    let rows: Vec<String> = catalogue::ALL.iter().filter(is_chosen).map(row).collect();
+    assert_eq!(told, rows);
 }

@@ -12,6 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("diagnostic", &["source"]),
     ("syntax", &["source", "diagnostic", "net"]),
     ("ruleset", &["net", "packet", "source"]),
+    ("read", &["source", "net", "packet", "diagnostic", "ruleset"]),
     ("resolve", &["source", "net", "packet", "diagnostic", "syntax", "ruleset"]),
     ("meaning", &["source", "net", "packet", "resolve"]),
     (
@@ -29,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "diagnostic",
             "syntax",
             "ruleset",
+            "read",
             "resolve",
             "meaning",
             "lower",

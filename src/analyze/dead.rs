@@ -1,7 +1,7 @@
 //! Rules that no packet reaches.
 
 use super::list::RuleList;
-use crate::packet::{Among, Answer, Cover, Point, Question, RuleNumber};
+use crate::packet::{Among, Answer, Cover, Point, Question, Region, RuleNumber, Verdict};
 
 /// Whether packets reach a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,14 @@ impl RuleList {
             Answer::Covered(cover) => Life::Dead(cover),
             Answer::Incomplete => Life::Unknown,
         }
+    }
+
+    /// Whether rules before a rule take all of a region for certain.
+    #[must_use]
+    pub fn reaches_none(&self, rule: RuleNumber, region: &Region) -> bool {
+        let (seed, budget) = (rule.0.into(), self.budget);
+        let question = Question { region, among: Among::before(rule), seed, budget };
+        self.hiding.witness(&question) == Verdict::Covered
     }
 
     /// The same of every rule, in order.

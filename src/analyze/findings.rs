@@ -6,23 +6,25 @@ use super::dead::Life;
 use super::judge::{At, Judgement};
 use super::story::Stories;
 use super::witness::chain_name;
-use super::{habits, nat, shadow, spare, unreached};
+use super::work::Work;
+use super::{habits, nat, partly, promise, shadow, spare, unreached};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
 use crate::packet::Budget;
 use crate::resolve::Policy;
-use crate::resolve::policy::Origin;
+use crate::resolve::policy::{Item, Origin};
 use crate::source::{Sources, Span};
 
 /// Findings of one lint beyond this many are counted, not kept: many of one kind hide no other.
 const MAX_FINDINGS: usize = 1_000;
 
 /// What is found here, beside never-matches, which is found earlier too.
-pub static LINTS: [&Lint; 9] = [
+pub static LINTS: [&Lint; 10] = [
     &catalogue::ANALYSIS_INCOMPLETE,
     &catalogue::DUPLICATE_RULE,
     &catalogue::OVERLAP,
+    &catalogue::PARTLY_DEAD,
     &catalogue::REDUNDANT_RULE,
     &catalogue::REDUNDANT_WITH_DEFAULT,
     &catalogue::SHADOWED_CONFLICT,
@@ -43,8 +45,20 @@ pub fn findings(
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let budget = Budget::default();
-    let stories = Stories { policy, sources };
+    let found = all(policy, meaning, sources, shows, Budget::default());
+    bounded(once(found, expectations))
+}
+
+/// All of them, where a question may be so much work.
+fn all(
+    policy: &Policy,
+    meaning: &Meaning,
+    sources: &Sources,
+    shows: &dyn Fn(&Lint) -> bool,
+    budget: Budget,
+) -> Vec<Finding> {
+    let blocks = blocks(policy);
+    let stories = Stories { policy, sources, blocks: &blocks };
     let judgement = Judgement::of(meaning, budget);
     let statements = judgement.statements.iter();
     let mut found: Vec<Finding> = statements
@@ -55,17 +69,36 @@ pub fn findings(
         .collect();
     found.extend(too_many_ways(&judgement));
     found.extend(unreached::chains(policy, &judgement));
-    found.extend(spare::redundant(stories, &judgement, budget, shows));
+    found.extend(spare::redundant(stories, &judgement, shows));
+    if shows(&catalogue::PARTLY_DEAD) {
+        let told: BTreeSet<Span> = found.iter().filter_map(|finding| finding.span).collect();
+        found.extend(partly::findings(stories, &judgement, &told));
+    }
     if shows(&catalogue::OVERLAP) {
         found.extend(spare::overlaps(stories, &judgement));
     }
-    found.extend(nat::findings(policy, meaning));
-    found.extend(habits::findings(policy, meaning));
+    let work = Work::of(budget);
+    found.extend(nat::findings(policy, meaning, &work));
+    found.extend(habits::findings(policy, meaning, &work));
+    found.extend(work.findings(shows));
+    let promises = promise::judged(policy, meaning, sources);
+    found.extend(promises.into_iter().flat_map(|judged| judged.findings));
     found.retain(|finding| shows(finding.lint));
-    let found = without_consequences(found);
-    let mut found = found;
+    let mut found = without_consequences(found);
     found.sort_by_key(|finding| finding.span);
-    bounded(once(found, expectations))
+    found
+}
+
+/// The blocks of rules that are about all of one.
+fn blocks(policy: &Policy) -> BTreeMap<Origin, Span> {
+    let items = policy.items.iter().filter_map(|item| match item {
+        Item::Rule(rule) => Some(rule),
+        Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
+    });
+    let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
+    let in_docker = policy.docker.iter().flat_map(|docker| &docker.rules);
+    let rules = items.chain(in_chains).chain(in_docker);
+    rules.filter_map(|rule| Some((rule.origin, rule.remarks.speaks_of_all_in?))).collect()
 }
 
 /// One mistake, one finding: that a rule whose limit limits nothing might go needs no saying, nor what
@@ -166,3 +199,6 @@ fn bounded(found: Vec<Finding>) -> Vec<Finding> {
     }
     left
 }
+
+#[cfg(test)]
+mod tests;

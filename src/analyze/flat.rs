@@ -1,6 +1,6 @@
 //! A base chain with the chains that it calls, as one ordered list of steps.
 //!
-//! In goes the [`Meaning`] of a policy; out comes, for a base chain of the filter or of nat, a step for
+//! In goes the [`Meaning`] of a policy; out comes, for a base chain, a step for
 //! each entry and each way of calls that leads to it, in the order in which packets meet them. A step
 //! has the packets that can come there by its way and that it speaks of, less nothing: what is taken
 //! on the way is taken by earlier steps. What leaves a chain is a step that takes packets from the
@@ -11,18 +11,27 @@
 //! rest of the call only.
 //!
 //! After a source was taken up into a set, the set is another condition than before.
+//!
+//! Where nothing uses conntrack, which puts fragments together, packets come in fragments too: what asks
+//! for ports takes only those that have them.
+
+pub(super) mod passing;
+
+mod made;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use made::{Entered, Made};
+pub use made::{Fact, Renewal};
+
 use super::list::{EffectNumber, ListedRule, RuleList, Ways};
-use crate::meaning::{BaseChain, Effect, Entry, List, Meaning, view};
+use crate::meaning::{BaseChain, Change, Effect, Entry, List, Meaning, view};
 use crate::net::Family;
-use crate::packet::opaque::{SetSide, member};
 use crate::packet::{
-    Budget, Constraint, Factor, Field, FieldBox, OpaqueMatch, PacketSet, Product, Region,
-    RuleNumber, Space, Values,
+    Budget, Constraint, Factor, Field, FieldBox, PacketSet, Product, Region, RuleNumber, Space,
+    Values,
 };
 use crate::resolve::policy::{ChainId, Log};
 
@@ -41,6 +50,8 @@ pub struct Flat<'m> {
     /// What becomes of packets that no step takes.
     pub default: &'m Entry,
     pub default_effect: EffectNumber,
+    /// Facts that have other words from a step on, in order.
+    pub renewals: Vec<Renewal>,
     /// False when there are more ways through the chains than are looked at: then steps are missing,
     /// and nothing can be said for certain.
     pub is_whole: bool,
@@ -76,10 +87,29 @@ pub enum Role {
     NoWayBack,
 }
 
+impl FlatStep<'_> {
+    /// Whether packets that it takes go no further in its chain.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.leaves || matches!(self.entry.effect, Effect::Decide(_))
+    }
+}
+
 impl<'m> Flat<'m> {
-    /// The steps of a base chain of the filter or of nat; `None` when the family does not have it.
+    /// The steps of a base chain; `None` when the family does not have it.
     #[must_use]
     pub fn of(meaning: &'m Meaning, family: Family, base: BaseChain) -> Option<Self> {
+        Self::with_fragments(meaning, family, base, !meaning.uses_conntrack())
+    }
+
+    /// The same where it is said whether packets come in fragments.
+    #[must_use]
+    pub fn with_fragments(
+        meaning: &'m Meaning,
+        family: Family,
+        base: BaseChain,
+        sees_fragments: bool,
+    ) -> Option<Self> {
         let list = meaning.base(family, base)?;
         let default = list.default.as_ref()?;
         let mut effects = Effects::default();
@@ -91,13 +121,15 @@ impl<'m> Flat<'m> {
             frames: vec![Frame::of(list, None)],
             effects,
             default_effect,
-            entered: BTreeMap::new(),
+            entered: Entered::default(),
+            renewals: Vec::new(),
+            sees_fragments,
             unchanged: 0,
             left: MOST,
         };
         let is_whole = flattener.run();
-        let steps = flattener.steps;
-        Some(Flat { family, base, steps, default, default_effect, is_whole })
+        let Flattener { steps, renewals, .. } = flattener;
+        Some(Flat { family, base, steps, default, default_effect, renewals, is_whole })
     }
 
     /// The steps as a list to be asked about: the number of a rule is that of its step.
@@ -109,27 +141,59 @@ impl<'m> Flat<'m> {
     /// The same, but only some of the steps take packets from those behind.
     #[must_use]
     pub fn list_of(&self, budget: Budget, takes: impl Fn(RuleNumber) -> bool) -> RuleList {
-        let listed = (0..).map(RuleNumber).zip(&self.steps).map(|(number, step)| ListedRule {
+        let rules: Vec<ListedRule<'_>> = self.listed(takes).collect();
+        self.list_of_rules(&rules, 0, budget)
+    }
+
+    /// All steps as a list, and behind them other sets that can be asked about.
+    #[must_use]
+    pub fn list_with(&self, budget: Budget, others: &[&PacketSet]) -> RuleList {
+        let effect = EffectNumber::NONE;
+        let others = others.iter().map(|may| ListedRule { may, hides: None, effect });
+        let rules: Vec<ListedRule<'_>> = self.listed(|_| true).chain(others).collect();
+        self.list_of_rules(&rules, 0, budget)
+    }
+
+    /// The same behind other rules, and with the default as the last.
+    #[must_use]
+    pub fn list_behind(&self, before: &[ListedRule<'_>], budget: Budget) -> RuleList {
+        let set = &self.default.set;
+        let default = ListedRule { may: set, hides: Some(set), effect: self.default_effect };
+        let rules = before.iter().copied().chain(self.listed(|_| true)).chain([default]);
+        let rules: Vec<ListedRule<'_>> = rules.collect();
+        self.list_of_rules(&rules, before.len(), budget)
+    }
+
+    /// Rules of which so many stand before the steps.
+    fn list_of_rules(&self, rules: &[ListedRule<'_>], before: usize, budget: Budget) -> RuleList {
+        let view = Some(view(self.base));
+        RuleList::with_ways(self.family, view, rules, budget, |space, mays| {
+            self.ways(space, mays, before)
+        })
+    }
+
+    fn listed(&self, takes: impl Fn(RuleNumber) -> bool) -> impl Iterator<Item = ListedRule<'_>> {
+        (0..).map(RuleNumber).zip(&self.steps).map(move |(number, step)| ListedRule {
             may: &step.may,
             hides: (step.takes && takes(number)).then_some(&*step.may),
             effect: step.effect,
-        });
-        let rules: Vec<ListedRule<'_>> = listed.collect();
-        let view = Some(view(self.base));
-        RuleList::with_ways(self.family, view, &rules, budget, |space, mays| self.ways(space, mays))
+        })
     }
 
     /// What steps of chains that packets can leave do not get, and until where steps take.
-    fn ways(&self, space: &Space, mays: &[Region]) -> Ways {
+    /// (The rules of a list, of which so many stand before the steps.)
+    fn ways(&self, space: &Space, mays: &[Region], before: usize) -> Ways {
         if self.steps.iter().all(|step| step.caller.is_none() && step.until.is_none()) {
             return Ways::default();
         }
         let never = RuleNumber(u32::MAX);
-        let until = self.steps.iter().map(|step| step.until.unwrap_or(never)).collect();
+        let in_list = |step: RuleNumber| number_of(step.0 as usize + before);
+        let until = self.steps.iter().map(|step| step.until.map_or(never, in_list));
+        let until = std::iter::repeat_n(never, before).chain(until).chain([never]).collect();
         let mut narrowed = BTreeMap::new();
         // The steps so far that leave a chain, by the step that called it.
         let mut leaving: BTreeMap<RuleNumber, Vec<&Region>> = BTreeMap::new();
-        for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(mays) {
+        for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(&mays[before..]) {
             if step.leaves {
                 leaving.entry(step.caller.unwrap_or(never)).or_default().extend([may]);
             } else if step.takes {
@@ -138,7 +202,7 @@ impl<'m> Flat<'m> {
                 });
                 let left = callers.filter_map(|caller| leaving.get(&caller)).flatten();
                 if let Some(rest) = rest_of(space, may, left.copied()) {
-                    narrowed.insert(number, rest);
+                    narrowed.insert(in_list(number), rest);
                 }
             }
         }
@@ -185,12 +249,28 @@ struct Frame<'m> {
     is_goto: bool,
     /// Steps that take packets from this chain only, by their place.
     ending: Vec<usize>,
+    /// The fields in which packets may be others than they were when they came; with the change, if
+    /// there was but one.
+    changed: BTreeMap<Field, Option<Change>>,
+    /// What was made of packets that come back only behind this chain's end.
+    behind: Made,
+    /// Of a `goto`, what was known of sets when it was met: that holds for the rest of its chain.
+    before: Option<Entered>,
 }
 
 impl<'m> Frame<'m> {
     fn of(list: &'m List, call: Option<(ChainId, RuleNumber)>) -> Self {
-        let ending = Vec::new();
-        Frame { list, next: 0, call, is_limited: false, is_goto: false, ending }
+        Frame {
+            list,
+            next: 0,
+            call,
+            is_limited: false,
+            is_goto: false,
+            ending: Vec::new(),
+            changed: BTreeMap::new(),
+            behind: Made::default(),
+            before: None,
+        }
     }
 }
 
@@ -202,8 +282,10 @@ struct Flattener<'m> {
     frames: Vec<Frame<'m>>,
     effects: Effects<'m>,
     default_effect: EffectNumber,
-    /// Conditions that were changed on the way, and how often.
-    entered: BTreeMap<Arc<str>, u32>,
+    entered: Entered,
+    renewals: Vec<Renewal>,
+    /// Whether packets come in fragments, of which only the first has ports.
+    sees_fragments: bool,
     /// The first step behind the last that may have changed packets.
     unchanged: usize,
     left: usize,
@@ -227,7 +309,7 @@ impl<'m> Flattener<'m> {
     }
 
     fn entry(&mut self, entry: &'m Entry) -> bool {
-        let Some(may) = self.reached(&entry.set) else { return false };
+        let Some(may) = self.reached(entry) else { return false };
         let number = self.push(entry, Role::Said, may);
         match &entry.effect {
             Effect::Call(chain) | Effect::Goto(chain) => {
@@ -238,33 +320,48 @@ impl<'m> Flattener<'m> {
                     Some(list) => self.frames.push(Frame {
                         is_limited: !entry.limits.is_empty(),
                         is_goto,
+                        before: is_goto.then(|| self.entered.clone()),
                         ..Frame::of(list, Some((*chain, number)))
                     }),
                     None => return !is_ring,
                 }
             }
-            Effect::Add { set, .. } => {
-                for side in [SetSide::Source, SetSide::Destination] {
-                    *self.entered.entry(member(side, set)).or_default() += 1;
-                }
+            Effect::Add { set, length } => {
+                self.made(Made::entered(set, *length, number));
             }
-            Effect::Continue if entry.log.is_none() => self.may_change(),
-            Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Return => {}
+            Effect::Opaque { changes, .. } => self.made(Made::of(changes)),
+            Effect::Change(change) => self.made(Made::by(*change)),
+            Effect::Decide(_) | Effect::Continue | Effect::Return => {}
         }
         true
     }
 
-    /// A raw rule may have changed the packet here: what was asked of its mark, its class and what it
-    /// does not show says nothing of the rules behind.
-    fn may_change(&mut self) {
+    /// A packet may be another from here on: what was asked of that says nothing of the rules behind. To
+    /// who did a `goto` on the way here it comes back behind the end of his chain only.
+    fn made(&mut self, made: Made) {
+        if made.is_nothing() {
+            return;
+        }
+        let from = self.frames.iter().rposition(|frame| frame.is_goto).unwrap_or(0);
+        for (field, by) in &made.fields {
+            for frame in &mut self.frames[from..] {
+                let only = frame.changed.entry(*field).or_insert(*by);
+                *only = (*only).filter(|_| only == by);
+            }
+        }
+        self.entered.renew(&made.facts);
         let here = number_of(self.steps.len());
         for step in self.steps[self.unchanged..].iter_mut().filter(|step| step.takes) {
-            let constraints = constraints(&step.may);
-            if constraints.map(Constraint::field).any(is_changeable) {
+            if step.may.speaks_of(|field| made.fields.contains_key(&field)) {
                 step.until = Some(step.until.map_or(here, |until| until.min(here)));
             }
         }
-        self.unchanged = self.steps.len();
+        if !made.fields.is_empty() {
+            self.unchanged = self.steps.len();
+        }
+        if let Some(caller) = from.checked_sub(1) {
+            self.frames[caller].behind.add(made);
+        }
     }
 
     /// The end of the innermost chain.
@@ -277,6 +374,14 @@ impl<'m> Flattener<'m> {
                 *until = Some(until.map_or(end, |until| until.min(end)));
             }
         }
+        if let Some(before) = frame.before {
+            self.entered = before;
+        }
+        match self.frames.last_mut() {
+            Some(caller) if frame.is_goto => caller.behind.add(frame.behind),
+            Some(_) => self.made(frame.behind),
+            None => {}
+        }
         if let Some((_, caller)) = frame.call.filter(|_| frame.is_goto) {
             let call = &self.steps[caller.0 as usize];
             let (entry, may) = (call.entry, call.may.clone());
@@ -285,12 +390,36 @@ impl<'m> Flattener<'m> {
     }
 
     /// The packets of a set that come to the innermost chain; `None` when that is too much work.
-    fn reached(&mut self, set: &'m PacketSet) -> Option<Cow<'m, PacketSet>> {
-        let own = with_entered(set, &self.entered);
-        let Some((_, caller)) = self.frames.last().and_then(|frame| frame.call) else {
-            return Some(own);
-        };
+    fn reached(&mut self, entry: &'m Entry) -> Option<Cow<'m, PacketSet>> {
+        let Entry { set, effect, .. } = entry;
+        let own = self.entered.instead(set, &mut self.renewals);
+        let own = if self.sees_fragments { of_first_fragments(own) } else { own };
+        let Some(frame) = self.frames.last() else { return Some(own) };
+        let Some((_, caller)) = frame.call else { return Some(own) };
         let way = &self.steps[caller.0 as usize].may;
+        // Who was changed on the way meets what he meets as he is now. Where only the same was done to
+        // him before, doing it is no difference.
+        let own_change = match effect {
+            Effect::Change(change) => Some(*change),
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Opaque { .. }
+            | Effect::Return
+            | Effect::Call(_)
+            | Effect::Goto(_)
+            | Effect::Add { .. } => None,
+        };
+        let is_other = |field| {
+            let by = frame.changed.get(&field);
+            by.is_some_and(|by| by.is_none() || *by != own_change)
+        };
+        let widened;
+        let way = if way.speaks_of(is_other) {
+            widened = Cow::Owned(way.widened(|field| !is_other(field)));
+            &widened
+        } else {
+            way
+        };
         let products = way.products().len() * own.products().len();
         self.left = self.left.checked_sub(products)?;
         Some(if way.is_everything() {
@@ -310,6 +439,7 @@ impl<'m> Flattener<'m> {
             (
                 Effect::Decide(_)
                 | Effect::Continue
+                | Effect::Opaque { .. }
                 | Effect::Change(_)
                 | Effect::Call(_)
                 | Effect::Goto(_)
@@ -350,18 +480,15 @@ impl<'m> Flattener<'m> {
     }
 }
 
-fn number_of(place: usize) -> RuleNumber {
+/// The number of the step at a place.
+#[must_use]
+pub fn number_of(place: usize) -> RuleNumber {
     RuleNumber(u32::try_from(place).unwrap_or(u32::MAX))
 }
 
 fn constraints(set: &PacketSet) -> impl Iterator<Item = &Constraint> {
     let factors = set.products().iter().flat_map(Product::factors);
     factors.flat_map(Factor::boxes).flat_map(FieldBox::constraints)
-}
-
-/// Whether a target that goes on can change a field.
-fn is_changeable(field: Field) -> bool {
-    matches!(field, Field::Mark | Field::ConnectionMark | Field::Dscp | Field::Ttl | Field::Opaque)
 }
 
 /// Matches of raw rules that may answer otherwise for the next packet of the same kind.
@@ -398,51 +525,35 @@ fn depends_on_history(set: &PacketSet) -> bool {
     })
 }
 
+/// What is asked of a packet that has what stands behind the header of IP.
+pub(super) const FIRST_FRAGMENT: &str = "no later fragment";
+
+/// A set where what asks for ports, types or flags is not about later fragments: they have none.
+fn of_first_fragments(set: Cow<'_, PacketSet>) -> Cow<'_, PacketSet> {
+    if !set.speaks_of(is_behind_header) {
+        return set;
+    }
+    let one = |one: &FieldBox| {
+        let asks = one.constraints().iter().any(|constraint| is_behind_header(constraint.field()));
+        let first = asks.then(|| Constraint::opaque(FIRST_FRAGMENT.into(), true));
+        FieldBox::of(one.constraints().iter().cloned().chain(first))
+    };
+    let factor = |factor: &Factor| Factor::of(factor.boxes().iter().filter_map(one));
+    let product = |product: &Product| Product::of(product.factors().iter().map(factor));
+    Cow::Owned(PacketSet::of(set.family(), set.products().iter().filter_map(product)))
+}
+
+/// Whether only the first fragment of a packet has it.
+fn is_behind_header(field: Field) -> bool {
+    matches!(field, Field::SourcePort | Field::DestinationPort | Field::Icmp | Field::Flags)
+}
+
 /// The packets in both.
 fn both(a: &PacketSet, b: &PacketSet) -> PacketSet {
     let pairs = a.products().iter().flat_map(|a| b.products().iter().map(move |b| (a, b)));
     let products =
         pairs.filter_map(|(a, b)| Product::of(a.factors().iter().chain(b.factors()).cloned()));
     PacketSet::of(a.family(), products)
-}
-
-/// A set with other words for the conditions that were changed on the way.
-fn with_entered<'m>(set: &'m PacketSet, entered: &BTreeMap<Arc<str>, u32>) -> Cow<'m, PacketSet> {
-    let speaks = |constraint: &Constraint| match constraint.values() {
-        Values::Opaque(facts) => entered
-            .keys()
-            .any(|text| facts.holding().contains(text) || facts.failing().contains(text)),
-        Values::Numbers(_)
-        | Values::Bits(_)
-        | Values::Interfaces(_)
-        | Values::Mark(_)
-        | Values::Accounts(_) => false,
-    };
-    if entered.is_empty() || !constraints(set).any(speaks) {
-        return Cow::Borrowed(set);
-    }
-    let renamed = |facts: &OpaqueMatch| {
-        let text = |text: &Arc<str>| match entered.get(text) {
-            Some(times) => format!("{text} (after {times} added)").into(),
-            None => Arc::clone(text),
-        };
-        let holding = facts.holding().iter().map(|fact| Constraint::opaque(text(fact), true));
-        let failing = facts.failing().iter().map(|fact| Constraint::opaque(text(fact), false));
-        holding.chain(failing).collect::<Vec<_>>()
-    };
-    let one = |one: &FieldBox| {
-        FieldBox::of(one.constraints().iter().flat_map(|constraint| match constraint.values() {
-            Values::Opaque(facts) => renamed(facts),
-            Values::Numbers(_)
-            | Values::Bits(_)
-            | Values::Interfaces(_)
-            | Values::Mark(_)
-            | Values::Accounts(_) => vec![constraint.clone()],
-        }))
-    };
-    let factor = |factor: &Factor| Factor::of(factor.boxes().iter().filter_map(one));
-    let product = |product: &Product| Product::of(product.factors().iter().map(factor));
-    Cow::Owned(PacketSet::of(set.family(), set.products().iter().filter_map(product)))
 }
 
 /// The numbers of effects: equal for what looks equal to the world.
@@ -458,7 +569,11 @@ impl<'m> Effects<'m> {
         let log = entry.log.as_deref();
         let is_seen = match entry.effect {
             Effect::Call(_) | Effect::Goto(_) | Effect::Return => log.is_some(),
-            Effect::Decide(_) | Effect::Continue | Effect::Change(_) | Effect::Add { .. } => true,
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Opaque { .. }
+            | Effect::Change(_)
+            | Effect::Add { .. } => true,
         };
         if !is_seen {
             return EffectNumber::NONE;

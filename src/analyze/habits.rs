@@ -7,9 +7,10 @@ mod unmodelled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::passing::{Found, Passing, Step};
+use super::flat::passing::{Found, Passing, Step};
 use super::places::span_of;
-use crate::diagnostic::Finding;
+use super::work::Work;
+use crate::diagnostic::{Finding, catalogue as lint};
 use crate::meaning::{BaseChain, Meaning, Reason};
 use crate::net::{CtState, Family};
 use crate::packet::{Among, Constraint, Factor, Field, PacketSet, Product, Verdict};
@@ -17,12 +18,12 @@ use crate::resolve::Policy;
 use crate::resolve::policy::{Action, Hook, Item, Origin, Part, Rule, Scope};
 
 /// The findings about customs, in no order.
-pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
-    let mut findings = implicit::findings(policy, meaning);
-    findings.extend(exposure::no_remote_access(policy, meaning));
-    findings.extend(exposure::open_to_world(policy, meaning));
-    findings.extend(limits_bypassed(policy, meaning));
-    findings.extend(dropped_to_here_only(policy, meaning));
+pub(super) fn findings(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+    let mut findings = implicit::findings(policy, meaning, work);
+    findings.extend(exposure::no_remote_access(policy, meaning, work));
+    findings.extend(exposure::open_to_world(policy, meaning, work));
+    findings.extend(limits_bypassed(policy, meaning, work));
+    findings.extend(dropped_to_here_only(policy, meaning, work));
     findings.extend(unmodelled::findings(policy));
     findings
 }
@@ -48,7 +49,7 @@ fn rules(policy: &Policy) -> impl Iterator<Item = (usize, &Rule)> {
 
 /// Rules that accept up to a limit what later rules, or the default, accept without: wherever packets
 /// come to them, all that is over the limit passes.
-fn limits_bypassed(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+fn limits_bypassed(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let all = rules(policy).map(|(_, rule)| rule);
     let all = all.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
     let limited = all.filter(|rule| rule.action == Action::Allow && !rule.limits.is_empty());
@@ -59,12 +60,15 @@ fn limits_bypassed(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
     // Who accepts the rest; None where something of it is not accepted.
     let mut rests: BTreeMap<Origin, Option<Reason>> = BTreeMap::new();
     for (family, hook) in Family::BOTH.into_iter().flat_map(|f| Hook::ALL.map(|hook| (f, hook))) {
-        let Some(passing) = Passing::of(meaning, family, hook.into(), &[]) else {
+        let Some(passing) = Passing::of(meaning, family, hook.into(), &[], work.budget) else {
             return Vec::new();
         };
         for (number, step) in passing.steps.iter().enumerate() {
             let Reason::Written(origin) = step.reason else { continue };
-            if !limited.contains(&origin) || rests.get(&origin) == Some(&None) {
+            if step.decision.is_none()
+                || !limited.contains(&origin)
+                || rests.get(&origin) == Some(&None)
+            {
                 continue;
             }
             let region = passing.region(number);
@@ -73,12 +77,16 @@ fn limits_bypassed(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
                 Verdict::Uncovered(_) => {}
                 Verdict::Covered => continue,
                 Verdict::Incomplete => {
+                    work.was_too_much(&lint::LIMIT_BYPASSED);
                     rests.insert(origin, None);
                     continue;
                 }
             }
             let refused = passing.decided(&region, number + 1, Step::refuses);
             let accepted = passing.decided(&region, number + 1, |step| step.is_unlimited);
+            if refused == Found::Unknown {
+                work.was_too_much(&lint::LIMIT_BYPASSED);
+            }
             let rest = match (refused, accepted) {
                 (Found::Nothing, Found::Packet(_, by)) => Some(passing.steps[by].reason),
                 (Found::Nothing | Found::Packet(..) | Found::Unknown, _) => None,
@@ -94,7 +102,7 @@ fn limits_bypassed(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
 
 /// Rules that drop all from some source, to this machine since nothing else is said, where a later
 /// rule forwards packets of that source.
-fn dropped_to_here_only(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+fn dropped_to_here_only(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let origin = |item: &Item| match item {
         Item::Rule(rule) => rule.origin,
         Item::Nat(nat) => nat.origin,
@@ -122,7 +130,9 @@ fn dropped_to_here_only(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
             }
         }
         let base = BaseChain::FilterForward;
-        let Some(passing) = Passing::of(meaning, family, base, &asked) else { continue };
+        let Some(passing) = Passing::of(meaning, family, base, &asked, work.budget) else {
+            continue;
+        };
         for (number, (at, origin)) in owners.into_iter().enumerate() {
             let is_later = |reason| match reason {
                 Reason::Written(origin) => places.get(&origin).is_some_and(|place| *place > at),
@@ -130,6 +140,9 @@ fn dropped_to_here_only(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
             };
             let found = passing
                 .decided(&passing.asked(number), 0, |step| step.passes() && is_later(step.reason));
+            if found == Found::Unknown {
+                work.was_too_much(&lint::DROP_INPUT_ONLY);
+            }
             if let Found::Packet(point, step) = found {
                 let packet = passing.list().space().packet(&point);
                 let forwards = span_of(policy, passing.steps[step].reason);

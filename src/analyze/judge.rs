@@ -1,24 +1,62 @@
 //! What the analysis knows of each statement: where it says something, and whether packets come there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::dead::Life;
 use super::flat::{Flat, FlatStep, Role};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Meaning, Reason};
 use crate::net::Family;
-use crate::packet::{Budget, RuleNumber};
+use crate::packet::{Budget, Point, RuleNumber};
 use crate::resolve::policy::Origin;
+use crate::source::Span;
 
-/// The chains whose rules are judged.
-const JUDGED: [BaseChain; 6] = [
+/// The chains in the order in which their rules are told.
+const JUDGED: [BaseChain; 18] = [
     BaseChain::FilterInput,
     BaseChain::FilterForward,
     BaseChain::FilterOutput,
     BaseChain::NatPrerouting,
     BaseChain::NatOutput,
     BaseChain::NatPostrouting,
+    BaseChain::DockerUser,
+    BaseChain::ManglePrerouting,
+    BaseChain::MangleInput,
+    BaseChain::MangleForward,
+    BaseChain::MangleOutput,
+    BaseChain::RawPrerouting,
+    BaseChain::RawOutput,
+    BaseChain::NatInput,
+    BaseChain::ManglePostrouting,
+    BaseChain::SecurityInput,
+    BaseChain::SecurityForward,
+    BaseChain::SecurityOutput,
 ];
+
+/// Whether rules of a chain change packets and let them go on: there a rule is dead only when no
+/// packet can be what it asks for, or an earlier raw rule decides.
+fn changes_packets(base: BaseChain) -> bool {
+    match base {
+        BaseChain::ManglePrerouting
+        | BaseChain::MangleInput
+        | BaseChain::MangleForward
+        | BaseChain::MangleOutput
+        | BaseChain::ManglePostrouting
+        | BaseChain::RawPrerouting
+        | BaseChain::RawOutput => true,
+        BaseChain::FilterInput
+        | BaseChain::FilterForward
+        | BaseChain::FilterOutput
+        | BaseChain::NatPrerouting
+        | BaseChain::NatInput
+        | BaseChain::NatOutput
+        | BaseChain::NatPostrouting
+        | BaseChain::SecurityInput
+        | BaseChain::SecurityForward
+        | BaseChain::SecurityOutput
+        | BaseChain::DockerUser => false,
+    }
+}
 
 /// A base chain of a family, asked about every step.
 pub struct Judged<'m> {
@@ -41,6 +79,8 @@ pub struct Judgement<'m> {
     pub chains: Vec<Judged<'m>>,
     /// The places of each statement to which calls lead that packets reach.
     pub statements: BTreeMap<Origin, Vec<At>>,
+    /// The statements that say something in a chain that is not judged, too.
+    elsewhere: BTreeSet<Span>,
 }
 
 impl<'m> Judgement<'m> {
@@ -52,12 +92,17 @@ impl<'m> Judgement<'m> {
         for (chain, judged) in chains.iter().enumerate() {
             for (number, step) in (0..).map(RuleNumber).zip(&judged.flat.steps) {
                 let Reason::Written(origin) = step.entry.reason else { continue };
-                if step.role == Role::Said && judged.is_called(step) {
+                if step.role == Role::Said && judged.is_called(step) && !judged.is_frame(step) {
                     statements.entry(origin).or_default().push(At { chain, step: number });
                 }
             }
         }
-        Judgement { chains, statements }
+        // The helper of a service comes with a rule of the filter, which is what is judged.
+        let changes = |at: &At| changes_packets(chains[at.chain].flat.base);
+        for places in statements.values_mut().filter(|places| !places.iter().all(changes)) {
+            places.retain(|at| !changes(at));
+        }
+        Judgement { chains, statements, elsewhere: elsewhere(meaning) }
     }
 
     pub fn step(&self, at: At) -> &FlatStep<'m> {
@@ -83,6 +128,11 @@ impl<'m> Judgement<'m> {
             | BaseChain::MangleOutput
             | BaseChain::RawPrerouting
             | BaseChain::RawOutput
+            | BaseChain::NatInput
+            | BaseChain::ManglePostrouting
+            | BaseChain::SecurityInput
+            | BaseChain::SecurityForward
+            | BaseChain::SecurityOutput
             | BaseChain::DockerUser => false,
         };
         let family = |at: &At| self.chains[at.chain].flat.family;
@@ -98,6 +148,33 @@ impl<'m> Judgement<'m> {
         })
     }
 
+    /// Whether everything that a statement says is judged: nothing is known of what it says elsewhere,
+    /// and of what others say where not all is looked at.
+    pub fn is_all_judged(&self, statement: Span) -> bool {
+        !self.elsewhere.contains(&statement) && self.chains.iter().all(|one| one.flat.is_whole)
+    }
+
+    /// Whether a statement is known to reach no packet at all, whatever call of a `def` it is of.
+    pub fn is_idle(&self, statement: Span) -> bool {
+        let is_unreached = |at: &At| match self.life(*at) {
+            Life::Dead(_) | Life::NeverMatches => true,
+            Life::Live(_) | Life::Unknown => false,
+        };
+        self.is_all_judged(statement) && self.uses(statement).flatten().all(is_unreached)
+    }
+
+    /// Whether it stands in the policy once: not in a `def` of several calls.
+    pub fn is_single(&self, statement: Span) -> bool {
+        self.uses(statement).nth(1).is_none()
+    }
+
+    /// What a statement says, for each call of the `def` that it may stand in.
+    pub fn uses(&self, statement: Span) -> impl Iterator<Item = &[At]> {
+        let first = Origin { span: statement, call: None };
+        let of = move |(origin, _): &(&Origin, &Vec<At>)| origin.span == statement;
+        self.statements.range(first..).take_while(of).map(|(_, places)| &places[..])
+    }
+
     /// Whether packets reach no place of a statement.
     pub fn is_dead(&self, places: &[At]) -> bool {
         let mut judging = self.judging(places).peekable();
@@ -107,6 +184,18 @@ impl<'m> Judgement<'m> {
                 Life::Live(_) | Life::Unknown => false,
             })
     }
+}
+
+/// The statements of the chains that are not judged.
+fn elsewhere(meaning: &Meaning) -> BTreeSet<Span> {
+    let bases = BaseChain::ALL.into_iter().filter(|base| !JUDGED.contains(base));
+    let lists = bases
+        .flat_map(|base| Family::BOTH.into_iter().filter_map(move |one| meaning.base(one, base)));
+    let written = lists.flat_map(|list| &list.entries).filter_map(|entry| match entry.reason {
+        Reason::Written(origin) => Some(origin.span),
+        Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
+    });
+    written.collect()
 }
 
 impl<'m> Judged<'m> {
@@ -125,6 +214,22 @@ impl<'m> Judged<'m> {
             (RuleList::of(family, None, &[], budget), vec![Life::Unknown; flat.steps.len()])
         };
         Some(Judged { flat, list, lives })
+    }
+
+    /// Whether a step is of the block `docker` itself and of no statement in it: such is the last.
+    fn is_frame(&self, step: &FlatStep<'_>) -> bool {
+        let last = self.flat.steps.last();
+        self.flat.base == BaseChain::DockerUser
+            && last.is_some_and(|last| last.entry.reason == step.entry.reason)
+    }
+
+    /// Whether no step before this one that depends on history may take a packet.
+    pub fn is_certain(&self, point: &Point, before: RuleNumber) -> bool {
+        let earlier = (0..before.0).map(RuleNumber).zip(&self.flat.steps);
+        let mut perhaps = earlier.filter(|(_, step)| step.ends() && !step.takes);
+        perhaps.all(|(number, _)| {
+            !self.list.space().contains(&self.list.mays[number.0 as usize], point)
+        })
     }
 
     /// Whether packets come to the chain that a step stands in, as far as the calls say.

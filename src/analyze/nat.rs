@@ -5,34 +5,36 @@
 
 mod filter;
 mod messages;
+mod untracked;
 
 use std::collections::BTreeSet;
 
 use super::list::{EffectNumber, ListedRule, RuleList};
 use super::places::met;
-use crate::diagnostic::Finding;
+use super::work::Work;
+use crate::diagnostic::{Finding, catalogue as lint};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason, Translation, view};
 use crate::net::Family;
 use crate::packet::{
-    Among, Budget, Field, Index, Packet, PacketSet, Question, Region, RuleNumber, Space, Verdict,
+    Among, Field, Index, Packet, PacketSet, Question, Region, RuleNumber, Space, Verdict,
 };
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin};
 
 /// The findings about translations, in no order.
-pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+pub(super) fn findings(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut told = BTreeSet::new();
     for family in Family::BOTH {
         for base in BaseChain::ALL.into_iter().filter(|base| base.is_nat()) {
-            for (earlier, later, finding) in conflicts(policy, meaning, family, base) {
+            for (earlier, later, finding) in conflicts(policy, meaning, family, base, work) {
                 if told.insert((earlier, later)) {
                     findings.push(finding);
                 }
             }
         }
     }
-    findings.extend(filter::findings(policy, meaning));
+    findings.extend(filter::findings(policy, meaning, work));
     findings
 }
 
@@ -62,6 +64,7 @@ fn conflicts(
     meaning: &Meaning,
     family: Family,
     base: BaseChain,
+    work: &Work,
 ) -> Vec<(Origin, Origin, Finding)> {
     let all = translators(meaning, family, base).unwrap_or_default();
     let mut found = Vec::new();
@@ -76,7 +79,7 @@ fn conflicts(
             effect: EffectNumber(0),
         })
         .collect();
-    let list = RuleList::of(family, Some(view(base)), &rules, Budget::default());
+    let list = RuleList::of(family, Some(view(base)), &rules, work.budget);
     let numbered = |number: RuleNumber| all.get(number.0 as usize);
     let hairpins: BTreeSet<Origin> = forwards(policy).collect();
     // The masquerade of a hairpin is about what its own statement translated: an exception, too.
@@ -100,9 +103,16 @@ fn conflicts(
                 seed: 0,
                 budget: list.budget,
             };
-            let Verdict::Uncovered(point) = list.hiding.witness(&question) else { continue };
+            let point = match list.hiding.witness(&question) {
+                Verdict::Uncovered(point) => point,
+                Verdict::Covered => continue,
+                Verdict::Incomplete => {
+                    work.was_too_much(&lint::NAT_CONFLICT);
+                    continue;
+                }
+            };
             let kinds = [&earlier.entry.set, &later.entry.set];
-            if is_exception(family, base, kinds, &list.space.packet(&point)) {
+            if is_exception(family, base, kinds, &list.space.packet(&point), work) {
                 continue;
             }
             let packet =
@@ -122,13 +132,19 @@ fn conflicts(
 
 /// Whether of two sets with a packet in common one is an exception to the other there: the kind of
 /// packets that it belongs to in the one is all in the other. (A hairpin is another kind.)
-fn is_exception(family: Family, base: BaseChain, [a, b]: [&PacketSet; 2], packet: &Packet) -> bool {
+fn is_exception(
+    family: Family,
+    base: BaseChain,
+    [a, b]: [&PacketSet; 2],
+    packet: &Packet,
+    work: &Work,
+) -> bool {
     let kinds = |set: &PacketSet| -> Vec<PacketSet> {
         let own = set.products().iter().filter(|kind| kind.contains(packet));
         own.map(|kind| PacketSet::of(family, [kind.clone()])).collect()
     };
     let within = |inner: &PacketSet, outer: &PacketSet| {
-        kinds(inner).iter().any(|kind| is_within(family, base, kind, outer))
+        kinds(inner).iter().any(|kind| is_within(family, base, kind, outer, work))
     };
     within(a, b) || within(b, a)
 }
@@ -158,7 +174,13 @@ fn may_be_compared(a: &Translator<'_>, b: &Translator<'_>) -> bool {
 
 /// Whether all packets of a set are in another, or might be: which addresses this machine has is not
 /// known, so any may be one. What is not found out counts as within.
-fn is_within(family: Family, base: BaseChain, inner: &PacketSet, outer: &PacketSet) -> bool {
+fn is_within(
+    family: Family,
+    base: BaseChain,
+    inner: &PacketSet,
+    outer: &PacketSet,
+    work: &Work,
+) -> bool {
     let outer = outer.widened(|field| field != Field::ToLocal);
     let (space, regions) = Space::of(family, Some(view(base)), &[inner, &outer]);
     let [inner, outer]: &[Region; 2] = match regions.first_chunk() {
@@ -166,7 +188,13 @@ fn is_within(family: Family, base: BaseChain, inner: &PacketSet, outer: &PacketS
         None => return true,
     };
     let index = Index::of(&space, [(RuleNumber(0), outer)]);
-    let question =
-        Question { region: inner, among: Among::ALL, seed: 0, budget: Budget::default() };
-    !matches!(index.witness(&question), Verdict::Uncovered(_))
+    let question = Question { region: inner, among: Among::ALL, seed: 0, budget: work.budget };
+    match index.witness(&question) {
+        Verdict::Uncovered(_) => false,
+        Verdict::Covered => true,
+        Verdict::Incomplete => {
+            work.was_too_much(&lint::NAT_CONFLICT);
+            true
+        }
+    }
 }

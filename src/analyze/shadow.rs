@@ -5,18 +5,26 @@ use super::dead::Life;
 use super::deliverable::is_deliverable;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
-use super::story::{Deed, Stories, deed, differ_in_log, name};
+use super::story::{DELETE, Deed, Stories, deed, differ_in_log, name};
 use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason};
 use crate::net::{CtState, TcpFlags};
-use crate::packet::{Among, Cover, Member, Packet, Region};
+use crate::packet::{
+    Among, Budget, Cover, Member, Packet, Point, Question, Region, RuleNumber, Verdict,
+};
 use crate::resolve::policy::Origin;
 
 /// Labels of a finding; more hiders are counted.
 const MAX_TOLD: usize = 8;
 
-/// Points that are tried for a packet that the kernel can deliver.
-const TRIED: u64 = 48;
+/// How often points are tried for a packet that the kernel can deliver: of the first kind of packets in
+/// a region, and of so many kinds.
+pub const TRIED: u64 = 48;
+const KINDS_TRIED: u64 = 4;
+const KINDS: usize = 60;
+
+/// How much is looked at for a packet that is easy to follow.
+const TO_SHOW: Budget = Budget(1_000_000);
 
 /// The finding about a statement that no packet reaches; `None` when packets do.
 pub fn finding(
@@ -36,14 +44,16 @@ pub fn finding(
     };
     let told = hidden.iter().find(|one| one.conflicts().next().is_some()).unwrap_or(first);
     let case = Case { stories, origin, told };
+    let goes = judgement.is_idle(origin.span);
+    let mends = |finding| if goes { stories.deleting(finding, origin.span) } else { finding };
     Some(if hidden.iter().all(|one| one.is_behind_verdict(&case)) {
-        case.unreachable()
+        mends(case.unreachable())
     } else if hidden.iter().all(|one| one.is_duplicate(first)) {
-        case.duplicate()
+        mends(case.duplicate())
     } else if told.conflicts().next().is_some() {
         case.conflict()
     } else {
-        case.shadowed()
+        mends(case.shadowed())
     })
 }
 
@@ -109,14 +119,16 @@ impl<'j, 'm> Hidden<'j, 'm> {
             let Reason::Written(origin) = hider.entry.reason else { return false };
             let decides = match hider.entry.effect {
                 Effect::Decide(_) | Effect::Return | Effect::Goto(_) => true,
-                Effect::Continue | Effect::Change(_) | Effect::Call(_) | Effect::Add { .. } => {
-                    false
-                }
+                Effect::Continue
+                | Effect::Opaque { .. }
+                | Effect::Change(_)
+                | Effect::Call(_)
+                | Effect::Add { .. } => false,
             };
             let is_here = hider.caller == self.step.caller;
-            let is_bare = hider.entry.set.is_everything()
-                || (origin.call == case.origin.call && case.is_bare_in_block(origin));
-            decides && is_here && is_bare
+            let is_of_all = hider.entry.set.is_everything()
+                || (origin.call == case.origin.call && case.is_of_all_in_block(origin));
+            decides && is_here && is_of_all
         })
     }
 
@@ -136,29 +148,58 @@ impl<'j, 'm> Hidden<'j, 'm> {
                 .is_empty(&list.space().difference(&list.may(number), &list.may(self.at.step)))
     }
 
-    /// A packet that a hider takes, and before it nobody: the most ordinary of those that are looked
-    /// at, and if there is one, one that the kernel can deliver. Where several rules are needed, it is
-    /// of the packets that no other of them takes.
-    fn packet(&self, member: &Member) -> Option<Packet> {
+    /// A packet that a hider takes, and before it nobody, if there is one: the most ordinary of those that
+    /// are looked at, and if there is one, one that the kernel can deliver. Where several rules are
+    /// needed, it is of the packets that no other of them takes.
+    fn packet(&self, member: &Member) -> Option<Shown> {
         let (list, base) = (&self.judged.list, self.judged.flat.base);
         let space = list.space();
-        let alone = space.packet(member.alone.as_ref()?);
-        let region = list.may(self.at.step);
+        let alone = member.alone.as_ref()?.clone();
+        let region = space.intersection(&list.may(self.at.step), &list.may(member.rule));
         let others = self.cover.members.iter().filter(|other| other.rule != member.rule);
-        let others: Vec<Region> = others.map(|other| list.may(other.rule)).collect();
+        let others: Vec<&Region> = others.filter_map(|other| list.gets(other.rule)).collect();
+        let first = Question {
+            region: &region,
+            among: Among::before(member.rule),
+            seed: 0,
+            budget: TO_SHOW,
+        };
+        let first = match list.hiding.witness(&first) {
+            Verdict::Uncovered(point) => Some(point),
+            Verdict::Covered | Verdict::Incomplete => None,
+        };
         let random = (0..TRIED).flat_map(|seed| list.hiding.sample(&region, 1, seed));
-        let own = random.filter(|point| {
-            space.contains(&list.may(member.rule), point)
-                && list.hiding.first(point, Among::before(self.at.step)) == Some(member.rule)
-                && !others.iter().any(|other| space.contains(other, point))
-        });
-        let packets = own.map(|point| space.packet(&point));
-        std::iter::once(alone).chain(packets).max_by_key(|packet| ordinariness(packet, base))
+        let all_kinds = (0..KINDS_TRIED).flat_map(|seed| list.hiding.sample(&region, KINDS, seed));
+        let own = first
+            .into_iter()
+            .chain(random)
+            .chain(all_kinds)
+            .filter(|point| !others.iter().any(|other| space.contains(other, point)));
+        let shown = |point: Point| Shown {
+            packet: space.packet(&point),
+            // It is in a step that takes it, so there is a first one.
+            taken_by: list.hiding.first(&point, Among::before(self.at.step)).unwrap_or(member.rule),
+            is_certain: self.judged.is_certain(&point, self.at.step),
+        };
+        std::iter::once(alone).chain(own).map(shown).max_by_key(|shown| {
+            let ordinary = ordinariness(&shown.packet, base);
+            let is_clear = shown.is_certain && ordinary.0;
+            (shown.taken_by == member.rule, is_clear, ordinary, shown.is_certain)
+        })
     }
 }
 
+/// A packet of a dead rule.
+struct Shown {
+    packet: Packet,
+    /// The first step that takes it for certain.
+    taken_by: RuleNumber,
+    /// Whether no limit before that may take it.
+    is_certain: bool,
+}
+
 /// How little there is to wonder about a packet.
-fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
+pub fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
     let is_new = packet.state == CtState::New;
     let is_syn = packet.flags().is_none_or(|flags| flags == TcpFlags::SYN);
     let loopback = Some("lo");
@@ -187,8 +228,7 @@ impl Case<'_, '_, '_> {
     fn duplicate(&self) -> Finding {
         let message = "rule says again what an earlier one says".to_owned();
         let finding = self.stories.about(&catalogue::DUPLICATE_RULE, self.origin, message);
-        self.told_by(finding.label("the same packets, and the same done with them"))
-            .help("delete it")
+        self.told_by(finding.label("the same packets, and the same done with them")).help(DELETE)
     }
 
     fn conflict(&self) -> Finding {
@@ -220,7 +260,7 @@ impl Case<'_, '_, '_> {
         let done = deed(self.told.step).done;
         let message = format!("rule can never match: its packets are {done} earlier");
         let finding = self.stories.about(&catalogue::SHADOWED_RULE, self.origin, message);
-        self.told_by(finding.label("adds nothing")).help("delete it")
+        self.told_by(finding.label("adds nothing")).help(DELETE)
     }
 
     fn hiders(&self) -> impl Iterator<Item = (&FlatStep<'_>, &Member)> {
@@ -236,7 +276,7 @@ impl Case<'_, '_, '_> {
             match (self.stories.place_of(hider.entry, self.origin), hider.entry.reason) {
                 (Some(place), _) => {
                     let label = match self.told.packet(member).filter(|_| count > 1) {
-                        Some(packet) => format!("{does} {}", Stories::route(&packet, base)),
+                        Some(shown) => format!("{does} {}", Stories::route(&shown.packet, base)),
                         None => format!("{does} them first"),
                     };
                     finding = finding.related(place, label);
@@ -249,9 +289,10 @@ impl Case<'_, '_, '_> {
             }
         }
         let shown = self.told.conflicts().next().or(self.told.cover.members.first());
-        if let Some((member, packet)) = shown.and_then(|one| Some((one, self.told.packet(one)?))) {
-            let hider = self.told.hider(member);
-            finding = self.stories.show(finding, &packet, base, hider, self.origin);
+        if let Some(shown) = shown.and_then(|member| self.told.packet(member)) {
+            let taken = &self.told.judged.flat.steps[shown.taken_by.0 as usize];
+            let Shown { packet, is_certain, .. } = &shown;
+            finding = self.stories.show(finding, packet, base, taken, *is_certain, self.origin);
         }
         if count > MAX_TOLD {
             let more = count - MAX_TOLD;
@@ -267,86 +308,11 @@ impl Case<'_, '_, '_> {
         }
     }
 
-    /// Whether an earlier statement of the same block is a verdict on everything that the block is
-    /// about: `drop`, with no clause but what is said of it.
-    fn is_bare_in_block(&self, hider: Origin) -> bool {
-        let (from, to) = (hider.span, self.origin.span);
-        if from.file() != to.file() || from.end() > to.start() {
-            return false;
-        }
-        let text = self.stories.sources.file(from.file()).text();
-        let between = &text[from.end()..to.start()];
-        is_bare(&text[from.range()]) && stays_in_block(between)
-    }
-}
-
-/// Whether a statement is a verb, perhaps with `any`, and nothing that asks for some packets only.
-fn is_bare(statement: &str) -> bool {
-    let mut words = statement.split_whitespace();
-    let verb = matches!(words.next(), Some("allow" | "drop" | "reject" | "return" | "goto"));
-    let mut words = words.skip_while(|word| *word == "any");
-    verb && match words.next() {
-        None => true,
-        Some("with") => words.nth(1).is_none_or(is_remark),
-        Some(word) => is_remark(word),
-    }
-}
-
-/// Whether a word begins a clause that is not about packets. (Those that are come before.)
-fn is_remark(word: &str) -> bool {
-    matches!(word, "log" | "comment" | "owner" | "ticket" | "until" | "expect")
-}
-
-/// Whether a text does not leave the block that it begins in.
-fn stays_in_block(text: &str) -> bool {
-    let mut depth = 0usize;
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
-    for c in lines.flat_map(str::chars) {
-        match c {
-            '{' => depth += 1,
-            '}' => match depth.checked_sub(1) {
-                Some(less) => depth = less,
-                None => return false,
-            },
-            _ => {}
-        }
-    }
-    depth == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bare_verdict_asks_for_nothing() {
-        for text in [
-            "drop",
-            "drop any",
-            "reject with port-unreachable",
-            "drop log \"x\"",
-            "allow comment \"all of tcp\"",
-        ] {
-            assert!(is_bare(text), "{text}");
-        }
-        for text in [
-            "drop tcp 22",
-            "drop from lan",
-            "drop any from lan",
-            "reject with tcp-reset tcp any",
-            "log",
-            "jump x",
-        ] {
-            assert!(!is_bare(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn blocks_that_open_and_close_between_are_passed() {
-        assert!(stays_in_block("\n  from lan { drop }\n  "));
-        assert!(!stays_in_block("\n}\n"));
-        assert!(!stays_in_block("\n} from lan {\n"));
-        assert!(!stays_in_block("\nfrom lan {\n"));
-        assert!(stays_in_block("\n# }\n"));
+    /// Whether an earlier statement is a verdict on everything that a block around both is about.
+    fn is_of_all_in_block(&self, hider: Origin) -> bool {
+        let (own, earlier) = (self.origin.span, hider.span);
+        self.stories.blocks.get(&hider).is_some_and(|block| {
+            block.file() == own.file() && earlier.end() <= own.start() && own.end() <= block.end()
+        })
     }
 }

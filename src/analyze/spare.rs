@@ -1,12 +1,14 @@
 //! Rules that packets reach and that might as well not be there, and rules that overlap.
 
+use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
 use super::redundant::Without;
 use super::story::{Stories, deed};
 use crate::diagnostic::{Finding, Lint, catalogue};
-use crate::meaning::{Effect, Reason};
+use crate::meaning::{BaseChain, Effect, Reason};
 use crate::packet::{Among, Answer, Budget, Question, RuleNumber};
 use crate::resolve::policy::Origin;
+use crate::source::Span;
 
 /// Later rules that a finding names.
 const MAX_TOLD: usize = 8;
@@ -15,22 +17,13 @@ const MAX_TOLD: usize = 8;
 pub fn redundant(
     stories: Stories<'_>,
     judgement: &Judgement<'_>,
-    budget: Budget,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
     let by_default = shows(&catalogue::REDUNDANT_WITH_DEFAULT);
     if !by_default && !shows(&catalogue::REDUNDANT_RULE) {
         return Vec::new();
     }
-    // A rule that no packet reaches is told already; what it would do counts for nobody.
-    let dead = per_chain(judgement, |places| judgement.is_dead(places));
-    let asked = per_chain(judgement, |places| is_asked(judgement, places));
-    let answers: Vec<Vec<Without>> = judgement
-        .chains
-        .iter()
-        .zip(dead.iter().zip(&asked))
-        .map(|(judged, (dead, asked))| answers(judged, dead, asked, budget))
-        .collect();
+    let answers = answers(judgement);
     let statements = judgement.statements.iter();
     let found = statements.filter(|(_, places)| is_asked(judgement, places));
     found
@@ -41,6 +34,16 @@ pub fn redundant(
             (shows(lint) && !is_last).then(|| finding(stories, judgement, *origin, places, lint))
         })
         .collect()
+}
+
+/// What becomes of the packets of each step of each chain without it; of those that are not asked about
+/// it is said that it differs.
+pub fn answers(judgement: &Judgement<'_>) -> Vec<Vec<Without>> {
+    // A rule that no packet reaches is told already; what it would do counts for nobody.
+    let dead = per_chain(judgement, |places| judgement.is_dead(places));
+    let asked = per_chain(judgement, |places| is_asked(judgement, places));
+    let chains = judgement.chains.iter().zip(dead.iter().zip(&asked));
+    chains.map(|(judged, (dead, asked))| answers_in(judged, dead, asked)).collect()
 }
 
 /// What all answers about one rule come to.
@@ -70,7 +73,7 @@ fn per_chain(judgement: &Judgement<'_>, is: impl Fn(&[At]) -> bool) -> Vec<Vec<b
 
 /// Whether a statement can be judged: it decides, nothing of it depends on history, it is live, and
 /// without it each list has one step less.
-fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
+pub fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
     let decides = |at: &At| {
         let step = judgement.step(*at);
         matches!(step.entry.effect, Effect::Decide(_)) && step.takes
@@ -80,15 +83,18 @@ fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
     // A translation that is made at several places is more than its parts.
     let is_simple = nat == 0 || nat == places.len();
     let is_whole = places.iter().all(|at| judgement.chains[at.chain].flat.is_whole);
+    // What the block `docker` does with the rest is its default.
+    let is_docker = |at: &At| judgement.chains[at.chain].flat.base == BaseChain::DockerUser;
     !places.is_empty()
         && one_each
         && is_simple
         && is_whole
         && places.iter().all(decides)
+        && !places.iter().any(is_docker)
         && !judgement.is_dead(places)
 }
 
-fn answers(judged: &Judged<'_>, dead: &[bool], asked: &[bool], budget: Budget) -> Vec<Without> {
+fn answers_in(judged: &Judged<'_>, dead: &[bool], asked: &[bool]) -> Vec<Without> {
     if !asked.contains(&true) {
         return vec![Without::Different; asked.len()];
     }
@@ -97,6 +103,7 @@ fn answers(judged: &Judged<'_>, dead: &[bool], asked: &[bool], budget: Budget) -
     let is_rest = |rule: RuleNumber| {
         rule.0 as usize + 1 == steps.len() && steps[rule.0 as usize].entry.set.is_everything()
     };
+    let budget = Budget::default();
     let list = judged.flat.list_of(budget, |rule| !dead[rule.0 as usize] && !is_rest(rule));
     let default = judged.flat.default_effect;
     list.each(
@@ -140,7 +147,28 @@ fn finding(
             }
         }
     }
-    finding.help("delete it, or say by `expect` why it is there")
+    let finding = finding.help("delete it, or say by `expect` why it is there");
+    let goes = lint == &catalogue::REDUNDANT_RULE && is_unnoticed(judgement, origin.span, places);
+    if goes { stories.deleting(finding, origin.span) } else { finding }
+}
+
+/// Whether nobody would notice that a rule without which the same becomes of all packets is gone: it
+/// logs nothing, and its packets come to no limit of a later rule, which would have less room for others.
+pub fn is_unnoticed(judgement: &Judgement<'_>, statement: Span, places: &[At]) -> bool {
+    let counts = |step: &FlatStep<'_>| {
+        let decides = matches!(step.entry.effect, Effect::Decide(_));
+        step.entry.log.is_some() || !step.entry.limits.is_empty() || (decides && !step.takes)
+    };
+    let is_counted = |at: &At| {
+        let judged = &judgement.chains[at.chain];
+        let later =
+            judged.list.matching().meeting(&judged.list.may(at.step), Among::after(at.step));
+        counts(judgement.step(*at))
+            || later.into_iter().filter_map(|rule| judged.flat.step(rule)).any(counts)
+    };
+    judgement.is_all_judged(statement)
+        && judgement.is_single(statement)
+        && !places.iter().any(is_counted)
 }
 
 /// The later rules that take the packets of one.

@@ -1,5 +1,8 @@
 //! The words in which findings tell what happens to packets: who takes them, where, and how.
 
+use std::collections::BTreeMap;
+
+use crate::diagnostic::deletion::deletion;
 use crate::diagnostic::{Finding, Lint};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Implied, Reason, Translation};
 use crate::packet::Packet;
@@ -15,7 +18,12 @@ use super::witness::witness_of;
 pub struct Stories<'a> {
     pub policy: &'a Policy,
     pub sources: &'a Sources,
+    /// Of rules about all that a block is about, that block.
+    pub blocks: &'a BTreeMap<Origin, Span>,
 }
+
+/// The help for what can go, where nothing else would mend it.
+pub const DELETE: &str = "delete it";
 
 /// What a step does with the packets that it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +45,18 @@ impl Stories<'_> {
             Some(call) => finding.related(*call, "by this call").also_at(calls),
             None => finding,
         }
+    }
+
+    /// A finding about a statement that may go, with the edit that takes it out: that says all that a
+    /// help to delete it says. What is built in cannot be edited.
+    pub fn deleting(&self, mut finding: Finding, statement: Span) -> Finding {
+        let file = self.sources.file(statement.file());
+        if file.is_built_in() {
+            return finding;
+        }
+        finding.help = finding.help.filter(|help| help != DELETE);
+        let range = deletion(file.text(), statement.range());
+        finding.fix("delete the rule", Span::new(statement.file(), range), "")
     }
 
     /// Where an entry stands, from the view of a statement: its own place, or the call that brought it
@@ -70,17 +90,20 @@ impl Stories<'_> {
         }
     }
 
-    /// Shows a packet of a finding, and what becomes of it.
+    /// Shows a packet of a finding, and what becomes of it; `is_certain` if no limit has a say in that.
     pub fn show(
         &self,
         finding: Finding,
         packet: &Packet,
         base: BaseChain,
         taken: &FlatStep<'_>,
+        is_certain: bool,
         from: Origin,
     ) -> Finding {
         let mut shown = witness_of(packet, base);
-        shown.fate = Some(format!("{} {}", deed(taken).done, self.whereabouts(taken.entry, from)));
+        let fate = format!("{} {}", deed(taken).done, self.whereabouts(taken.entry, from));
+        shown.fate =
+            Some(if is_certain { fate } else { fate + ", unless a limit takes it before" });
         finding.witness(shown)
     }
 
@@ -93,6 +116,7 @@ impl Stories<'_> {
 }
 
 /// What an implicit rule is for.
+#[must_use]
 pub fn name(implied: Implied) -> &'static str {
     match implied {
         Implied::Loopback => "loopback",
@@ -113,30 +137,39 @@ pub fn deed(step: &FlatStep<'_>) -> Deed {
 
 const SENT_BACK: Deed = Deed { does: "leads away", done: "led away", to_do: "lead away" };
 
-fn deed_of(entry: &Entry) -> Deed {
-    let deed = |does, done, to_do| Deed { does, done, to_do };
+/// What an entry does.
+pub fn deed_of(entry: &Entry) -> Deed {
     match &entry.effect {
-        Effect::Decide(Decision::Accept) => deed("allows", "allowed", "allow"),
-        Effect::Decide(Decision::Drop) => deed("drops", "dropped", "drop"),
-        Effect::Decide(Decision::Reject(_)) => deed("rejects", "rejected", "reject"),
-        Effect::Decide(Decision::Translate(translation)) => match **translation {
-            Translation::Exempt => deed("leaves alone", "left alone", "leave alone"),
+        Effect::Decide(decided) => decision(decided),
+        Effect::Continue => words("logs", "logged", "log"),
+        Effect::Change(_) | Effect::Opaque { .. } => words("changes", "changed", "change"),
+        Effect::Return => words("returns", "returned", "return"),
+        Effect::Call(_) | Effect::Goto(_) => words("sends on", "sent on", "send on"),
+        Effect::Add { .. } => words("adds", "added", "add"),
+    }
+}
+
+/// What a decision does.
+pub fn decision(decision: &Decision) -> Deed {
+    match decision {
+        Decision::Accept => words("allows", "allowed", "allow"),
+        Decision::Drop => words("drops", "dropped", "drop"),
+        Decision::Reject(_) => words("rejects", "rejected", "reject"),
+        Decision::Translate(translation) => match **translation {
+            Translation::Exempt => words("leaves alone", "left alone", "leave alone"),
             Translation::Masquerade
             | Translation::Source { .. }
             | Translation::Destination { .. }
             | Translation::Redirect { .. }
-            | Translation::Netmap { .. } => deed("translates", "translated", "translate"),
+            | Translation::Netmap { .. } => words("translates", "translated", "translate"),
         },
-        Effect::Decide(Decision::Unknown(_)) => deed("decides", "decided", "decide"),
-        Effect::Decide(Decision::LeaveToDocker) => {
-            deed("leaves to Docker", "left to Docker", "leave to Docker")
-        }
-        Effect::Continue => deed("logs", "logged", "log"),
-        Effect::Change(_) => deed("changes", "changed", "change"),
-        Effect::Return => deed("returns", "returned", "return"),
-        Effect::Call(_) | Effect::Goto(_) => deed("sends on", "sent on", "send on"),
-        Effect::Add { .. } => deed("adds", "added", "add"),
+        Decision::Unknown(_) => words("decides", "decided", "decide"),
+        Decision::LeaveToDocker => words("lets Docker have", "left to Docker", "let Docker have"),
     }
+}
+
+fn words(does: &'static str, done: &'static str, to_do: &'static str) -> Deed {
+    Deed { does, done, to_do }
 }
 
 /// Whether two entries do the same, but for what is logged.

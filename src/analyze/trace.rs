@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::net::{CtState, Prefix};
 use crate::packet::{Packet, opaque};
 use crate::ruleset::{
-    Chain, ChainPolicy, KernelSet, Match, RejectType, Rule, SetContent, Table, Target,
+    Chain, ChainPolicy, KernelSet, Match, OpaqueEnd, RejectType, Rule, SetContent, Table, Target,
 };
 
 pub use matching::{matches, matches_rule};
@@ -60,7 +60,7 @@ pub enum Outcome {
     },
     Redirect(u16),
     Netmap(Prefix),
-    /// What a raw rule decides in these words.
+    /// What a raw rule decides in these words, if it decides.
     Unknown(Arc<str>),
     /// No rule decided.
     Policy(ChainPolicy),
@@ -206,8 +206,11 @@ impl<'a> Walk<'a> {
             }
             Target::Redirect(port) => Next::End(Outcome::Redirect(*port)),
             Target::Netmap(prefix) => Next::End(Outcome::Netmap(*prefix)),
-            Target::Opaque { text, decides: true } => Next::End(Outcome::Unknown(text.clone())),
-            Target::Opaque { decides: false, .. } => Next::Go,
+            // What it changed of a packet that goes on is not known either; the packet stays.
+            Target::Opaque { end: OpaqueEnd::GoesOn, .. } => Next::Go,
+            Target::Opaque { text, end: OpaqueEnd::Decides | OpaqueEnd::Unknown, .. } => {
+                Next::End(Outcome::Unknown(text.clone()))
+            }
             // A packet that has its connection, or was told to have none, is left alone (`xt_CT.c`).
             Target::Notrack | Target::Helper(_) if self.told => Next::Go,
             Target::SetMark(_)
@@ -289,6 +292,8 @@ fn change(packet: &mut Packet, target: &Target) {
 fn add(packet: &mut Packet, set: &KernelSet) {
     match &set.content {
         SetContent::Dynamic(dynamic) => opaque::enter(packet, &set.name, dynamic.length),
+        // Who looks for an address finds it, whatever else the set takes.
+        SetContent::Unknown => opaque::enter(packet, &set.name, set.family.bits()),
         SetContent::Static(_) => {}
     }
 }

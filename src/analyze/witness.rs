@@ -8,23 +8,19 @@ use crate::net::{Account, TcpFlags};
 use crate::packet::{Packet, Payload};
 
 use super::deliverable::is_deliverable;
+use super::flat::FIRST_FRAGMENT;
+use super::ruled::place;
 
 /// What a chain is called.
 #[must_use]
 pub fn chain_name(base: BaseChain) -> &'static str {
-    match base {
-        BaseChain::NatPrerouting | BaseChain::ManglePrerouting | BaseChain::RawPrerouting => {
-            "PREROUTING"
-        }
-        BaseChain::NatPostrouting => "POSTROUTING",
-        BaseChain::FilterInput | BaseChain::MangleInput => "INPUT",
-        BaseChain::FilterForward | BaseChain::MangleForward => "FORWARD",
-        BaseChain::DockerUser => "DOCKER-USER",
-        BaseChain::FilterOutput
-        | BaseChain::NatOutput
-        | BaseChain::MangleOutput
-        | BaseChain::RawOutput => "OUTPUT",
-    }
+    place(base).1
+}
+
+/// What the table of a chain is called.
+#[must_use]
+pub fn table_name(base: BaseChain) -> &'static str {
+    place(base).0.name()
 }
 
 /// A packet that a chain sees. What every ordinary packet has is left out: of tcp a plain SYN, no mark,
@@ -54,13 +50,14 @@ pub fn witness_of(packet: &Packet, base: BaseChain) -> Witness {
     shown.state = Some(packet.state.name().to_owned());
     shown.mark = Some(packet.mark).filter(|mark| *mark != 0);
     shown.mac = packet.mac.filter(|mac| mac.0 != USUAL_MAC).map(|mac| mac.to_string());
-    shown.user = packet.user.as_ref().map(account_of);
-    shown.group = packet.group.as_ref().map(account_of);
+    shown.user = packet.user.as_ref().map(Account::to_string);
+    shown.group = packet.group.as_ref().map(Account::to_string);
     shown.length = Some(packet.length).filter(|length| *length != 60);
     shown.ttl = Some(packet.ttl).filter(|ttl| *ttl != 64);
     shown.dscp = Some(packet.dscp).filter(|dscp| *dscp != 0);
     shown.original = packet.original.map(|original| (original.destination, original.port));
-    shown.holds = packet.opaque.iter().map(|text| (**text).to_owned()).collect();
+    let usual = |text: &&Arc<str>| ***text != *FIRST_FRAGMENT;
+    shown.holds = packet.opaque.iter().filter(usual).map(|text| (**text).to_owned()).collect();
     shown.deliverable = is_deliverable(packet, base);
     shown
 }
@@ -71,11 +68,4 @@ const USUAL_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
 fn flags_of(flags: TcpFlags) -> String {
     let names: Vec<&str> = flags.names().collect();
     if names.is_empty() { "none".to_owned() } else { names.join(",") }
-}
-
-fn account_of(account: &Account) -> String {
-    match account {
-        Account::Number(number) => number.to_string(),
-        Account::Name(name) => (**name).to_owned(),
-    }
 }

@@ -11,9 +11,11 @@ use super::front::{self, Checked, Depth};
 use super::levels::LevelOptions;
 use super::output::Output;
 use super::pipeline::{self, Header};
+use super::proof::{self, Written};
 use super::terminal::Terminal;
 use super::{Outcome, output};
 use crate::diagnostic::{Finding, catalogue, has_errors};
+use crate::net::Family;
 
 const EXAMPLES: &str = "\
 Each file is written whole or not at all, and nothing is written when there is an error.
@@ -38,6 +40,10 @@ pub(super) struct Build {
     /// What to write to standard output or one file [default: v4]
     #[arg(long, value_enum)]
     emit: Option<Emit>,
+
+    /// Write rules without the proof that they are what the policy says; their header tells
+    #[arg(long)]
+    no_proof: bool,
 
     #[command(flatten)]
     levels: LevelOptions,
@@ -88,7 +94,13 @@ impl Build {
         if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }
-        destination.write(&policy, terminal)?;
+        let texts = destination.compile(&policy, !self.no_proof)?;
+        if !self.no_proof
+            && let Some(outcome) = refuted(&mut policy, &texts, terminal)
+        {
+            return Ok(outcome);
+        }
+        destination.write(texts, &policy, terminal)?;
         // The program ends here, and the system takes memory back at once; to free a large policy
         // piece by piece takes as long as to lower it.
         std::mem::forget(policy);
@@ -120,27 +132,69 @@ impl Destination {
         }
     }
 
-    fn write(&self, policy: &Checked, terminal: &Terminal) -> Result<(), Failure> {
+    /// What is to be written, with what it takes to prove it.
+    fn compile(&self, policy: &Checked, proves: bool) -> Result<Vec<(Emit, String)>, Failure> {
+        let mut wanted = match self {
+            Destination::Stdout(emit) | Destination::File(_, emit) => vec![*emit],
+            Destination::Folder(_) => IN_FOLDER.map(|(_, emit)| emit).to_vec(),
+        };
+        let asks_sets = policy.policy.as_ref().is_some_and(|policy| !policy.sets.is_empty());
+        if proves && asks_sets && matches!(wanted[..], [Emit::V4 | Emit::V6]) {
+            wanted.push(Emit::Ipsets);
+        }
+        let texts = compile(policy, &wanted, proves)?;
+        Ok(wanted.into_iter().zip(texts).collect())
+    }
+
+    fn write(
+        &self,
+        texts: Vec<(Emit, String)>,
+        policy: &Checked,
+        terminal: &Terminal,
+    ) -> Result<(), Failure> {
+        let mut texts = texts.into_iter();
         match self {
-            Destination::Stdout(emit) => {
-                let [text] = compile(policy, [*emit])?;
-                terminal.print(&text)
+            Destination::Stdout(_) => {
+                texts.next().map_or(Ok(()), |(_, text)| terminal.print(&text))
             }
-            Destination::File(path, emit) => {
-                let [text] = compile(policy, [*emit])?;
-                write_files(&[output_file(path.clone(), *emit, text)], policy)
+            Destination::File(path, _) => {
+                let file = texts.next();
+                let file = file.map(|(emit, text)| output_file(path.clone(), emit, text));
+                write_files(&file.into_iter().collect::<Vec<_>>(), policy)
             }
             Destination::Folder(folder) => {
-                let texts = compile(policy, IN_FOLDER.map(|(_, emit)| emit))?;
                 output::create_folder(folder)?;
                 let files = IN_FOLDER.into_iter().zip(texts);
                 let files = files
-                    .map(|((name, emit), text)| output_file(folder.join(name), emit, text))
+                    .map(|((name, emit), (_, text))| output_file(folder.join(name), emit, text))
                     .collect::<Vec<_>>();
                 write_files(&files, policy)
             }
         }
     }
+}
+
+/// Proves what is to be written; `Some` when it is not what the policy says, which is told.
+fn refuted(policy: &mut Checked, texts: &[(Emit, String)], terminal: &Terminal) -> Option<Outcome> {
+    let mut written = Written::default();
+    for (emit, text) in texts {
+        match emit {
+            Emit::V4 => written.rules.push((Family::V4, text)),
+            Emit::V6 => written.rules.push((Family::V6, text)),
+            Emit::Ipsets => written.ipsets = text,
+            Emit::Load | Emit::Nft | Emit::Plan | Emit::Json => {}
+        }
+    }
+    let faults = proof::faults(policy, &written);
+    if faults.is_empty() {
+        return None;
+    }
+    policy.findings = faults;
+    terminal.tell_findings(&policy.report());
+    let failure = Failure::new("the rules made are not proved to be what the policy says").help(
+        "nothing was written; this is a fault of palisade, not of the policy: please report it",
+    );
+    Some(terminal.tell_failure(&failure))
 }
 
 fn output_file(path: PathBuf, emit: Emit, text: String) -> Output {
@@ -157,37 +211,36 @@ fn write_files(files: &[Output], policy: &Checked) -> Result<(), Failure> {
 }
 
 /// The outputs asked for, all with the same header.
-pub(super) fn compile<const N: usize>(
+pub(super) fn compile(
     policy: &Checked,
-    what: [Emit; N],
-) -> Result<[String; N], Failure> {
-    let mut texts = [const { String::new() }; N];
+    what: &[Emit],
+    proved: bool,
+) -> Result<Vec<String>, Failure> {
     // A policy without errors was resolved.
-    let Some(resolved) = &policy.policy else { return Ok(texts) };
-    let header = header(policy);
+    let Some(resolved) = &policy.policy else { return Ok(Vec::new()) };
+    let header = header(policy, proved);
     let lowered = pipeline::lower(resolved, &policy.sources);
     let emit = |what| pipeline::emit(what, &lowered, &header, &policy.sources);
     let emit = &emit;
     // Outputs know nothing of each other.
-    let emitted = thread::scope(|scope| {
-        let threads = what.map(|what| scope.spawn(move || emit(what)));
-        threads.map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    let emitted: Vec<Result<String, Failure>> = thread::scope(|scope| {
+        let threads: Vec<_> = what.iter().map(|what| scope.spawn(move || emit(*what))).collect();
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.map(|one| one.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
-    for (text, emitted) in texts.iter_mut().zip(emitted) {
-        *text = emitted?;
-    }
     // As the policy at the end of a build: it is not worth the time to free it.
     std::mem::forget(lowered);
-    Ok(texts)
+    emitted.into_iter().collect()
 }
 
-fn header(policy: &Checked) -> Header {
+fn header(policy: &Checked, proved: bool) -> Header {
     let forwarding = &catalogue::FORWARDING_NEEDED;
     let notes = policy.findings.iter().filter(|finding| finding.lint == forwarding);
+    let unproved = (!proved).then(|| "not proved to be what the policy says".to_owned());
     Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         digest: digest(&policy.sources, &policy.files),
-        notes: notes.map(|finding| finding.message.clone()).collect(),
+        notes: notes.map(|finding| finding.message.clone()).chain(unproved).collect(),
     }
 }
 

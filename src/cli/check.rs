@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::Outcome;
 use super::failure::Failure;
+use super::fix::{self, Fixing};
 use super::folder::policies_in;
 use super::front::{self, Checked, Depth};
 use super::levels::{LevelOptions, Levels};
@@ -26,11 +27,15 @@ A palisade.toml beside a policy says the levels of lints for it; the command lin
   allow = [\"forwarding-needed\"]    # not shown
   deny-warnings = true             # what is a warning is an error
 
+--fix makes the edits that are proved to change nothing for any packet, in the files themselves. The
+text of standard input goes to standard output. What is left is told as usual.
+
 One finding is accepted in the policy: `allow telnet expect LINT \"reason\"`.
 
 Examples:
   palisade check web.fw
   palisade check site/ extra.fw --deny warnings
+  palisade check --fix web.fw
   palisade check site/ --format sarif > palisade.sarif
   generate-policy | palisade check - --format json";
 
@@ -46,13 +51,17 @@ pub(super) struct Check {
     #[arg(long, value_enum, default_value_t = FindingFormat::Human)]
     format: FindingFormat,
 
+    /// Mend what can be mended without changing what happens to packets
+    #[arg(long)]
+    fix: bool,
+
     #[command(flatten)]
     levels: LevelOptions,
 }
 
 /// Findings go to standard error for people, else to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FindingFormat {
+pub(super) enum FindingFormat {
     /// For people
     Human,
     /// For programs: one JSON document
@@ -66,6 +75,11 @@ enum FindingFormat {
 impl Check {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
+        let reads_stdin = self.paths.iter().any(|path| front::is_stdin(path));
+        if self.fix && reads_stdin && self.format != FindingFormat::Human {
+            let failure = Failure::new("standard output cannot have the text and the findings");
+            return Err(failure.help("with `--fix -`, leave out `--format`"));
+        }
         let mut outcome = Outcome::Clean;
         let mut policies = Vec::new();
         let mut seen = BTreeSet::new();
@@ -77,12 +91,31 @@ impl Check {
             outcome = outcome.max(worst);
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
         }
+        if self.fix {
+            let worst;
+            (policies, worst) = fixed(policies, terminal);
+            outcome = outcome.max(worst);
+        }
         for policy in &policies {
             outcome = outcome.max(policy.outcome());
         }
+        self.format.print(&policies, outcome, !self.fix, terminal)?;
+        Ok(outcome)
+    }
+}
+
+impl FindingFormat {
+    /// Writes the findings of policies; for people with an offer to fix what can be, if that is wanted.
+    pub(super) fn print(
+        self,
+        policies: &[Checked],
+        outcome: Outcome,
+        offers_fix: bool,
+        terminal: &Terminal,
+    ) -> Result<(), Failure> {
         let reports: Vec<Report<'_>> = policies.iter().map(Checked::report).collect();
-        match self.format {
-            FindingFormat::Human => tell(&policies, terminal),
+        match self {
+            FindingFormat::Human => tell(policies, offers_fix, terminal),
             FindingFormat::Json => {
                 let rules = policies.iter().map(Checked::rules).sum();
                 terminal.print(&json::render(&reports, rules))?;
@@ -93,8 +126,25 @@ impl Check {
             }
             FindingFormat::Github => terminal.print(&github::render(&reports))?,
         }
-        Ok(outcome)
+        Ok(())
     }
+}
+
+/// The policies as they are when their files are mended. Of one whose files cannot be written only that
+/// is told.
+fn fixed(policies: Vec<Checked>, terminal: &Terminal) -> (Vec<Checked>, Outcome) {
+    let shared = fix::shared(&policies);
+    let mut fixed = Vec::new();
+    let mut outcome = Outcome::Clean;
+    for policy in policies {
+        let mut fixing = Fixing::of(policy, &shared);
+        fixing.run();
+        match fixing.finish(terminal) {
+            Ok(policy) => fixed.push(policy),
+            Err(failure) => outcome = terminal.tell_failure(&failure),
+        }
+    }
+    (fixed, outcome)
 }
 
 /// Whether a policy was not met before by another path.
@@ -174,12 +224,19 @@ fn wholes(parts: &[Part]) -> Vec<bool> {
     wholes
 }
 
-/// Findings by policy, each with its summary, and for several policies one over all.
-fn tell(policies: &[Checked], terminal: &Terminal) {
+/// Findings by policy, each with its summary and perhaps how to mend them, and for several policies
+/// one over all.
+fn tell(policies: &[Checked], offers: bool, terminal: &Terminal) {
     for policy in policies {
         terminal.tell_findings(&policy.report());
         if policies.len() == 1 || !policy.findings.is_empty() {
             terminal.tell_summary(&policy.title, policy.counts());
+        }
+        let count = fix::fixable(policy);
+        if offers && count > 0 && policy.root.is_some() {
+            let title = &policy.title;
+            terminal
+                .tell_line(&format!("{count} of them can be fixed: palisade check --fix {title}"));
         }
     }
     if policies.len() > 1 {

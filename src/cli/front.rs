@@ -1,5 +1,6 @@
 //! From a path to a policy and its findings: the half that `check`, `build` and `show` share.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,13 +14,18 @@ use super::pipeline;
 use super::terminal::Terminal;
 use crate::analyze;
 use crate::diagnostic::report::{Counts, Names, Report};
-use crate::diagnostic::{Finding, Lint, catalogue};
-use crate::resolve::policy::Item;
+use crate::diagnostic::{Finding, Level, Lint, catalogue};
+use crate::resolve::policy::{Item, Promise};
 use crate::resolve::{Policy, Resolved};
-use crate::source::{FileId, LoadError, MAX_BYTES, Sources};
+use crate::source::{File, FileId, LoadError, MAX_BYTES, MemoryLoader, Sources};
 
 /// The path that stands for standard input.
 const STDIN: &str = "-";
+
+/// Whether a path stands for standard input.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == STDIN
+}
 
 /// How far a policy is looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +47,10 @@ pub(super) struct Checked {
     pub(super) expected: usize,
     /// How the findings are judged: by the command line and by the file beside the policy.
     levels: Levels,
+    depth: Depth,
+    /// What includes are relative to.
+    folder: PathBuf,
+    path: PathBuf,
     /// In include order.
     pub(super) files: Vec<FileId>,
     /// Canonical paths of the root, unless it is standard input, and of all included files.
@@ -48,6 +58,8 @@ pub(super) struct Checked {
     pub(super) included: Vec<PathBuf>,
     /// `None` when the root is not a text.
     pub(super) policy: Option<Policy>,
+    /// Whether all of the policy is understood, so that something can be said about its rules.
+    pub(super) is_whole: bool,
 }
 
 impl Checked {
@@ -106,7 +118,8 @@ impl Checked {
     }
 
     /// Takes in what was resolved, with what the later stages find, and settles what is expected.
-    fn take(&mut self, resolved: Resolved, depth: Depth) {
+    fn take(&mut self, resolved: Resolved) {
+        let depth = self.depth;
         let Resolved { policy, mut findings, expectations, files } = resolved;
         let shows = |lint: &Lint| self.levels.shows(lint);
         findings.extend(pipeline::expired(&policy, &expectations, self.levels.today));
@@ -114,9 +127,9 @@ impl Checked {
             Depth::Rules => shows(lint),
             Depth::Words => shows(lint) && !analyze::LINTS.contains(&lint),
         };
-        if depth == Depth::Rules {
-            let (sources, expected) = (&self.sources, &expectations);
-            let found = pipeline::analysed(&policy, sources, &findings, expected, &shows);
+        self.is_whole = pipeline::is_whole(&findings);
+        if depth == Depth::Rules && self.is_whole {
+            let found = pipeline::analysed(&policy, &self.sources, &expectations, &shows);
             findings.extend(found);
         }
         let settled = pipeline::settle(findings, &expectations, is_looked_for);
@@ -124,6 +137,47 @@ impl Checked {
         self.expected = settled.expected;
         self.files = files;
         self.policy = Some(policy);
+    }
+
+    /// The same policy with other texts in the place of some of its files: nothing is read again.
+    pub(super) fn with_texts(&self, texts: &BTreeMap<FileId, Arc<str>>) -> Checked {
+        let mut checked = Checked {
+            title: self.title.clone(),
+            sources: Sources::new(),
+            names: self.names.clone(),
+            levels: self.levels.clone(),
+            folder: self.folder.clone(),
+            path: self.path.clone(),
+            root: self.root.clone(),
+            included: self.included.clone(),
+            findings: Vec::new(),
+            expected: 0,
+            depth: self.depth,
+            files: Vec::new(),
+            policy: None,
+            is_whole: false,
+        };
+        let text = |(id, file): (FileId, &File)| {
+            (file.name().to_owned(), Arc::clone(texts.get(&id).unwrap_or(file.text())))
+        };
+        let mut own = self.sources.files().filter(|(_, file)| !file.is_built_in()).map(text);
+        let Some((name, root)) = own.next() else { return checked };
+        let mut loader = MemoryLoader::new(own);
+        let id = checked.sources.add(name, root);
+        let resolved = pipeline::resolve(id, &mut checked.sources, &mut loader);
+        checked.take(resolved);
+        checked.judge();
+        checked
+    }
+
+    /// Where a file of the policy is on disk; `None` for standard input and what is built in.
+    pub(super) fn on_disk(&self, id: FileId) -> Option<PathBuf> {
+        let file = self.sources.file(id);
+        match self.files.first() {
+            _ if file.is_built_in() => None,
+            Some(root) if *root == id => self.root.is_some().then(|| self.path.clone()),
+            Some(_) | None => Some(self.folder.join(file.name())),
+        }
     }
 
     /// Every file on disk that the policy is made of.
@@ -137,6 +191,48 @@ impl Checked {
 /// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
 /// root that is no text is a finding.
 pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checked, Failure> {
+    read(path, levels, depth, None).map(|(checked, _)| checked)
+}
+
+/// The same of a policy that is asked something: a statement about its names, which is then the last of
+/// its promises. The policy's own promises and rules are not judged. `None` when the policy is at
+/// fault.
+///
+/// A mistake in the question is a failure; `what` it is called there.
+pub(super) fn ask(
+    path: &Path,
+    levels: &Levels,
+    what: &str,
+    question: &str,
+) -> Result<(Checked, Option<Promise>), Failure> {
+    let (mut checked, wrong) = read(path, levels, Depth::Words, Some((what, question)))?;
+    checked.judge();
+    if checked.outcome() != Outcome::Clean {
+        return Ok((checked, None));
+    }
+    if let Some(finding) = wrong.into_iter().find(|finding| finding.level == Level::Error) {
+        let place = finding.span.filter(|span| span.start() < span.end());
+        let at = place.map(|span| checked.sources.text(span).trim().to_owned());
+        let at = at.filter(|text| !text.is_empty() && question.contains(text.as_str()));
+        let message = match at {
+            Some(text) if !finding.message.contains(&text) => {
+                format!("{what}, at `{text}`: {}", finding.message)
+            }
+            _ => format!("{what}: {}", finding.message),
+        };
+        return Err(Failure { message, help: finding.help });
+    }
+    let promise = checked.policy.as_mut().and_then(|policy| policy.promises.pop());
+    Ok((checked, promise))
+}
+
+/// Reads a policy, with a question if there is one; what is wrong with that is apart.
+fn read(
+    path: &Path,
+    levels: &Levels,
+    depth: Depth,
+    question: Option<(&str, &str)>,
+) -> Result<(Checked, Vec<Finding>), Failure> {
     let root = Root::of(path);
     let mut checked = Checked {
         title: root.title.clone(),
@@ -145,24 +241,46 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
         findings: Vec::new(),
         expected: 0,
         levels: levels.in_folder(&root.folder)?,
+        depth,
+        folder: root.folder.clone(),
+        path: path.to_owned(),
         files: Vec::new(),
         root: fs::canonicalize(path).ok().filter(|_| !root.is_stdin),
         included: Vec::new(),
         policy: None,
+        is_whole: false,
     };
     let text = match root.read(path) {
         Ok(text) => text,
         Err(error) => {
             checked.findings.push(unusable(&root.title, error)?);
-            return Ok(checked);
+            return Ok((checked, Vec::new()));
         }
     };
     let mut loader = DiskLoader::new(&root.folder, text.len());
     let id = checked.sources.add(root.name.clone(), text);
-    let resolved = pipeline::resolve(id, &mut checked.sources, &mut loader);
+    let question = question.map(|(what, text)| checked.sources.add(what, text));
+    let mut resolved = match question {
+        None => pipeline::resolve(id, &mut checked.sources, &mut loader),
+        Some(question) => pipeline::resolve_asking(id, question, &mut checked.sources, &mut loader),
+    };
+    let is_asked = |finding: &Finding| {
+        question.is_some_and(|file| finding.span.is_some_and(|span| span.file() == file))
+    };
+    let (wrong, findings) = std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
+    resolved.findings = findings;
     checked.included = loader.read().to_vec();
-    checked.take(resolved, depth);
-    Ok(checked)
+    checked.take(resolved);
+    Ok((checked, wrong))
+}
+
+/// The text of a file that is no policy; `-` is standard input.
+pub(super) fn text_of(path: &Path) -> Result<Arc<str>, Failure> {
+    let root = Root::of(path);
+    root.read(path).map_err(|error| match unusable(&root.title, error) {
+        Err(failure) => failure,
+        Ok(finding) => Failure::reading(&root.title, finding.message),
+    })
 }
 
 /// The first file of a policy.
@@ -178,7 +296,7 @@ struct Root {
 
 impl Root {
     fn of(path: &Path) -> Self {
-        if path.as_os_str() == STDIN {
+        if is_stdin(path) {
             let name = "<stdin>".to_owned();
             return Root { is_stdin: true, title: name.clone(), name, folder: PathBuf::new() };
         }

@@ -151,6 +151,15 @@ impl Levels {
     }
 }
 
+#[cfg(test)]
+impl Default for Levels {
+    /// What lints are by themselves, in the year of these tests.
+    fn default() -> Self {
+        let today = jiff::civil::date(2026, 7, 1);
+        Levels { today, file: Layer::default(), line: Layer::default() }
+    }
+}
+
 /// The lint of a name, or a failure that offers the one probably meant.
 pub(super) fn find_lint(name: &str) -> Result<&'static Lint, Failure> {
     catalogue::find(name).ok_or_else(|| {

@@ -1,40 +1,91 @@
 //! From a text to what the kernel loads: the stages as the commands call them.
 
+use std::collections::BTreeSet;
+
 use super::build::Emit;
 use super::failure::Failure;
 use super::graph::{Drawn, Shown};
 use crate::analyze;
+use crate::analyze::ruled::understood;
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
 use crate::emit;
 use crate::emit::graph::{Style, What};
 use crate::lower::Lowered;
-use crate::meaning::meaning;
+use crate::meaning::Meaning;
+use crate::net::Families;
+use crate::packet::Budget;
+use crate::read;
 use crate::resolve::Policy;
+use crate::resolve::policy::{Raw, RawTarget};
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
+pub(super) use crate::analyze::difference::{Named, differences};
+pub(super) use crate::analyze::equal::compare;
 pub(super) use crate::analyze::expired;
+pub(super) use crate::analyze::removal::{EditedText, Removal};
+pub(super) use crate::analyze::ruled::leave_out_foreign;
+pub(super) use crate::analyze::ruled::ruled;
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
-pub(super) use crate::resolve::{ServiceInfo, resolve, services};
+pub(super) use crate::meaning::meaning;
+pub(super) use crate::read::{is_dump, is_ipset_dump, read_ipsets, read_with_sets};
+pub(super) use crate::resolve::{ServiceInfo, resolve, resolve_asking, services};
 
-/// What the analysis finds. It is not asked about a policy that is not all understood: what is missing
-/// would make it say what is not so. (A rule that never matches is understood.)
+/// What a policy means, with the words of its raw rules as what they say.
+pub(super) fn known_meaning(policy: &Policy) -> Meaning {
+    let chains: BTreeSet<&str> = policy.chains.iter().map(|chain| &*chain.name).collect();
+    let is_chain = |name: &str| chains.contains(name);
+    let words = |raw: &Raw| {
+        let text = match &raw.target {
+            RawTarget::GoesOn(target) | RawTarget::Decides(target) if !target.is_empty() => {
+                format!("{} {target}", raw.matches)
+            }
+            RawTarget::GoesOn(_)
+            | RawTarget::Decides(_)
+            | RawTarget::Accept
+            | RawTarget::Drop
+            | RawTarget::Return
+            | RawTarget::Reject(_)
+            | RawTarget::Jump(_)
+            | RawTarget::Goto(_) => raw.matches.to_string(),
+        };
+        let words = read::read_rule(raw.origin.span, &text, raw.family, &is_chain).ok()?;
+        Some((words.matches, words.target))
+    };
+    understood(policy, meaning(policy), &words)
+}
+
+/// How rules differ from a meaning in some families; empty when they do not.
+pub(super) fn compared(
+    meaning: &Meaning,
+    v4: Option<&Ruleset>,
+    v6: Option<&Ruleset>,
+    families: Families,
+    named: Named<'_>,
+) -> Vec<Finding> {
+    let rules = ruled(v4, v6).meaning;
+    let comparison = compare(meaning, &rules, families, Budget::default());
+    differences(&comparison, named)
+}
+
+/// Whether all of a policy is understood. The analysis is not asked about one that is not: what is
+/// missing would make it say what is not so. (A rule that never matches is understood.)
+pub(super) fn is_whole(found: &[Finding]) -> bool {
+    !found
+        .iter()
+        .any(|finding| finding.level == Level::Error && finding.lint != &catalogue::NEVER_MATCHES)
+}
+
+/// What the analysis finds in a policy that is understood.
 pub(super) fn analysed(
     policy: &Policy,
     sources: &Sources,
-    found: &[Finding],
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let is_missing = |finding: &Finding| {
-        finding.level == Level::Error && finding.lint != &catalogue::NEVER_MATCHES
-    };
-    if found.iter().any(is_missing) {
-        return Vec::new();
-    }
     analyze::findings(policy, &meaning(policy), sources, expectations, shows)
 }
 

@@ -42,8 +42,9 @@ impl Show {
             Format::Human => Emit::Plan,
             Format::Json => Emit::Json,
         };
-        let [text] = build::compile(&policy, [emit])?;
-        terminal.print(&text)?;
+        for text in build::compile(&policy, &[emit], true)? {
+            terminal.print(&text)?;
+        }
         Ok(Outcome::Clean)
     }
 }

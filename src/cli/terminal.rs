@@ -54,6 +54,11 @@ impl Terminal {
         self.tell(&human::summary(name, counts));
     }
 
+    /// Tells one line, whatever the names in it.
+    pub(super) fn tell_line(&self, line: &str) {
+        self.tell(&human::line(line));
+    }
+
     pub(super) fn tell_failure(&self, failure: &Failure) -> Outcome {
         self.tell(&human::failure(&failure.message, failure.help.as_deref(), self.colour));
         Outcome::Undone

@@ -68,6 +68,12 @@ pub fn summary(name: &str, counts: Counts) -> String {
     format!("{}: {said}{expected}\n", escape(name))
 }
 
+/// A line of text, with nothing raw in it.
+#[must_use]
+pub fn line(text: &str) -> String {
+    format!("{}\n", escape(text))
+}
+
 /// Why the work could not be done: what has no finding of its own, such as a missing file.
 #[must_use]
 pub fn failure(message: &str, help: Option<&str>, colour: Colour) -> String {

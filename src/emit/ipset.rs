@@ -27,6 +27,8 @@ pub fn ipsets(v4: &Ruleset, v6: &Ruleset, header: &Header, sources: &Sources) ->
             match &set.content {
                 SetContent::Static(_) => filled_anew(&mut out, set),
                 SetContent::Dynamic(dynamic) => made_once(&mut out, set, *dynamic),
+                // Whoever made it knows.
+                SetContent::Unknown => {}
             }
         }
     }

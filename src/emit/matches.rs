@@ -57,6 +57,7 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
         }
         MatchKind::TcpFlags(flags) => Some(tcp_flags(*flags, no)),
         MatchKind::Icmp(icmp) => Some(icmp_type(*icmp, no)),
+        MatchKind::AnyIcmp => of("icmp", 0, "--icmp-type any".to_owned()),
         MatchKind::SourceRange(low, high) => {
             of("iprange", 0, format!("--src-range {}", range(*low, *high)))
         }
@@ -66,6 +67,10 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
         MatchKind::Set { set, side } => Some(member(&set.name, *side, no)),
         MatchKind::DestinationLocal => of("addrtype", 0, "--dst-type LOCAL".to_owned()),
         MatchKind::Conntrack(conntrack) => conntrack_words(conntrack, no),
+        MatchKind::State(states) => {
+            let states: Vec<String> = states.iter().map(state_name).collect();
+            of("state", 0, format!("--state {}", states.join(",")))
+        }
         MatchKind::Mac(mac) => of("mac", 0, format!("--mac-source {mac}")),
         MatchKind::Mark(mark) => of("mark", 0, format!("--mark {}", mark_text(*mark))),
         MatchKind::Connmark(mark) => of("connmark", 0, format!("--mark {}", mark_text(*mark))),
@@ -84,7 +89,9 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
             let pol = if no { "none" } else { "ipsec" };
             Some(Words::of("policy", 0, false, format!("--dir {dir} --pol {pol}")))
         }
-        MatchKind::Opaque(text) => Some(Words::bare(false, text.to_string())),
+        MatchKind::Opaque(text) | MatchKind::OpaqueHistory(text) => {
+            Some(Words::bare(false, text.to_string()))
+        }
         MatchKind::Comment(text) => of("comment", 0, format!("--comment {}", quoted(text))),
         MatchKind::Limit { rate, burst } => {
             of("limit", 0, limit(&rate_text(counted(*rate, Counter::Limit)), *burst))

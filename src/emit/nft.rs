@@ -266,6 +266,7 @@ fn place_of(table: TableName, chain: &str) -> (&'static str, i32) {
         (TableName::Mangle, "OUTPUT") => ("route", -150),
         (TableName::Mangle, _) => ("filter", -150),
         (TableName::Raw, _) => ("filter", -300),
+        (TableName::Security, _) => ("filter", 50),
     }
 }
 

@@ -13,7 +13,7 @@ pub fn origin_text(origin: Origin, sources: &Sources) -> String {
         Origin::Implicit(name) => format!("implicit {name}"),
         Origin::Default(None) => "default".to_owned(),
         Origin::Default(Some(span)) => format!("default {}", sources.locate(span)),
-        Origin::Statement { span, call: None } => sources.locate(span),
+        Origin::Statement { span, call: None } | Origin::Read(span) => sources.locate(span),
         Origin::Statement { span, call: Some(call) } => {
             format!("{}, {}", sources.locate(call), sources.locate(span))
         }

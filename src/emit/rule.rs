@@ -52,7 +52,9 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
     match &found.kind {
         MatchKind::Limit { .. } if no => Some("limit cannot be negated"),
         MatchKind::Comment(_) if no => Some("comment cannot be negated"),
-        MatchKind::Opaque(_) if no => Some("words that are not known cannot be negated"),
+        MatchKind::Opaque(_) | MatchKind::OpaqueHistory(_) if no => {
+            Some("words that are not known cannot be negated")
+        }
         MatchKind::Time(_) if no => Some("a time window cannot be negated"),
         MatchKind::Conntrack(asked) if no && conditions(asked) != 1 => {
             Some("several conditions of conntrack cannot be negated together")
@@ -82,11 +84,13 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
         | MatchKind::DestinationPorts(_)
         | MatchKind::TcpFlags(_)
         | MatchKind::Icmp(_)
+        | MatchKind::AnyIcmp
         | MatchKind::SourceRange(..)
         | MatchKind::DestinationRange(..)
         | MatchKind::Set { .. }
         | MatchKind::DestinationLocal
         | MatchKind::Conntrack(_)
+        | MatchKind::State(_)
         | MatchKind::Mac(_)
         | MatchKind::Mark(_)
         | MatchKind::Connmark(_)
@@ -98,6 +102,7 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
         | MatchKind::Time(_)
         | MatchKind::Ipsec { .. }
         | MatchKind::Opaque(_)
+        | MatchKind::OpaqueHistory(_)
         | MatchKind::Comment(_)
         | MatchKind::Limit { .. }
         | MatchKind::Hashlimit(_)

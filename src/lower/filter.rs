@@ -1,6 +1,6 @@
 //! Filter rules of a policy → rules of the filter table.
 
-use crate::resolve::policy::{self, Action, Hook, LimitKind, Scope};
+use crate::resolve::policy::{self, Action, Allowance, Hook, LimitKind, Scope};
 use crate::ruleset::{Match, MatchKind, Target};
 
 use super::Lowering;
@@ -172,10 +172,11 @@ fn owner_of_limits(rule: &policy::Rule) -> Owner {
     Owner::Limits(rule.limits.iter().map(|limit| limit.id).collect())
 }
 
-/// A log line within its own limit.
+/// A log line within its own allowance.
 pub(super) fn log_ending(log: &policy::Log) -> Ending {
+    let limit = log.allowance.map(|Allowance { rate, burst }| MatchKind::Limit { rate, burst });
     Ending {
-        matches: vec![MatchKind::Limit { rate: log.rate, burst: log.burst }.into()],
+        matches: limit.into_iter().map(Into::into).collect(),
         target: Target::Log { prefix: log.prefix.clone(), level: log.level.0 },
     }
 }

@@ -285,10 +285,12 @@ fn word(set: &Set) -> &'static str {
             | MatchKind::SourcePorts(_)
             | MatchKind::DestinationPorts(_)
             | MatchKind::TcpFlags(_)
-            | MatchKind::Icmp(_),
+            | MatchKind::Icmp(_)
+            | MatchKind::AnyIcmp,
         ) => "what",
         Some(
             MatchKind::Conntrack(_)
+            | MatchKind::State(_)
             | MatchKind::Mac(_)
             | MatchKind::Mark(_)
             | MatchKind::Connmark(_)
@@ -300,6 +302,7 @@ fn word(set: &Set) -> &'static str {
             | MatchKind::Time(_)
             | MatchKind::Ipsec { .. }
             | MatchKind::Opaque(_)
+            | MatchKind::OpaqueHistory(_)
             | MatchKind::Comment(_)
             | MatchKind::Limit { .. }
             | MatchKind::Hashlimit(_)

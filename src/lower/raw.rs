@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::resolve::policy::{self, Hook, KernelChain, RawTable, RawTarget};
-use crate::ruleset::{Match, MatchKind, Rule, Target};
+use crate::ruleset::{Extension, Match, MatchKind, OpaqueEnd, Rule, Target};
 
 use super::body::Body;
 use super::reject::reject;
@@ -51,8 +51,8 @@ impl Lowering<'_> {
             RawTarget::Reject(with) => Target::Reject(reject(*with, self.family)),
             RawTarget::Jump(id) => Target::Jump(chain(*id)?),
             RawTarget::Goto(id) => Target::Goto(chain(*id)?),
-            RawTarget::GoesOn(text) => Target::Opaque { text: text.clone(), decides: false },
-            RawTarget::Decides(text) => Target::Opaque { text: text.clone(), decides: true },
+            RawTarget::GoesOn(text) => opaque(text, OpaqueEnd::GoesOn),
+            RawTarget::Decides(text) => opaque(text, OpaqueEnd::Decides),
         };
         let asked = (!raw.matches.is_empty()).then(|| Arc::clone(&raw.matches));
         let matches = asked.map(|text| Match::from(MatchKind::Opaque(text)));
@@ -62,6 +62,13 @@ impl Lowering<'_> {
             origin: self.origin(raw.origin),
         })
     }
+}
+
+/// A target by its words: `-j NAME …`, or none at all.
+fn opaque(text: &Arc<str>, end: OpaqueEnd) -> Target {
+    let name = text.split_whitespace().nth(1);
+    let changes = name.map_or(&[][..], |name| Extension::of(name).changes);
+    Target::Opaque { text: text.clone(), end, changes }
 }
 
 fn push(body: &mut Body, rule: Rule) {

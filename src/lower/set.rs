@@ -298,11 +298,11 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::TcpFlags(_) => 7,
         MatchKind::SourcePorts(_) => 8,
         MatchKind::DestinationPorts(_) => 9,
-        MatchKind::Icmp(_) => RANK_OF_ICMP,
+        MatchKind::Icmp(_) | MatchKind::AnyIcmp => RANK_OF_ICMP,
         MatchKind::SourceRange(..) => 11,
         MatchKind::DestinationRange(..) | MatchKind::Set { .. } => 12,
         MatchKind::DestinationLocal => 13,
-        MatchKind::Conntrack(_) => 14,
+        MatchKind::Conntrack(_) | MatchKind::State(_) => 14,
         MatchKind::Mac(_) => 15,
         MatchKind::Mark(_) => 16,
         MatchKind::Connmark(_) => 17,
@@ -313,7 +313,7 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::Dscp(_) => 22,
         MatchKind::Time(_) => 23,
         MatchKind::Ipsec { .. } => 24,
-        MatchKind::Opaque(_) | MatchKind::Comment(_) => 25,
+        MatchKind::Opaque(_) | MatchKind::OpaqueHistory(_) | MatchKind::Comment(_) => 25,
         MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => 26,
     }
 }

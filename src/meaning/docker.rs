@@ -33,6 +33,7 @@ pub(super) fn entries<'p>(docker: &'p Docker, sets: &mut Sets<'p>) -> Vec<Entry>
                 | Decision::LeaveToDocker,
             )
             | Effect::Continue
+            | Effect::Opaque { .. }
             | Effect::Change(_)
             | Effect::Add { .. }
             | Effect::Return

@@ -168,16 +168,21 @@ pub(super) fn default_of(policy: &Policy, family: Family, base: BaseChain) -> En
         BaseChain::FilterInput => default_decision(&policy.defaults.input, family),
         BaseChain::FilterForward => default_decision(&policy.defaults.forward, family),
         BaseChain::FilterOutput => default_decision(&policy.defaults.output, family),
-        BaseChain::NatPrerouting | BaseChain::NatOutput | BaseChain::NatPostrouting => {
-            (Decision::Translate(Arc::new(Translation::Exempt)), None)
-        }
+        BaseChain::NatPrerouting
+        | BaseChain::NatInput
+        | BaseChain::NatOutput
+        | BaseChain::NatPostrouting => (Decision::Translate(Arc::new(Translation::Exempt)), None),
         BaseChain::DockerUser => (Decision::LeaveToDocker, None),
         BaseChain::ManglePrerouting
         | BaseChain::MangleInput
         | BaseChain::MangleForward
         | BaseChain::MangleOutput
+        | BaseChain::ManglePostrouting
         | BaseChain::RawPrerouting
-        | BaseChain::RawOutput => (Decision::Accept, None),
+        | BaseChain::RawOutput
+        | BaseChain::SecurityInput
+        | BaseChain::SecurityForward
+        | BaseChain::SecurityOutput => (Decision::Accept, None),
     };
     Entry {
         set: PacketSet::everything(family),

@@ -53,14 +53,19 @@ pub fn view(base: BaseChain) -> View {
         BaseChain::NatOutput | BaseChain::RawOutput => {
             (Presence::Never, Presence::Always, Presence::Never)
         }
-        BaseChain::NatPostrouting => (Presence::Maybe, Presence::Always, Presence::Maybe),
-        BaseChain::ManglePrerouting | BaseChain::FilterInput | BaseChain::MangleInput => {
-            (Presence::Always, Presence::Never, Presence::Maybe)
+        BaseChain::NatPostrouting | BaseChain::ManglePostrouting => {
+            (Presence::Maybe, Presence::Always, Presence::Maybe)
         }
-        BaseChain::FilterForward | BaseChain::MangleForward | BaseChain::DockerUser => {
-            (Presence::Always, Presence::Always, Presence::Maybe)
-        }
-        BaseChain::FilterOutput | BaseChain::MangleOutput => {
+        BaseChain::ManglePrerouting
+        | BaseChain::FilterInput
+        | BaseChain::MangleInput
+        | BaseChain::SecurityInput
+        | BaseChain::NatInput => (Presence::Always, Presence::Never, Presence::Maybe),
+        BaseChain::FilterForward
+        | BaseChain::MangleForward
+        | BaseChain::SecurityForward
+        | BaseChain::DockerUser => (Presence::Always, Presence::Always, Presence::Maybe),
+        BaseChain::FilterOutput | BaseChain::MangleOutput | BaseChain::SecurityOutput => {
             (Presence::Never, Presence::Always, Presence::Maybe)
         }
     };
@@ -91,6 +96,7 @@ fn target(entry: &Entry) -> Option<ChainId> {
         Effect::Call(chain) | Effect::Goto(chain) => Some(chain),
         Effect::Decide(_)
         | Effect::Continue
+        | Effect::Opaque { .. }
         | Effect::Change(_)
         | Effect::Add { .. }
         | Effect::Return => None,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::packet::{Constraint, Factor, PacketSet, Product};
+use crate::packet::{Constraint, Factor, Field, PacketSet, Product};
 use crate::resolve::policy::{KernelChain, Raw, RawTable, RawTarget};
 
 use super::filter::answer_in;
@@ -40,14 +40,20 @@ pub(super) fn base(raw: &Raw) -> Option<BaseChain> {
         (RawTable::Mangle, KernelChain::Output) => Some(BaseChain::MangleOutput),
         (RawTable::Raw, KernelChain::Prerouting) => Some(BaseChain::RawPrerouting),
         (RawTable::Raw, KernelChain::Output) => Some(BaseChain::RawOutput),
+        (RawTable::Nat, KernelChain::Input) => Some(BaseChain::NatInput),
+        (RawTable::Mangle, KernelChain::Postrouting) => Some(BaseChain::ManglePostrouting),
         (RawTable::Filter, KernelChain::Prerouting | KernelChain::Postrouting)
-        | (RawTable::Nat, KernelChain::Input | KernelChain::Forward)
-        | (RawTable::Mangle, KernelChain::Postrouting)
+        | (RawTable::Nat, KernelChain::Forward)
         | (RawTable::Raw, KernelChain::Input | KernelChain::Forward | KernelChain::Postrouting) => {
             None
         }
     }
 }
+
+/// What a raw rule that goes on may make another of its packet: of addresses and ports those targets
+/// that change them decide.
+const MAY_CHANGE: &[Field] =
+    &[Field::Mark, Field::ConnectionMark, Field::Dscp, Field::Ttl, Field::Length, Field::Opaque];
 
 fn effect(raw: &Raw) -> Effect {
     match &raw.target {
@@ -61,7 +67,7 @@ fn effect(raw: &Raw) -> Effect {
         RawTarget::Return => Effect::Return,
         RawTarget::Jump(chain) => Effect::Call(*chain),
         RawTarget::Goto(chain) => Effect::Goto(*chain),
-        RawTarget::GoesOn(_) => Effect::Continue,
+        RawTarget::GoesOn(text) => Effect::Opaque { text: Arc::clone(text), changes: MAY_CHANGE },
         RawTarget::Decides(text) => Effect::Decide(Decision::Unknown(Arc::clone(text))),
     }
 }

@@ -227,6 +227,11 @@ fn by_range(part: &Part) -> Vec<Part> {
         .collect()
 }
 
+/// What packets of a part meet.
+pub(super) fn conditions_of(part: &Part) -> Vec<Constraint> {
+    part_constraints(part, PartsOf::Packet)
+}
+
 fn part_constraints(part: &Part, of: PartsOf) -> Vec<Constraint> {
     match part {
         Part::Any => Vec::new(),

@@ -49,7 +49,10 @@ fn policy(items: Vec<Item>) -> Policy {
         chains: Vec::new(),
         items,
         calls: Vec::new(),
+        lists: Vec::new(),
         promises: Vec::new(),
+        zones: Vec::new(),
+        vocabulary: Vocabulary::default(),
         has_zones: false,
         preserve: None,
         docker: None,
@@ -137,7 +140,11 @@ fn limited(mut rule: Rule, ids: &[u32]) -> Rule {
 
 fn log(prefix: &str) -> Log {
     let rate = Rate::parse("10/minute").expect("a rate");
-    Log { prefix: Some(prefix.into()), level: LogLevel(4), rate, burst: 20 }
+    Log {
+        prefix: Some(prefix.into()),
+        level: LogLevel(4),
+        allowance: Some(Allowance { rate, burst: 20 }),
+    }
 }
 
 fn nat(number: usize, kind: NatKind) -> Nat {

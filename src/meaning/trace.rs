@@ -43,6 +43,7 @@ impl<'m> Trace<'m> {
             Effect::Add { set, .. } => Some(&**set),
             Effect::Decide(_)
             | Effect::Continue
+            | Effect::Opaque { .. }
             | Effect::Change(_)
             | Effect::Return
             | Effect::Call(_)
@@ -61,6 +62,7 @@ impl<'m> Trace<'m> {
             Effect::Change(change) => Some(change),
             Effect::Decide(_)
             | Effect::Continue
+            | Effect::Opaque { .. }
             | Effect::Add { .. }
             | Effect::Return
             | Effect::Call(_)
@@ -117,6 +119,7 @@ impl Meaning {
             // A base chain's default always decides.
             Some(
                 Effect::Continue
+                | Effect::Opaque { .. }
                 | Effect::Change(_)
                 | Effect::Return
                 | Effect::Call(_)
@@ -170,7 +173,7 @@ impl<'m> Walk<'m, '_> {
             self.told |= tells;
             match &entry.effect {
                 Effect::Decide(_) => return Some(&entry.effect),
-                Effect::Continue => {}
+                Effect::Continue | Effect::Opaque { .. } => {}
                 Effect::Change(change) => change.apply(&mut self.packet),
                 Effect::Add { set, length } => opaque::enter(&mut self.packet, set, *length),
                 Effect::Return => at = self.callers.pop()?,
@@ -193,7 +196,10 @@ impl<'m> Walk<'m, '_> {
     fn take(&mut self, entry: &'m Entry, chain: Option<ChainId>) -> bool {
         let room = entry.limits.iter().all(|limit| (self.oracle)(Question::Limit(*limit)));
         if room {
-            let logged = entry.log.as_deref().is_some_and(|log| (self.oracle)(Question::Log(log)));
+            let logged = entry
+                .log
+                .as_deref()
+                .is_some_and(|log| log.allowance.is_none() || (self.oracle)(Question::Log(log)));
             self.steps.push(Step { chain, entry, logged });
         }
         room

@@ -273,6 +273,13 @@ impl Constraint {
         Self::intervals(Field::Protocol, [(number, number)])
     }
 
+    /// Any of these protocols, by number.
+    #[must_use]
+    pub fn protocols(numbers: impl IntoIterator<Item = (u8, u8)>) -> Self {
+        let numbers = numbers.into_iter().map(|(low, high)| (low.into(), high.into()));
+        Self::intervals(Field::Protocol, numbers)
+    }
+
     #[must_use]
     pub fn source_port(ports: &Ports) -> Self {
         Self::intervals(Field::SourcePort, wide(ports))
@@ -371,6 +378,12 @@ impl Constraint {
         Self::intervals(Field::Ttl, [(ttl.into(), ttl.into())])
     }
 
+    /// At least so many hops.
+    #[must_use]
+    pub fn ttl_from(least: u8) -> Self {
+        Self::intervals(Field::Ttl, [(least.into(), u8::MAX.into())])
+    }
+
     #[must_use]
     pub fn dscp(dscp: Dscp) -> Self {
         let code = dscp.code().into();
@@ -382,6 +395,70 @@ impl Constraint {
     pub fn opaque(text: Arc<str>, holds: bool) -> Self {
         let values = Values::Opaque(OpaqueMatch::of(text, holds));
         Constraint { field: Field::Opaque, values }
+    }
+
+    /// The packets that have the field with another value, as conditions one of which holds. For
+    /// interfaces, "none" is a value. `None` where there are no words for them: of accounts, and of
+    /// several conditions that a packet does not show.
+    #[must_use]
+    pub fn others(&self, family: Family) -> Option<Vec<Self>> {
+        let field = self.field;
+        let of = |values| Constraint { field, values };
+        Some(match &self.values {
+            Values::Numbers(set) => {
+                let all = IntervalSet::range(0, field.highest(family));
+                vec![of(Values::Numbers(all.difference(set)))]
+            }
+            Values::Bits(bits) => {
+                let all = u64::MAX >> (63 - u64::try_from(field.highest(family)).unwrap_or(63));
+                vec![of(Values::Bits(!bits & all))]
+            }
+            Values::Interfaces(set) => vec![of(Values::Interfaces(set.complement()?))],
+            Values::Mark(mark) => {
+                let bits = (0..u32::BITS).map(|bit| 1 << bit).filter(|bit| mark.mask() & bit != 0);
+                let others = bits.filter_map(|bit| MarkMatch::new(!mark.value() & bit, bit));
+                others.map(|other| of(Values::Mark(other))).collect()
+            }
+            Values::Opaque(facts) => {
+                let holding = facts.holding().iter().map(|text| (text, false));
+                let failing = facts.failing().iter().map(|text| (text, true));
+                let others = holding.chain(failing);
+                others.map(|(text, holds)| Self::opaque(Arc::clone(text), holds)).collect()
+            }
+            Values::Accounts(_) => return None,
+        })
+    }
+
+    /// The same said of the connection before its destination was translated; `None` for what does not
+    /// change then.
+    #[must_use]
+    pub fn before_translation(&self) -> Option<Self> {
+        let field = match self.field {
+            Field::Destination => Field::OriginalDestination,
+            Field::DestinationPort => Field::OriginalPort,
+            Field::Incoming
+            | Field::Outgoing
+            | Field::Source
+            | Field::Protocol
+            | Field::SourcePort
+            | Field::Icmp
+            | Field::Flags
+            | Field::State
+            | Field::Translated
+            | Field::OriginalDestination
+            | Field::OriginalPort
+            | Field::ToLocal
+            | Field::Mac
+            | Field::Mark
+            | Field::ConnectionMark
+            | Field::User
+            | Field::Group
+            | Field::Length
+            | Field::Ttl
+            | Field::Dscp
+            | Field::Opaque => return None,
+        };
+        Some(Constraint { field, values: self.values.clone() })
     }
 
     #[must_use]

@@ -1,14 +1,17 @@
-//! Sets of interfaces: name patterns, and whether "no interface" is among them.
+//! Sets of interfaces: name patterns, others that are left out, and whether "no interface" is among them.
 
 use crate::net::Interface;
 
 /// A set of interfaces. A packet without an interface (this machine's own has no incoming one) has
 /// the value "none", which no pattern means.
-// INVARIANT: patterns are sorted and none covers another, so that equal sets of patterns are equal
-// values and any two patterns are disjoint.
+// INVARIANT: both lists are sorted and no pattern of one covers another of it, so that any two
+// patterns of a list are disjoint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceSet {
-    patterns: Vec<Interface>,
+    /// The names that any of these means; `None` for all names.
+    patterns: Option<Vec<Interface>>,
+    /// But not these.
+    except: Vec<Interface>,
     none: bool,
 }
 
@@ -16,29 +19,57 @@ impl InterfaceSet {
     /// The interfaces that any of the patterns means; "none" is not in it.
     #[must_use]
     pub fn of(patterns: &[Interface]) -> Self {
-        Self::normal(patterns.to_vec(), false)
+        InterfaceSet { patterns: Some(widest(patterns.to_vec())), except: Vec::new(), none: false }
     }
 
     /// Only "no interface".
     #[must_use]
     pub fn none() -> Self {
-        InterfaceSet { patterns: Vec::new(), none: true }
+        InterfaceSet { patterns: Some(Vec::new()), except: Vec::new(), none: true }
     }
 
-    fn normal(mut patterns: Vec<Interface>, none: bool) -> Self {
-        // Sorted by name, a pattern stands before the names that it covers, but `eth0` stands
-        // before `eth0+`: so the wider of two comes first by stem, then wildcard before name.
-        patterns.sort_unstable_by(|a, b| {
-            a.stem().cmp(b.stem()).then(b.is_wildcard().cmp(&a.is_wildcard()))
-        });
-        // Everything that a pattern covers follows it at once, so the last kept one is enough.
-        patterns.dedup_by(|next, kept| kept.covers(next));
-        InterfaceSet { patterns, none }
-    }
-
+    /// All that is not in this set, "none" included. A set that leaves out some of its patterns has
+    /// no such set in these words: then `None`.
     #[must_use]
-    pub fn patterns(&self) -> &[Interface] {
-        &self.patterns
+    pub fn complement(&self) -> Option<Self> {
+        let none = !self.none;
+        match (&self.patterns, self.except.is_empty()) {
+            (Some(patterns), true) => {
+                Some(InterfaceSet { patterns: None, except: patterns.clone(), none })
+            }
+            (None, _) => {
+                let patterns = Some(self.except.clone());
+                Some(InterfaceSet { patterns, except: Vec::new(), none })
+            }
+            (Some(_), false) => None,
+        }
+    }
+
+    /// Every pattern that its description names.
+    pub fn named(&self) -> impl Iterator<Item = &Interface> {
+        self.patterns().chain(&self.except)
+    }
+
+    /// The patterns whose names are in the set, unless they are left out; none when all names are.
+    pub fn patterns(&self) -> impl Iterator<Item = &Interface> {
+        self.patterns.iter().flatten()
+    }
+
+    /// Whether all names are in the set, unless they are left out.
+    #[must_use]
+    pub fn has_all_names(&self) -> bool {
+        self.patterns.is_none()
+    }
+
+    /// The patterns whose names are left out.
+    pub fn except(&self) -> impl Iterator<Item = &Interface> {
+        self.except.iter()
+    }
+
+    /// Whether it is said by its patterns alone.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.patterns.is_some() && self.except.is_empty()
     }
 
     /// Whether "no interface" is in the set.
@@ -49,23 +80,41 @@ impl InterfaceSet {
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.patterns.is_empty() && !self.none
+        let is_left_out = |pattern| self.except.iter().any(|out| out.covers(pattern));
+        !self.none && self.patterns.as_ref().is_some_and(|all| all.iter().all(is_left_out))
     }
 
     #[must_use]
     pub fn contains(&self, name: Option<&str>) -> bool {
-        match name {
-            Some(name) => self.patterns.iter().any(|pattern| pattern.matches(name)),
-            None => self.none,
-        }
+        let Some(name) = name else { return self.none };
+        let means = |patterns: &[Interface]| patterns.iter().any(|pattern| pattern.matches(name));
+        self.patterns.as_deref().is_none_or(means) && !means(&self.except)
     }
 
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let pairs = self.patterns.iter().flat_map(|a| other.patterns.iter().map(move |b| (a, b)));
-        let both = pairs.filter_map(|(a, b)| a.intersection(b)).collect();
-        Self::normal(both, self.none && other.none)
+        let patterns = match (&self.patterns, &other.patterns) {
+            (None, all) | (all, None) => all.clone(),
+            (Some(a), Some(b)) => {
+                let pairs = a.iter().flat_map(|a| b.iter().map(move |b| (a, b)));
+                Some(widest(pairs.filter_map(|(a, b)| a.intersection(b)).collect()))
+            }
+        };
+        let except = widest(self.except.iter().chain(&other.except).cloned().collect());
+        InterfaceSet { patterns, except, none: self.none && other.none }
     }
+}
+
+/// The patterns that none of the others covers, sorted.
+fn widest(mut patterns: Vec<Interface>) -> Vec<Interface> {
+    // Sorted by name, a pattern stands before the names that it covers, but `eth0` stands
+    // before `eth0+`: so the wider of two comes first by stem, then wildcard before name.
+    patterns.sort_unstable_by(|a, b| {
+        a.stem().cmp(b.stem()).then(b.is_wildcard().cmp(&a.is_wildcard()))
+    });
+    // Everything that a pattern covers follows it at once, so the last kept one is enough.
+    patterns.dedup_by(|next, kept| kept.covers(next));
+    patterns
 }
 
 #[cfg(test)]
@@ -94,11 +143,17 @@ mod tests {
 
     #[test]
     fn intersection_agrees_with_membership() {
-        let sets =
+        let plain =
             [set(&["eth+", "lo"]), set(&["eth0", "wg+"]), set(&["eth0.+"]), InterfaceSet::none()];
+        let others = plain.iter().filter_map(InterfaceSet::complement);
+        let mut sets: Vec<InterfaceSet> = plain.iter().cloned().chain(others).collect();
+        sets.push(sets[0].intersection(&sets[5]));
         let names = ["eth", "eth0", "eth0.1", "lo", "wg7", "x"].map(Some);
         for (a, b) in sets.iter().flat_map(|a| sets.iter().map(move |b| (a, b))) {
             for name in names.into_iter().chain([None]) {
+                if let Some(others) = a.complement() {
+                    assert_ne!(others.contains(name), a.contains(name), "{a:?} {name:?}");
+                }
                 let both = a.contains(name) && b.contains(name);
                 assert_eq!(a.intersection(b).contains(name), both, "{a:?} {b:?} {name:?}");
             }

@@ -295,7 +295,7 @@ fn borders(constraint: &Constraint, family: Family, into: &mut BTreeSet<Sample>)
             into.extend((0..64).filter(|bit| bits >> bit & 1 == 1).map(Sample::Number));
         }
         Values::Interfaces(set) => {
-            for pattern in set.patterns() {
+            for pattern in set.named() {
                 into.extend(names(pattern).map(Sample::Interface));
             }
         }
@@ -362,7 +362,9 @@ fn sample_at(
         Values::Interfaces(set) => match edge {
             Edge::Outside => Some(Sample::Interface("other7".into())),
             Edge::Lowest | Edge::Highest | Edge::Anywhere => {
-                let names: Vec<Arc<str>> = set.patterns().iter().flat_map(names).collect();
+                let other = set.has_all_names().then(|| "other7".into());
+                let meant = set.patterns().flat_map(names).chain(other);
+                let names: Vec<Arc<str>> = meant.filter(|name| set.contains(Some(name))).collect();
                 random.pick(&names).cloned().map(Sample::Interface)
             }
         },

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::net::Family;
 
-use super::{Constraint, Field, Packet};
+use super::{Constraint, Field, OpaqueMatch, Packet, Values};
 
 /// Packets of one family that are in at least one product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,62 @@ impl PacketSet {
         let factor = |factor: &Factor| Factor::of(factor.boxes.iter().filter_map(one));
         let product = |product: &Product| Product::of(product.factors.iter().map(factor));
         Self::of(self.family, self.products.iter().filter_map(product))
+    }
+
+    /// The same with other words for facts that a packet does not show. Other words must not be those of
+    /// another fact of the set.
+    #[must_use]
+    pub fn with_facts(&self, words: impl Fn(&Arc<str>) -> Arc<str>) -> Self {
+        let renamed = |facts: &OpaqueMatch| -> Vec<Constraint> {
+            let holding = facts.holding().iter().map(|fact| (fact, true));
+            let all = holding.chain(facts.failing().iter().map(|fact| (fact, false)));
+            all.map(|(fact, holds)| Constraint::opaque(words(fact), holds)).collect()
+        };
+        let one = |one: &FieldBox| {
+            FieldBox::of(one.constraints().iter().flat_map(
+                |constraint| match constraint.values() {
+                    Values::Opaque(facts) => renamed(facts),
+                    Values::Numbers(_)
+                    | Values::Bits(_)
+                    | Values::Interfaces(_)
+                    | Values::Mark(_)
+                    | Values::Accounts(_) => vec![constraint.clone()],
+                },
+            ))
+        };
+        let factor = |factor: &Factor| Factor::of(factor.boxes.iter().filter_map(one));
+        let product = |product: &Product| Product::of(product.factors.iter().map(factor));
+        Self::of(self.family, self.products.iter().filter_map(product))
+    }
+
+    /// The facts that conditions of it ask for, some more than once.
+    pub fn facts(&self) -> impl Iterator<Item = &Arc<str>> {
+        let boxes = self.products.iter().flat_map(|product| &product.factors);
+        let boxes = boxes.flat_map(|factor| factor.boxes.iter());
+        let constraints = boxes.flat_map(|one| &one.constraints);
+        let facts = constraints.filter_map(|constraint| match constraint.values() {
+            Values::Opaque(facts) => Some(facts),
+            Values::Numbers(_)
+            | Values::Bits(_)
+            | Values::Interfaces(_)
+            | Values::Mark(_)
+            | Values::Accounts(_) => None,
+        });
+        facts.flat_map(|facts| facts.holding().union(facts.failing()))
+    }
+
+    /// What its conditions say of destinations, one by one, said of destinations before translation.
+    #[must_use]
+    pub fn before_translation(&self) -> Self {
+        // Each box for itself: it is their borders that count.
+        let boxes = self.products.iter().flat_map(|product| &product.factors);
+        let boxes = boxes.flat_map(|factor| factor.boxes.iter());
+        let one = |one: &FieldBox| {
+            FieldBox::of(one.constraints.iter().filter_map(Constraint::before_translation))
+        };
+        let told = boxes.filter_map(one).filter(|one| !one.is_everything());
+        let products = told.filter_map(|one| Product::of([Factor::of([one])]));
+        Self::of(self.family, products)
     }
 
     /// Whether a condition on a field that fits is part of it.

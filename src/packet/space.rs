@@ -10,9 +10,11 @@
 //! said as a few boxes, [`Space::impossible`] says; no rule takes it and no question is about it.
 
 mod axis;
+mod carry;
 mod domain;
 mod gather;
 mod possible;
+mod tell;
 mod witness;
 
 use std::collections::HashMap;
@@ -25,6 +27,7 @@ use crate::net::Family;
 
 use axis::{Axis, Subject};
 use gather::{Gathered, LONG};
+pub use tell::Asks;
 
 /// The states of packets that have no connection, as bits of [`Field::State`]: invalid, untracked.
 const UNTRACKED: u64 = 0b1_0001;
@@ -106,6 +109,11 @@ impl Space {
         &self.impossible
     }
 
+    /// Says of points that no packet has them: facts that cannot go together, say.
+    pub fn rule_out(&mut self, region: &Region) {
+        self.impossible.words.extend_from_slice(&region.words);
+    }
+
     /// How many boxes a region has.
     #[must_use]
     pub fn count(&self, region: &Region) -> usize {
@@ -161,6 +169,17 @@ impl Space {
     pub fn is_empty(&self, region: &Region) -> bool {
         let packets = self.intersection(region, &self.possible);
         self.difference(&packets, &self.impossible).words.is_empty()
+    }
+
+    /// The points of a region of which some packets meet conditions on numbers. The conditions may tell
+    /// packets apart that are one point here: no set that the space is of does.
+    #[must_use]
+    pub fn touching(&self, region: &Region, conditions: &[Constraint]) -> Region {
+        let touched = conditions.iter().filter_map(|one| {
+            let (number, axis) = self.axis_of(one.field())?;
+            Some(self.narrowed(number, &axis.touching(one.values())))
+        });
+        touched.fold(region.clone(), |region, touched| self.intersection(&region, &touched))
     }
 
     #[must_use]

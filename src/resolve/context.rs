@@ -29,7 +29,11 @@ pub struct Context<'a> {
     pub log: Option<Log>,
     pub with: Option<Name>,
     pub remarks: Remarks,
+    /// The innermost block around.
+    pub block: Option<Span>,
     pub translation: Translation<'a>,
+    /// Whether it is of a promise, which may be `within limits`.
+    pub is_promise: bool,
     /// Every clause that holds: its word and where it stands.
     pub present: Vec<(&'static str, Span)>,
 }
@@ -62,7 +66,9 @@ impl Context<'_> {
             log: None,
             with: None,
             remarks: Remarks::default(),
+            block: None,
             translation: Translation::default(),
+            is_promise: false,
             present: Vec::new(),
         }
     }
@@ -205,6 +211,8 @@ impl<'a> Resolver<'a> {
                 let condition = self.condition(clause, env)?;
                 self.add_condition(inner, condition, clause.span)?;
             }
+            // Read where the promise is.
+            ClauseKind::Within(_) if inner.is_promise => {}
             ClauseKind::Within(_)
             | ClauseKind::Helper(_)
             | ClauseKind::Alias(_)

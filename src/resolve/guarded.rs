@@ -1,8 +1,9 @@
 //! Services in rules that by their tags are not for everybody.
 
-use super::policy::{CallId, Guarded};
+use super::policy::{CallId, Guarded, Part};
 use super::services::merge_parts;
 use super::{MAX_DEPTH, Resolver};
+use crate::net::Ports;
 use crate::source::Span;
 use crate::syntax::tree::{ArgumentKind, ClauseKind, Subject, SubjectKind};
 
@@ -15,8 +16,23 @@ impl<'a> Resolver<'a> {
     pub(super) fn guarded(&mut self, subjects: &'a [Subject], env: Option<CallId>) -> Vec<Guarded> {
         let mut found = Vec::new();
         for subject in subjects {
-            if let SubjectKind::Name(name) = &subject.kind {
-                self.guarded_of_word(self.text(name.0), name.0, env, &mut found);
+            match &subject.kind {
+                SubjectKind::Name(name) => {
+                    self.guarded_of_word(self.text(name.0), name.0, env, &mut found);
+                }
+                SubjectKind::Call { name, ports } => {
+                    let before = found.len();
+                    self.guarded_of_word(self.text(name.0), name.0, env, &mut found);
+                    let Some(ports) = self.read_port_list(ports) else { continue };
+                    let parts = found[before..].iter_mut().flat_map(|one| &mut one.parts);
+                    parts.for_each(|part| move_to(part, &ports));
+                }
+                SubjectKind::Any
+                | SubjectKind::Ports { .. }
+                | SubjectKind::More(_)
+                | SubjectKind::Icmp { .. }
+                | SubjectKind::Protocol(_)
+                | SubjectKind::Interface(_) => {}
             }
         }
         found
@@ -80,5 +96,13 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
+    }
+}
+
+/// Traffic of a service at other ports.
+fn move_to(part: &mut Part, ports: &Ports) {
+    match part {
+        Part::Ports { destination, .. } => destination.clone_from(ports),
+        Part::Any | Part::Protocol(_) | Part::Icmp(_) => {}
     }
 }

@@ -7,8 +7,8 @@ use super::context::{Context, ToIs};
 use super::ends::{End, EndKind, simplify_places};
 use super::helpers::Said;
 use super::policy::{
-    At, CallId, Condition, Forward, Nat, NatKind, Origin, Part, Place, Redirect, SourceTranslation,
-    Target,
+    At, CallId, Condition, Forward, Nat, NatKind, Origin, Part, Place, Redirect, Remarks,
+    SourceTranslation, Target,
 };
 use super::services::merge_parts;
 use super::{Resolver, messages};
@@ -60,7 +60,9 @@ impl<'a> Resolver<'a> {
         let origin = Origin { span, call: env };
         let conditions: Vec<Condition> =
             context.conditions.iter().map(|(condition, _)| condition.clone()).collect();
+        let mut guarded = Vec::new();
         if let NatKind::Forward(_) | NatKind::Redirect(_) = &kind {
+            guarded = self.guarded(&rule.subjects, env);
             let mut traffic = self.traffic(&rule.subjects, env)?;
             self.narrow_ports(&mut traffic, &context, rule.subject())?;
             let subject = rule.subject();
@@ -69,7 +71,8 @@ impl<'a> Resolver<'a> {
             let helpers = self.helpers_of_nat(&said, &kind, &traffic)?;
             self.assign(helpers);
         }
-        Some(Nat { origin, families, kind, conditions, remarks: context.remarks })
+        let remarks = Remarks { guarded, ..context.remarks };
+        Some(Nat { origin, families, kind, conditions, remarks })
     }
 
     fn check_nat_clauses(&mut self, verb: &tree::Verb, context: &Context<'a>) -> Option<()> {

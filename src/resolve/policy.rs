@@ -5,7 +5,9 @@
 //! interfaces. Every item keeps the place it came from.
 
 mod condition;
+mod listed;
 mod nat;
+mod promise;
 mod raw;
 mod set;
 
@@ -20,7 +22,9 @@ use crate::net::{
 use crate::source::Span;
 
 pub use condition::Condition;
+pub use listed::{Listed, Says};
 pub use nat::{At, Forward, Nat, NatKind, Redirect, SourceTranslation, Target};
+pub use promise::{Claim, Expected, Host, Promise, PromiseKind, TestPacket, Vocabulary, Zone};
 pub use raw::{KernelChain, Raw, RawTable, RawTarget};
 pub use set::{Addition, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId};
 
@@ -37,8 +41,13 @@ pub struct Policy {
     pub items: Vec<Item>,
     /// The uses of `def`s that items came through, by [`CallId`].
     pub calls: Vec<Call>,
+    /// The lists of several members in filter rules, those of one rule together.
+    pub lists: Vec<(Origin, Box<[Listed]>)>,
     /// What the policy promises of itself, in the order written.
     pub promises: Vec<Promise>,
+    /// The zones that it divides the network into, in the order defined; one at fault is missing.
+    pub zones: Vec<Zone>,
+    pub vocabulary: Vocabulary,
     /// Whether it divides the network into zones.
     pub has_zones: bool,
     /// What other programs have and keep; `None` when the policy's rules are all there is.
@@ -85,20 +94,6 @@ pub struct Docker {
     pub bridges: Vec<Interface>,
     /// Allow, Drop, Reject and Log. Their flows have [`Scope::Docker`].
     pub rules: Vec<Rule>,
-}
-
-/// An `assert`, `protect` or `test` item, kept as written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Promise {
-    pub kind: PromiseKind,
-    pub span: Span,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PromiseKind {
-    Assert,
-    Protect,
-    Test,
 }
 
 /// Where an item was written.
@@ -265,6 +260,25 @@ pub enum RejectWith {
     RejectRoute,
 }
 
+impl RejectWith {
+    /// As the language spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RejectWith::PortUnreachable => "port-unreachable",
+            RejectWith::NetUnreachable => "net-unreachable",
+            RejectWith::HostUnreachable => "host-unreachable",
+            RejectWith::ProtoUnreachable => "proto-unreachable",
+            RejectWith::NetProhibited => "net-prohibited",
+            RejectWith::HostProhibited => "host-prohibited",
+            RejectWith::AdminProhibited => "admin-prohibited",
+            RejectWith::TcpReset => "tcp-reset",
+            RejectWith::PolicyFail => "policy-fail",
+            RejectWith::RejectRoute => "reject-route",
+        }
+    }
+}
+
 /// Which chain a flow belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -410,12 +424,19 @@ impl SourceLengths {
     }
 }
 
-/// A log line for packets, never more than its own rate.
+/// A log line for packets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Log {
     // INVARIANT: at most 29 bytes, no control characters, never empty.
     pub prefix: Option<Arc<str>>,
     pub level: LogLevel,
+    /// Never more than this; a policy has it always.
+    pub allowance: Option<Allowance>,
+}
+
+/// How many lines a log may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Allowance {
     pub rate: Rate,
     pub burst: u32,
 }
@@ -433,7 +454,9 @@ pub struct Remarks {
     pub until: Option<Until>,
     /// Of a filter rule, that it is about this machine only because nothing says where its packets go.
     pub aims_nowhere: bool,
-    /// The services of a filter rule that are not for everybody.
+    /// Of a filter rule that is about all that a block is about, that block.
+    pub speaks_of_all_in: Option<Span>,
+    /// The services of a rule that are not for everybody, where it accepts them.
     pub guarded: Vec<Guarded>,
 }
 

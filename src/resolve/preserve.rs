@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::policy::{AlterationKind, Item, Policy, Preserve};
+use super::policy::{AlterationKind, Item, Policy, Preserve, RawTarget};
 use super::{Resolver, messages};
 use crate::ruleset::{MAX_CHAIN_NAME, OWN_PREFIX};
 use crate::source::{Span, glob_matches};
@@ -85,6 +85,23 @@ impl<'a> Resolver<'a> {
             if both != 0 {
                 let finding = messages::preserved_mark(said.origin.span, both, preserved);
                 self.report_of(said.origin, finding);
+            }
+        }
+    }
+
+    /// Raw rules lead to no chain of others: when the rules are loaded it may not be there.
+    pub(super) fn check_preserved_targets(&mut self, policy: &Policy) {
+        let Some(preserve) = &policy.preserve else { return };
+        let items = policy.items.iter().filter_map(|item| match item {
+            Item::Raw(raw) => Some(raw),
+            Item::Rule(_) | Item::Nat(_) | Item::Alter(_) => None,
+        });
+        for raw in items.chain(policy.chains.iter().flat_map(|chain| &chain.raws)) {
+            let RawTarget::Decides(text) = &raw.target else { continue };
+            let Some(target) = text.split_whitespace().nth(1) else { continue };
+            if preserve.chains.iter().any(|pattern| glob_matches(pattern, target)) {
+                let finding = messages::chain_of_others(raw.origin.span, target, preserve.span);
+                self.report_of(raw.origin, finding);
             }
         }
     }

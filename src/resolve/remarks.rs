@@ -1,7 +1,7 @@
 //! What a rule says to people: log lines, comments, owners and tickets.
 
 use super::context::Context;
-use super::policy::{CallId, Log, LogLevel, Remarks, Until};
+use super::policy::{Allowance, CallId, Log, LogLevel, Remarks, Until};
 use super::{Resolver, messages};
 use crate::net::{Rate, Unit};
 use crate::ruleset::{MAX_COMMENT, MAX_LOG_PREFIX};
@@ -31,7 +31,7 @@ impl Resolver<'_> {
             let rate = Rate::new(LOG_RATE.0, LOG_RATE.1).ok()?;
             (rate, self.burst(options.burst, LOG_BURST)?)
         };
-        Some(Log { prefix, level, rate, burst })
+        Some(Log { prefix, level, allowance: Some(Allowance { rate, burst }) })
     }
 
     /// Keeps a remark for [`Self::remark`].

@@ -8,11 +8,11 @@ use super::policy::{
     Action, Bound, CallId, Condition, Flow, Hook, Limit, LimitKey, LimitKind, Origin, Part, Place,
     RejectWith, Remarks, Rule, Scope,
 };
-use super::services::{Traffic, merge_parts};
+use super::services::{Traffic, merge_parts, together};
 use super::{Body, Resolver, messages};
 use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
-use crate::syntax::tree::{self, Name, SubjectKind, VerbKind};
+use crate::syntax::tree::{self, ClauseKind, Name, Subject, SubjectKind, VerbKind};
 
 impl<'a> Resolver<'a> {
     pub(super) fn filter_rule(
@@ -23,10 +23,11 @@ impl<'a> Resolver<'a> {
         env: Option<CallId>,
     ) -> Option<Rule> {
         let action = self.action(&rule.verb, env);
-        let traffic = self.traffic(&rule.subjects, env);
+        let each = self.traffic_of_each(&rule.subjects, env);
         let context = self.narrow(outer, &rule.clauses, ToIs::Ends, env)?;
         self.check_filter_clauses(&rule.verb, &context)?;
-        let (mut action, mut traffic) = (action?, traffic?);
+        let (mut action, each) = (action?, each?);
+        let mut traffic = together(each.clone());
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
         if self.body == Body::Docker {
             self.check_docker_rule(&rule.verb, &context, &traffic, rule.subject())?;
@@ -37,7 +38,7 @@ impl<'a> Resolver<'a> {
         if let Action::Reject(with) = &mut action {
             *with = self.reject_with(&context, &traffic, rule.subject())?;
         }
-        let mut families = self.rule_families(&context, &mut traffic, rule, env)?;
+        let mut families = self.rule_families(&context, &mut traffic, &rule.subjects, env)?;
         if matches!(action, Action::Reject(RejectWith::ProtoUnreachable)) {
             families = families.intersection(Families::only(Family::V4));
         }
@@ -70,6 +71,8 @@ impl<'a> Resolver<'a> {
             | Action::Goto(_)
             | Action::Add(_) => Vec::new(),
         };
+        let speaks_of_all_in = context.block.filter(|_| speaks_of_all(rule));
+        self.keep_lists(rule, origin, &each);
         if self.body != Body::Policy {
             self.chain_clauses.insert(origin, context.present.clone());
         }
@@ -80,7 +83,7 @@ impl<'a> Resolver<'a> {
             conditions,
             limits: context.limits,
             log,
-            remarks: Remarks { aims_nowhere, guarded, ..context.remarks },
+            remarks: Remarks { aims_nowhere, speaks_of_all_in, guarded, ..context.remarks },
         })
     }
 
@@ -244,13 +247,13 @@ impl<'a> Resolver<'a> {
         &mut self,
         context: &Context<'a>,
         traffic: &mut Vec<Traffic>,
-        rule: &'a tree::Rule,
+        subjects: &'a [Subject],
         env: Option<CallId>,
     ) -> Option<Families> {
         let families = context.families;
         let clause = context.family_clause;
         let possible = |wanted: Families| !families.intersection(wanted).is_empty();
-        for subject in &rule.subjects {
+        for subject in subjects {
             if clause.is_none() || matches!(subject.kind, SubjectKind::More(_)) {
                 continue; // More ports are of the protocol before them.
             }
@@ -321,6 +324,11 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             if stops {
+                if let Some(end) = all_of_the_other(route, family) {
+                    let text = self.text(end);
+                    self.report(messages::all_of_one_family(end, family, text, span));
+                    continue;
+                }
                 let lost = lost_zones(route, family);
                 for zone in &lost {
                     let text = self.text(*zone);
@@ -347,6 +355,18 @@ impl<'a> Resolver<'a> {
             }
         }
     }
+}
+
+/// Where a route names all addresses of the other family, and none of this one.
+fn all_of_the_other(route: &Route, family: Family) -> Option<Span> {
+    let other = match family {
+        Family::V4 => Family::V6,
+        Family::V6 => Family::V4,
+    };
+    let lists = [&route.source, &route.destination];
+    let mut lost = lists.into_iter().filter(|ends| !families_of(ends).contains(family));
+    let all = lost.find_map(|ends| ends.iter().find(|end| end.place.addresses.is_full_in(other)));
+    all.map(|end| end.span)
 }
 
 /// The zones of a route, as written, that have nothing in a family that is not left out on purpose:
@@ -471,3 +491,21 @@ const REJECT_WORDS: &[(&str, RejectWith, Families)] = &[
     ("icmp-policy-fail", RejectWith::PolicyFail, Families { v4: false, v6: true }),
     ("icmp-reject-route", RejectWith::RejectRoute, Families { v4: false, v6: true }),
 ];
+
+/// Whether a rule says nothing of packets: a verb, perhaps with `any`, and remarks.
+fn speaks_of_all(rule: &tree::Rule) -> bool {
+    let is_any = |subject: &tree::Subject| matches!(subject.kind, SubjectKind::Any);
+    let is_remark = |clause: &tree::Clause| {
+        matches!(
+            clause.kind,
+            ClauseKind::Log(_)
+                | ClauseKind::With(_)
+                | ClauseKind::Comment(_)
+                | ClauseKind::Owner(_)
+                | ClauseKind::Ticket(_)
+                | ClauseKind::Until(_)
+                | ClauseKind::Expect { .. }
+        )
+    };
+    rule.subjects.iter().all(is_any) && rule.clauses.iter().all(is_remark)
+}

@@ -31,6 +31,11 @@ impl Traffic {
         Traffic { families: part.families(), part, destination: None, fixed: false, helper: None }
     }
 
+    /// Whether it is of every family that its part is of, and neither bound nor helped.
+    pub fn is_plain(&self) -> bool {
+        self.families == self.part.families() && !self.ignores_nets() && self.helper.is_none()
+    }
+
     /// Whether only the interfaces of a zone count, not its nets.
     pub fn ignores_nets(&self) -> bool {
         self.fixed || self.destination.is_some()
@@ -42,6 +47,11 @@ impl Traffic {
             && self.fixed == other.fixed
             && self.helper == other.helper
     }
+}
+
+/// The traffic of several subjects.
+pub fn together(each: Vec<Vec<Traffic>>) -> Vec<Traffic> {
+    merge(each.into_iter().flatten().collect())
 }
 
 /// Traffic as few kinds as say the same: what differs in destination ports alone is one.
@@ -115,19 +125,29 @@ impl<'a> Resolver<'a> {
         subjects: &'a [Subject],
         env: Option<CallId>,
     ) -> Option<Vec<Traffic>> {
+        let each = self.traffic_of_each(subjects, env)?;
+        Some(together(each))
+    }
+
+    /// The same, subject by subject.
+    pub(super) fn traffic_of_each(
+        &mut self,
+        subjects: &'a [Subject],
+        env: Option<CallId>,
+    ) -> Option<Vec<Vec<Traffic>>> {
         if subjects.is_empty() {
-            return Some(vec![Traffic::plain(Part::Any)]);
+            return Some(vec![vec![Traffic::plain(Part::Any)]]);
         }
-        let mut all = Vec::new();
+        let mut all = Vec::with_capacity(subjects.len());
         let mut before = Before::Nothing;
         let mut whole = true;
         for subject in subjects {
             match self.subject(subject, &mut before, env) {
-                Some(traffic) => all.extend(traffic),
+                Some(traffic) => all.push(traffic),
                 None => whole = false,
             }
         }
-        whole.then(|| merge(all))
+        whole.then_some(all)
     }
 
     fn subject(
@@ -217,7 +237,7 @@ impl<'a> Resolver<'a> {
         !known && family.is_some_and(|family| IcmpType::from_name(family, word).is_some())
     }
 
-    fn icmp(
+    pub(super) fn icmp(
         &mut self,
         family: Family,
         kind: Option<IcmpValue>,
@@ -247,7 +267,7 @@ impl<'a> Resolver<'a> {
         Some(Part::Icmp(IcmpType { family, kind, code }))
     }
 
-    fn read_protocol(&mut self, span: Span) -> Option<Protocol> {
+    pub(super) fn read_protocol(&mut self, span: Span) -> Option<Protocol> {
         let text = self.text(span);
         if text.starts_with(|c: char| c.is_ascii_digit()) {
             let number = self.read_number(span, "protocol", 1, 255)?;

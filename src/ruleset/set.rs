@@ -33,6 +33,8 @@ pub enum SetContent {
     Static(Addresses),
     /// What rules add: nobody knows it beforehand.
     Dynamic(DynamicSet),
+    /// Nobody said: a dump of rules names the set, and no more.
+    Unknown,
 }
 
 /// The shape of a set that is filled while it is used.
@@ -57,7 +59,7 @@ impl KernelSet {
     pub fn networks(&self) -> impl Iterator<Item = Prefix> + '_ {
         let addresses = match &self.content {
             SetContent::Static(addresses) => Some(addresses),
-            SetContent::Dynamic(_) => None,
+            SetContent::Dynamic(_) | SetContent::Unknown => None,
         };
         networks(addresses, self.family)
     }

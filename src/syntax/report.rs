@@ -68,6 +68,13 @@ impl<'t> Reporter<'t> {
         Span::new(self.file, start..end.max(start))
     }
 
+    /// The same without the blanks before the next token, which what ends in nothing would have.
+    #[must_use]
+    pub fn words(&self, start: usize, end: usize) -> Span {
+        let written = self.text[start..end.max(start)].trim_end();
+        self.span(start, start + written.len())
+    }
+
     /// The place of the word that begins at `start`.
     #[must_use]
     pub fn word(&self, start: usize) -> Span {

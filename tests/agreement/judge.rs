@@ -3,14 +3,15 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
+use palisade::analyze::ruled::place;
 use palisade::analyze::trace::{Outcome, trace};
 use palisade::meaning::{
-    BaseChain, Change, Decision, Meaning, Question, Translation, traverses_nat,
+    BaseChain, Change, Decision, History, Meaning, Question, Translation, traverses_nat,
 };
 use palisade::net::Family;
 use palisade::packet::Packet;
 use palisade::resolve::policy::{LimitKind, RejectWith};
-use palisade::ruleset::{ChainPolicy, MatchKind, RejectType, Ruleset, TableName, Target};
+use palisade::ruleset::{ChainPolicy, MatchKind, RejectType, Ruleset, Target};
 
 /// How the oracle answers whether a limit has room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,7 @@ pub fn disagreement(
         return None; // The kernel does not ask nat about it.
     }
     meaning.base(packet.family(), base)?; // Only who says something of Docker has that chain.
+    ruleset.table(place(base).0)?; // Policies say nothing in the table of SELinux.
     let meant = meant(meaning, base, packet, answers);
     let done = done(ruleset, base, packet, answers);
     (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
@@ -74,10 +76,15 @@ fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) 
     let found = meaning.trace(base, packet, &mut |question| {
         let key = match question {
             Question::Limit(id) => match &meaning.limits[&id] {
-                LimitKind::Rate { rate, burst, .. } => format!("{rate} {burst}"),
-                LimitKind::Connections { count, .. } => format!("connections {count}"),
+                History::Limit(LimitKind::Rate { rate, burst, .. }) => format!("{rate} {burst}"),
+                History::Limit(LimitKind::Connections { count, .. }) => {
+                    format!("connections {count}")
+                }
+                History::Opaque(text) => text.to_string(),
             },
-            Question::Log(log) => format!("{} {}", log.rate, log.burst),
+            Question::Log(log) => {
+                log.allowance.map_or_else(String::new, |of| format!("{} {}", of.rate, of.burst))
+            }
         };
         asked.push(key.clone());
         answers.answer(&key)
@@ -95,22 +102,8 @@ fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) 
 }
 
 fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -> Fate {
-    let (table, chain) = match base {
-        BaseChain::NatPrerouting => (TableName::Nat, "PREROUTING"),
-        BaseChain::NatOutput => (TableName::Nat, "OUTPUT"),
-        BaseChain::NatPostrouting => (TableName::Nat, "POSTROUTING"),
-        BaseChain::FilterInput => (TableName::Filter, "INPUT"),
-        BaseChain::FilterForward => (TableName::Filter, "FORWARD"),
-        BaseChain::FilterOutput => (TableName::Filter, "OUTPUT"),
-        BaseChain::DockerUser => (TableName::Filter, "DOCKER-USER"),
-        BaseChain::ManglePrerouting => (TableName::Mangle, "PREROUTING"),
-        BaseChain::MangleInput => (TableName::Mangle, "INPUT"),
-        BaseChain::MangleForward => (TableName::Mangle, "FORWARD"),
-        BaseChain::MangleOutput => (TableName::Mangle, "OUTPUT"),
-        BaseChain::RawPrerouting => (TableName::Raw, "PREROUTING"),
-        BaseChain::RawOutput => (TableName::Raw, "OUTPUT"),
-    };
-    let table = ruleset.table(table).expect("every table is there");
+    let (table, chain) = place(base);
+    let table = ruleset.table(table).expect("it was looked for");
     let mut asked = Vec::new();
     let found = trace(table, chain, packet, &mut |question| {
         let key = match &question.kind {
@@ -148,6 +141,7 @@ fn meant_change(change: Change) -> Vec<String> {
         Change::StickyMark(mark) => {
             vec![format!("mark {mark:?}"), format!("connection {mark:?}")]
         }
+        Change::ConnectionMark(mark) => vec![format!("connection {mark:?}")],
         Change::RestoredMark(mask) => vec![format!("restored {mask:#x}")],
         Change::Dscp(dscp) => vec![format!("class {dscp}")],
         Change::Mss(size) => vec![format!("segments {size:?}")],

@@ -1,13 +1,17 @@
 //! The program as people and scripts call it: exit status, messages, files.
 
+mod compare;
+mod promises;
 mod run;
 mod sets;
 
 mod policies;
 
 mod findings;
+mod fixes;
 
 mod settings;
+mod trace;
 
 use std::fs;
 

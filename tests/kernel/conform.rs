@@ -19,6 +19,7 @@ use palisade::source::{MemoryLoader, Sources};
 use crate::craft::{self, Marks};
 use crate::generate::{self, WINDOWS};
 use crate::ground::{Changed, Ground, LINKS, MAC, class, is_local};
+use crate::journey::foretold;
 use crate::judge::{End, judge, set_port};
 use crate::load::{Rules, Variant, nft, restore, restore_sets};
 use crate::members::Members;
@@ -31,7 +32,8 @@ const POLICIES: usize = 36;
 /// Packets for each policy, family and chain that meets packets from outside.
 const PROBES: usize = 40;
 
-const CHAINS: [BaseChain; 7] = [
+/// The chains that meet packets from outside before the filter has judged them.
+pub const CHAINS: [BaseChain; 7] = [
     BaseChain::RawPrerouting,
     BaseChain::NatPrerouting,
     BaseChain::FilterInput,
@@ -137,6 +139,8 @@ struct Tally {
     unasked: usize,
     /// Their way depends on a limit.
     limited: usize,
+    /// Of whom the whole way through all tables was told before.
+    foretold: usize,
 }
 
 impl Tally {
@@ -190,6 +194,14 @@ fn faults(
     for (seed, policy, packet, cookie) in sent {
         let members = members.entry(seed).or_default();
         let sighting = seen.get(&(packet.family(), cookie)).cloned().unwrap_or_default();
+        match foretold(&policy.meaning, members, &packet, &sighting) {
+            Some(Ok(())) => tally.foretold += 1,
+            Some(Err(fault)) => {
+                let where_to = format!("{packet:#?}\n{sighting:#?}\n{}", policy.text);
+                faults.push((seed, format!("{loader:?}, seed {seed}: {fault}\n{where_to}")));
+            }
+            None => {}
+        }
         match judge(&policy.meaning, members, &packet, &sighting) {
             Ok(end) => {
                 let Changed { mark, dscp, .. } = sighting.changed;
@@ -230,7 +242,7 @@ const SYN: u8 = 0x02;
 const NEVER_FIRST: [u8; 2] = [0x04, 0x12];
 
 /// A probe as it can come from a wire, before anything translated it.
-fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option<Packet> {
+pub fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option<Packet> {
     // A single packet is never part of a connection.
     if matches!(packet.state, CtState::Established | CtState::Related) {
         return None;
@@ -275,13 +287,14 @@ fn sendable(mut packet: Packet, chain: BaseChain, random: &mut Random) -> Option
     Some(packet)
 }
 
+/// A policy without what the clock decides, which is judged by `windows`.
+pub fn timeless(text: String) -> String {
+    WINDOWS.iter().fold(text, |text, window| text.replace(&format!(" {window}"), ""))
+}
+
 /// The generated policies that are not refused, each with its seed.
 static GENERATED: LazyLock<Vec<(u64, Policy)>> = LazyLock::new(|| {
     let seeds = std::env::var("PALISADE_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    // What the clock decides is judged by `windows`.
-    let timeless = |text: String| {
-        WINDOWS.iter().fold(text, |text, window| text.replace(&format!(" {window}"), ""))
-    };
     let of = |seed: u64| Some((seed, Policy::of(timeless(generate::policy(seed)))?));
     match seeds {
         Some(seeds) => (0..seeds).filter_map(of).collect(),
@@ -307,6 +320,7 @@ fn generated_conform(loader: Loader) {
     for (what, count) in [("passed", tally.passed), ("stopped", tally.stopped)] {
         assert!(count * 40 > tally.judged(), "too few packets {what}: {tally:?}");
     }
+    assert!(tally.foretold * 10 > tally.judged() * 9, "too few ways were foretold: {tally:?}");
     assert!(tally.translated * 500 > tally.judged(), "too few were translated: {tally:?}");
     assert!(tally.changed * 1000 > tally.judged(), "too few were changed: {tally:?}");
 }

@@ -116,6 +116,15 @@ impl Ground {
         let _ = socket.send_to(&bytes, SocketAddr::new(packet.destination, 0));
     }
 
+    /// Makes an address one of the router's own, or no longer. (That of an interface is not in force at
+    /// once.)
+    pub fn own(&self, address: IpAddr, own: bool) {
+        let (family, length) = if address.is_ipv6() { ("-6", 128) } else { ("-4", 32) };
+        let act = if own { "add" } else { "del" };
+        let route = format!("route {act} local {address}/{length} dev lo table local\n");
+        self.router.ip_of(family, &route);
+    }
+
     /// All that was seen, by family and cookie.
     pub fn seen(&self) -> BTreeMap<(Family, u16), Sighting> {
         let listed =

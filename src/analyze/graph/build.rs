@@ -7,6 +7,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::relations::Relations;
 use super::{Chain, ChainKey, Does, Edge, Graph, Node, Place, Rule};
+use crate::analyze::witness::chain_name;
 use crate::meaning::{BaseChain, Decision, Effect, Entry, List, Meaning, Reason, Translation};
 use crate::net::{Families, Family};
 use crate::resolve::Policy;
@@ -20,6 +21,8 @@ const WAYS: [&[BaseChain]; 3] = [
         BaseChain::NatPrerouting,
         BaseChain::MangleInput,
         BaseChain::FilterInput,
+        BaseChain::SecurityInput,
+        BaseChain::NatInput,
     ],
     &[
         BaseChain::RawPrerouting,
@@ -28,6 +31,8 @@ const WAYS: [&[BaseChain]; 3] = [
         BaseChain::MangleForward,
         BaseChain::DockerUser,
         BaseChain::FilterForward,
+        BaseChain::SecurityForward,
+        BaseChain::ManglePostrouting,
         BaseChain::NatPostrouting,
     ],
     &[
@@ -35,6 +40,8 @@ const WAYS: [&[BaseChain]; 3] = [
         BaseChain::MangleOutput,
         BaseChain::NatOutput,
         BaseChain::FilterOutput,
+        BaseChain::SecurityOutput,
+        BaseChain::ManglePostrouting,
         BaseChain::NatPostrouting,
     ],
 ];
@@ -114,7 +121,7 @@ impl Builder<'_> {
                 let hook = hook(base);
                 Some(Chain {
                     key,
-                    name: base_name(base).into(),
+                    name: chain_name(base).into(),
                     span: None,
                     default: default.map(|entry| does(&entry.effect)),
                     default_span: hook.and_then(|hook| self.policy.defaults.of(hook).span),
@@ -191,6 +198,7 @@ impl Builder<'_> {
             Effect::Goto(target) => (target, Edge::Goto),
             Effect::Decide(_)
             | Effect::Continue
+            | Effect::Opaque { .. }
             | Effect::Change(_)
             | Effect::Return
             | Effect::Add { .. } => return,
@@ -228,28 +236,11 @@ fn does(effect: &Effect) -> Does {
         Effect::Decide(Decision::LeaveToDocker) => Does::Leave,
         Effect::Decide(Decision::Unknown(_)) => Does::Decide,
         Effect::Continue => Does::Log,
-        Effect::Change(_) => Does::Change,
+        Effect::Change(_) | Effect::Opaque { .. } => Does::Change,
         Effect::Add { .. } => Does::Add,
         Effect::Return => Does::Return,
         Effect::Call(_) => Does::Jump,
         Effect::Goto(_) => Does::Goto,
-    }
-}
-
-/// The kernel's name of a chain.
-fn base_name(base: BaseChain) -> &'static str {
-    match base {
-        BaseChain::NatPrerouting | BaseChain::ManglePrerouting | BaseChain::RawPrerouting => {
-            "PREROUTING"
-        }
-        BaseChain::FilterInput | BaseChain::MangleInput => "INPUT",
-        BaseChain::FilterForward | BaseChain::MangleForward => "FORWARD",
-        BaseChain::NatOutput
-        | BaseChain::FilterOutput
-        | BaseChain::MangleOutput
-        | BaseChain::RawOutput => "OUTPUT",
-        BaseChain::NatPostrouting => "POSTROUTING",
-        BaseChain::DockerUser => "DOCKER-USER",
     }
 }
 
@@ -268,6 +259,11 @@ fn hook(base: BaseChain) -> Option<Hook> {
         | BaseChain::MangleOutput
         | BaseChain::RawPrerouting
         | BaseChain::RawOutput
+        | BaseChain::NatInput
+        | BaseChain::ManglePostrouting
+        | BaseChain::SecurityInput
+        | BaseChain::SecurityForward
+        | BaseChain::SecurityOutput
         | BaseChain::DockerUser => None,
     }
 }

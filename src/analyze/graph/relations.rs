@@ -326,7 +326,11 @@ fn is_taker(entry: &Entry) -> bool {
     }
     match entry.effect {
         Effect::Decide(_) | Effect::Return | Effect::Goto(_) => true,
-        Effect::Continue | Effect::Change(_) | Effect::Call(_) | Effect::Add { .. } => false,
+        Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Call(_)
+        | Effect::Add { .. } => false,
     }
 }
 
@@ -348,6 +352,7 @@ fn decides(entry: &Entry) -> bool {
         | Effect::Return => true,
         Effect::Decide(Decision::Unknown(_))
         | Effect::Continue
+        | Effect::Opaque { .. }
         | Effect::Change(_)
         | Effect::Call(_)
         | Effect::Goto(_)

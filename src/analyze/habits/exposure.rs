@@ -1,21 +1,25 @@
 //! What can be reached from outside: too little, or too much.
 
+use std::collections::BTreeSet;
+
 use super::{messages, new_packets, rules, set_of};
-use crate::analyze::passing::{Found, Passing};
-use crate::diagnostic::Finding;
+use crate::analyze::flat::passing::{Found, Passing};
+use crate::analyze::work::Work;
+use crate::diagnostic::{Finding, catalogue as lint};
 use crate::meaning::{BaseChain, Implied, Meaning, Reason};
 use crate::net::address::to_number;
 use crate::net::{Addresses, Family, Interface, PortProtocol, Ports, Prefix, Protocol};
-use crate::packet::{Constraint, Factor, FieldBox};
+use crate::packet::{Constraint, Factor, Field, FieldBox, Packet, PacketSet};
 use crate::resolve::Policy;
-use crate::resolve::policy::{Guarded, Hook, Origin, Part, PromiseKind, Scope};
+use crate::resolve::policy::{Guarded, Item, Origin, Part, PromiseKind};
 
 /// Where ssh is served (RFC 4253).
 const SSH: u16 = 22;
 
 /// That nobody from outside can log in by ssh, and the policy promises to keep nothing open.
-pub(super) fn no_remote_access(policy: &Policy, meaning: &Meaning) -> Option<Finding> {
-    let protects = policy.promises.iter().any(|promise| promise.kind == PromiseKind::Protect);
+pub(super) fn no_remote_access(policy: &Policy, meaning: &Meaning, work: &Work) -> Option<Finding> {
+    let protects =
+        policy.promises.iter().any(|promise| matches!(promise.kind, PromiseKind::Protect(_)));
     // A policy without a rule is not finished; what other programs accept is not known.
     if protects || policy.preserve.is_some() || rules(policy).next().is_none() {
         return None;
@@ -27,74 +31,108 @@ pub(super) fn no_remote_access(policy: &Policy, meaning: &Meaning) -> Option<Fin
         ]);
         let ssh = set_of(family, ssh).intersection(&new_packets(family));
         let inside = set_of(family, Factor::all([Constraint::incoming(&[Interface::loopback()])]));
-        let passing = Passing::of(meaning, family, BaseChain::FilterInput, &[ssh, inside])?;
+        let base = BaseChain::FilterInput;
+        let passing = Passing::of(meaning, family, base, &[ssh, inside], work.budget)?;
         let outside = passing.list().space().difference(&passing.asked(0), &passing.asked(1));
         let found = passing.decided(&outside, 0, |step| {
             step.passes() && step.reason != Reason::Implicit(Implied::Loopback)
         });
-        if found != Found::Nothing {
-            return None;
+        match found {
+            Found::Nothing => {}
+            Found::Packet(..) => return None,
+            Found::Unknown => {
+                work.was_too_much(&lint::NO_REMOTE_ACCESS);
+                return None;
+            }
         }
     }
     Some(messages::no_remote_access(policy.defaults.input.span))
 }
 
-/// Services that are not for everybody and that a rule accepts from any public address.
-pub(super) fn open_to_world(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
-    let mut found: Vec<(Origin, Finding)> = Vec::new();
-    for family in Family::BOTH {
-        for hook in [Hook::Input, Hook::Forward] {
-            let mut guarded: Vec<(Origin, &Guarded)> = Vec::new();
-            for (_, rule) in rules(policy) {
-                let from_any = rule.flows.iter().any(|flow| {
-                    flow.scope == Scope::Hook(hook)
-                        && flow.families.contains(family)
-                        && flow.source.iter().any(|place| place.is_anywhere_in(family))
-                });
-                if from_any {
-                    guarded.extend(rule.remarks.guarded.iter().map(|one| (rule.origin, one)));
-                }
-            }
-            let told = |origin: Origin, one: &Guarded| {
-                let here = |(told, finding): &(Origin, Finding)| {
-                    *told == origin && finding.message.contains(&format!("`{}`", one.name))
-                };
-                found.iter().any(here)
-            };
-            guarded.retain(|(origin, one)| !told(*origin, one));
-            found.extend(reached(policy, meaning, family, hook.into(), &guarded));
-        }
-    }
-    found.into_iter().map(|(_, finding)| finding).collect()
+/// A service that is not for everybody, in a statement that may accept it.
+struct Open<'p> {
+    origin: Origin,
+    service: &'p Guarded,
+    /// Whether its ports are those before the destination was translated.
+    is_translated: bool,
 }
 
-/// Those of which a rule accepts a new packet from a public address.
-fn reached(
-    policy: &Policy,
+/// Services that are not for everybody and that a statement accepts from any public address.
+pub(super) fn open_to_world(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+    let open: Vec<Open<'_>> = guarded(policy);
+    let mut told = BTreeSet::new();
+    let mut found = Vec::new();
+    let bases = [BaseChain::FilterInput, BaseChain::FilterForward, BaseChain::DockerUser];
+    for (family, base) in Family::BOTH.into_iter().flat_map(|f| bases.map(|base| (f, base))) {
+        for (one, packet) in reached(meaning, family, base, &open, work) {
+            if told.insert((one.origin, &one.service.name)) {
+                let Open { origin, service, .. } = one;
+                found.push(messages::open_to_world(policy, *origin, service, &packet, base));
+            }
+        }
+    }
+    found
+}
+
+fn guarded(policy: &Policy) -> Vec<Open<'_>> {
+    let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
+    let rules = rules(policy).map(|(_, rule)| rule).chain(in_chains);
+    let rules = rules.map(|rule| (rule.origin, &rule.remarks, false));
+    let in_docker = policy.docker.iter().flat_map(|docker| &docker.rules);
+    let in_docker = in_docker.map(|rule| (rule.origin, &rule.remarks, true));
+    let nat = policy.items.iter().filter_map(|item| match item {
+        Item::Nat(nat) => Some((nat.origin, &nat.remarks, true)),
+        Item::Rule(_) | Item::Alter(_) | Item::Raw(_) => None,
+    });
+    let all = rules.chain(in_docker).chain(nat);
+    all.flat_map(|(origin, remarks, is_translated)| {
+        remarks.guarded.iter().map(move |service| Open { origin, service, is_translated })
+    })
+    .collect()
+}
+
+/// Those of which a statement, with nothing said of the source, accepts a new packet from a public
+/// address.
+fn reached<'o, 'p>(
     meaning: &Meaning,
     family: Family,
     base: BaseChain,
-    guarded: &[(Origin, &Guarded)],
-) -> Vec<(Origin, Finding)> {
-    if guarded.is_empty() {
+    open: &'o [Open<'p>],
+    work: &Work,
+) -> Vec<(&'o Open<'p>, Packet)> {
+    if open.is_empty() || meaning.base(family, base).is_none() {
         return Vec::new();
     }
     let source = Constraint::source(family, &not_public());
     let mut asked = vec![set_of(family, Factor::all([source]))];
-    let traffic = |one: &Guarded| set_of(family, traffic(family, &one.parts));
-    asked.extend(guarded.iter().map(|(_, one)| traffic(one).intersection(&new_packets(family))));
-    let Some(passing) = Passing::of(meaning, family, base, &asked) else { return Vec::new() };
+    let traffic = |one: &Open<'_>| set_of(family, traffic(family, one));
+    asked.extend(open.iter().map(|one| traffic(one).intersection(&new_packets(family))));
+    let Some(passing) = Passing::of(meaning, family, base, &asked, work.budget) else {
+        return Vec::new();
+    };
     let space = passing.list().space();
     let mut found = Vec::new();
-    for (number, (origin, one)) in guarded.iter().enumerate() {
+    for (number, one) in open.iter().enumerate() {
         let public = space.difference(&passing.asked(number + 1), &passing.asked(0));
-        let by_rule = passing.decided(&public, 0, |step| step.reason == Reason::Written(*origin));
-        if let Found::Packet(point, _) = by_rule {
-            let packet = space.packet(&point);
-            found.push((*origin, messages::open_to_world(policy, *origin, one, &packet, base)));
+        let fits = |step: usize| {
+            let said = &passing.steps[step];
+            said.is_of(one.origin) && said.passes() && is_from_any(passing.set(step))
+        };
+        match passing.decided_at(&public, fits) {
+            Found::Packet(point, _) => found.push((one, space.packet(&point))),
+            Found::Nothing => {}
+            Found::Unknown => work.was_too_much(&lint::OPEN_TO_WORLD),
         }
     }
     found
+}
+
+/// Whether a set has packets of one kind from any source.
+fn is_from_any(set: &PacketSet) -> bool {
+    set.products().iter().any(|product| {
+        let kind = PacketSet::of(set.family(), [product.clone()]);
+        !kind.speaks_of(|field| matches!(field, Field::Source | Field::Incoming | Field::Opaque))
+    })
 }
 
 /// What does not come from the Internet: private, local and multicast addresses (RFC 6890), and of IPv6
@@ -118,13 +156,13 @@ fn not_public() -> Addresses {
     Addresses::union_all(v4.iter().chain([&below, &above]))
 }
 
-/// Packets of any of the parts.
-fn traffic(family: Family, parts: &[Part]) -> Factor {
-    let occurring = parts.iter().filter(|part| part.families().contains(family));
-    Factor::of(occurring.filter_map(|part| FieldBox::of(constraints(part))))
+/// Packets of a service.
+fn traffic(family: Family, open: &Open<'_>) -> Factor {
+    let parts = open.service.parts.iter().filter(|part| part.families().contains(family));
+    Factor::of(parts.filter_map(|part| FieldBox::of(constraints(part, open.is_translated))))
 }
 
-fn constraints(part: &Part) -> Vec<Constraint> {
+fn constraints(part: &Part, is_translated: bool) -> Vec<Constraint> {
     match part {
         Part::Any => Vec::new(),
         Part::Icmp(icmp) => {
@@ -134,7 +172,11 @@ fn constraints(part: &Part) -> Vec<Constraint> {
         Part::Ports { protocol, source, destination } => vec![
             Constraint::protocol(protocol.protocol()),
             Constraint::source_port(source),
-            Constraint::destination_port(destination),
+            if is_translated {
+                Constraint::original_port(destination)
+            } else {
+                Constraint::destination_port(destination)
+            },
         ],
     }
 }

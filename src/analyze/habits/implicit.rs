@@ -4,18 +4,19 @@
 //! rule above it drops is meant to be dropped.
 
 use super::{messages, set_of};
-use crate::analyze::passing::Passing;
+use crate::analyze::flat::passing::Passing;
+use crate::analyze::work::Work;
 use crate::diagnostic::{Finding, Lint, catalogue as lint};
 use crate::meaning::{Implied, Meaning, implied_packets};
 use crate::net::{CtState, Family, IcmpType, Protocol};
 use crate::packet::{
-    Among, Budget, Constraint, Factor, FieldBox, Index, PacketSet, Point, Question, Verdict,
+    Among, Constraint, Factor, FieldBox, Index, PacketSet, Point, Question, Verdict,
 };
 use crate::resolve::Policy;
 use crate::resolve::policy::{Hook, Verdict as Default};
 
 /// A finding for each implicit rule that is missed, with the hooks that miss it.
-pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+pub(super) fn findings(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let Some(at) = policy.implicit.span else { return Vec::new() };
     let all: [(bool, Implied, &'static Lint); 3] = [
         (policy.implicit.loopback, Implied::Loopback, &lint::NO_LOOPBACK),
@@ -30,7 +31,8 @@ pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
     for (_, implied, lint) in all.into_iter().filter(|(stands, ..)| !stands) {
         let missing = Hook::ALL.into_iter().filter_map(|hook| {
             let mut families = Family::BOTH.into_iter();
-            let packet = families.find_map(|family| missed(policy, meaning, family, hook, implied));
+            let missed = |family| missed(policy, meaning, family, hook, implied, (lint, work));
+            let packet = families.find_map(missed);
             packet.map(|packet| (hook, packet))
         });
         let missing: Vec<_> = missing.collect();
@@ -49,28 +51,29 @@ fn missed(
     family: Family,
     hook: Hook,
     implied: Implied,
+    (lint, work): (&'static Lint, &Work),
 ) -> Option<crate::packet::Packet> {
     match policy.defaults.of(hook).verdict {
         Default::Allow => return None,
         Default::Drop | Default::Reject(_) => {}
     }
     let packets = needed(policy, implied, hook, family)?;
-    let passing = Passing::of(meaning, family, hook.into(), &[packets])?;
+    let passing = Passing::of(meaning, family, hook.into(), &[packets], work.budget)?;
     let steps = passing.steps.iter().enumerate();
     let accepting = steps.filter(|(_, step)| step.passes() && step.is_unlimited);
     let regions: Vec<_> =
         accepting.map(|(number, _)| (passing.number(number), passing.region(number))).collect();
     let space = passing.list().space();
     let index = Index::of(space, regions.iter().map(|(number, region)| (*number, region)));
-    let question = Question {
-        region: &passing.asked(0),
-        among: Among::ALL,
-        seed: 0,
-        budget: Budget::default(),
-    };
+    let question =
+        Question { region: &passing.asked(0), among: Among::ALL, seed: 0, budget: work.budget };
     let free: Option<Point> = match index.witness(&question) {
         Verdict::Uncovered(point) => Some(point),
-        Verdict::Covered | Verdict::Incomplete => None,
+        Verdict::Covered => None,
+        Verdict::Incomplete => {
+            work.was_too_much(lint);
+            None
+        }
     };
     free.map(|point| space.packet(&point))
 }

@@ -4,27 +4,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Translator, messages, translators};
-use crate::analyze::passing::{Found, Passing, Step};
+use super::{Translator, messages, translators, untracked};
+use crate::analyze::flat::passing::{Found, Passing, Step, cover_of};
 use crate::analyze::places::{met, span_of};
-use crate::diagnostic::Finding;
+use crate::analyze::work::Work;
+use crate::diagnostic::{Finding, Lint, catalogue as lint};
 use crate::meaning::{BaseChain, Meaning, Reason, Translation};
 use crate::net::{Addresses, CtState, Family, Ports, Prefix};
-use crate::packet::{Among, Constraint, Factor, Field, PacketSet, Product, Verdict};
+use crate::packet::{Among, Answer, Constraint, Factor, Field, PacketSet, Product, Verdict};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin, SourceTranslation};
 use crate::source::Span;
 
-pub(super) fn findings(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+pub(super) fn findings(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let mut findings: BTreeMap<(Origin, &'static str), Finding> = BTreeMap::new();
     for family in Family::BOTH {
-        let new = targets_dropped(policy, meaning, family);
-        let new = new.into_iter().chain(seen_translated(policy, meaning, family));
+        let new = untracked::findings(policy, meaning, family, work);
+        let new = new.into_iter().chain(targets_dropped(policy, meaning, family, work));
+        let new = new.chain(seen_translated(policy, meaning, family, work));
         for (origin, finding) in new {
             findings.entry((origin, finding.lint.name)).or_insert(finding);
         }
     }
-    findings.into_values().chain(without_forward(policy, meaning)).collect()
+    findings.into_values().chain(without_forward(policy, meaning, work)).collect()
 }
 
 /// The packets of any of the factors' product.
@@ -52,16 +54,23 @@ fn judged_on(translation: &Translation) -> Option<BaseChain> {
 /// The `forward`s and `redirect`s none of whose first packets passes the filter although they accept
 /// them: earlier rules drop them all. Of one with several kinds of packets, such as hairpins, one kind
 /// is enough.
-fn targets_dropped(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(Origin, Finding)> {
+fn targets_dropped(
+    policy: &Policy,
+    meaning: &Meaning,
+    family: Family,
+    work: &Work,
+) -> Vec<(Origin, Finding)> {
     let nat = translators(meaning, family, BaseChain::NatPrerouting).unwrap_or_default();
     let mut found = Vec::new();
-    for base in [BaseChain::FilterForward, BaseChain::FilterInput] {
-        let judged = nat.iter().filter(|one| judged_on(one.translation) == Some(base));
+    let (forward, input) = (BaseChain::FilterForward, BaseChain::FilterInput);
+    // What goes to a container meets the block `docker` before all else.
+    for (accepts, base) in [(forward, forward), (input, input), (forward, BaseChain::DockerUser)] {
+        let judged = nat.iter().filter(|one| judged_on(one.translation) == Some(accepts));
         let origins: BTreeSet<Origin> = judged.map(|one| one.origin).collect();
         if origins.is_empty() {
             continue;
         }
-        let entries = meaning.base(family, base).map_or(&[][..], |list| &list.entries[..]);
+        let entries = meaning.base(family, accepts).map_or(&[][..], |list| &list.entries[..]);
         let mut asked = Vec::new();
         let mut owners = Vec::new();
         for entry in entries {
@@ -75,19 +84,22 @@ fn targets_dropped(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(O
                 owners.push(origin);
             }
         }
-        let Some(passing) = Passing::of(meaning, family, base, &asked) else { continue };
+        let Some(passing) = Passing::of(meaning, family, base, &asked, work.budget) else {
+            continue;
+        };
         for (number, origin) in owners.into_iter().enumerate() {
             let region = passing.asked(number);
-            if passing.decided(&region, 0, Step::passes) != Found::Nothing
-                || !is_reached(meaning, family, origin)
+            let passes = passing.decided(&region, 0, Step::passes);
+            if !is_never(&passes, &lint::NAT_TARGET_DROPPED, work)
+                || !is_reached(meaning, family, origin, work)
             {
                 continue;
             }
-            let own = |step: &Step<'_>| step.reason == Reason::Written(origin);
-            let Some(own) = passing.steps.iter().position(own) else { continue };
-            let Some(cover) = passing.cover(&region, Among::before(passing.number(own))) else {
-                continue;
-            };
+            let own = passing.steps.iter().position(|step| step.is_of(origin));
+            let before = own.map_or(Among::ALL, |own| Among::before(passing.number(own)));
+            let cover = passing.cover(&region, before);
+            note_unproved(&cover, &lint::NAT_TARGET_DROPPED, work);
+            let Some(cover) = cover_of(cover) else { continue };
             let by = cover.members.iter().filter_map(|member| passing.step_at(member.rule));
             let by: BTreeSet<Span> =
                 by.filter_map(|step| span_of(policy, passing.steps[step].reason)).collect();
@@ -96,28 +108,59 @@ fn targets_dropped(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(O
             };
             let packet = passing.list().space().packet(point);
             let packet = met(&packet, base, "dropped after it was translated");
-            found.push((origin, messages::target_dropped(policy, origin, &by, packet)));
+            let by_docker = base == BaseChain::DockerUser;
+            let finding = messages::target_dropped(policy, origin, &by, by_docker, packet);
+            found.push((origin, finding));
         }
     }
     found
 }
 
 /// Whether any packet comes to the translation of a statement. If not, that is another finding.
-fn is_reached(meaning: &Meaning, family: Family, origin: Origin) -> bool {
-    let Some(passing) = Passing::of(meaning, family, BaseChain::NatPrerouting, &[]) else {
+fn is_reached(meaning: &Meaning, family: Family, origin: Origin, work: &Work) -> bool {
+    let base = BaseChain::NatPrerouting;
+    let Some(passing) = Passing::of(meaning, family, base, &[], work.budget) else {
         return false;
     };
     let mut own = passing.steps.iter().enumerate();
     own.any(|(number, step)| {
         let among = Among::before(passing.number(number));
-        step.reason == Reason::Written(origin)
-            && matches!(passing.left(&passing.region(number), among), Verdict::Uncovered(_))
+        if !step.is_of(origin) {
+            return false;
+        }
+        match passing.left(&passing.region(number), among) {
+            Verdict::Uncovered(_) => true,
+            Verdict::Covered => false,
+            Verdict::Incomplete => {
+                work.was_too_much(&lint::NAT_TARGET_DROPPED);
+                false
+            }
+        }
     })
+}
+
+/// Whether it is found that nothing does; that it is not found out is noted.
+fn is_never(found: &Found, lint: &'static Lint, work: &Work) -> bool {
+    match found {
+        Found::Nothing => true,
+        Found::Packet(..) => false,
+        Found::Unknown => {
+            work.was_too_much(lint);
+            false
+        }
+    }
+}
+
+fn note_unproved(answer: &Answer, lint: &'static Lint, work: &Work) {
+    match answer {
+        Answer::Covered(_) | Answer::Uncovered(_) => {}
+        Answer::Incomplete => work.was_too_much(lint),
+    }
 }
 
 /// Whether a packet has the same in this field on prerouting and in the filter, when it was not
 /// translated in between.
-fn sees_alike(field: Field) -> bool {
+pub(super) fn sees_alike(field: Field) -> bool {
     match field {
         Field::Incoming
         | Field::Source
@@ -148,7 +191,12 @@ fn sees_alike(field: Field) -> bool {
 
 /// Rules that name a destination and match none of the packets that still have it in the filter: nat
 /// gave all of them another, and no translation gives them this one.
-fn seen_translated(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(Origin, Finding)> {
+fn seen_translated(
+    policy: &Policy,
+    meaning: &Meaning,
+    family: Family,
+    work: &Work,
+) -> Vec<(Origin, Finding)> {
     let nat = translators(meaning, family, BaseChain::NatPrerouting).unwrap_or_default();
     let moving: Vec<&Translator<'_>> = nat
         .iter()
@@ -169,9 +217,8 @@ fn seen_translated(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(O
     for base in [BaseChain::FilterForward, BaseChain::FilterInput] {
         let mut asked = vec![still.clone()];
         asked.extend(nat.iter().filter_map(|one| arriving(family, base, one.translation)));
-        let Some(passing) = Passing::without(meaning, family, base, &asked, &taken) else {
-            continue;
-        };
+        let passing = Passing::without(meaning, family, base, &asked, &taken, work.budget);
+        let Some(passing) = passing else { continue };
         let space = passing.list().space();
         let regions = (0..asked.len()).map(|number| passing.asked(number));
         let arriving = regions.reduce(|all, one| space.union(&all, &one)).unwrap_or_default();
@@ -184,14 +231,19 @@ fn seen_translated(policy: &Policy, meaning: &Meaning, family: Family) -> Vec<(O
         for number in candidates {
             let Some(step) = passing.step_at(number) else { continue };
             let Reason::Written(origin) = passing.steps[step].reason else { continue };
+            if !passing.steps[step].is_of(origin) {
+                continue;
+            }
             // Only of traffic with ports it is known that conntrack sees all of it.
-            let set = &passing.steps[step].set;
+            let set = passing.set(step);
             let names = [Field::Destination, Field::DestinationPort];
             if !names.into_iter().all(|name| set.speaks_of(|field| field == name)) {
                 continue;
             }
             let own = space.intersection(&passing.region(step), &arriving);
-            let Some(cover) = passing.cover(&own, Among::before(number)) else { continue };
+            let cover = passing.cover(&own, Among::before(number));
+            note_unproved(&cover, &lint::FILTER_SEES_TRANSLATED, work);
+            let Some(cover) = cover_of(cover) else { continue };
             let members = cover.members.iter().filter(|_| cover.is_minimal);
             let by: Vec<Origin> = members
                 .filter_map(|member| passing.taken_at(member.rule))
@@ -238,7 +290,7 @@ fn arriving(family: Family, base: BaseChain, translation: &Translation) -> Optio
 }
 
 /// Translations of sources that no new forwarded packet comes to, in a policy that is about forwarding.
-fn without_forward(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
+fn without_forward(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let sources = policy.items.iter().filter_map(|item| match item {
         Item::Nat(nat) => match nat.kind {
             // What leaves packets as they are is no translation that could be missed.
@@ -267,10 +319,12 @@ fn without_forward(policy: &Policy, meaning: &Meaning) -> Vec<Finding> {
             .map(|one| (one.origin, one.entry.set.widened(seen).intersection(&new_packets(family))))
             .collect();
         let asked: Vec<PacketSet> = own.iter().map(|(_, set)| set.clone()).collect();
-        let passing = Passing::of(meaning, family, BaseChain::FilterForward, &asked);
+        let base = BaseChain::FilterForward;
+        let passing = Passing::of(meaning, family, base, &asked, work.budget);
         for (number, (origin, _)) in own.iter().enumerate() {
             let is_reached = passing.as_ref().is_none_or(|passing| {
-                passing.decided(&passing.asked(number), 0, Step::passes) != Found::Nothing
+                let passes = passing.decided(&passing.asked(number), 0, Step::passes);
+                !is_never(&passes, &lint::NAT_WITHOUT_FORWARD, work)
             });
             if is_reached {
                 lonely.remove(origin);

@@ -45,6 +45,7 @@ pub fn target_dropped(
     policy: &Policy,
     origin: Origin,
     droppers: &BTreeSet<Span>,
+    by_docker: bool,
     packet: Witness,
 ) -> Finding {
     let message = "what is translated here, the filter drops";
@@ -54,9 +55,32 @@ pub fn target_dropped(
     for span in droppers {
         finding = finding.related(*span, "drops them after they were translated");
     }
+    if by_docker {
+        return finding
+            .note("what goes to a container meets the block `docker` first")
+            .help("allow it there, by the port that was asked for");
+    }
     finding
         .note("the filter sees a packet with its new destination and port")
         .help("move this statement above, or let the rules above spare its packets")
+}
+
+pub fn target_untracked(
+    policy: &Policy,
+    origin: Origin,
+    untracked: &BTreeSet<Span>,
+    packet: Witness,
+) -> Finding {
+    let message = "what is to be translated here is not tracked, and so never translated";
+    let mut finding = about(&lint::NAT_TARGET_DROPPED, policy, origin, message)
+        .label("translates nothing")
+        .witness(packet);
+    for span in untracked {
+        finding = finding.related(*span, "keeps its packets from conntrack");
+    }
+    finding
+        .note("only conntrack remembers what was translated, and to what")
+        .help("take these packets out of the `notrack`")
 }
 
 pub fn sees_translated(policy: &Policy, rule: Origin, translators: &[Origin]) -> Finding {

@@ -4,6 +4,7 @@
 //! exceptions that the kernel makes: interfaces, the sender's account, and connections of packets
 //! that have none.
 
+use crate::net::Family;
 use crate::packet::opaque::{self, SetSide};
 use crate::packet::{Packet, Payload};
 use crate::ruleset::{Conntrack, KernelSet, Match, MatchKind, Rule, SetContent};
@@ -63,6 +64,14 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
             | Payload::Sctp { .. }
             | Payload::Other(_) => return None,
         },
+        MatchKind::AnyIcmp => match packet.payload {
+            Payload::Icmp { .. } => packet.family() == Family::V4,
+            Payload::Tcp { .. }
+            | Payload::Udp { .. }
+            | Payload::Sctp { .. }
+            | Payload::Other(_) => return None,
+        },
+        MatchKind::State(states) => states.contains(packet.state),
         MatchKind::SourceRange(low, high) => (low..=high).contains(&&packet.source),
         MatchKind::DestinationRange(low, high) => (low..=high).contains(&&packet.destination),
         MatchKind::Set { set, side } => in_set(set, *side, packet),
@@ -83,6 +92,7 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
         MatchKind::Comment(_) => true,
         // Decided by the caller.
         MatchKind::Conntrack(_)
+        | MatchKind::OpaqueHistory(_)
         | MatchKind::Limit { .. }
         | MatchKind::Hashlimit(_)
         | MatchKind::Connlimit { .. } => return None,
@@ -98,7 +108,9 @@ fn in_set(set: &KernelSet, side: SetSide, packet: &Packet) -> bool {
     set.family == packet.family()
         && match &set.content {
             SetContent::Static(addresses) => addresses.contains(address),
-            SetContent::Dynamic(_) => packet.opaque.contains(&opaque::member(side, &set.name)),
+            SetContent::Dynamic(_) | SetContent::Unknown => {
+                packet.opaque.contains(&opaque::member(side, &set.name))
+            }
         }
 }
 

@@ -306,6 +306,11 @@ fn about(key: ChainKey) -> &'static str {
             BaseChain::FilterInput => "filter, to this machine",
             BaseChain::FilterForward => "filter, through this machine",
             BaseChain::FilterOutput => "filter, from this machine",
+            BaseChain::NatInput => "nat, to this machine",
+            BaseChain::ManglePostrouting => "mangle, all that leaves",
+            BaseChain::SecurityInput => "security, to this machine",
+            BaseChain::SecurityForward => "security, through this machine",
+            BaseChain::SecurityOutput => "security, from this machine",
             BaseChain::DockerUser => "filter, to what Docker publishes",
         },
         ChainKey::User(_) => "a chain of the policy",
@@ -321,8 +326,14 @@ fn stage(key: ChainKey) -> usize {
             BaseChain::NatPrerouting | BaseChain::NatOutput => 2,
             BaseChain::MangleInput | BaseChain::MangleForward => 3,
             BaseChain::DockerUser => 4,
-            BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => 5,
-            BaseChain::NatPostrouting => 6,
+            BaseChain::FilterInput
+            | BaseChain::FilterForward
+            | BaseChain::FilterOutput
+            | BaseChain::SecurityInput
+            | BaseChain::SecurityForward
+            | BaseChain::SecurityOutput
+            | BaseChain::ManglePostrouting => 5,
+            BaseChain::NatInput | BaseChain::NatPostrouting => 6,
         },
         // Behind those that jump to it.
         ChainKey::User(_) => 0,

@@ -92,7 +92,22 @@ impl Writer<'_> {
                 let carried = if *outgoing { "rt ipsec" } else { "meta ipsec" };
                 format!("{carried} {}", if found.negated { "missing" } else { "exists" })
             }
-            MatchKind::Opaque(text) => return Err(format!("`{text}` is in the words of iptables")),
+            MatchKind::AnyIcmp => {
+                let text = format!("meta l4proto {icmp}");
+                let negated = found.negated;
+                return Ok(vec![if negated {
+                    Condition::Fails(text)
+                } else {
+                    Condition::Holds(text)
+                }]);
+            }
+            MatchKind::State(states) => {
+                let asked = Conntrack { states: *states, ..Conntrack::default() };
+                return conntrack(&asked, found.negated, ip, rule);
+            }
+            MatchKind::Opaque(text) | MatchKind::OpaqueHistory(text) => {
+                return Err(format!("`{text}` is in the words of iptables"));
+            }
             MatchKind::Comment(_) => return Err("a negated comment".to_owned()),
             MatchKind::Limit { rate, burst } => {
                 limit(counted(*rate, Counter::Limit), *burst, found.negated)
@@ -173,6 +188,9 @@ impl Writer<'_> {
         let length = match &set.content {
             SetContent::Static(_) => self.family.bits(),
             SetContent::Dynamic(dynamic) => dynamic.length,
+            SetContent::Unknown => {
+                return Err(format!("the set {:?}, of which nobody says what is in it", set.name));
+            }
         };
         let key = self.masked(side, length).filter(|_| set.family == self.family);
         key.ok_or_else(|| format!("the set {:?}, which is of another family", set.name))

@@ -23,6 +23,8 @@ pub(super) fn print(out: &mut String, set: &KernelSet, name: &str) {
             elements(out, addresses, set.family);
             out.push_str("\t}\n");
         }
+        // A rule that asks it is reported.
+        SetContent::Unknown => {}
         SetContent::Dynamic(dynamic) => {
             let time = match dynamic.timeout {
                 0 => String::new(),

@@ -71,6 +71,11 @@ pub(super) fn origin_json(origin: Origin, sources: &Sources) -> Value {
             out["kind"] = json!("default");
             return out;
         }
+        Origin::Read(span) => {
+            let mut out = place(span, sources);
+            out["kind"] = json!("read");
+            return out;
+        }
         Origin::Statement { span, .. } => place(span, sources),
     };
     out["kind"] = json!("statement");

@@ -39,6 +39,7 @@ fn content_text(set: &KernelSet) -> String {
             return format!("{count} network{}", if count == 1 { "" } else { "s" });
         }
         SetContent::Dynamic(dynamic) => *dynamic,
+        SetContent::Unknown => return "not known".to_owned(),
     };
     let DynamicSet { timeout, size, length } = dynamic;
     let what = if length == set.family.bits() {
@@ -76,6 +77,7 @@ fn set_json(set: &KernelSet, sources: &Sources) -> Value {
             out["timeout"] = json!(timeout);
             out["length"] = json!(length);
         }
+        SetContent::Unknown => out["kind"] = json!("unknown"),
     }
     out
 }

@@ -51,7 +51,7 @@ fn owners(table: &Table) -> BTreeMap<&str, Option<Span>> {
 fn place(origin: Origin) -> Option<Span> {
     match origin {
         Origin::Implicit(_) | Origin::Default(None) => None,
-        Origin::Default(Some(span)) => Some(span),
+        Origin::Default(Some(span)) | Origin::Read(span) => Some(span),
         Origin::Statement { span, call } => Some(call.unwrap_or(span)),
     }
 }

@@ -8,8 +8,8 @@ use crate::net::port::parse_ports;
 use crate::net::{Addresses, Families, Interface, PortProtocol, Ports, Rate};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
-    Action, Chain, Defaults, Flow, Hook, HookDefault, Implicit, Item, Limit, LimitId, LimitKind,
-    Log, LogLevel, Nat, NatKind, Origin, Part, Place, Remarks, Rule, Scope, Verdict,
+    Action, Allowance, Chain, Defaults, Flow, Hook, HookDefault, Implicit, Item, Limit, LimitId,
+    LimitKind, Log, LogLevel, Nat, NatKind, Origin, Part, Place, Remarks, Rule, Scope, Verdict,
 };
 use crate::ruleset::TableName;
 use crate::source::{Sources, Span};
@@ -35,6 +35,8 @@ pub(super) fn policy() -> Build {
     };
     let policy = Policy {
         promises: Vec::new(),
+        zones: Vec::new(),
+        vocabulary: crate::resolve::policy::Vocabulary::default(),
         has_zones: false,
         preserve: None,
         docker: None,
@@ -48,6 +50,7 @@ pub(super) fn policy() -> Build {
         chains: Vec::new(),
         items: Vec::new(),
         calls: Vec::new(),
+        lists: Vec::new(),
     };
     let mut sources = Sources::new();
     sources.add("test.fw", "\n".repeat(1000));
@@ -167,7 +170,8 @@ impl Rule {
 
 pub(super) fn log(prefix: &str) -> Log {
     let prefix = Some(Arc::from(prefix));
-    Log { prefix, level: LogLevel(4), rate: rate("10/minute"), burst: 20 }
+    let allowance = Some(Allowance { rate: rate("10/minute"), burst: 20 });
+    Log { prefix, level: LogLevel(4), allowance }
 }
 
 pub(super) fn rate(text: &str) -> Rate {

@@ -9,7 +9,7 @@ fn every_table_is_declared_with_all_its_chains() {
     let lowered = policy().lower();
     for ruleset in [lowered.v4, lowered.v6] {
         let names: Vec<TableName> = ruleset.tables.iter().map(|table| table.name).collect();
-        assert_eq!(names, TableName::ALL);
+        assert_eq!(names, TableName::ALL[..4], "no policy has rules for SELinux");
         for table in &ruleset.tables {
             let chains: Vec<&str> = table.chains.iter().map(|chain| &*chain.name).collect();
             assert_eq!(chains, table.name.built_in_chains());

@@ -57,7 +57,9 @@ fn kind(kind: &MatchKind) -> String {
         ports.iter().map(|(low, high)| range(low, high)).collect::<Vec<_>>().join(",")
     };
     match kind {
-        MatchKind::Opaque(text) => text.to_string(),
+        MatchKind::AnyIcmp => "--icmp-type any".to_owned(),
+        MatchKind::State(states) => format!("--state {states:?}"),
+        MatchKind::Opaque(text) | MatchKind::OpaqueHistory(text) => text.to_string(),
         MatchKind::Source(prefix) => format!("-s {prefix}"),
         MatchKind::Destination(prefix) => format!("-d {prefix}"),
         MatchKind::In(name) => format!("-i {name}"),

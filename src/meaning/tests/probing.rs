@@ -71,15 +71,22 @@ fn probes_are_packets_that_the_chain_can_see() {
             let (incoming, outgoing) = (packet.incoming.is_some(), packet.outgoing.is_some());
             let (expected, may_be_translated) = match base {
                 BaseChain::NatPrerouting | BaseChain::RawPrerouting => ((true, false), false),
-                BaseChain::FilterInput | BaseChain::MangleInput | BaseChain::ManglePrerouting => {
-                    ((true, false), true)
-                }
+                BaseChain::FilterInput
+                | BaseChain::MangleInput
+                | BaseChain::ManglePrerouting
+                | BaseChain::NatInput
+                | BaseChain::SecurityInput => ((true, false), true),
                 BaseChain::NatOutput | BaseChain::RawOutput => ((false, true), false),
-                BaseChain::FilterOutput | BaseChain::MangleOutput => ((false, true), true),
-                BaseChain::FilterForward | BaseChain::MangleForward | BaseChain::DockerUser => {
-                    ((true, true), true)
+                BaseChain::FilterOutput | BaseChain::MangleOutput | BaseChain::SecurityOutput => {
+                    ((false, true), true)
                 }
-                BaseChain::NatPostrouting => ((incoming, true), true),
+                BaseChain::FilterForward
+                | BaseChain::MangleForward
+                | BaseChain::SecurityForward
+                | BaseChain::DockerUser => ((true, true), true),
+                BaseChain::NatPostrouting | BaseChain::ManglePostrouting => {
+                    ((incoming, true), true)
+                }
             };
             assert_eq!((incoming, outgoing), expected, "{base:?}");
             assert!(may_be_translated || packet.original.is_none(), "{base:?}");

@@ -136,6 +136,21 @@ impl Axis {
         IntervalSet::from_intervals(own.filter_map(|piece| self.domain.numbers_of(piece)))
     }
 
+    /// The numbers of some values that follow each other.
+    #[must_use]
+    pub fn numbers_between(&self, first: u32, last: u32) -> IntervalSet<u128> {
+        if self.classes.is_some() {
+            let all = (first..=last).map(|value| self.numbers_of(value));
+            let intervals: Vec<(u128, u128)> =
+                all.flat_map(|set| set.intervals().to_vec()).collect();
+            return IntervalSet::from_intervals(intervals);
+        }
+        let low = self.domain.numbers_of(first as usize);
+        let high = self.domain.numbers_of(last as usize);
+        let both = low.zip(high).map(|((low, _), (_, high))| (low, high));
+        IntervalSet::from_intervals(both)
+    }
+
     /// The values of a set of numbers, as sorted disjoint intervals.
     #[must_use]
     pub fn of_numbers_set(&self, set: &IntervalSet<u128>) -> Vec<(u32, u32)> {
@@ -158,12 +173,7 @@ impl Axis {
         match values {
             Values::Numbers(set) => self.of_numbers_set(set),
             Values::Bits(bits) => self.of_numbers_set(&numbers_of_bits(*bits)),
-            Values::Interfaces(set) => {
-                let none = self.domain.pieces().checked_sub(1).filter(|_| set.has_none());
-                let patterns = set.patterns().iter();
-                let pieces = patterns.filter_map(|pattern| self.domain.of_pattern(pattern));
-                self.values(pieces.chain(none.map(|none| (none, none))))
-            }
+            Values::Interfaces(set) => self.values(self.domain.of_interfaces(set).into_iter()),
             Values::Accounts(accounts) => {
                 self.values(accounts.iter().filter_map(|account| self.domain.of_account(account)))
             }
@@ -178,6 +188,22 @@ impl Axis {
                 Subject::Fact(text) if wanted.failing().contains(text) => vec![(0, 0)],
                 Subject::Fact(_) | Subject::Field(_) | Subject::Mark { .. } => Vec::new(),
             },
+        }
+    }
+
+    /// The values that a set of the field has a part of: it may be of numbers that no set tells apart.
+    #[must_use]
+    pub fn touching(&self, values: &Values) -> Vec<(u32, u32)> {
+        let of = |set: &IntervalSet<u128>| {
+            let intervals = set.intervals().iter();
+            self.values(intervals.filter_map(|(low, high)| self.domain.touching(*low, *high)))
+        };
+        match values {
+            Values::Numbers(set) => of(set),
+            Values::Bits(bits) => of(&numbers_of_bits(*bits)),
+            Values::Interfaces(_) | Values::Accounts(_) | Values::Mark(_) | Values::Opaque(_) => {
+                self.of(values)
+            }
         }
     }
 

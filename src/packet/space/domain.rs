@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::super::InterfaceSet;
 use crate::net::{Account, Interface};
 
 /// The pieces of one field, in order.
@@ -131,6 +132,15 @@ impl Domain {
         numbers.within(low, high)
     }
 
+    /// The pieces that an interval of numbers has a part of; `None` when it has none.
+    #[must_use]
+    pub fn touching(&self, low: u128, high: u128) -> Option<(usize, usize)> {
+        let Domain::Numbers(numbers) = self else { return None };
+        let first = numbers.starts.partition_point(|start| *start <= low).saturating_sub(1);
+        let end = numbers.starts.partition_point(|start| *start <= high);
+        (first < end && low <= numbers.highest).then(|| (first, end - 1))
+    }
+
     /// The pieces that a pattern means, all names, or "none".
     #[must_use]
     pub fn of_pattern(&self, pattern: &Interface) -> Option<(usize, usize)> {
@@ -138,6 +148,31 @@ impl Domain {
         let first = patterns.partition_point(|one| name_key(one) < name_key(pattern));
         let meant = patterns[first..].iter().take_while(|one| pattern.covers(one)).count();
         (meant > 0).then(|| (first, first + meant - 1))
+    }
+
+    /// The pieces of a set of interfaces whose patterns are known, as runs.
+    #[must_use]
+    pub fn of_interfaces(&self, set: &InterfaceSet) -> Vec<(usize, usize)> {
+        let Domain::Names(patterns) = self else { return Vec::new() };
+        let none = Some(patterns.len() + 1).filter(|_| set.has_none()).map(|none| (none, none));
+        if set.is_plain() {
+            let runs = set.patterns().filter_map(|pattern| self.of_pattern(pattern));
+            return runs.chain(none).collect();
+        }
+        let mut has = vec![false; patterns.len() + 1];
+        if set.has_all_names() {
+            has.fill(true);
+        }
+        set.patterns().for_each(|pattern| self.mark(&mut has, pattern, true));
+        set.except().for_each(|pattern| self.mark(&mut has, pattern, false));
+        let pieces = (0..has.len()).filter(|piece| has[*piece]).map(|piece| (piece, piece));
+        pieces.chain(none).collect()
+    }
+
+    fn mark(&self, has: &mut [bool], pattern: &Interface, value: bool) {
+        if let Some((first, last)) = self.of_pattern(pattern) {
+            has[first..=last].fill(value);
+        }
     }
 
     /// The piece of an account.
@@ -262,8 +297,12 @@ mod tests {
         assert_eq!(domain.of_numbers(0, 65_535), Some((0, 6)));
         assert_eq!(domain.of_numbers(90, 65_535), Some((6, 6)));
         assert_eq!(domain.numbers_of(2), Some((23, 79)));
+        assert_eq!(domain.touching(81, 84), Some((3, 3)));
+        assert_eq!(domain.touching(22, 85), Some((1, 4)));
         let above = Domain::numbers(1, 255, vec![1, 6, 7]);
         assert_eq!((above.of_numbers(0, 0), above.of_numbers(0, 6)), (None, Some((0, 1))));
+        assert_eq!((above.touching(0, 0), above.touching(0, 3)), (None, Some((0, 0))));
+        assert_eq!(above.touching(255, 255), Some((2, 2)));
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Gathered {
                 self.numbers_of(field).add(&numbers_of_bits(*bits));
             }
             Values::Interfaces(set) => {
-                self.names.entry(field).or_default().extend(set.patterns().iter().cloned());
+                self.names.entry(field).or_default().extend(set.named().cloned());
             }
             Values::Accounts(accounts) => {
                 self.accounts.entry(field).or_default().extend(accounts.iter().cloned());

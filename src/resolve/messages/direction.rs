@@ -198,6 +198,22 @@ pub fn family_not_dropped(at: Span, family: Family, text: &str, rule: Span) -> F
         ))
 }
 
+pub fn all_of_one_family(at: Span, family: Family, text: &str, rule: Span) -> Finding {
+    let name = family_word(family);
+    let message =
+        format!("this stops nothing in {name}: `{text}` is everybody of the other family");
+    Finding::new(&lint::FAMILY_NOT_DROPPED, at, message)
+        .label(format!("nobody of {name}"))
+        .related(rule, "the rule that loses a family")
+        .help(format!(
+            "write `any`, or `{}` in the rule if that is meant",
+            match family {
+                Family::V4 => "ipv6",
+                Family::V6 => "ipv4",
+            }
+        ))
+}
+
 pub fn one_family_only(at: Span, family: Family, rule: Span) -> Finding {
     let name = family_word(family);
     let message = format!("the rule says nothing in {name}: this list has no {name} member");

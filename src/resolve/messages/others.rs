@@ -39,6 +39,15 @@ pub fn preserved_chain(at: Span, word: &str, preserved: Span) -> Finding {
     }
 }
 
+pub fn chain_of_others(at: Span, word: &str, preserved: Span) -> Finding {
+    let message = format!("`{word}` is a chain of another program");
+    Finding::new(&lint::PRESERVED_CLASH, at, message)
+        .label("leads there")
+        .related(preserved, "preserved here")
+        .note("it may not be there yet when the rules are loaded, and then none of them is")
+        .help("write what is to be done with these packets; the other program has its own jumps")
+}
+
 pub fn docker_twice(at: Span, first: Span) -> Finding {
     Finding::new(&lint::DUPLICATE_DEFINITION, at, "what Docker publishes is ruled twice")
         .label("again here")

@@ -77,9 +77,14 @@ pub fn split(text: &str, span: Span, at: Option<(FileId, usize)>) -> Result<Word
                 escaped = false;
             }
             '\\' if in_quotes => escaped = true,
+            '"' if in_quotes => {
+                in_quotes = false;
+                // The word ends here, whatever stands behind it.
+                finish(&mut list, word.take(), index + 1, at)?;
+            }
             '"' => {
                 current.quoted = true;
-                in_quotes = !in_quotes;
+                in_quotes = true;
             }
             _ => current.text.push(c),
         }
@@ -102,7 +107,7 @@ fn finish(
 ) -> Result<(), Fault> {
     let Some(mut word) = word else { return Ok(()) };
     if word.text.is_empty() {
-        // The tools would leave it out, and take the next word in its place.
+        // The tools up to 1.4 leave it out, and take the next word in its place.
         return Err(Fault::EmptyQuotes);
     }
     if let Some((file, start)) = at {
@@ -128,7 +133,7 @@ mod tests {
         let is = |text, expected: &[&str]| assert_eq!(words(text).unwrap(), expected, "{text}");
         is("-p tcp  -j\tDROP", &["-p", "tcp", "-j", "DROP"]);
         is(r#"--comment "a b" x"#, &["--comment", "a b", "x"]);
-        is(r#"a"b c"d"#, &["ab cd"]);
+        is(r#"a"b c"d"#, &["ab c", "d"]);
         is(r#""\"\\n\n""#, &[r#""\nn"#]);
         is(r"a\ b", &[r"a\", "b"]);
         is("it's # no comment", &["it's", "#", "no", "comment"]);

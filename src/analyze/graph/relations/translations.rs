@@ -23,6 +23,11 @@ fn translated_in(base: BaseChain) -> Option<BaseChain> {
         | BaseChain::MangleOutput
         | BaseChain::RawPrerouting
         | BaseChain::RawOutput
+        | BaseChain::NatInput
+        | BaseChain::ManglePostrouting
+        | BaseChain::SecurityInput
+        | BaseChain::SecurityForward
+        | BaseChain::SecurityOutput
         // Docker's own rules do.
         | BaseChain::DockerUser => None,
     }

@@ -1,0 +1,237 @@
+//! Whether two meanings are one, for all packets; and if not, packets that they treat otherwise.
+//!
+//! In go two [`Meaning`]s, of a policy, of rules that were read, of two policies; out come the
+//! [`Difference`]s, each with a packet that shows it and with what decides it on both sides. None means
+//! that every packet of both families meets the same decisions, translations, log lines and changes in
+//! every chain of the kernel. What could not be found out is said ([`Unproved`]), never passed over.
+//!
+//! A list that must be compared is flattened to [`items`]. Those that both sides have in common, in a
+//! common order, discharge each other ([`align`]): a packet that such a pair decides on one side is
+//! decided by it on the other too, unless something comes before that the other side does not have. So
+//! only what has no counterpart is asked about, each within its own packets ([`ask`]).
+//!
+//! What rules count by is paired first ([`history`]): a limit of one side and one of the other that
+//! have the same parameters, each the *n*-th such on its side, are one. From then on whether it has room
+//! is a fact about the packet like any other. What has no partner differs.
+
+mod align;
+mod ask;
+mod history;
+mod items;
+mod sets;
+mod walk;
+
+use std::sync::Arc;
+
+use super::flat::Flat;
+use crate::meaning::{BaseChain, Change, Decision, Meaning, Reason};
+use crate::net::{Families, Family};
+use crate::packet::{Budget, Packet, PacketSet, Region, Space};
+use crate::resolve::policy::{ChainId, LogLevel};
+
+use items::Items;
+
+/// Which of the two meanings that are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    Left,
+    Right,
+}
+
+/// What becomes of a packet, as far as two sides can differ in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Deed {
+    Decide(Decision),
+    /// A line in the log.
+    Log {
+        prefix: Option<Arc<str>>,
+        level: LogLevel,
+    },
+    Change(Change),
+    /// Its source is taken up into the set of this name.
+    Add(Arc<str>),
+    /// What a rule that goes on does in these words.
+    Opaque(Arc<str>),
+    /// A limit counts it: the parameters, and how many such limits come before.
+    Count(Arc<str>),
+}
+
+/// What one side does with a packet, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    pub deed: Deed,
+    pub reason: Reason,
+    /// The chain it stands in; `None` for the base chain.
+    pub chain: Option<ChainId>,
+}
+
+/// Packets that two sides treat otherwise.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    pub family: Family,
+    pub base: BaseChain,
+    /// One of them.
+    pub packet: Packet,
+    /// What each side does with it that the other does not; what decides there, where it is no more
+    /// than not done.
+    pub left: Act,
+    pub right: Act,
+    /// All packets that these two acts are different for; `None` when they are in too many pieces.
+    pub region: Option<Region>,
+    /// The space of the region and of others of the same chain.
+    pub space: Arc<Space>,
+}
+
+/// A chain about which not everything is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unproved {
+    pub family: Family,
+    pub base: BaseChain,
+    pub why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Too many ways lead through the chains.
+    Ways,
+    /// Packets are in too many pieces, or there is too much to ask.
+    Work,
+    /// A packet should show a difference, and does not. That is a fault of ours.
+    Unconfirmed,
+    /// Rules change packets, in an order that is not the same on both sides; no packet was found that
+    /// shows a difference.
+    Changes,
+}
+
+/// How two meanings differ.
+#[derive(Debug, Clone, Default)]
+pub struct Comparison {
+    /// In the order of families and chains; at most [`MOST_DIFFERENCES`] a chain.
+    pub differences: Vec<Difference>,
+    pub unproved: Vec<Unproved>,
+}
+
+impl Comparison {
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.differences.is_empty() && self.unproved.is_empty()
+    }
+}
+
+/// Differences beyond these are not looked for in a chain.
+pub const MOST_DIFFERENCES: usize = 10_000;
+
+/// How two meanings differ in some families.
+#[must_use]
+pub fn compare(left: &Meaning, right: &Meaning, families: Families, budget: Budget) -> Comparison {
+    // Where one side uses conntrack, that is a difference of its own.
+    let sees_fragments = !left.uses_conntrack() && !right.uses_conntrack();
+    let [left, right] = [left, right].map(history::as_facts);
+    let mut comparison = Comparison::default();
+    for family in Family::BOTH.into_iter().filter(|family| families.contains(*family)) {
+        for base in BaseChain::ALL {
+            let at = Place { family, base, sees_fragments };
+            chain(&left, &right, at, budget, &mut comparison);
+        }
+    }
+    comparison
+}
+
+/// Where two meanings are compared.
+#[derive(Clone, Copy)]
+struct Place {
+    family: Family,
+    base: BaseChain,
+    sees_fragments: bool,
+}
+
+fn chain(left: &Meaning, right: &Meaning, at: Place, budget: Budget, into: &mut Comparison) {
+    let Place { family, base, sees_fragments } = at;
+    let meanings = [left, right];
+    let flats = meanings.map(|meaning| Flat::with_fragments(meaning, family, base, sees_fragments));
+    let [Some(left), Some(right)] = flats else {
+        // A chain that only one side has is there for Docker's rules, which the other leaves alone.
+        return;
+    };
+    let unproved = |why| Unproved { family, base, why };
+    if !left.is_whole || !right.is_whole {
+        return into.unproved.push(unproved(Why::Ways));
+    }
+    let right = sets::apart(right);
+    let filled = sets::Filled::of([&left, &right]);
+    let steps = left.steps.iter().chain(&right.steps);
+    let sets: Vec<&PacketSet> = steps.map(|step| &*step.may).chain(filled.sets()).collect();
+    let (mut space, mut mays) = Space::of(family, Some(crate::meaning::view(base)), &sets);
+    let facts = mays.split_off(left.steps.len() + right.steps.len());
+    let right_mays = mays.split_off(left.steps.len());
+    let mut deeds = items::Deeds::default();
+    let changed = items::changed([&left, &right]);
+    let lefts = Items::of(&left, mays, &space, &changed, &mut deeds);
+    let rights = Items::of(&right, right_mays, &space, &changed, &mut deeds);
+    let (Some(lefts), Some(rights)) = (lefts, rights) else {
+        return into.unproved.push(unproved(Why::Work));
+    };
+    filled.rule_out(&mut space, &facts, [&lefts, &rights]);
+    let pairs = align::align(&space, &deeds, &lefts, &rights);
+    if pairs.are_all() {
+        return;
+    }
+    let space = Arc::new(space);
+    let walked = walk::Walks { meanings, base, space: &space };
+    let by_walk = |one: walk::Found| Difference {
+        family,
+        base,
+        packet: filled.without_words(one.packet),
+        left: one.left,
+        right: one.right,
+        region: None,
+        space: Arc::clone(&space),
+    };
+    let stretches = [lefts.stretches(&pairs.left), rights.stretches(&pairs.right)];
+    let [Some(left_stretches), Some(right_stretches)] = stretches else {
+        // What comes later is about packets as they are there: only a walk knows.
+        let found = walked.found([&lefts, &rights], &pairs);
+        if found.is_empty() {
+            into.unproved.push(unproved(Why::Changes));
+        }
+        return into.differences.extend(found.into_iter().map(by_walk));
+    };
+    let sides = [(&lefts, pairs.left, left_stretches), (&rights, pairs.right, right_stretches)];
+    let sides = ask::Sides::new(&space, sides, budget);
+    match sides.found() {
+        Ok(found) => {
+            for one in found {
+                let packet = filled.without_words(space.packet(&one.point));
+                // What a packet shows, it shows to who walks with it.
+                let Some(shown) = walked.differ(packet) else {
+                    into.unproved.push(unproved(Why::Unconfirmed));
+                    continue;
+                };
+                into.differences.push(Difference {
+                    family,
+                    base,
+                    packet: shown.packet,
+                    left: lefts.act(one.left, &deeds),
+                    right: rights.act(one.right, &deeds),
+                    region: one.region,
+                    space: Arc::clone(&space),
+                });
+            }
+        }
+        Err(why) => into.unproved.push(unproved(why)),
+    }
+    match sides.going_on() {
+        Ok(points) => {
+            for point in points {
+                match walked.differ(space.packet(&point)) {
+                    Some(found) => into.differences.push(by_walk(found)),
+                    None => into.unproved.push(unproved(Why::Changes)),
+                }
+            }
+        }
+        Err(why) => into.unproved.push(unproved(why)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

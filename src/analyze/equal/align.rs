@@ -1,0 +1,197 @@
+//! What both sides do alike in one order.
+//!
+//! Two stretches of items, one of each side, are a pair when they do the same to the same packets: one
+//! item of a policy and the five rules that it became. Pairs follow each other on both sides. What is
+//! in no pair has no counterpart at its place.
+
+use std::collections::HashMap;
+
+use super::items::{Deeds, Item, Items};
+use crate::packet::{Among, Budget, Index, Question, Region, RuleNumber, Space, Verdict};
+
+/// How far from a place the next counterpart is looked for.
+const MOST_SKIPPED: usize = 4_000;
+
+/// The longest stretches of which it is tried whether together they are alike.
+const LONGEST_RUN: usize = 2_000;
+
+/// Of each side, the number of the pair that an item is in.
+#[derive(Debug)]
+pub(super) struct Pairs {
+    pub left: Vec<Option<u32>>,
+    pub right: Vec<Option<u32>>,
+}
+
+impl Pairs {
+    /// Whether nothing is without a counterpart.
+    pub fn are_all(&self) -> bool {
+        self.left.iter().chain(&self.right).all(Option::is_some)
+    }
+}
+
+/// The pairs of two sides.
+pub(super) fn align(space: &Space, deeds: &Deeds, left: &Items, right: &Items) -> Pairs {
+    let (left, right) = (&left.all, &right.all);
+    let mut pairs = Pairs { left: vec![None; left.len()], right: vec![None; right.len()] };
+    let mut number = 0;
+    let places = Places::of(right);
+    let aligning = Aligning { space, deeds };
+    let (mut i, mut j) = (0, 0);
+    // Where the last pair is, on the left.
+    let mut last = 0..0;
+    while i < left.len() && j < right.len() {
+        if let Some((these, those)) = aligning.stretch(&left[i..], &right[j..]) {
+            number += 1;
+            pairs.left[i..i + these].fill(Some(number));
+            pairs.right[j..j + those].fill(Some(number));
+            last = i..i + these;
+            (i, j) = (i + these, j + those);
+        } else if aligning.is_within(&left[last.clone()], &right[j]) {
+            pairs.right[j] = Some(number);
+            j += 1;
+        } else if aligning.is_within(&left[last.clone()], &left[i]) {
+            pairs.left[i] = Some(number);
+            i += 1;
+        } else if let Some((next, next_right)) = places.next_pair(left, right, i, j) {
+            (i, j, last) = (next, next_right, 0..0);
+        } else {
+            break;
+        }
+    }
+    // The default ends both sides, whatever could not be told before.
+    if let (Some(last), Some(last_right)) = (left.last(), right.last())
+        && last.deed == last_right.deed
+        && let (Some(pair), Some(pair_right)) = (pairs.left.last_mut(), pairs.right.last_mut())
+        && pair.is_none()
+        && pair_right.is_none()
+    {
+        (*pair, *pair_right) = (Some(number + 1), Some(number + 1));
+    }
+    pairs
+}
+
+/// Where the items of a side are, by their keys.
+struct Places(HashMap<u64, Vec<usize>>);
+
+impl Places {
+    fn of(items: &[Item]) -> Self {
+        let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (place, item) in items.iter().enumerate() {
+            places.entry(item.key).or_default().push(place);
+        }
+        Places(places)
+    }
+
+    /// The nearest places from here on with the same item on both sides.
+    fn next_pair(
+        &self,
+        left: &[Item],
+        right: &[Item],
+        i: usize,
+        j: usize,
+    ) -> Option<(usize, usize)> {
+        let mut best: Option<(usize, usize)> = None;
+        for (skipped, item) in left[i..].iter().enumerate().take(MOST_SKIPPED) {
+            if best.is_some_and(|(a, b)| skipped >= (a - i) + (b - j)) {
+                break;
+            }
+            let places = self.0.get(&item.key).map_or(&[][..], Vec::as_slice);
+            let from = places.partition_point(|place| *place < j);
+            let same = |place: &&usize| right[**place].region == item.region;
+            let Some(place) = places[from..].iter().find(same) else { continue };
+            let is_nearer = best.is_none_or(|(a, b)| skipped + (place - j) < (a - i) + (b - j));
+            if is_nearer {
+                best = Some((i + skipped, *place));
+            }
+        }
+        best
+    }
+}
+
+struct Aligning<'a> {
+    space: &'a Space,
+    deeds: &'a Deeds,
+}
+
+impl Aligning<'_> {
+    /// How many items at the start of both sides are alike.
+    fn stretch(&self, left: &[Item], right: &[Item]) -> Option<(usize, usize)> {
+        let (one, other) = (left.first()?, right.first()?);
+        if one.deed != other.deed {
+            return None;
+        }
+        if one.key == other.key && one.region == other.region {
+            return Some((1, 1));
+        }
+        if let Some(those) = self.parts_of(one, right) {
+            return Some((1, those));
+        }
+        if let Some(these) = self.parts_of(other, left) {
+            return Some((these, 1));
+        }
+        self.runs(left, right)
+    }
+
+    /// Whether an item right behind a pair does again what the pair did to all its packets.
+    fn is_within(&self, pair: &[Item], item: &Item) -> bool {
+        pair.first().is_some_and(|first| first.deed == item.deed)
+            && !self.deeds.get(item.deed).adds_up()
+            && covers(&self.index(pair), &item.region)
+    }
+
+    /// How many of these items are together just another one.
+    fn parts_of(&self, whole: &Item, parts: &[Item]) -> Option<usize> {
+        let index = self.index([whole]);
+        let is_part = |item: &&Item| {
+            item.deed == whole.deed && item.takes == whole.takes && covers(&index, &item.region)
+        };
+        let count = parts.iter().take_while(is_part).count();
+        let parts = &parts[..count];
+        let are_all = count > 0 && covers(&self.index(parts), &whole.region);
+        (are_all && self.are_apart(parts)).then_some(count)
+    }
+
+    /// Whether the items that do the same at the start of both sides are together alike.
+    fn runs(&self, left: &[Item], right: &[Item]) -> Option<(usize, usize)> {
+        let deed = left.first()?.deed;
+        let run = |items: &[Item]| items.iter().take_while(|item| item.deed == deed).count();
+        let (these, those) = (run(left), run(right));
+        if these.max(those) > LONGEST_RUN || these + those < 3 {
+            return None;
+        }
+        let (left, right) = (&left[..these], &right[..those]);
+        let (lefts, rights) = (self.index(left), self.index(right));
+        let same = left.iter().all(|item| covers(&rights, &item.region))
+            && right.iter().all(|item| covers(&lefts, &item.region));
+        (same && self.are_apart(left) && self.are_apart(right)).then_some((these, those))
+    }
+
+    fn index<'i>(&self, items: impl IntoIterator<Item = &'i Item>) -> Index {
+        Index::of(self.space, (0..).map(RuleNumber).zip(items.into_iter().map(|item| &item.region)))
+    }
+
+    /// Whether no packet meets two of the items, where that counts.
+    fn are_apart(&self, items: &[Item]) -> bool {
+        let Some(first) = items.first() else { return true };
+        if items.len() == 1 || !self.deeds.get(first.deed).adds_up() {
+            return true;
+        }
+        let index = self.index(items);
+        (0..).map(RuleNumber).zip(items).all(|(number, item)| {
+            let others = index.meeting(&item.region, Among::before(number));
+            others.into_iter().all(|other| {
+                let other = &items[other.0 as usize].region;
+                self.space.is_empty(&self.space.intersection(&item.region, other))
+            })
+        })
+    }
+}
+
+/// Whether the boxes of an index have all packets of a region.
+fn covers(index: &Index, region: &Region) -> bool {
+    let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
+    match index.witness(&question) {
+        Verdict::Covered => true,
+        Verdict::Uncovered(_) | Verdict::Incomplete => false,
+    }
+}

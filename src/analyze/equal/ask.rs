@@ -1,0 +1,228 @@
+//! Packets for which what has no counterpart makes a difference.
+//!
+//! A packet that the sides treat otherwise meets an item without a counterpart on one of them. If that
+//! ends its way, the other side decides something else, or does something before that this side did
+//! not; if it goes on from there, the other side ends its way without that deed. So each such item is
+//! asked about together with each item of the other side that would make the difference, within the
+//! packets of both: is one left that no earlier item took?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::items::{DeedNumber, Items};
+use super::{MOST_DIFFERENCES, Side, Why};
+use crate::packet::{Among, Budget, Index, Point, Question, Region, RuleNumber, Space, Verdict};
+
+/// Boxes of the packets of a difference before they are too many to be told.
+const MOST_PIECES: usize = 2_000;
+
+/// Questions about one chain before it is too much.
+const MOST_QUESTIONS: usize = 5_000_000;
+
+/// A difference between an item of the left and one of the right.
+pub(super) struct Found {
+    pub left: usize,
+    pub right: usize,
+    pub point: Point,
+    pub region: Option<Region>,
+}
+
+/// A side: what it does, the pairs that its items are in, and how many times packets were changed
+/// before each.
+pub(super) type SideOf<'a> = (&'a Items, Vec<Option<u32>>, Vec<u32>);
+
+/// Two sides, ready to be asked.
+pub(super) struct Sides<'a> {
+    space: &'a Space,
+    items: [&'a Items; 2],
+    pairs: [Vec<Option<u32>>; 2],
+    stretches: [Vec<u32>; 2],
+    /// Of each side, what ends the way of packets.
+    takers: [Index; 2],
+    /// Of each side, what goes on.
+    events: [Index; 2],
+    budget: Budget,
+}
+
+impl<'a> Sides<'a> {
+    pub fn new(space: &'a Space, sides: [SideOf<'a>; 2], budget: Budget) -> Self {
+        let [left, right] = sides;
+        let items = [left.0, right.0];
+        let index = |items: &Items, takes: bool| {
+            let all = (0..).map(RuleNumber).zip(&items.all);
+            let some = all.filter(|(_, item)| item.takes == takes);
+            Index::of(space, some.map(|(number, item)| (number, &item.region)))
+        };
+        Sides {
+            space,
+            items,
+            takers: items.map(|items| index(items, true)),
+            events: items.map(|items| index(items, false)),
+            pairs: [left.1, right.1],
+            stretches: [left.2, right.2],
+            budget,
+        }
+    }
+
+    /// The differences, in the order of the items.
+    pub fn found(&self) -> Result<Vec<Found>, Why> {
+        let mut found: BTreeMap<(usize, usize), Found> = BTreeMap::new();
+        let mut asked = BTreeSet::new();
+        for side in [Side::Left, Side::Right] {
+            let own = side as usize;
+            let alone = self.pairs[own].iter().enumerate().filter(|(_, pair)| pair.is_none());
+            for (place, _) in alone {
+                for other in self.rivals(side, place) {
+                    let pair = match side {
+                        Side::Left => (place, other),
+                        Side::Right => (other, place),
+                    };
+                    if found.len() >= MOST_DIFFERENCES || !asked.insert(pair) {
+                        continue;
+                    }
+                    if asked.len() > MOST_QUESTIONS {
+                        return Err(Why::Work);
+                    }
+                    if let Some(difference) = self.differ(pair.0, pair.1)? {
+                        found.insert(pair, difference);
+                    }
+                }
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// Packets that end their way on one side before others are changed, and on the other side not. Where
+    /// that makes a difference only a walk can tell.
+    pub fn going_on(&self) -> Result<Vec<Point>, Why> {
+        let mut points = Vec::new();
+        for own in [0, 1] {
+            let last = self.stretches[own].last();
+            for (place, item) in self.items[own].all.iter().enumerate() {
+                let stretch = self.stretches[own][place];
+                if self.pairs[own][place].is_some() || !item.takes || Some(&stretch) == last {
+                    continue;
+                }
+                let other = self.stretches[1 - own].partition_point(|at| *at <= stretch);
+                let before = [
+                    self.before(own, place, &item.region),
+                    self.before(1 - own, other.saturating_sub(1), &item.region),
+                    self.at(1 - own, other.saturating_sub(1)),
+                ];
+                let taken = before.into_iter().flatten();
+                let index = Index::of(self.space, (0..).map(RuleNumber).zip(taken));
+                match index.witness(&self.question(&item.region, place)) {
+                    Verdict::Covered => {}
+                    Verdict::Incomplete => return Err(Why::Work),
+                    Verdict::Uncovered(point) => points.push(point),
+                }
+            }
+        }
+        Ok(points)
+    }
+
+    fn question<'r>(&self, region: &'r Region, seed: usize) -> Question<'r> {
+        Question { region, among: Among::ALL, seed: seed as u64, budget: self.budget }
+    }
+
+    /// What an item takes itself.
+    fn at(&self, side: usize, place: usize) -> Vec<&'a Region> {
+        let item = self.items[side].all.get(place).filter(|item| item.takes);
+        item.map(|item| &item.region).into_iter().collect()
+    }
+
+    /// The items of the other side that would make a difference to packets of this one.
+    fn rivals(&self, side: Side, place: usize) -> Vec<usize> {
+        let (own, other) = (side as usize, 1 - side as usize);
+        let item = &self.items[own].all[place];
+        let meeting = |index: &Index| -> Vec<usize> {
+            let rules = index.meeting(&item.region, Among::ALL);
+            rules.into_iter().map(|rule| rule.0 as usize).collect()
+        };
+        let stretch = self.stretches[own][place];
+        let differs = |rival: &usize| {
+            self.items[other].all[*rival].deed != item.deed
+                && self.stretches[other][*rival] == stretch
+        };
+        let mut rivals = meeting(&self.takers[other]);
+        rivals.retain(differs);
+        if item.takes {
+            let mut events = meeting(&self.events[other]);
+            events.retain(|rival| self.stretches[other][*rival] == stretch);
+            rivals.extend(events);
+        }
+        rivals
+    }
+
+    /// Whether a packet meets both items, and is treated otherwise for it.
+    fn differ(&self, left: usize, right: usize) -> Result<Option<Found>, Why> {
+        let places = [left, right];
+        let [one, other] = [0, 1].map(|side: usize| &self.items[side].all[places[side]]);
+        let both = self.space.intersection(&one.region, &other.region);
+        if both.has_no_box() {
+            return Ok(None);
+        }
+        // Who ends the packet's way, did he do what the other one goes on from?
+        let did = match (one.takes, other.takes) {
+            (true, false) => Some((0, other.deed)),
+            (false, true) => Some((1, one.deed)),
+            (true, true) | (false, false) => None,
+        };
+        let before = [0, 1].map(|side: usize| self.before(side, places[side], &both));
+        let done = did.map(|(side, deed)| self.done_before(side, places[side], deed, &both));
+        let taken: Vec<&Region> =
+            before.iter().flatten().chain(done.iter().flatten()).copied().collect();
+        let index = Index::of(self.space, (0..).map(RuleNumber).zip(taken.iter().copied()));
+        let question =
+            Question { region: &both, among: Among::ALL, seed: left as u64, budget: self.budget };
+        match index.witness(&question) {
+            Verdict::Covered => Ok(None),
+            Verdict::Incomplete => Err(Why::Work),
+            Verdict::Uncovered(point) => {
+                let region = self.without(both, &taken);
+                Ok(Some(Found { left, right, point, region }))
+            }
+        }
+    }
+
+    /// What takes packets of a region before an item.
+    fn before(&self, side: usize, last: usize, region: &Region) -> Vec<&'a Region> {
+        let rules = self.takers[side].meeting(region, Among::before(number(last)));
+        let stretches = &self.stretches[side];
+        // Who was taken before packets were changed was so for what is still to be seen, or is not here.
+        let counts = |place: &usize| {
+            stretches[*place] == stretches[last] || self.items[side].all[*place].is_lasting
+        };
+        let places = rules.into_iter().map(|rule| rule.0 as usize).filter(counts);
+        places.map(|place| &self.items[side].all[place].region).collect()
+    }
+
+    /// Where a deed is done to packets of a region before an item.
+    fn done_before(
+        &self,
+        side: usize,
+        place: usize,
+        deed: DeedNumber,
+        region: &Region,
+    ) -> Vec<&'a Region> {
+        let rules = self.events[side].meeting(region, Among::before(number(place)));
+        let stretches = &self.stretches[side];
+        let same = rules.into_iter().map(|rule| rule.0 as usize).filter(|before| {
+            stretches[*before] == stretches[place] && self.items[side].all[*before].deed == deed
+        });
+        same.map(|place| &self.items[side].all[place].region).collect()
+    }
+
+    fn without(&self, mut region: Region, taken: &[&Region]) -> Option<Region> {
+        for one in taken {
+            region = self.space.difference(&region, one);
+            if self.space.count(&region) > MOST_PIECES {
+                return None;
+            }
+        }
+        Some(region)
+    }
+}
+
+fn number(place: usize) -> RuleNumber {
+    RuleNumber(u32::try_from(place).unwrap_or(u32::MAX))
+}

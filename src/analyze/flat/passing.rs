@@ -1,0 +1,226 @@
+//! What a base chain makes of chosen packets: whether some of them may pass, and by which step.
+//!
+//! In go a base chain, unfolded, and the sets that questions will be about; they stand before its steps
+//! in one list, and behind them the default. What is never found to pass never does.
+
+use super::Flat;
+use crate::analyze::list::{EffectNumber, ListedRule, RuleList};
+use crate::meaning::{BaseChain, Decision, Effect, Meaning, Reason};
+use crate::net::Family;
+use crate::packet::{
+    Among, Answer, Budget, Cover, PacketSet, Point, Question, Region, RuleNumber, Verdict,
+};
+
+/// A step, as far as it decides: the last one is the default.
+#[derive(Debug)]
+pub(in crate::analyze) struct Step<'m> {
+    /// What becomes of the packets; `None` where others decide that.
+    pub decision: Option<&'m Decision>,
+    pub reason: Reason,
+    /// Whether no limit is asked on the way.
+    pub is_unlimited: bool,
+}
+
+impl Step<'_> {
+    /// Whether packets may go on to the next table.
+    pub fn passes(&self) -> bool {
+        match self.decision {
+            Some(
+                Decision::Accept
+                | Decision::Translate(_)
+                | Decision::Unknown(_)
+                | Decision::LeaveToDocker,
+            ) => true,
+            Some(Decision::Drop | Decision::Reject(_)) | None => false,
+        }
+    }
+
+    /// Whether packets may end here.
+    pub fn refuses(&self) -> bool {
+        match self.decision {
+            Some(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_)) => true,
+            Some(Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker) | None => {
+                false
+            }
+        }
+    }
+
+    /// Whether packets of a statement end here, one way or another.
+    pub fn is_of(&self, origin: crate::resolve::policy::Origin) -> bool {
+        self.decision.is_some() && self.reason == Reason::Written(origin)
+    }
+}
+
+/// A base chain, ready to be asked.
+#[derive(Debug)]
+pub(in crate::analyze) struct Passing<'m> {
+    flat: Flat<'m>,
+    list: RuleList,
+    pub steps: Vec<Step<'m>>,
+    /// How many sets stand before the steps: those asked about, then those that are taken earlier.
+    before: u32,
+    /// How many of them are asked about.
+    asked: u32,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::analyze) enum Found {
+    /// This packet may, by the step of this number.
+    Packet(Point, usize),
+    /// None can.
+    Nothing,
+    /// Not found out within the budget.
+    Unknown,
+}
+
+impl<'m> Passing<'m> {
+    /// A base chain of a family, to be asked about these sets; `None` when there are too many ways
+    /// through it, which is told of the chain.
+    pub fn of(
+        meaning: &'m Meaning,
+        family: Family,
+        base: BaseChain,
+        asked: &[PacketSet],
+        budget: Budget,
+    ) -> Option<Self> {
+        Self::without(meaning, family, base, asked, &[], budget)
+    }
+
+    /// The same, where packets of some sets never come to the chain.
+    pub fn without(
+        meaning: &'m Meaning,
+        family: Family,
+        base: BaseChain,
+        asked: &[PacketSet],
+        taken: &[PacketSet],
+        budget: Budget,
+    ) -> Option<Self> {
+        let flat = Flat::of(meaning, family, base).filter(|flat| flat.is_whole)?;
+        let beside = |set, hides| ListedRule { may: set, hides, effect: EffectNumber::NONE };
+        let about = asked.iter().map(|set| beside(set, None));
+        let before: Vec<ListedRule<'_>> =
+            about.chain(taken.iter().map(|set| beside(set, Some(set)))).collect();
+        let list = flat.list_behind(&before, budget);
+        let [before, asked] = [asked.len() + taken.len(), asked.len()].map(u32::try_from);
+        let (before, asked) = (before.ok()?, asked.ok()?);
+        let steps = steps(&flat);
+        Some(Passing { flat, list, steps, before, asked })
+    }
+
+    pub fn list(&self) -> &RuleList {
+        &self.list
+    }
+
+    /// The packets that may come to a step and that it speaks of.
+    pub fn set(&self, step: usize) -> &PacketSet {
+        self.flat.steps.get(step).map_or(&self.flat.default.set, |step| &step.may)
+    }
+
+    /// The region of a set asked about, by its number.
+    pub fn asked(&self, number: usize) -> Region {
+        self.list.may(RuleNumber(u32::try_from(number).unwrap_or(u32::MAX)))
+    }
+
+    /// The place of a step in the list.
+    pub fn number(&self, step: usize) -> RuleNumber {
+        RuleNumber(self.before.saturating_add(u32::try_from(step).unwrap_or(u32::MAX)))
+    }
+
+    /// The step of a place in the list; `None` for what stands before the steps.
+    pub fn step_at(&self, number: RuleNumber) -> Option<usize> {
+        Some(number.0.checked_sub(self.before)? as usize)
+    }
+
+    /// The number of the set that is taken earlier, at a place in the list.
+    pub fn taken_at(&self, number: RuleNumber) -> Option<usize> {
+        let taken = number.0.checked_sub(self.asked).filter(|_| number.0 < self.before)?;
+        Some(taken as usize)
+    }
+
+    /// The place in the list of a set that is taken earlier.
+    pub fn taken(&self, number: usize) -> RuleNumber {
+        RuleNumber(self.asked.saturating_add(u32::try_from(number).unwrap_or(u32::MAX)))
+    }
+
+    /// Where a step may decide.
+    pub fn region(&self, step: usize) -> Region {
+        self.list.may(self.number(step))
+    }
+
+    /// A packet of the region that no step of those is certain to take.
+    pub fn left(&self, region: &Region, among: Among) -> Verdict {
+        let question = Question { region, among, seed: 0, budget: self.list.budget };
+        self.list.hiding.witness(&question)
+    }
+
+    /// The steps that together take all of the region for certain, or that they do not.
+    pub fn cover(&self, region: &Region, among: Among) -> Answer {
+        let question = Question { region, among, seed: 0, budget: self.list.budget };
+        self.list.hiding.uncovered(&question)
+    }
+
+    /// A packet of the region that a step that fits may decide, the steps from this one on.
+    pub fn decided(&self, region: &Region, from: usize, fits: impl Fn(&Step<'m>) -> bool) -> Found {
+        self.decided_at(region, |step| step >= from && fits(&self.steps[step]))
+    }
+
+    /// The same, where the number of a step says whether it fits.
+    pub fn decided_at(&self, region: &Region, fits: impl Fn(usize) -> bool) -> Found {
+        let mut found = Found::Nothing;
+        for number in self.list.matching().meeting(region, Among::ALL) {
+            let Some(step) = self.step_at(number) else { continue };
+            if self.steps[step].decision.is_none() || !fits(step) {
+                continue;
+            }
+            let both = self.list.space.intersection(region, &self.region(step));
+            match self.left(&both, Among::before(number)) {
+                Verdict::Uncovered(point) => return Found::Packet(point, step),
+                Verdict::Covered => {}
+                Verdict::Incomplete => found = Found::Unknown,
+            }
+        }
+        found
+    }
+}
+
+/// The cover of an answer, if there is one.
+pub(in crate::analyze) fn cover_of(answer: Answer) -> Option<Cover> {
+    match answer {
+        Answer::Covered(cover) => Some(cover),
+        Answer::Uncovered(_) | Answer::Incomplete => None,
+    }
+}
+
+fn steps<'m>(flat: &Flat<'m>) -> Vec<Step<'m>> {
+    let default = decision_of(&flat.default.effect);
+    let mut steps: Vec<Step<'m>> = Vec::with_capacity(flat.steps.len() + 1);
+    // Of each step, whether no limit is asked on the way through it: callers come first.
+    for step in &flat.steps {
+        let caller = step.caller.and_then(|caller| steps.get(caller.0 as usize));
+        let is_unlimited =
+            step.entry.limits.is_empty() && caller.is_none_or(|caller| caller.is_unlimited);
+        // What leaves a base chain takes the default.
+        let decision = if step.leaves {
+            default.filter(|_| step.caller.is_none())
+        } else {
+            decision_of(&step.entry.effect)
+        };
+        steps.push(Step { decision, reason: step.entry.reason, is_unlimited });
+    }
+    steps.push(Step { decision: default, reason: flat.default.reason, is_unlimited: true });
+    steps
+}
+
+fn decision_of(effect: &Effect) -> Option<&Decision> {
+    match effect {
+        Effect::Decide(decision) => Some(decision),
+        Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Add { .. }
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_) => None,
+    }
+}

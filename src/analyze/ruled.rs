@@ -1,0 +1,490 @@
+//! What rulesets do to every packet, straight from the kernel's words.
+//!
+//! In go the [`Ruleset`]s of both families, made or read; out comes a [`Meaning`] like that of a policy,
+//! so that every question about a policy can be asked about rules, and one be held to the other. Nothing
+//! is said here that a rule does not say: a rule is an entry, a chain is a chain.
+//!
+//! What rules count by, chance, and whatever else is not the same for a packet at every time is a
+//! limit of the entry ([`History`]). Tables of `hashlimit` that have one name are one limit.
+
+mod own;
+mod set;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::meaning::{
+    BaseChain, Change, Decision, Effect, Entry, FamilyMeaning, History, Implied, List, Meaning,
+    Reason, Translation,
+};
+use crate::net::{Family, Prefix};
+use crate::packet::{Field, PacketSet};
+use crate::resolve::Policy;
+use crate::resolve::policy::{
+    self, ChainId, Item, LimitId, LimitKey, LimitKind, Log, LogLevel, Raw, RawTable, RawTarget,
+    RejectWith, SourceLengths,
+};
+use crate::ruleset::{
+    Chain, ChainPolicy, DOCKER_USER, HashKey, Hashlimit, KernelSet, Match, MatchKind, OpaqueEnd,
+    Origin, RejectType, Rule, Ruleset, SetContent, TableName, Target,
+};
+
+pub use own::{Foreign, leave_out_foreign};
+pub use set::{packets, tracked_packets};
+
+/// What rulesets do, and how their chains are called.
+#[derive(Debug, Clone)]
+pub struct Ruled {
+    pub meaning: Meaning,
+    /// The table and name of each chain that is not the kernel's own, by the number of its id.
+    pub chains: Vec<(TableName, Arc<str>)>,
+}
+
+impl Ruled {
+    /// The name of a chain.
+    #[must_use]
+    pub fn chain(&self, id: ChainId) -> Option<&(TableName, Arc<str>)> {
+        self.chains.get(usize::try_from(id.0).ok()?)
+    }
+}
+
+/// The table and chain of the kernel in which packets meet a base chain.
+#[must_use]
+pub fn place(base: BaseChain) -> (TableName, &'static str) {
+    match base {
+        BaseChain::FilterInput => (TableName::Filter, "INPUT"),
+        BaseChain::FilterForward => (TableName::Filter, "FORWARD"),
+        BaseChain::FilterOutput => (TableName::Filter, "OUTPUT"),
+        BaseChain::DockerUser => (TableName::Filter, DOCKER_USER),
+        BaseChain::NatPrerouting => (TableName::Nat, "PREROUTING"),
+        BaseChain::NatInput => (TableName::Nat, "INPUT"),
+        BaseChain::NatOutput => (TableName::Nat, "OUTPUT"),
+        BaseChain::NatPostrouting => (TableName::Nat, "POSTROUTING"),
+        BaseChain::ManglePrerouting => (TableName::Mangle, "PREROUTING"),
+        BaseChain::MangleInput => (TableName::Mangle, "INPUT"),
+        BaseChain::MangleForward => (TableName::Mangle, "FORWARD"),
+        BaseChain::MangleOutput => (TableName::Mangle, "OUTPUT"),
+        BaseChain::ManglePostrouting => (TableName::Mangle, "POSTROUTING"),
+        BaseChain::RawPrerouting => (TableName::Raw, "PREROUTING"),
+        BaseChain::RawOutput => (TableName::Raw, "OUTPUT"),
+        BaseChain::SecurityInput => (TableName::Security, "INPUT"),
+        BaseChain::SecurityForward => (TableName::Security, "FORWARD"),
+        BaseChain::SecurityOutput => (TableName::Security, "OUTPUT"),
+    }
+}
+
+/// The meaning of the rules of both families. A family that is not given lets everything through.
+#[must_use]
+pub fn ruled(v4: Option<&Ruleset>, v6: Option<&Ruleset>) -> Ruled {
+    let mut chains = Vec::new();
+    let mut ids = HashMap::new();
+    let rulesets = [v4, v6].into_iter().flatten();
+    for (table, chain) in rulesets.flat_map(user_chains) {
+        ids.entry((table, Arc::clone(&chain.name))).or_insert_with(|| {
+            chains.push((table, Arc::clone(&chain.name)));
+            ChainId(u32::try_from(chains.len() - 1).unwrap_or(u32::MAX))
+        });
+    }
+    let mut limits = Limits::default();
+    let [v4, v6] = [(v4, Family::V4), (v6, Family::V6)].map(|(ruleset, family)| {
+        let mut reading = Reading { family, ids: &ids, limits: &mut limits };
+        ruleset.map_or_else(|| nothing(family), |ruleset| reading.family(ruleset, chains.len()))
+    });
+    Ruled { meaning: Meaning::of_lists(v4, v6, limits.kinds), chains }
+}
+
+/// What the words of a raw rule say: the matches of each rule that they are, and the target.
+pub type Words = (Vec<Vec<Match>>, Target);
+
+/// The meaning of a policy with the conditions of its raw rules as what their words say, as far as
+/// `words` knows. `None` of it leaves a raw rule as it is.
+#[must_use]
+pub fn understood(
+    policy: &Policy,
+    meaning: Meaning,
+    words: &dyn Fn(&Raw) -> Option<Words>,
+) -> Meaning {
+    let items = policy.items.iter().filter_map(|item| match item {
+        Item::Raw(raw) => Some(raw),
+        Item::Rule(_) | Item::Nat(_) | Item::Alter(_) => None,
+    });
+    let raws = items.chain(policy.chains.iter().flat_map(|chain| &chain.raws));
+    let known: HashMap<(policy::Origin, Family), (&Raw, Words)> =
+        raws.filter_map(|raw| Some(((raw.origin, raw.family), (raw, words(raw)?)))).collect();
+    if known.is_empty() {
+        return meaning;
+    }
+    let (v4, v6, kinds) = meaning.into_lists();
+    let mut limits = Limits { kinds, tables: HashMap::new() };
+    let ids = HashMap::new();
+    let [v4, v6] = [(v4, Family::V4), (v6, Family::V6)].map(|(mut lists, family)| {
+        let mut reading = Reading { family, ids: &ids, limits: &mut limits };
+        for list in lists.bases.values_mut().chain(&mut lists.chains) {
+            let entries = std::mem::take(&mut list.entries).into_iter();
+            let read = entries.flat_map(|entry| {
+                let Reason::Written(origin) = entry.reason else { return vec![entry] };
+                match known.get(&(origin, family)) {
+                    Some((raw, words)) => reading.raw(&entry, raw, words),
+                    None => vec![entry],
+                }
+            });
+            list.entries = read.collect();
+        }
+        lists
+    });
+    Meaning::of_lists(v4, v6, limits.kinds)
+}
+
+/// The chains that are not the kernel's own.
+fn user_chains(ruleset: &Ruleset) -> impl Iterator<Item = (TableName, &Chain)> {
+    ruleset.tables.iter().flat_map(|table| {
+        let chains = table.chains.iter().filter(|chain| chain.policy.is_none());
+        chains.map(|chain| (table.name, chain))
+    })
+}
+
+/// A family without rules.
+fn nothing(family: Family) -> FamilyMeaning {
+    let list =
+        |base| (base, List { entries: Vec::new(), default: Some(default(family, base, None)) });
+    let bases = BaseChain::ALL.into_iter().filter(|base| *base != BaseChain::DockerUser);
+    FamilyMeaning { bases: bases.map(list).collect(), chains: Vec::new() }
+}
+
+/// What the end of a chain of the kernel does.
+fn default(family: Family, base: BaseChain, policy: Option<ChainPolicy>) -> Entry {
+    let decision = match (base, policy) {
+        (BaseChain::DockerUser, _) => Decision::LeaveToDocker,
+        (_, Some(ChainPolicy::Drop)) => Decision::Drop,
+        (base, Some(ChainPolicy::Accept) | None) if base.is_nat() => {
+            Decision::Translate(Translation::Exempt.into())
+        }
+        (_, Some(ChainPolicy::Accept) | None) => Decision::Accept,
+    };
+    Entry {
+        set: PacketSet::everything(family),
+        limits: [].into(),
+        log: None,
+        effect: Effect::Decide(decision),
+        reason: Reason::Default(base),
+    }
+}
+
+/// The limits of rules while they are gathered.
+#[derive(Default)]
+struct Limits {
+    kinds: BTreeMap<LimitId, History>,
+    /// Tables of `hashlimit` by family and name: rules that use one name share what it counts.
+    tables: HashMap<(Family, Arc<str>), LimitId>,
+}
+
+impl Limits {
+    fn another(&mut self, kind: History) -> LimitId {
+        let id = LimitId(u32::try_from(self.kinds.len()).unwrap_or(u32::MAX));
+        self.kinds.insert(id, kind);
+        id
+    }
+
+    /// What a match asks of history; `None` when it asks nothing of it.
+    fn of(&mut self, family: Family, found: &Match) -> Option<LimitId> {
+        if !found.kind.depends_on_history() {
+            return None;
+        }
+        let kind = match &found.kind {
+            MatchKind::Limit { rate, burst } => {
+                let (rate, burst) = (*rate, *burst);
+                LimitKind::Rate { rate, burst, per: Vec::new() }
+            }
+            MatchKind::Hashlimit(table) => {
+                let key = (family, Arc::clone(&table.name));
+                if let Some(known) = self.tables.get(&key).filter(|_| !found.negated) {
+                    return Some(*known);
+                }
+                let kind = LimitKind::Rate {
+                    rate: table.rate,
+                    burst: table.burst,
+                    per: keys(table, family),
+                };
+                if !found.negated {
+                    let id = self.another(History::Limit(kind));
+                    self.tables.insert(key, id);
+                    return Some(id);
+                }
+                kind
+            }
+            MatchKind::Connlimit { count, mask } => {
+                let lengths = SourceLengths { v4: *mask, v6: *mask };
+                let per_source = Some(lengths).filter(|_| *mask > 0);
+                LimitKind::Connections { count: *count, per_source }
+            }
+            MatchKind::OpaqueHistory(text) => {
+                let text = if found.negated { format!("! {text}").into() } else { text.clone() };
+                return Some(self.another(History::Opaque(text)));
+            }
+            other => {
+                let text = format!("{}{other:?}", if found.negated { "! " } else { "" });
+                return Some(self.another(History::Opaque(text.into())));
+            }
+        };
+        Some(self.another(if found.negated {
+            History::Opaque(format!("over {kind:?}").into())
+        } else {
+            History::Limit(kind)
+        }))
+    }
+}
+
+fn keys(table: &Hashlimit, family: Family) -> Vec<LimitKey> {
+    let length = table.source_mask.unwrap_or(family.bits());
+    let lengths = SourceLengths { v4: length.min(Family::V4.bits()), v6: length };
+    let key = |key: &HashKey| match key {
+        HashKey::SourceAddress => LimitKey::Source(lengths),
+        HashKey::DestinationAddress => LimitKey::Destination,
+        HashKey::SourcePort => LimitKey::SourcePort,
+        HashKey::DestinationPort => LimitKey::DestinationPort,
+    };
+    table.keys.iter().map(key).collect()
+}
+
+/// One family while it is read.
+struct Reading<'a> {
+    family: Family,
+    ids: &'a HashMap<(TableName, Arc<str>), ChainId>,
+    limits: &'a mut Limits,
+}
+
+impl Reading<'_> {
+    fn family(&mut self, ruleset: &Ruleset, chain_count: usize) -> FamilyMeaning {
+        let mut lists = nothing(self.family);
+        lists.chains.resize_with(chain_count, List::default);
+        for base in BaseChain::ALL {
+            let (table, name) = place(base);
+            let Some(chain) = ruleset.table(table).and_then(|table| table.chain(name)) else {
+                continue;
+            };
+            // Docker's own rules jump there; who has them sees that.
+            if base == BaseChain::DockerUser && is_jumped_to(ruleset, name) {
+                continue;
+            }
+            let default = Some(default(self.family, base, chain.policy));
+            let entries = self.entries(table, chain);
+            lists.bases.insert(base, List { entries, default });
+        }
+        for (table, chain) in user_chains(ruleset) {
+            let id = self.ids.get(&(table, Arc::clone(&chain.name)));
+            if let Some(place) = id.and_then(|id| usize::try_from(id.0).ok()) {
+                lists.chains[place] = List { entries: self.entries(table, chain), default: None };
+            }
+        }
+        lists
+    }
+
+    fn entries(&mut self, table: TableName, chain: &Chain) -> Vec<Entry> {
+        chain.rules.iter().flat_map(|rule| self.rule(table, rule)).collect()
+    }
+
+    /// What a rule does. One of which it is not known whether it decides is two: it may decide, and
+    /// what goes on may be changed.
+    fn rule(&mut self, table: TableName, rule: &Rule) -> Vec<Entry> {
+        let set = packets(self.family, &rule.matches);
+        let asked = rule.matches.iter().filter_map(|found| self.limits.of(self.family, found));
+        let limits: Box<[LimitId]> = asked.collect();
+        let reason = reason(rule.origin, &rule.target);
+        let entry = |set, limits, effect| Entry { set, limits, log: None, effect, reason };
+        match &rule.target {
+            Target::Log { prefix, level } => {
+                let log = Log { prefix: prefix.clone(), level: LogLevel(*level), allowance: None };
+                let entry = entry(set, limits, Effect::Continue);
+                vec![Entry { log: Some(Arc::new(log)), ..entry }]
+            }
+            Target::Opaque { text, end: OpaqueEnd::Unknown, changes } => {
+                let may = self.limits.another(History::Opaque(Arc::clone(text)));
+                let decides = Effect::Decide(Decision::Unknown(Arc::clone(text)));
+                let goes_on = Effect::Opaque { text: Arc::clone(text), changes };
+                let deciding = limits.iter().copied().chain([may]).collect();
+                vec![entry(set.clone(), deciding, decides), entry(set, limits, goes_on)]
+            }
+            // A packet without a connection keeps its mark (`xt_connmark.c`).
+            Target::SetConnmark(_) | Target::RestoreMark(_) => {
+                let set = set.intersection(&tracked_packets(self.family));
+                vec![entry(set, limits, self.effect(table, rule))]
+            }
+            Target::Accept
+            | Target::Drop
+            | Target::Return
+            | Target::Jump(_)
+            | Target::Goto(_)
+            | Target::Reject(_)
+            | Target::Masquerade
+            | Target::Snat(..)
+            | Target::Dnat { .. }
+            | Target::Redirect(_)
+            | Target::Netmap(_)
+            | Target::AddSource { .. }
+            | Target::SetMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_)
+            | Target::Notrack
+            | Target::Helper(_)
+            | Target::Opaque { end: OpaqueEnd::Decides | OpaqueEnd::GoesOn, .. } => {
+                vec![entry(set, limits, self.effect(table, rule))]
+            }
+        }
+    }
+
+    /// The rules that the words of a raw rule are, instead of its entry. What it does with packets where
+    /// the language has words for it is known already.
+    fn raw(&mut self, entry: &Entry, raw: &Raw, (lists, target): &Words) -> Vec<Entry> {
+        let table = match raw.table {
+            RawTable::Filter => TableName::Filter,
+            RawTable::Nat => TableName::Nat,
+            RawTable::Mangle => TableName::Mangle,
+            RawTable::Raw => TableName::Raw,
+        };
+        let is_known = match raw.target {
+            RawTarget::GoesOn(_) | RawTarget::Decides(_) => false,
+            RawTarget::Accept
+            | RawTarget::Drop
+            | RawTarget::Return
+            | RawTarget::Reject(_)
+            | RawTarget::Jump(_)
+            | RawTarget::Goto(_) => true,
+        };
+        let origin = Origin::Statement { span: raw.origin.span, call: None };
+        let read = lists.iter().flat_map(|matches| {
+            let target = if is_known { Target::Return } else { target.clone() };
+            self.rule(table, &Rule { matches: matches.clone(), target, origin })
+        });
+        let effect = |read: Entry| {
+            let effect = if is_known { entry.effect.clone() } else { read.effect };
+            Entry {
+                set: read.set,
+                limits: read.limits,
+                log: read.log,
+                effect,
+                reason: entry.reason,
+            }
+        };
+        read.map(effect).collect()
+    }
+
+    fn effect(&self, table: TableName, rule: &Rule) -> Effect {
+        let translate =
+            |translation: Translation| Effect::Decide(Decision::Translate(Arc::new(translation)));
+        let change = Effect::Change;
+        match &rule.target {
+            Target::Accept if table == TableName::Nat => translate(Translation::Exempt),
+            Target::Accept => Effect::Decide(Decision::Accept),
+            Target::Drop => Effect::Decide(Decision::Drop),
+            Target::Return => Effect::Return,
+            Target::Jump(name) => match self.ids.get(&(table, Arc::clone(name))) {
+                Some(id) => Effect::Call(*id),
+                None => foreign(name),
+            },
+            Target::Goto(name) => match self.ids.get(&(table, Arc::clone(name))) {
+                Some(id) => Effect::Goto(*id),
+                None => foreign(name),
+            },
+            Target::Reject(with) => Effect::Decide(Decision::Reject(reject(*with))),
+            Target::Log { .. } => Effect::Continue,
+            Target::Masquerade => translate(Translation::Masquerade),
+            Target::Snat(low, high) => translate(Translation::Source { low: *low, high: *high }),
+            Target::Dnat { address, ports: None } => {
+                translate(Translation::Destination { address: *address, port: None })
+            }
+            Target::Dnat { address, ports: Some((low, high)) } if low == high => {
+                translate(Translation::Destination { address: *address, port: Some(*low) })
+            }
+            Target::Dnat { address, ports: Some((low, high)) } => {
+                let text = format!("DNAT to {address} ports {low}-{high}");
+                Effect::Decide(Decision::Unknown(text.into()))
+            }
+            Target::Redirect(port) => translate(Translation::Redirect { port: *port }),
+            Target::Netmap(to) => {
+                let from = translated_network(rule).unwrap_or(*to);
+                translate(Translation::Netmap { from, to: *to })
+            }
+            Target::AddSource { set, .. } => {
+                Effect::Add { set: Arc::clone(&set.name), length: added_length(set, self.family) }
+            }
+            Target::SetMark(mark) => change(Change::Mark(*mark)),
+            Target::SetConnmark(mark) => change(Change::ConnectionMark(*mark)),
+            Target::RestoreMark(mask) => change(Change::RestoredMark(*mask)),
+            Target::SetDscp(dscp) => change(Change::Dscp(*dscp)),
+            Target::Tcpmss(size) => change(Change::Mss(*size)),
+            Target::Notrack => change(Change::Untracked),
+            Target::Helper(helper) => change(Change::Helper(*helper)),
+            Target::Opaque { text, end: OpaqueEnd::Decides, .. } => {
+                Effect::Decide(Decision::Unknown(Arc::clone(text)))
+            }
+            Target::Opaque { text, end: OpaqueEnd::GoesOn | OpaqueEnd::Unknown, changes } => {
+                Effect::Opaque { text: Arc::clone(text), changes }
+            }
+        }
+    }
+}
+
+/// What a chain does that the ruleset does not have: other programs' chains are not in it.
+fn foreign(name: &Arc<str>) -> Effect {
+    Effect::Opaque { text: format!("-j {name}").into(), changes: &Field::ALL }
+}
+
+fn is_jumped_to(ruleset: &Ruleset, name: &str) -> bool {
+    let tables = ruleset.tables.iter().filter(|table| table.name == TableName::Filter);
+    let mut rules = tables.flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
+    rules.any(|rule| matches!(&rule.target, Target::Jump(to) | Target::Goto(to) if &**to == name))
+}
+
+/// How many bits of a source a set takes up.
+fn added_length(set: &KernelSet, family: Family) -> u8 {
+    match &set.content {
+        SetContent::Dynamic(dynamic) => dynamic.length,
+        SetContent::Static(_) | SetContent::Unknown => family.bits(),
+    }
+}
+
+/// The network that NETMAP exchanges, where the rule names it.
+fn translated_network(rule: &Rule) -> Option<Prefix> {
+    rule.matches.iter().filter(|found| !found.negated).find_map(|found| {
+        if let MatchKind::Source(prefix) | MatchKind::Destination(prefix) = found.kind {
+            return Some(prefix);
+        }
+        None
+    })
+}
+
+fn reject(with: RejectType) -> RejectWith {
+    match with {
+        RejectType::TcpReset => RejectWith::TcpReset,
+        RejectType::IcmpNetUnreachable | RejectType::Icmp6NoRoute => RejectWith::NetUnreachable,
+        RejectType::IcmpHostUnreachable | RejectType::Icmp6AddrUnreachable => {
+            RejectWith::HostUnreachable
+        }
+        RejectType::IcmpProtoUnreachable => RejectWith::ProtoUnreachable,
+        RejectType::IcmpPortUnreachable | RejectType::Icmp6PortUnreachable => {
+            RejectWith::PortUnreachable
+        }
+        RejectType::IcmpNetProhibited => RejectWith::NetProhibited,
+        RejectType::IcmpHostProhibited => RejectWith::HostProhibited,
+        RejectType::IcmpAdminProhibited | RejectType::Icmp6AdmProhibited => {
+            RejectWith::AdminProhibited
+        }
+        RejectType::Icmp6PolicyFail => RejectWith::PolicyFail,
+        RejectType::Icmp6RejectRoute => RejectWith::RejectRoute,
+    }
+}
+
+/// Why there is an entry, as far as a ruleset says.
+fn reason(origin: Origin, target: &Target) -> Reason {
+    let written = |span| Reason::Written(policy::Origin { span, call: None });
+    match origin {
+        Origin::Read(span) | Origin::Statement { span, .. } | Origin::Default(Some(span)) => {
+            written(span)
+        }
+        Origin::Default(None) => Reason::Restored,
+        // Of implicit rules only what they do is told apart.
+        Origin::Implicit(_) if matches!(target, Target::RestoreMark(_)) => Reason::Restored,
+        Origin::Implicit(_) if *target == Target::Drop => Reason::Implicit(Implied::Invalid),
+        Origin::Implicit(_) => Reason::Implicit(Implied::Established),
+    }
+}

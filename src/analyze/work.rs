@@ -1,0 +1,37 @@
+//! How much work a question may be, and the lints of which some question was more.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Finding, Lint, catalogue};
+use crate::packet::Budget;
+
+/// What the questions about a policy cost.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// Of each question.
+    pub budget: Budget,
+    unproved: RefCell<BTreeMap<&'static str, &'static Lint>>,
+}
+
+impl Work {
+    pub fn of(budget: Budget) -> Self {
+        Work { budget, unproved: RefCell::default() }
+    }
+
+    /// Notes that a question of a lint was too much work: nothing is claimed then.
+    pub fn was_too_much(&self, lint: &'static Lint) {
+        self.unproved.borrow_mut().insert(lint.name, lint);
+    }
+
+    /// A finding for each lint of which not all is found out, of those that are shown.
+    pub fn findings(self, shows: &dyn Fn(&Lint) -> bool) -> impl Iterator<Item = Finding> {
+        let unproved = self.unproved.into_inner().into_values().filter(|lint| shows(lint));
+        unproved.collect::<Vec<_>>().into_iter().map(|lint| {
+            let message = format!("it is not found out whether there is more of `{}`", lint.name);
+            Finding::without_place(&catalogue::ANALYSIS_INCOMPLETE, message)
+                .note("rules take parts of each other's packets, in very many pieces")
+                .help("split the policy, or set `analysis-incomplete` lower if that is enough")
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! What is about to be written, read back and proved to be the policy.
+
+use std::sync::Arc;
+
+use super::front::Checked;
+use super::pipeline;
+use crate::diagnostic::Finding;
+use crate::net::{Families, Family};
+use crate::ruleset::KernelSet;
+
+/// The texts of one build that say what happens to packets.
+#[derive(Default)]
+pub(super) struct Written<'t> {
+    pub(super) rules: Vec<(Family, &'t str)>,
+    pub(super) ipsets: &'t str,
+}
+
+/// What is not as the policy says, in texts that were written for it; empty when every packet meets what
+/// the policy says.
+pub(super) fn faults(policy: &mut Checked, written: &Written<'_>) -> Vec<Finding> {
+    let Some(resolved) = &policy.policy else { return Vec::new() };
+    let meaning = pipeline::known_meaning(resolved);
+    let sets = policy.sources.add("ipsets", written.ipsets);
+    let read = pipeline::read_ipsets(sets, written.ipsets);
+    let (sets, mut findings): (Vec<Arc<KernelSet>>, Vec<Finding>) = (read.sets, read.findings);
+    let (mut v4, mut v6) = (None, None);
+    for (family, text) in &written.rules {
+        let (name, place) = match family {
+            Family::V4 => ("rules.v4", &mut v4),
+            Family::V6 => ("rules.v6", &mut v6),
+        };
+        let file = policy.sources.add(name, *text);
+        let read = pipeline::read_with_sets(file, text, Some(*family), &sets);
+        findings.extend(read.findings);
+        *place = Some(read.ruleset);
+    }
+    let families = match (&v4, &v6) {
+        (Some(_), Some(_)) => Families::BOTH,
+        (Some(_), None) => Families::only(Family::V4),
+        (None, Some(_)) => Families::only(Family::V6),
+        (None, None) => return findings,
+    };
+    let compared =
+        pipeline::compared(&meaning, v4.as_ref(), v6.as_ref(), families, POLICY_AND_RULES);
+    findings.extend(compared);
+    findings
+}
+
+const POLICY_AND_RULES: pipeline::Named<'static> =
+    pipeline::Named { left: "the policy", right: "the rules" };

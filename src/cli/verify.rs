@@ -1,0 +1,105 @@
+//! `palisade verify`: is what is deployed what is written?
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Outcome;
+use super::check::FindingFormat;
+use super::deployed::Deployed;
+use super::failure::Failure;
+use super::front::{self, Checked, Depth};
+use super::levels::LevelOptions;
+use super::pipeline;
+use super::terminal::Terminal;
+use crate::diagnostic::has_errors;
+use crate::diagnostic::report::Names;
+use crate::net::{Families, Family};
+
+const EXAMPLES: &str = "\
+A dump is what iptables-save or ip6tables-save prints, or a rules file; what `ipset save` prints tells
+what is in sets. Rules in another order are equal if every packet meets the same.
+
+Under `preserve` the chains of other programs are left out.
+
+Exit status: 0 equal, 1 not equal or the policy is at fault, 2 the work could not be done.
+
+Examples:
+  iptables-save > now.v4; ip6tables-save > now.v6
+  palisade verify web.fw now.v4 now.v6
+  palisade verify web.fw /etc/iptables/rules.v4 --format json";
+
+/// Compare a policy with the rules that are deployed
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Verify {
+    /// The policy; `-` is standard input
+    policy: PathBuf,
+
+    /// Dumps of rules, one a family, and of sets
+    #[arg(required = true, value_name = "DUMP")]
+    dumps: Vec<PathBuf>,
+
+    /// How differences are written
+    #[arg(long, value_enum, default_value_t = FindingFormat::Human)]
+    format: FindingFormat,
+
+    #[command(flatten)]
+    levels: LevelOptions,
+}
+
+impl Verify {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+        let levels = self.levels.levels()?;
+        let mut policy = front::check(&self.policy, &levels, Depth::Words)?;
+        policy.judge();
+        if has_errors(&policy.findings) {
+            self.format.print(std::slice::from_ref(&policy), policy.outcome(), false, terminal)?;
+            return Ok(policy.outcome());
+        }
+        policy.findings.clear();
+        let in_folder = policy.names != Names::default();
+        let Checked { sources, findings, .. } = &mut policy;
+        let mut deployed = Deployed::read(&self.dumps, in_folder, sources, findings)?;
+        if has_errors(&policy.findings) {
+            self.format.print(std::slice::from_ref(&policy), Outcome::Undone, false, terminal)?;
+            return Ok(Outcome::Undone);
+        }
+        let resolved = policy.policy.as_ref();
+        policy.findings.extend(deployed.leave_out_foreign(resolved));
+        let families = deployed.families();
+        if let Some(resolved) = &policy.policy {
+            let meaning = pipeline::known_meaning(resolved);
+            let (v4, v6) = (deployed.v4.as_ref(), deployed.v6.as_ref());
+            let found = pipeline::compared(&meaning, v4, v6, families, POLICY_AND_RULES);
+            policy.findings.extend(found);
+        }
+        let outcome = policy.outcome();
+        self.format.print(std::slice::from_ref(&policy), outcome, false, terminal)?;
+        if outcome == Outcome::Clean && self.format == FindingFormat::Human {
+            terminal.print(&equal(&policy.title, families))?;
+        }
+        Ok(outcome)
+    }
+}
+
+const POLICY_AND_RULES: pipeline::Named<'static> =
+    pipeline::Named { left: "the policy", right: "the rules" };
+
+/// The good news, and what they are not about.
+fn equal(title: &str, families: Families) -> String {
+    let all = |family: Family| families.contains(family);
+    match (all(Family::V4), all(Family::V6)) {
+        (true, false) => format!(
+            "equal: every IPv4 packet meets what {title} says; \
+             for IPv6 give what ip6tables-save prints too\n"
+        ),
+        (false, true) => format!(
+            "equal: every IPv6 packet meets what {title} says; \
+             for IPv4 give what iptables-save prints too\n"
+        ),
+        (true, true) | (false, false) => {
+            format!("equal: every IPv4 and IPv6 packet meets what {title} says\n")
+        }
+    }
+}

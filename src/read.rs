@@ -1,0 +1,93 @@
+//! Rules as `iptables-save` prints them and people write them → a [`Ruleset`].
+//!
+//! In goes the text of a rules file of one family, out come its tables with every rule, each with the
+//! line that it stands on. What the model can say exactly becomes that; all else stays as the words
+//! that it was written in. A text that `iptables-restore` would refuse, or take for something else
+//! than it seems, is reported. Knows nothing of `emit`: it is what the printed rules are held to.
+
+mod dump;
+mod table;
+mod words;
+
+mod base;
+mod line;
+mod rule;
+
+mod options;
+
+mod connection;
+mod counts;
+mod packet;
+mod target;
+mod transport;
+
+mod names;
+mod value;
+
+mod family;
+mod ipsets;
+mod messages;
+mod rings;
+mod sets;
+
+use std::sync::Arc;
+
+use crate::diagnostic::Finding;
+use crate::net::Family;
+use crate::ruleset::{KernelSet, Match, Ruleset, Target};
+use crate::source::{FileId, Span};
+
+pub use family::is_dump;
+pub use ipsets::{ReadSets, is_ipset_dump, read_ipsets};
+
+/// A rules file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// With the tables that the text has. Each has all chains of the kernel: those that are not
+    /// declared accept.
+    pub ruleset: Ruleset,
+    pub findings: Vec<Finding>,
+    /// Whether nothing says that the rules are for IPv4.
+    pub family_is_assumed: bool,
+}
+
+/// Reads the rules of one family; without one, of the family that the text speaks of. Of sets only
+/// their names are known.
+#[must_use]
+pub fn read(file: FileId, text: &str, family: Option<Family>) -> Read {
+    read_with_sets(file, text, family, &[])
+}
+
+/// The same where it is known what is in some sets. Those of the other family are left out.
+#[must_use]
+pub fn read_with_sets(
+    file: FileId,
+    text: &str,
+    family: Option<Family>,
+    sets: &[Arc<KernelSet>],
+) -> Read {
+    let said = family.or_else(|| family::of_text(text));
+    dump::read(file, text, said, sets)
+}
+
+/// What the words of one rule say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// Those of each rule that the tools make of it: one, but for lists of addresses.
+    pub matches: Vec<Vec<Match>>,
+    pub target: Target,
+}
+
+/// Reads the words of a rule without its `-A CHAIN`, such as those of a raw rule. `is_chain` tells the
+/// chains that it may go to; `span` is where the words stand.
+///
+/// # Errors
+/// What the tools would refuse, at `span`.
+pub fn read_rule(
+    span: Span,
+    text: &str,
+    family: Family,
+    is_chain: &dyn Fn(&str) -> bool,
+) -> Result<Words, Box<Finding>> {
+    dump::one_rule(span, text, family, is_chain)
+}

@@ -1,0 +1,240 @@
+//! What a rule does, as far as the model has words for it.
+
+// Whoever reads one has the same type, also where nothing can be wrong.
+#![allow(clippy::unnecessary_wraps)]
+
+use crate::net::{Family, Helper, MarkMatch};
+use crate::ruleset::{RejectType, Target};
+
+use super::line::{Fault, Item};
+use super::packet::class;
+use super::rule::{Context, Use};
+use super::value::{self, Network};
+
+/// A target that the model knows by its words only.
+pub(super) fn opaque(_: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    Ok(None)
+}
+
+/// An answer of REJECT with its name and its short name.
+type Answer = (&'static str, &'static str, RejectType);
+
+/// The answers in the order in which the tools look for one that begins as written (tried with
+/// iptables 1.8.9).
+const ANSWERS_V4: [Answer; 8] = [
+    ("icmp-net-unreachable", "net-unreach", RejectType::IcmpNetUnreachable),
+    ("icmp-host-unreachable", "host-unreach", RejectType::IcmpHostUnreachable),
+    ("icmp-proto-unreachable", "proto-unreach", RejectType::IcmpProtoUnreachable),
+    ("icmp-port-unreachable", "port-unreach", RejectType::IcmpPortUnreachable),
+    ("icmp-net-prohibited", "net-prohib", RejectType::IcmpNetProhibited),
+    ("icmp-host-prohibited", "host-prohib", RejectType::IcmpHostProhibited),
+    ("tcp-reset", "tcp-rst", RejectType::TcpReset),
+    ("icmp-admin-prohibited", "admin-prohib", RejectType::IcmpAdminProhibited),
+];
+const ANSWERS_V6: [Answer; 7] = [
+    ("icmp6-no-route", "no-route", RejectType::Icmp6NoRoute),
+    ("icmp6-adm-prohibited", "adm-prohibited", RejectType::Icmp6AdmProhibited),
+    ("icmp6-addr-unreachable", "addr-unreach", RejectType::Icmp6AddrUnreachable),
+    ("icmp6-port-unreachable", "port-unreach", RejectType::Icmp6PortUnreachable),
+    ("tcp-reset", "tcp-reset", RejectType::TcpReset),
+    ("icmp6-policy-fail", "policy-fail", RejectType::Icmp6PolicyFail),
+    ("icmp6-reject-route", "reject-route", RejectType::Icmp6RejectRoute),
+];
+
+pub(super) fn reject(
+    used: &Use<'_, '_>,
+    context: &mut Context<'_>,
+) -> Result<Option<Target>, Fault> {
+    let (answers, unasked): (&[Answer], RejectType) = match context.family {
+        Family::V4 => (&ANSWERS_V4, RejectType::IcmpPortUnreachable),
+        Family::V6 => (&ANSWERS_V6, RejectType::Icmp6PortUnreachable),
+    };
+    let [item] = used.items else {
+        return Ok(used.items.is_empty().then_some(Target::Reject(unasked)));
+    };
+    let text = used.value(item, 0);
+    let is_it = |(name, short, _): &&Answer| {
+        !text.is_empty() && (value::starts_with(name, text) || value::starts_with(short, text))
+    };
+    let found = answers.iter().find(is_it);
+    let expected = "an answer that REJECT gives in this family";
+    let (.., answer) = found.ok_or_else(|| item.fault(0, expected))?;
+    Ok(Some(Target::Reject(*answer)))
+}
+
+/// The levels of syslog by name; the shorter of two names second.
+const LEVELS: [(&str, u8); 11] = [
+    ("emerg", 0),
+    ("panic", 0),
+    ("alert", 1),
+    ("crit", 2),
+    ("error", 3),
+    ("err", 3),
+    ("warning", 4),
+    ("warn", 4),
+    ("notice", 5),
+    ("info", 6),
+    ("debug", 7),
+];
+
+const DEFAULT_LEVEL: u8 = 4;
+
+pub(super) fn log(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let (mut prefix, mut level) = (None, DEFAULT_LEVEL);
+    for item in used.items {
+        let number = |text: &str| {
+            let named = LEVELS.iter().find(|(name, _)| *name == text);
+            named.map(|(_, level)| *level).or_else(|| value::byte(text).filter(|level| *level < 8))
+        };
+        match item.name() {
+            "log-prefix" => prefix = Some(used.value(item, 0)).filter(|text| !text.is_empty()),
+            "log-level" => level = used.read(item, "a level up to 7, or its name", number)?,
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(Target::Log { prefix: prefix.map(Into::into), level }))
+}
+
+/// The option and what is written under a mask, for the options that MARK and CONNMARK share; the inner
+/// `None` for what is no plain setting of bits.
+fn set_bits(used: &Use<'_, '_>, item: &Item) -> Result<Option<MarkMatch>, Fault> {
+    const MARK: &str = "a mark such as `0x10/0xff`";
+    let one = || used.read(item, "a number of 32 bits", value::long);
+    Ok(match item.name() {
+        // The bits of the mask are cleared, then those of the value turned over.
+        "set-xmark" => {
+            let (value, mask) = used.read(item, MARK, value::mark)?;
+            MarkMatch::new(value, mask)
+        }
+        // The bits of the mask are cleared, then those of the value set.
+        "set-mark" => {
+            let (value, mask) = used.read(item, MARK, value::mark)?;
+            MarkMatch::new(value, mask | value)
+        }
+        "and-mark" => MarkMatch::new(0, !one()?),
+        "or-mark" => one().map(|bits| MarkMatch::new(bits, bits))?,
+        _ => None,
+    })
+}
+
+pub(super) fn mark(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let [item] = used.items else { return Ok(None) };
+    Ok(set_bits(used, item)?.map(Target::SetMark))
+}
+
+pub(super) fn connmark(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let [first, rest @ ..] = used.items else { return Ok(None) };
+    if first.name() != "restore-mark" {
+        let alone = rest.is_empty();
+        return Ok(set_bits(used, first)?.filter(|_| alone).map(Target::SetConnmark));
+    }
+    let (mut packet, mut connection) = (u32::MAX, u32::MAX);
+    for item in rest {
+        let mask = || used.read(item, "a mask of 32 bits", value::long);
+        match item.name() {
+            "nfmask" => packet = mask()?,
+            "ctmask" => connection = mask()?,
+            "mask" => (packet, connection) = (mask()?, mask()?),
+            _ => return Ok(None),
+        }
+    }
+    Ok((packet == connection).then_some(Target::RestoreMark(packet)))
+}
+
+pub(super) fn masquerade(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    Ok(used.items.is_empty().then_some(Target::Masquerade))
+}
+
+pub(super) fn snat(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let [item] = used.items else { return Ok(None) };
+    let range = value::range(used.value(item, 0), context.family);
+    Ok(range.filter(|(low, high)| low <= high).map(|(low, high)| Target::Snat(low, high)))
+}
+
+pub(super) fn dnat(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let [item] = used.items else { return Ok(None) };
+    let text = used.value(item, 0);
+    if let Some(address) = value::address(text, context.family) {
+        return Ok(Some(Target::Dnat { address, ports: None }));
+    }
+    let split = match context.family {
+        Family::V4 => text.split_once(':'),
+        Family::V6 => text.strip_prefix('[').and_then(|text| text.split_once("]:")),
+    };
+    let Some((address, ports)) = split else { return Ok(None) };
+    let address = value::address(address, context.family);
+    let ports = value::dashed_ports(ports).filter(|(low, high)| low <= high);
+    let both = address.zip(ports);
+    Ok(both.map(|(address, ports)| Target::Dnat { address, ports: Some(ports) }))
+}
+
+pub(super) fn redirect(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let [item] = used.items else { return Ok(None) };
+    let ports = value::dashed_ports(used.value(item, 0));
+    Ok(ports.filter(|(low, high)| low == high).map(|(port, _)| Target::Redirect(port)))
+}
+
+pub(super) fn netmap(
+    used: &Use<'_, '_>,
+    context: &mut Context<'_>,
+) -> Result<Option<Target>, Fault> {
+    let [item] = used.items else { return Ok(None) };
+    Ok(match value::network(used.value(item, 0), context.family) {
+        Some(Network::Prefix(prefix)) => Some(Target::Netmap(prefix)),
+        Some(Network::Holes) | None => None,
+    })
+}
+
+pub(super) fn set(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let (mut added, mut exist, mut timeout, mut plain) = (None, false, None, true);
+    for item in used.items {
+        let name = used.value(item, 0);
+        match item.name() {
+            "add-set" if used.value(item, 1) == "src" => added = Some(name),
+            "exist" => exist = true,
+            "timeout" => timeout = Some(used.read(item, "a number of seconds", value::long)?),
+            "add-set" | "del-set" => {
+                context.sets.disturb(name);
+                plain = false;
+            }
+            _ => plain = false,
+        }
+    }
+    let Some(name) = added else { return Ok(None) };
+    if !exist || !plain {
+        context.sets.disturb(name);
+        return Ok(None);
+    }
+    let known = context.sets.get(name, context.family);
+    Ok(known.map(|set| {
+        context.sets.fill(name);
+        Target::AddSource { set, timeout }
+    }))
+}
+
+pub(super) fn ct(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let [item] = used.items else { return Ok(None) };
+    Ok(match item.name() {
+        "notrack" => Some(Target::Notrack),
+        "helper" => Helper::from_name(used.value(item, 0)).map(Target::Helper),
+        _ => None,
+    })
+}
+
+pub(super) fn notrack(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    Ok(used.items.is_empty().then_some(Target::Notrack))
+}
+
+pub(super) fn dscp(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let [item] = used.items else { return Ok(None) };
+    used.read(item, "a class up to 63, or its name", class)
+        .map(|class| Some(Target::SetDscp(class)))
+}
+
+pub(super) fn tcpmss(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    let [item] = used.items else { return Ok(None) };
+    if item.name() == "clamp-mss-to-pmtu" {
+        return Ok(Some(Target::Tcpmss(None)));
+    }
+    used.read(item, "a size in bytes", value::short).map(|size| Some(Target::Tcpmss(Some(size))))
+}

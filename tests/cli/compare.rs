@@ -1,0 +1,194 @@
+//! Policies beside the rules that are deployed.
+
+use crate::run::{Run, Scene, palisade};
+
+const POLICY: &str = "zone lan = eth1 { 10.0.0.0/24 }\n\
+    let admins = 10.0.0.5, 10.0.0.9\n\
+    set bad from \"bad.netset\"\n\
+    drop any from bad\n\
+    allow ssh from admins limit 10/minute\n\
+    allow http, https\n\
+    allow dns from lan log \"dns \"\n\
+    allow any from lan to any\n\
+    masquerade eth0 out\n";
+
+/// The policy and what it is built to.
+fn built() -> Scene {
+    let scene = Scene::new(&[("site/web.fw", POLICY), ("site/bad.netset", "192.0.2.0/24\n")]);
+    let run = palisade(["build", "site/web.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    scene
+}
+
+fn verify(scene: &Scene, dumps: &[&str]) -> Run {
+    let arguments = ["verify", "site/web.fw"].into_iter().chain(dumps.iter().copied());
+    palisade(arguments.collect::<Vec<_>>()).within(scene).run()
+}
+
+#[test]
+fn what_was_built_is_equal_to_the_policy() {
+    let scene = built();
+    let run = verify(&scene, &["out/rules.v4", "out/rules.v6", "out/ipsets"]);
+    let said = "equal: every IPv4 and IPv6 packet meets what site/web.fw says\n";
+    assert_eq!((run.status, run.out.as_str()), (0, said), "{}", run.err);
+    let run = verify(&scene, &["out/ipsets", "out/rules.v6"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert!(run.out.contains("for IPv4 give what iptables-save prints too"), "{}", run.out);
+}
+
+#[test]
+fn an_edit_is_told_with_a_packet_and_both_places() {
+    let scene = built();
+    let rules =
+        scene.read("out/rules.v4").replace("--dports 80,443 -j ACCEPT", "--dports 80 -j ACCEPT");
+    scene.write("now.v4", &rules);
+    let run = verify(&scene, &["now.v4", "out/ipsets"]);
+    assert_eq!(run.status, 1, "{}", run.err);
+    let message = "error[unequal]: IPv4 packets are allowed by the policy, and dropped by the rules \
+                   (filter INPUT)\n  ┌─ site/web.fw:6:1\n";
+    assert!(run.err.contains(message), "{}", run.err);
+    assert!(run.err.contains(":443, new\n"), "{}", run.err);
+    assert!(run.err.ends_with("web.fw: 1 error\n"), "{}", run.err);
+
+    let run = palisade(["verify", "site/web.fw", "now.v4", "out/ipsets", "--format", "json"])
+        .within(&scene)
+        .run();
+    let found: serde_json::Value = serde_json::from_str(&run.out).expect("a document");
+    let witness = &found["findings"][0]["witness"];
+    assert_eq!((witness["dport"].as_u64(), witness["chain"].as_str()), (Some(443), Some("INPUT")));
+}
+
+#[test]
+fn what_is_in_sets_counts() {
+    let scene = built();
+    // Without the sets nothing is known of them.
+    let run = verify(&scene, &["out/rules.v4"]);
+    assert_eq!(run.status, 1, "{}", run.err);
+    let sets = scene.read("out/ipsets").replace("192.0.2.0/24", "192.0.2.0/25");
+    scene.write("now.ipset", &sets);
+    let run = verify(&scene, &["out/rules.v4", "now.ipset"]);
+    assert_eq!(run.status, 1, "{}", run.err);
+    assert!(run.err.contains(" 192.0.2.1"), "{}", run.err);
+}
+
+#[test]
+fn the_order_of_rules_that_do_not_meet_is_no_difference() {
+    let scene = built();
+    let rules = scene.read("out/rules.v4");
+    let mut lines: Vec<&str> = rules.lines().filter(|line| !line.starts_with('#')).collect();
+    let web = lines.iter().position(|line| line.contains("80,443")).expect("a rule for the web");
+    let rule = lines.remove(web);
+    let first = lines.iter().position(|line| line.contains("--dport 22")).expect("a rule for ssh");
+    lines.insert(first, rule);
+    scene.write("now.v4", &(lines.join("\n") + "\n"));
+    let run = verify(&scene, &["now.v4", "out/ipsets"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+}
+
+#[test]
+fn what_is_preserved_is_left_out_and_said_so() {
+    let policy = "preserve docker\nallow ssh\n";
+    let scene = Scene::new(&[("web.fw", policy)]);
+    assert_eq!(palisade(["build", "web.fw", "-o", "out/"]).within(&scene).run().status, 0);
+    let rules = scene.read("out/rules.v4");
+    let docker = rules.replacen(
+        "-A INPUT -j pal-INPUT",
+        "-A INPUT -i docker0 -j ACCEPT\n-A INPUT -j pal-INPUT\n-A FORWARD -j DOCKER\n-A DOCKER -j DROP",
+        1,
+    );
+    let docker = docker.replacen(":pal-INPUT", ":DOCKER - [0:0]\n:pal-INPUT", 1);
+    assert_ne!(docker, rules);
+    scene.write("now.v4", &docker);
+    let run = palisade(["verify", "web.fw", "now.v4"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}{}", run.err, run.out);
+    let said = "note[foreign-rules]: 3 rules and 1 chain of other programs are left out (IPv4)";
+    assert!(run.err.contains(said), "{}", run.err);
+}
+
+#[test]
+fn what_is_no_dump_or_is_given_twice_is_refused() {
+    let scene = built();
+    let run = verify(&scene, &["site/web.fw"]);
+    assert_eq!(run.status, 2);
+    assert!(run.err.contains("site/web.fw is no dump of rules"), "{}", run.err);
+    let run = verify(&scene, &["out/rules.v4", "out/rules.v4"]);
+    assert_eq!(run.status, 2);
+    assert!(run.err.contains("is a second dump of IPv4"), "{}", run.err);
+    let run = verify(&scene, &["out/ipsets"]);
+    assert_eq!(run.status, 2);
+    assert!(run.err.contains("there is no dump of rules"), "{}", run.err);
+}
+
+#[test]
+fn rules_without_a_proof_say_so() {
+    let scene = Scene::new(&[("web.fw", "allow ssh\n")]);
+    let run = palisade(["build", "web.fw", "--no-proof", "--emit", "v6"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert!(run.out.contains("\n# not proved to be what the policy says\n"), "{}", run.out);
+    let run = palisade(["build", "web.fw", "--emit", "v6"]).within(&scene).run();
+    assert!(!run.out.contains("not proved"), "{}", run.out);
+}
+
+const NEW: &str = "zone lan = eth1 { 10.0.0.0/24 }\n\
+    let admins = 10.0.0.5, 10.0.0.7\n\
+    allow ssh from admins\n\
+    allow http, https, smtp\n\
+    allow dns from lan log \"dns \"\n\
+    reject tcp 113\n\
+    masquerade eth0 out\n";
+
+const OLD: &str = "zone lan = eth1 { 10.0.0.0/24 }\n\
+    let admins = 10.0.0.5, 10.0.0.9\n\
+    allow http, https\n\
+    allow ssh from admins\n\
+    allow dns from lan\n\
+    masquerade eth0 out\n";
+
+#[test]
+fn changes_are_told_as_packets_with_who_is_responsible() {
+    let scene = Scene::new(&[("old.fw", OLD), ("new.fw", NEW)]);
+    let run = palisade(["diff", "old.fw", "new.fw"]).within(&scene).run();
+    assert_eq!((run.status, run.err.as_str()), (1, ""), "{}", run.out);
+    let told = "newly accepted\n  tcp 22 (ssh) from 10.0.0.7, new or untracked  [filter INPUT] (IPv4)\n    \
+                old: dropped: by default, at the end of the chain\n    \
+                new: allowed: new.fw:3  allow ssh from admins\n    such as in ";
+    assert!(run.out.starts_with(told), "{}", run.out);
+    assert!(run.out.contains("  tcp 25 (smtp), new or untracked  [filter INPUT]\n"), "{}", run.out);
+    assert!(run.out.contains("newly dropped\n  tcp 22 (ssh) from 10.0.0.9,"), "{}", run.out);
+    let logged = "    old: not logged as \"dns \" at level 4: old.fw:5  allow dns from lan\n    \
+                  new: logged as \"dns \" at level 4: new.fw:5  allow dns from lan log \"dns \"\n";
+    assert!(run.out.contains(logged), "{}", run.out);
+    assert!(run.out.contains("new: rejected with port-unreachable: new.fw:6"), "{}", run.out);
+
+    let run = palisade(["diff", "old.fw", "new.fw", "--format", "markdown"]).within(&scene).run();
+    assert!(
+        run.out.starts_with("### Newly accepted\n\n- `tcp 22 (ssh) from 10.0.0.7,"),
+        "{}",
+        run.out
+    );
+    let run = palisade(["diff", "old.fw", "new.fw", "--format", "json"]).within(&scene).run();
+    let found: serde_json::Value = serde_json::from_str(&run.out).expect("a document");
+    assert_eq!(found["changes"][0]["kind"], "newly-accepted");
+    assert_eq!(found["changes"][0]["new"]["rule"]["line"], 3);
+    assert_eq!(found["changes"][0]["example"]["src"], "10.0.0.7");
+}
+
+#[test]
+fn equal_sides_are_equal_whatever_they_are() {
+    let scene = Scene::new(&[("old.fw", OLD)]);
+    let run = palisade(["build", "old.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    for sides in [["old.fw", "old.fw"], ["old.fw", "out/"], ["out/", "out/"]] {
+        let run = palisade(["diff", sides[0], sides[1]]).within(&scene).run();
+        assert_eq!((run.status, run.err.as_str()), (0, ""), "{sides:?} {}", run.out);
+        assert!(run.out.starts_with("equal: every packet has the same fate"), "{}", run.out);
+    }
+    let run = palisade(["diff", "old.fw", "out/rules.v6"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.out);
+    assert!(run.out.starts_with("equal: every IPv6 packet"), "{}", run.out);
+    let run = palisade(["diff", "out/rules.v4", "out/rules.v6"]).within(&scene).run();
+    assert_eq!(run.status, 2, "{}", run.out);
+    assert!(run.err.contains("one side is of IPv4 and the other of IPv6"), "{}", run.err);
+    let run = palisade(["diff", "-", "-"]).within(&scene).run();
+    assert_eq!(run.status, 2, "{}", run.out);
+}
