@@ -73,8 +73,9 @@ impl Numbers {
         let lower = ((number & LOWER) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let upper = ((number >> 64) as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let first = (lower ^ upper) >> (self.places.len().leading_zeros() + 1);
+        let first = usize::try_from(first).unwrap_or(0);
         let mask = self.places.len() - 1;
-        (first as usize..).take(PROBES).map(move |place| place & mask)
+        (first..).take(PROBES).map(move |place| place & mask)
     }
 
     /// The first piece that does not start before a number.
