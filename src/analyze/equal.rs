@@ -29,6 +29,8 @@ use crate::net::{Families, Family};
 use crate::packet::{Budget, Packet, PacketSet, Region, Space};
 use crate::resolve::policy::{ChainId, LogLevel};
 
+pub use history::Rooms;
+
 use items::Items;
 
 /// Which of the two meanings that are compared.
@@ -126,29 +128,24 @@ pub const MOST_DIFFERENCES: usize = 10_000;
 pub fn compare(left: &Meaning, right: &Meaning, families: Families, budget: Budget) -> Comparison {
     // Where one side uses conntrack, that is a difference of its own.
     let sees_fragments = !left.uses_conntrack() && !right.uses_conntrack();
-    let [left, right] = [left, right].map(history::as_facts);
+    let [left, right] = [left, right].map(|meaning| history::as_facts(meaning, sees_fragments));
     let mut comparison = Comparison::default();
     for family in Family::BOTH.into_iter().filter(|family| families.contains(*family)) {
         for base in BaseChain::ALL {
-            let at = Place { family, base, sees_fragments };
-            chain(&left, &right, at, budget, &mut comparison);
+            chain([&left, &right], family, base, budget, &mut comparison);
         }
     }
     comparison
 }
 
-/// Where two meanings are compared.
-#[derive(Clone, Copy)]
-struct Place {
+fn chain(
+    meanings: [&Meaning; 2],
     family: Family,
     base: BaseChain,
-    sees_fragments: bool,
-}
-
-fn chain(left: &Meaning, right: &Meaning, at: Place, budget: Budget, into: &mut Comparison) {
-    let Place { family, base, sees_fragments } = at;
-    let meanings = [left, right];
-    let flats = meanings.map(|meaning| Flat::with_fragments(meaning, family, base, sees_fragments));
+    budget: Budget,
+    into: &mut Comparison,
+) {
+    let flats = meanings.map(|meaning| Flat::with_fragments(meaning, family, base, false));
     let [Some(left), Some(right)] = flats else {
         // A chain that only one side has is there for Docker's rules, which the other leaves alone.
         return;

@@ -5,9 +5,12 @@
 
 mod generate;
 mod judge;
+mod limits;
 mod mutate;
 mod proof;
 mod removal;
+mod slips;
+mod written;
 
 use std::fs;
 use std::path::{Path, PathBuf};
