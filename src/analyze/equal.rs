@@ -128,7 +128,7 @@ pub const MOST_DIFFERENCES: usize = 10_000;
 pub fn compare(left: &Meaning, right: &Meaning, families: Families, budget: Budget) -> Comparison {
     // Where one side uses conntrack, that is a difference of its own.
     let sees_fragments = !left.uses_conntrack() && !right.uses_conntrack();
-    let [left, right] = [left, right].map(|meaning| history::as_facts(meaning, sees_fragments));
+    let [left, right] = history::as_facts([left, right], sees_fragments);
     let mut comparison = Comparison::default();
     for family in Family::BOTH.into_iter().filter(|family| families.contains(*family)) {
         for base in BaseChain::ALL {
@@ -165,9 +165,11 @@ fn chain(
     let changed = items::changed([&left, &right]);
     let lefts = Items::of(&left, mays, &space, &changed, &mut deeds);
     let rights = Items::of(&right, right_mays, &space, &changed, &mut deeds);
-    let (Some(lefts), Some(rights)) = (lefts, rights) else {
+    let (Some(mut lefts), Some(mut rights)) = (lefts, rights) else {
         return into.unproved.push(unproved(Why::Work));
     };
+    rights.settle(&lefts, &space);
+    lefts.settle(&rights, &space);
     filled.rule_out(&mut space, &facts, [&lefts, &rights]);
     let pairs = align::align(&space, &deeds, &lefts, &rights);
     if pairs.are_all() {
@@ -194,7 +196,7 @@ fn chain(
         return into.differences.extend(found.into_iter().map(by_walk));
     };
     let sides = [(&lefts, pairs.left, left_stretches), (&rights, pairs.right, right_stretches)];
-    let sides = ask::Sides::new(&space, sides, budget);
+    let sides = ask::Sides::new(&space, &deeds, sides, budget);
     match sides.found() {
         Ok(found) => {
             for one in found {

@@ -1,5 +1,6 @@
 //! One packet through one base chain, by the meaning and by the rules: where do they part?
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
@@ -7,12 +8,12 @@ use palisade::analyze::equal::Rooms;
 use palisade::analyze::ruled::place;
 use palisade::analyze::trace::{Outcome, trace};
 use palisade::meaning::{
-    BaseChain, Change, Decision, History, Meaning, Question, Translation, traverses_nat,
+    BaseChain, Change, Decision, Effect, History, Meaning, Question, Translation, traverses_nat,
 };
 use palisade::net::Family;
 use palisade::packet::Packet;
 use palisade::resolve::policy::{LimitKind, RejectWith};
-use palisade::ruleset::{ChainPolicy, Match, MatchKind, RejectType, Ruleset, Target};
+use palisade::ruleset::{ChainPolicy, Match, MatchKind, OpaqueEnd, RejectType, Ruleset, Target};
 
 use super::limits;
 
@@ -50,6 +51,8 @@ struct Fate {
     logs: Vec<(Option<String>, u8)>,
     /// What was made of the packet, in order.
     changes: Vec<String>,
+    /// What is known by its words only.
+    words: Vec<String>,
     /// The mark, that of the connection and the class with which it goes on.
     left: (u32, u32, u8),
     /// Which limits were asked, when all have room: each takes from an allowance.
@@ -138,9 +141,12 @@ struct Asked {
 }
 
 impl Asked {
+    /// (What a log line is limited by counts nothing but the lines.)
     fn of(&mut self, answer: Answer) -> bool {
-        self.has_refused |= !answer.has_room;
-        self.keys.push(answer.key);
+        if !answer.key.starts_with("room in a log") {
+            self.has_refused |= !answer.has_room;
+            self.keys.push(answer.key);
+        }
         answer.has_room
     }
 
@@ -164,12 +170,17 @@ fn meant(
     let mut asked = Asked::default();
     let found = meaning.trace(base, packet, &mut |question| asked.of(answer(question)));
     let logs = found.logs().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level.0));
+    let words = found.steps.iter().filter_map(|step| match &step.entry.effect {
+        Effect::Opaque { text, .. } if !text.is_empty() => Some(text.to_string()),
+        _ => None,
+    });
     let added = found.added().map(|set| format!("added to {set}"));
     Fate {
         verdict: decision(&found.decision, packet.family()),
         logs: logs.collect(),
         // Sets are filled in the filter, and all else is changed elsewhere.
         changes: once(found.changes().flat_map(meant_change).chain(added).collect()),
+        words: words.collect(),
         left: left(&found.packet),
         asked: asked.tidy(),
     }
@@ -185,20 +196,35 @@ fn done(
     let table = ruleset.table(table).expect("it was looked for");
     let mut asked = Asked::default();
     let found = trace(table, chain, packet, &mut |question| asked.of(answer(question)));
+    let rules =
+        found.steps.iter().filter_map(|step| table.chain(&step.chain)?.rules.get(step.rule));
+    let words = rules.filter_map(|rule| match &rule.target {
+        Target::Opaque { text, end: OpaqueEnd::GoesOn, .. } if !text.is_empty() => {
+            Some(text.to_string())
+        }
+        _ => None,
+    });
     let logs = found.logs.iter().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level));
     Fate {
         verdict: outcome(&found.outcome, base),
         logs: logs.collect(),
         changes: once(found.changes.iter().map(done_change).collect()),
+        words: words.collect(),
         left: left(&found.packet),
         asked: asked.tidy(),
     }
 }
 
 /// Rules may change a packet again to what it is already.
-fn once(mut changes: Vec<String>) -> Vec<String> {
-    changes.dedup();
-    changes
+fn once(changes: Vec<String>) -> Vec<String> {
+    let kind = |change: &String| match change.split(' ').next().unwrap_or_default() {
+        "restored" => "mark".to_owned(),
+        kind => kind.to_owned(),
+    };
+    let mut last: BTreeMap<String, String> = BTreeMap::new();
+    let is_news =
+        |change: &String| last.insert(kind(change), change.clone()).as_ref() != Some(change);
+    changes.into_iter().filter(is_news).collect()
 }
 
 fn left(packet: &Packet) -> (u32, u32, u8) {

@@ -48,16 +48,26 @@ impl<'m> Rooms<'m> {
     }
 }
 
-/// The same meaning without limits: whether one has room is a condition of its entry. An entry is
+/// The same meanings without limits: whether one has room is a condition of its entry. An entry is
 /// several then, each of which does one thing: for each limit that it is counted, then the log line,
 /// then the effect. Where packets come in fragments, that one is the first is a condition too.
-pub(super) fn as_facts(meaning: &Meaning, sees_fragments: bool) -> Meaning {
-    let [v4, v6] = Family::BOTH.map(|family| {
-        let names = names(meaning, family);
+pub(super) fn as_facts(meanings: [&Meaning; 2], sees_fragments: bool) -> [Meaning; 2] {
+    let mut lists = [Vec::new(), Vec::new()];
+    for family in Family::BOTH {
+        let names = meanings.map(|meaning| names(meaning, family));
+        // One condition for both sides, so that it makes no difference by itself.
         let all = all_have_room(&names);
-        Rewriting { meaning, family, all, names, sees_fragments }.lists()
-    });
-    Meaning::of_lists(v4, v6, BTreeMap::new())
+        for ((side, names), lists) in meanings.into_iter().zip(names).zip(&mut lists) {
+            let all = all.clone();
+            let rewriting = Rewriting { meaning: side, family, all, names, sees_fragments };
+            lists.push(rewriting.lists());
+        }
+    }
+    lists.map(|lists| {
+        let mut lists = lists.into_iter();
+        let [v4, v6] = [(); 2].map(|()| lists.next().unwrap_or_default());
+        Meaning::of_lists(v4, v6, BTreeMap::new())
+    })
 }
 
 /// The limits of a family by the order in which packets may meet them: what they count by, and the
@@ -154,8 +164,8 @@ fn own_limits<'m>(meaning: &'m Meaning, entry: &'m Entry) -> (&'m [LimitId], Opt
 }
 
 /// That every limit has room.
-fn all_have_room(names: &HashMap<LimitId, Arc<str>>) -> Factor {
-    let mut texts: Vec<&Arc<str>> = names.values().collect();
+fn all_have_room(names: &[HashMap<LimitId, Arc<str>>; 2]) -> Factor {
+    let mut texts: Vec<&Arc<str>> = names.iter().flat_map(HashMap::values).collect();
     texts.sort();
     Factor::all(texts.into_iter().map(|text| Constraint::opaque(room_in(text), true)))
 }
