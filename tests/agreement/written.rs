@@ -16,6 +16,7 @@ use palisade::source::{MemoryLoader, Sources};
 pub struct Written {
     /// With what the words of raw rules say.
     pub meaning: Meaning,
+    pub ipsets: String,
     v4: String,
     v6: String,
     sets: Vec<Arc<KernelSet>>,
@@ -41,7 +42,7 @@ impl Written {
             Some((words.matches, words.target))
         });
         let [v4, v6] = [&lowered.v4, &lowered.v6].map(|of| emit::iptables(of, &header, &sources));
-        Some(Written { meaning, v4, v6, sets: read.sets })
+        Some(Written { meaning, ipsets, v4, v6, sets: read.sets })
     }
 
     pub fn text(&self, family: Family) -> &str {
