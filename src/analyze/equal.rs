@@ -29,6 +29,8 @@ use crate::net::{Families, Family};
 use crate::packet::{Budget, Packet, PacketSet, Region, Space};
 use crate::resolve::policy::{ChainId, LogLevel};
 
+pub use history::Rooms;
+
 use items::Items;
 
 /// Which of the two meanings that are compared.
@@ -126,29 +128,24 @@ pub const MOST_DIFFERENCES: usize = 10_000;
 pub fn compare(left: &Meaning, right: &Meaning, families: Families, budget: Budget) -> Comparison {
     // Where one side uses conntrack, that is a difference of its own.
     let sees_fragments = !left.uses_conntrack() && !right.uses_conntrack();
-    let [left, right] = [left, right].map(history::as_facts);
+    let [left, right] = history::as_facts([left, right], sees_fragments);
     let mut comparison = Comparison::default();
     for family in Family::BOTH.into_iter().filter(|family| families.contains(*family)) {
         for base in BaseChain::ALL {
-            let at = Place { family, base, sees_fragments };
-            chain(&left, &right, at, budget, &mut comparison);
+            chain([&left, &right], family, base, budget, &mut comparison);
         }
     }
     comparison
 }
 
-/// Where two meanings are compared.
-#[derive(Clone, Copy)]
-struct Place {
+fn chain(
+    meanings: [&Meaning; 2],
     family: Family,
     base: BaseChain,
-    sees_fragments: bool,
-}
-
-fn chain(left: &Meaning, right: &Meaning, at: Place, budget: Budget, into: &mut Comparison) {
-    let Place { family, base, sees_fragments } = at;
-    let meanings = [left, right];
-    let flats = meanings.map(|meaning| Flat::with_fragments(meaning, family, base, sees_fragments));
+    budget: Budget,
+    into: &mut Comparison,
+) {
+    let flats = meanings.map(|meaning| Flat::with_fragments(meaning, family, base, false));
     let [Some(left), Some(right)] = flats else {
         // A chain that only one side has is there for Docker's rules, which the other leaves alone.
         return;
@@ -168,9 +165,11 @@ fn chain(left: &Meaning, right: &Meaning, at: Place, budget: Budget, into: &mut 
     let changed = items::changed([&left, &right]);
     let lefts = Items::of(&left, mays, &space, &changed, &mut deeds);
     let rights = Items::of(&right, right_mays, &space, &changed, &mut deeds);
-    let (Some(lefts), Some(rights)) = (lefts, rights) else {
+    let (Some(mut lefts), Some(mut rights)) = (lefts, rights) else {
         return into.unproved.push(unproved(Why::Work));
     };
+    rights.settle(&lefts, &space);
+    lefts.settle(&rights, &space);
     filled.rule_out(&mut space, &facts, [&lefts, &rights]);
     let pairs = align::align(&space, &deeds, &lefts, &rights);
     if pairs.are_all() {
@@ -197,7 +196,7 @@ fn chain(left: &Meaning, right: &Meaning, at: Place, budget: Budget, into: &mut 
         return into.differences.extend(found.into_iter().map(by_walk));
     };
     let sides = [(&lefts, pairs.left, left_stretches), (&rights, pairs.right, right_stretches)];
-    let sides = ask::Sides::new(&space, sides, budget);
+    let sides = ask::Sides::new(&space, &deeds, sides, budget);
     match sides.found() {
         Ok(found) => {
             for one in found {

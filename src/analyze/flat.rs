@@ -529,7 +529,7 @@ fn depends_on_history(set: &PacketSet) -> bool {
 pub(super) const FIRST_FRAGMENT: &str = "no later fragment";
 
 /// A set where what asks for ports, types or flags is not about later fragments: they have none.
-fn of_first_fragments(set: Cow<'_, PacketSet>) -> Cow<'_, PacketSet> {
+pub(super) fn of_first_fragments(set: Cow<'_, PacketSet>) -> Cow<'_, PacketSet> {
     if !set.speaks_of(is_behind_header) {
         return set;
     }

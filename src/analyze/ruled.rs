@@ -10,7 +10,7 @@
 mod own;
 mod set;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::meaning::{
@@ -28,6 +28,7 @@ use crate::ruleset::{
     Chain, ChainPolicy, DOCKER_USER, HashKey, Hashlimit, KernelSet, Match, MatchKind, OpaqueEnd,
     Origin, RejectType, Rule, Ruleset, SetContent, TableName, Target,
 };
+use crate::source::Span;
 
 pub use own::{Foreign, leave_out_foreign};
 pub use set::{packets, tracked_packets};
@@ -96,18 +97,21 @@ pub fn ruled(v4: Option<&Ruleset>, v6: Option<&Ruleset>) -> Ruled {
 /// What the words of a raw rule say: the matches of each rule that they are, and the target.
 pub type Words = (Vec<Vec<Match>>, Target);
 
-/// The meaning of a policy with the conditions of its raw rules as what their words say, as far as
-/// `words` knows. `None` of it leaves a raw rule as it is.
+/// Reads the words of a raw rule that stand at a place, for one family; it is told which chains they may
+/// go to. `None` when they say nothing.
+pub type WordReader<'a> = &'a dyn Fn(Span, &str, Family, &dyn Fn(&str) -> bool) -> Option<Words>;
+
+/// The meaning of a policy with the conditions of its raw rules as what their words say, as far as they
+/// can be read. The others stay as they are.
 #[must_use]
-pub fn understood(
-    policy: &Policy,
-    meaning: Meaning,
-    words: &dyn Fn(&Raw) -> Option<Words>,
-) -> Meaning {
+pub fn understood(policy: &Policy, meaning: Meaning, read: WordReader<'_>) -> Meaning {
     let items = policy.items.iter().filter_map(|item| match item {
         Item::Raw(raw) => Some(raw),
         Item::Rule(_) | Item::Nat(_) | Item::Alter(_) => None,
     });
+    let chains: BTreeSet<&str> = policy.chains.iter().map(|chain| &*chain.name).collect();
+    let words =
+        |raw: &Raw| read(raw.origin.span, &text(raw), raw.family, &|name| chains.contains(name));
     let raws = items.chain(policy.chains.iter().flat_map(|chain| &chain.raws));
     let known: HashMap<(policy::Origin, Family), (&Raw, Words)> =
         raws.filter_map(|raw| Some(((raw.origin, raw.family), (raw, words(raw)?)))).collect();
@@ -133,6 +137,23 @@ pub fn understood(
         lists
     });
     Meaning::of_lists(v4, v6, limits.kinds)
+}
+
+/// The words of a raw rule that the language has no words for.
+fn text(raw: &Raw) -> String {
+    match &raw.target {
+        RawTarget::GoesOn(target) | RawTarget::Decides(target) if !target.is_empty() => {
+            format!("{} {target}", raw.matches)
+        }
+        RawTarget::GoesOn(_)
+        | RawTarget::Decides(_)
+        | RawTarget::Accept
+        | RawTarget::Drop
+        | RawTarget::Return
+        | RawTarget::Reject(_)
+        | RawTarget::Jump(_)
+        | RawTarget::Goto(_) => raw.matches.to_string(),
+    }
 }
 
 /// The chains that are not the kernel's own.

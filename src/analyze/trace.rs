@@ -213,6 +213,10 @@ impl<'a> Walk<'a> {
             }
             // A packet that has its connection, or was told to have none, is left alone (`xt_CT.c`).
             Target::Notrack | Target::Helper(_) if self.told => Next::Go,
+            // One without a connection has no mark of it (`xt_connmark.c`).
+            Target::SetConnmark(_) | Target::RestoreMark(_) if !self.packet.is_tracked() => {
+                Next::Go
+            }
             Target::SetMark(_)
             | Target::SetConnmark(_)
             | Target::RestoreMark(_)

@@ -1,7 +1,5 @@
 //! From a text to what the kernel loads: the stages as the commands call them.
 
-use std::collections::BTreeSet;
-
 use super::build::Emit;
 use super::failure::Failure;
 use super::graph::{Drawn, Shown};
@@ -17,7 +15,6 @@ use crate::net::Families;
 use crate::packet::Budget;
 use crate::read;
 use crate::resolve::Policy;
-use crate::resolve::policy::{Raw, RawTarget};
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
@@ -36,26 +33,10 @@ pub(super) use crate::resolve::{ServiceInfo, resolve, resolve_asking, services};
 
 /// What a policy means, with the words of its raw rules as what they say.
 pub(super) fn known_meaning(policy: &Policy) -> Meaning {
-    let chains: BTreeSet<&str> = policy.chains.iter().map(|chain| &*chain.name).collect();
-    let is_chain = |name: &str| chains.contains(name);
-    let words = |raw: &Raw| {
-        let text = match &raw.target {
-            RawTarget::GoesOn(target) | RawTarget::Decides(target) if !target.is_empty() => {
-                format!("{} {target}", raw.matches)
-            }
-            RawTarget::GoesOn(_)
-            | RawTarget::Decides(_)
-            | RawTarget::Accept
-            | RawTarget::Drop
-            | RawTarget::Return
-            | RawTarget::Reject(_)
-            | RawTarget::Jump(_)
-            | RawTarget::Goto(_) => raw.matches.to_string(),
-        };
-        let words = read::read_rule(raw.origin.span, &text, raw.family, &is_chain).ok()?;
+    understood(policy, meaning(policy), &|span, text, family, is_chain| {
+        let words = read::read_rule(span, text, family, is_chain).ok()?;
         Some((words.matches, words.target))
-    };
-    understood(policy, meaning(policy), &words)
+    })
 }
 
 /// How rules differ from a meaning in some families; empty when they do not.

@@ -1,17 +1,21 @@
 //! One packet through one base chain, by the meaning and by the rules: where do they part?
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
+use palisade::analyze::equal::Rooms;
 use palisade::analyze::ruled::place;
 use palisade::analyze::trace::{Outcome, trace};
 use palisade::meaning::{
-    BaseChain, Change, Decision, History, Meaning, Question, Translation, traverses_nat,
+    BaseChain, Change, Decision, Effect, History, Meaning, Question, Translation, traverses_nat,
 };
 use palisade::net::Family;
 use palisade::packet::Packet;
 use palisade::resolve::policy::{LimitKind, RejectWith};
-use palisade::ruleset::{ChainPolicy, MatchKind, RejectType, Ruleset, Target};
+use palisade::ruleset::{ChainPolicy, Match, MatchKind, OpaqueEnd, RejectType, Ruleset, Target};
+
+use super::limits;
 
 /// How the oracle answers whether a limit has room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,8 @@ struct Fate {
     logs: Vec<(Option<String>, u8)>,
     /// What was made of the packet, in order.
     changes: Vec<String>,
+    /// What is known by its words only.
+    words: Vec<String>,
     /// The mark, that of the connection and the class with which it goes on.
     left: (u32, u32, u8),
     /// Which limits were asked, when all have room: each takes from an allowance.
@@ -61,74 +67,164 @@ pub fn disagreement(
     packet: &Packet,
     answers: Answers,
 ) -> Option<String> {
+    let answered = |key: String| Answer { has_room: answers.answer(&key), key };
+    let by_meaning = |question: Question<'_>| answered(meant_key(meaning, question));
+    let by_rules = |question: &Match| answered(done_key(question));
+    parting((meaning, &by_meaning), (ruleset, &by_rules), base, packet)
+}
+
+/// The same where facts about the packet say what has room, each limit by its own.
+pub fn disagreement_by_facts(
+    meaning: &Meaning,
+    ruleset: &Ruleset,
+    base: BaseChain,
+    packet: &Packet,
+) -> Option<String> {
+    let answered = |key: String| Answer { has_room: packet.opaque.contains(&*key), key };
+    let meant = Rooms::of(meaning, packet.family());
+    let done = limits::rooms(ruleset);
+    let by_meaning = |question: Question<'_>| answered(meant.fact(question).to_string());
+    let by_rules = |question: &Match| answered(done[&std::ptr::from_ref(question)].clone());
+    parting((meaning, &by_meaning), (ruleset, &by_rules), base, packet)
+}
+
+/// What is said of something that depends on history, and by what it is known.
+struct Answer {
+    key: String,
+    has_room: bool,
+}
+
+fn parting(
+    (meaning, by_meaning): (&Meaning, &dyn Fn(Question<'_>) -> Answer),
+    (ruleset, by_rules): (&Ruleset, &dyn Fn(&Match) -> Answer),
+    base: BaseChain,
+    packet: &Packet,
+) -> Option<String> {
     if base.is_nat() && !traverses_nat(packet) {
         return None; // The kernel does not ask nat about it.
     }
     meaning.base(packet.family(), base)?; // Only who says something of Docker has that chain.
     ruleset.table(place(base).0)?; // Policies say nothing in the table of SELinux.
-    let meant = meant(meaning, base, packet, answers);
-    let done = done(ruleset, base, packet, answers);
+    let meant = meant(meaning, base, packet, by_meaning);
+    let done = done(ruleset, base, packet, by_rules);
     (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
 }
 
-fn meant(meaning: &Meaning, base: BaseChain, packet: &Packet, answers: Answers) -> Fate {
-    let mut asked = Vec::new();
-    let found = meaning.trace(base, packet, &mut |question| {
-        let key = match question {
-            Question::Limit(id) => match &meaning.limits[&id] {
-                History::Limit(LimitKind::Rate { rate, burst, .. }) => format!("{rate} {burst}"),
-                History::Limit(LimitKind::Connections { count, .. }) => {
-                    format!("connections {count}")
-                }
-                History::Opaque(text) => text.to_string(),
-            },
-            Question::Log(log) => {
-                log.allowance.map_or_else(String::new, |of| format!("{} {}", of.rate, of.burst))
-            }
-        };
-        asked.push(key.clone());
-        answers.answer(&key)
-    });
+fn meant_key(meaning: &Meaning, question: Question<'_>) -> String {
+    match question {
+        Question::Limit(id) => match &meaning.limits[&id] {
+            History::Limit(LimitKind::Rate { rate, burst, .. }) => format!("{rate} {burst}"),
+            History::Limit(LimitKind::Connections { count, .. }) => format!("connections {count}"),
+            History::Opaque(text) => text.to_string(),
+        },
+        Question::Log(log) => {
+            log.allowance.map_or_else(String::new, |of| format!("{} {}", of.rate, of.burst))
+        }
+    }
+}
+
+fn done_key(question: &Match) -> String {
+    match &question.kind {
+        MatchKind::Limit { rate, burst } => format!("{rate} {burst}"),
+        MatchKind::Hashlimit(limit) => format!("{} {}", limit.rate, limit.burst),
+        MatchKind::Connlimit { count, .. } => format!("connections {count}"),
+        MatchKind::OpaqueHistory(text) => text.to_string(),
+        other => panic!("{other:?} does not depend on history"),
+    }
+}
+
+/// What is said of limits, as it is asked.
+#[derive(Default)]
+struct Asked {
+    keys: Vec<String>,
+    has_refused: bool,
+}
+
+impl Asked {
+    /// (What a log line is limited by counts nothing but the lines.)
+    fn of(&mut self, answer: Answer) -> bool {
+        if !answer.key.starts_with("room in a log") {
+            self.has_refused |= !answer.has_room;
+            self.keys.push(answer.key);
+        }
+        answer.has_room
+    }
+
+    /// Connection limits may be asked before or after rates, so what is asked is compared only where
+    /// every answer is yes.
+    fn tidy(mut self) -> Vec<String> {
+        if self.has_refused {
+            return Vec::new();
+        }
+        self.keys.sort();
+        self.keys
+    }
+}
+
+fn meant(
+    meaning: &Meaning,
+    base: BaseChain,
+    packet: &Packet,
+    answer: &dyn Fn(Question<'_>) -> Answer,
+) -> Fate {
+    let mut asked = Asked::default();
+    let found = meaning.trace(base, packet, &mut |question| asked.of(answer(question)));
     let logs = found.logs().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level.0));
+    let words = found.steps.iter().filter_map(|step| match &step.entry.effect {
+        Effect::Opaque { text, .. } if !text.is_empty() => Some(text.to_string()),
+        _ => None,
+    });
     let added = found.added().map(|set| format!("added to {set}"));
     Fate {
         verdict: decision(&found.decision, packet.family()),
         logs: logs.collect(),
         // Sets are filled in the filter, and all else is changed elsewhere.
         changes: once(found.changes().flat_map(meant_change).chain(added).collect()),
+        words: words.collect(),
         left: left(&found.packet),
-        asked: tidy(asked, answers),
+        asked: asked.tidy(),
     }
 }
 
-fn done(ruleset: &Ruleset, base: BaseChain, packet: &Packet, answers: Answers) -> Fate {
+fn done(
+    ruleset: &Ruleset,
+    base: BaseChain,
+    packet: &Packet,
+    answer: &dyn Fn(&Match) -> Answer,
+) -> Fate {
     let (table, chain) = place(base);
     let table = ruleset.table(table).expect("it was looked for");
-    let mut asked = Vec::new();
-    let found = trace(table, chain, packet, &mut |question| {
-        let key = match &question.kind {
-            MatchKind::Limit { rate, burst } => format!("{rate} {burst}"),
-            MatchKind::Hashlimit(limit) => format!("{} {}", limit.rate, limit.burst),
-            MatchKind::Connlimit { count, .. } => format!("connections {count}"),
-            other => panic!("{other:?} does not depend on history"),
-        };
-        asked.push(key.clone());
-        answers.answer(&key)
+    let mut asked = Asked::default();
+    let found = trace(table, chain, packet, &mut |question| asked.of(answer(question)));
+    let rules =
+        found.steps.iter().filter_map(|step| table.chain(&step.chain)?.rules.get(step.rule));
+    let words = rules.filter_map(|rule| match &rule.target {
+        Target::Opaque { text, end: OpaqueEnd::GoesOn, .. } if !text.is_empty() => {
+            Some(text.to_string())
+        }
+        _ => None,
     });
     let logs = found.logs.iter().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level));
     Fate {
         verdict: outcome(&found.outcome, base),
         logs: logs.collect(),
         changes: once(found.changes.iter().map(done_change).collect()),
+        words: words.collect(),
         left: left(&found.packet),
-        asked: tidy(asked, answers),
+        asked: asked.tidy(),
     }
 }
 
 /// Rules may change a packet again to what it is already.
-fn once(mut changes: Vec<String>) -> Vec<String> {
-    changes.dedup();
-    changes
+fn once(changes: Vec<String>) -> Vec<String> {
+    let kind = |change: &String| match change.split(' ').next().unwrap_or_default() {
+        "restored" => "mark".to_owned(),
+        kind => kind.to_owned(),
+    };
+    let mut last: BTreeMap<String, String> = BTreeMap::new();
+    let is_news =
+        |change: &String| last.insert(kind(change), change.clone()).as_ref() != Some(change);
+    changes.into_iter().filter(is_news).collect()
 }
 
 fn left(packet: &Packet) -> (u32, u32, u8) {
@@ -162,16 +258,6 @@ fn done_change(target: &Target) -> String {
         Target::AddSource { set, .. } => format!("added to {}", set.name),
         other => panic!("{other:?} changes nothing"),
     }
-}
-
-/// Connection limits may be asked before or after rates, so what is asked is compared only where
-/// every answer is yes.
-fn tidy(mut asked: Vec<String>, answers: Answers) -> Vec<String> {
-    if answers != Answers::Open {
-        return Vec::new();
-    }
-    asked.sort();
-    asked
 }
 
 fn decision(decision: &Decision, family: Family) -> String {

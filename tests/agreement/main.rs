@@ -5,10 +5,13 @@
 
 mod generate;
 mod judge;
+mod limits;
 mod mutate;
 mod promises;
 mod proof;
 mod removal;
+mod slips;
+mod written;
 
 use std::fs;
 use std::path::{Path, PathBuf};

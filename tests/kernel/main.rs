@@ -27,7 +27,8 @@
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares chain by chain and
 //! `journey` the whole way, `members` knows what is in sets by then. `found` is a policy with what the analysis finds in
-//! it: no packet meets the rules that are `dead`, and the packets that are `shown` meet what is claimed of them. `walk`
+//! it: no packet meets the rules that are `dead`, and the packets that are `shown` meet what is claimed of them; `refuted`
+//! are changed rules that do otherwise with the packet that shows it. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
 //! rules everything arrives, and with a wrong rule an example fails.
 
@@ -75,6 +76,7 @@ mod conform;
 
 mod dead;
 mod found;
+mod refuted;
 mod shown;
 
 mod teeth;
@@ -82,3 +84,7 @@ mod topology;
 
 #[path = "../agreement/generate.rs"]
 mod generate;
+#[path = "../agreement/slips.rs"]
+mod slips;
+#[path = "../agreement/written.rs"]
+mod written;

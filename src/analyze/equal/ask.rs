@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::items::{DeedNumber, Items};
+use super::items::{DeedNumber, Deeds, Items};
 use super::{MOST_DIFFERENCES, Side, Why};
 use crate::packet::{Among, Budget, Index, Point, Question, Region, RuleNumber, Space, Verdict};
 
@@ -33,6 +33,7 @@ pub(super) type SideOf<'a> = (&'a Items, Vec<Option<u32>>, Vec<u32>);
 /// Two sides, ready to be asked.
 pub(super) struct Sides<'a> {
     space: &'a Space,
+    deeds: &'a Deeds,
     items: [&'a Items; 2],
     pairs: [Vec<Option<u32>>; 2],
     stretches: [Vec<u32>; 2],
@@ -44,7 +45,7 @@ pub(super) struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    pub fn new(space: &'a Space, sides: [SideOf<'a>; 2], budget: Budget) -> Self {
+    pub fn new(space: &'a Space, deeds: &'a Deeds, sides: [SideOf<'a>; 2], budget: Budget) -> Self {
         let [left, right] = sides;
         let items = [left.0, right.0];
         let index = |items: &Items, takes: bool| {
@@ -54,6 +55,7 @@ impl<'a> Sides<'a> {
         };
         Sides {
             space,
+            deeds,
             items,
             takers: items.map(|items| index(items, true)),
             events: items.map(|items| index(items, false)),
@@ -163,14 +165,13 @@ impl<'a> Sides<'a> {
         }
         // Who ends the packet's way, did he do what the other one goes on from?
         let did = match (one.takes, other.takes) {
-            (true, false) => Some((0, other.deed)),
-            (false, true) => Some((1, one.deed)),
+            (true, false) => Some(0),
+            (false, true) => Some(1),
             (true, true) | (false, false) => None,
         };
         let before = [0, 1].map(|side: usize| self.before(side, places[side], &both));
-        let done = did.map(|(side, deed)| self.done_before(side, places[side], deed, &both));
-        let taken: Vec<&Region> =
-            before.iter().flatten().chain(done.iter().flatten()).copied().collect();
+        let done = did.map_or(Ok(Vec::new()), |side| self.done_before(side, places, &both))?;
+        let taken: Vec<&Region> = before.iter().flatten().copied().chain(&done).collect();
         let index = Index::of(self.space, (0..).map(RuleNumber).zip(taken.iter().copied()));
         let question =
             Question { region: &both, among: Among::ALL, seed: left as u64, budget: self.budget };
@@ -196,8 +197,32 @@ impl<'a> Sides<'a> {
         places.map(|place| &self.items[side].all[place].region).collect()
     }
 
-    /// Where a deed is done to packets of a region before an item.
+    /// Where the deed of the item of the other side is done to packets of a region, before they end
+    /// their way on this one: as often as over there, where that counts.
     fn done_before(
+        &self,
+        side: usize,
+        places: [usize; 2],
+        region: &Region,
+    ) -> Result<Vec<Region>, Why> {
+        let deed = self.items[1 - side].all[places[1 - side]].deed;
+        let [here, there] =
+            [side, 1 - side].map(|side| self.doing(side, places[side], deed, region));
+        if there.is_empty() || !self.deeds.get(deed).adds_up() {
+            return Ok(here.into_iter().cloned().collect());
+        }
+        // Done so many times here and less often there: that is enough for once more.
+        let (mut here, mut there) = (self.by_times(&here, region)?, self.by_times(&there, region)?);
+        there.resize_with(here.len(), Region::default);
+        let enough = here.drain(..).zip(&there).map(|(here, there)| {
+            let region = self.space.difference(&here, there);
+            (self.space.count(&region) <= MOST_PIECES).then_some(region).ok_or(Why::Work)
+        });
+        enough.collect()
+    }
+
+    /// The items before one that do a deed to packets of a region and let them go on.
+    fn doing(
         &self,
         side: usize,
         place: usize,
@@ -210,6 +235,26 @@ impl<'a> Sides<'a> {
             stretches[*before] == stretches[place] && self.items[side].all[*before].deed == deed
         });
         same.map(|place| &self.items[side].all[place].region).collect()
+    }
+
+    /// The packets of a region that are in one of some others, in two of them, and so on.
+    fn by_times(&self, regions: &[&Region], within: &Region) -> Result<Vec<Region>, Why> {
+        let mut times: Vec<Region> = Vec::new();
+        for region in regions {
+            let mut more = self.space.intersection(within, region);
+            for one in &mut times {
+                let again = self.space.intersection(one, &more);
+                *one = self.space.union(one, &more);
+                if self.space.count(one) > MOST_PIECES {
+                    return Err(Why::Work);
+                }
+                more = again;
+            }
+            if !more.has_no_box() {
+                times.push(more);
+            }
+        }
+        Ok(times)
     }
 
     fn without(&self, mut region: Region, taken: &[&Region]) -> Option<Region> {

@@ -1,10 +1,14 @@
 //! What depends on history as facts about packets, paired by what is said of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::analyze::flat::of_first_fragments;
 use crate::analyze::ruled::tracked_packets;
-use crate::meaning::{BaseChain, Change, Effect, Entry, FamilyMeaning, History, List, Meaning};
+use crate::meaning::{
+    BaseChain, Change, Effect, Entry, FamilyMeaning, History, List, Meaning, Question,
+};
 use crate::net::{Family, Rate, Unit};
 use crate::packet::{Constraint, Factor, Field, PacketSet, Product};
 use crate::resolve::policy::{Allowance, ChainId, LimitId, LimitKey, LimitKind, Log};
@@ -12,16 +16,58 @@ use crate::resolve::policy::{Allowance, ChainId, LimitId, LimitKey, LimitKind, L
 /// With this begin the words of an entry that stands for "a limit counts this packet".
 pub(super) const COUNTS: &str = "counted by ";
 
-/// The same meaning without limits: whether one has room is a condition of its entry. An entry is
+/// Which fact about a packet of a [`Difference`](super::Difference) says that something has room.
+pub struct Rooms<'m> {
+    meaning: &'m Meaning,
+    names: HashMap<LimitId, Arc<str>>,
+}
+
+impl<'m> Rooms<'m> {
+    #[must_use]
+    pub fn of(meaning: &'m Meaning, family: Family) -> Self {
+        Rooms { meaning, names: names(meaning, family) }
+    }
+
+    /// The fact that answers a question.
+    #[must_use]
+    pub fn fact(&self, question: Question<'_>) -> Arc<str> {
+        match question {
+            Question::Limit(id) => match (self.names.get(&id), self.meaning.limits.get(&id)) {
+                (Some(name), _) => room_in(name),
+                // What has no name is the last limit of a rule that only logs.
+                (None, Some(History::Limit(LimitKind::Rate { rate, burst, .. }))) => {
+                    room_in_log(*rate, *burst)
+                }
+                (None, _) => room_in("nothing"),
+            },
+            Question::Log(log) => match log.allowance {
+                Some(Allowance { rate, burst }) => room_in_log(rate, burst),
+                None => room_in("nothing"),
+            },
+        }
+    }
+}
+
+/// The same meanings without limits: whether one has room is a condition of its entry. An entry is
 /// several then, each of which does one thing: for each limit that it is counted, then the log line,
-/// then the effect.
-pub(super) fn as_facts(meaning: &Meaning) -> Meaning {
-    let [v4, v6] = Family::BOTH.map(|family| {
-        let names = names(meaning, family);
-        let rewriting = Rewriting { meaning, family, all: all_have_room(&names), names };
-        rewriting.lists()
-    });
-    Meaning::of_lists(v4, v6, BTreeMap::new())
+/// then the effect. Where packets come in fragments, that one is the first is a condition too.
+pub(super) fn as_facts(meanings: [&Meaning; 2], sees_fragments: bool) -> [Meaning; 2] {
+    let mut lists = [Vec::new(), Vec::new()];
+    for family in Family::BOTH {
+        let names = meanings.map(|meaning| names(meaning, family));
+        // One condition for both sides, so that it makes no difference by itself.
+        let all = all_have_room(&names);
+        for ((side, names), lists) in meanings.into_iter().zip(names).zip(&mut lists) {
+            let all = all.clone();
+            let rewriting = Rewriting { meaning: side, family, all, names, sees_fragments };
+            lists.push(rewriting.lists());
+        }
+    }
+    lists.map(|lists| {
+        let mut lists = lists.into_iter();
+        let [v4, v6] = [(); 2].map(|()| lists.next().unwrap_or_default());
+        Meaning::of_lists(v4, v6, BTreeMap::new())
+    })
 }
 
 /// The limits of a family by the order in which packets may meet them: what they count by, and the
@@ -118,8 +164,8 @@ fn own_limits<'m>(meaning: &'m Meaning, entry: &'m Entry) -> (&'m [LimitId], Opt
 }
 
 /// That every limit has room.
-fn all_have_room(names: &HashMap<LimitId, Arc<str>>) -> Factor {
-    let mut texts: Vec<&Arc<str>> = names.values().collect();
+fn all_have_room(names: &[HashMap<LimitId, Arc<str>>; 2]) -> Factor {
+    let mut texts: Vec<&Arc<str>> = names.iter().flat_map(HashMap::values).collect();
     texts.sort();
     Factor::all(texts.into_iter().map(|text| Constraint::opaque(room_in(text), true)))
 }
@@ -129,6 +175,7 @@ struct Rewriting<'m> {
     family: Family,
     names: HashMap<LimitId, Arc<str>>,
     all: Factor,
+    sees_fragments: bool,
 }
 
 impl Rewriting<'_> {
@@ -175,22 +222,21 @@ impl Rewriting<'_> {
         let mut entries = Vec::new();
         let one =
             |set, effect| Entry { set, limits: [].into(), log: None, effect, reason: entry.reason };
-        let mut set = entry.set.clone();
+        let own = Cow::Borrowed(&entry.set);
+        let own = if self.sees_fragments { of_first_fragments(own) } else { own };
+        let mut set = own.clone().into_owned();
         for id in limits {
             let Some(name) = self.names.get(id) else { continue };
             // Which of two limits is asked first is no difference: who is counted is compared where all
             // have room.
-            let counted = with(&entry.set, &self.all);
+            let counted = with(&own, &self.all);
             let text = format!("{COUNTS}{name}").into();
             entries.push(one(counted, Effect::Opaque { text, changes: &[] }));
             set = with(&set, &fact(room_in(name)));
         }
         if let Some(log) = &entry.log {
             let logged = match allowance {
-                Some(Allowance { rate, burst }) => {
-                    let room = format!("room in a log of {}", self::allowance(rate, burst));
-                    with(&set, &fact(room.into()))
-                }
+                Some(Allowance { rate, burst }) => with(&set, &fact(room_in_log(rate, burst))),
                 None => set.clone(),
             };
             let log = Log { allowance: None, ..(**log).clone() };
@@ -249,6 +295,10 @@ fn is_sticky(before: &Entry, entry: &Entry) -> bool {
 
 fn room_in(limit: &str) -> Arc<str> {
     format!("room in {limit}").into()
+}
+
+fn room_in_log(rate: Rate, burst: u32) -> Arc<str> {
+    format!("room in a log of {}", allowance(rate, burst)).into()
 }
 
 fn fact(text: Arc<str>) -> Factor {

@@ -13,6 +13,9 @@ use crate::resolve::policy::ChainId;
 /// Boxes of what a step gets, when others left its chain before, before it is too much.
 const MOST_PIECES: usize = 20_000;
 
+/// How many others an item may pass.
+const MOST_PASSED: usize = 500;
+
 /// A deed by its place among those that occur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct DeedNumber(u32);
@@ -158,10 +161,36 @@ impl Items {
         self.all.iter().zip(pairs).map(of).collect()
     }
 
+    /// Puts items into the order of another side where that is no difference: an item goes before others
+    /// that are about other packets, if neither makes of its packets what the other one asks for.
+    pub fn settle(&mut self, other: &Items, space: &Space) {
+        if !self.adding.is_empty() || !self.all.iter().any(|item| item.changes) {
+            return; // Who changes nothing is compared whatever the order.
+        }
+        let mut place = 0;
+        for wanted in &other.all {
+            let rest = &self.all[place..];
+            let same = |item: &Item| item.key == wanted.key && item.region == wanted.region;
+            let Some(distance) = rest.iter().take(MOST_PASSED).position(same) else { continue };
+            let (passed, item) = (&rest[..distance], &rest[distance]);
+            if passed.iter().all(|one| may_change_places(one, item, space)) {
+                self.all[place..=place + distance].rotate_right(1);
+                place += 1;
+            }
+        }
+    }
+
     pub fn act(&self, item: usize, deeds: &Deeds) -> Act {
         let item = &self.all[item];
         Act { deed: deeds.get(item.deed).clone(), reason: item.reason, chain: item.chain }
     }
+}
+
+/// Whether it is no difference which of two items comes first.
+fn may_change_places(one: &Item, other: &Item, space: &Space) -> bool {
+    (!one.changes || other.is_lasting)
+        && (!other.changes || one.is_lasting)
+        && space.is_empty(&space.intersection(&one.region, &other.region))
 }
 
 /// What is left of a region after those who left the chains that it stands in.

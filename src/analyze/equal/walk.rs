@@ -4,10 +4,18 @@ use super::align::Pairs;
 use super::items::{Items, deed_of};
 use super::{Act, MOST_DIFFERENCES};
 use crate::meaning::{BaseChain, Meaning};
-use crate::packet::{Index, Packet, Space};
+use crate::packet::{
+    Among, Budget, Index, Packet, Point, Question, Region, RuleNumber, Space, Verdict,
+};
 
-/// Packets that are tried for an item.
+/// Packets that are tried for a region, beside those that a search finds.
 const TRIED: usize = 24;
+
+/// Searches for packets of a region.
+const WITNESSES: u64 = 4;
+
+/// Items of the other side whose borders are looked at.
+const MOST_RIVALS: usize = 200;
 
 /// A packet that the sides treat otherwise.
 pub(super) struct Found {
@@ -26,17 +34,59 @@ pub(super) struct Walks<'a> {
 impl Walks<'_> {
     /// Packets that show a difference, of those that what has no counterpart is about.
     pub fn found(&self, items: [&Items; 2], pairs: &Pairs) -> Vec<Found> {
-        let index = Index::of(self.space, []);
         let mut found = Vec::new();
-        for (side, pairs) in items.into_iter().zip([&pairs.left, &pairs.right]) {
-            let alone = side.all.iter().zip(pairs).filter(|(_, pair)| pair.is_none());
-            for (seed, (item, _)) in (0..).zip(alone).take(MOST_DIFFERENCES) {
-                let mut packets =
-                    index.sample(&item.region, TRIED, seed).map(|point| self.space.packet(&point));
-                found.extend(packets.find_map(|packet| self.differ(packet)));
+        for (own, pairs) in [&pairs.left, &pairs.right].into_iter().enumerate() {
+            let alone = pairs.iter().enumerate().filter(|(_, pair)| pair.is_none());
+            for (place, _) in alone.take(MOST_DIFFERENCES) {
+                found.extend(self.of_item([items[own], items[1 - own]], place));
             }
         }
         found
+    }
+
+    /// A packet that shows a difference, of those that an item of the first side is about: those that
+    /// nothing before it takes and with which the other side never does the same come first.
+    fn of_item(&self, [own, other]: [&Items; 2], place: usize) -> Option<Found> {
+        let item = &own.all[place];
+        let before: Vec<&Region> =
+            own.all[..place].iter().filter(|one| one.takes).map(|one| &one.region).collect();
+        let same: Vec<&Region> =
+            other.all.iter().filter(|one| one.deed == item.deed).map(|one| &one.region).collect();
+        let both: Vec<&Region> = before.iter().chain(&same).copied().collect();
+        let index = |regions: &[&Region]| {
+            Index::of(self.space, (0..).map(RuleNumber).zip(regions.iter().copied()))
+        };
+        let without = [&both, &same, &before].map(|regions| index(regions));
+        let free = without.iter().flat_map(|index| {
+            let points = index.sample(&item.region, TRIED, place as u64);
+            let points = points.filter(|point| !index.takes(point, Among::ALL));
+            points.chain((0..WITNESSES).filter_map(|seed| witness(index, &item.region, seed)))
+        });
+        if let Some(found) = free.into_iter().find_map(|point| self.differ_somehow(&point)) {
+            return Some(found);
+        }
+        // At the borders of what the other side does otherwise.
+        let nothing = index(&[]);
+        let rivals = other.all.iter().filter(|one| one.deed != item.deed).take(MOST_RIVALS);
+        let parts = rivals.map(|one| self.space.intersection(&item.region, &one.region));
+        let mut points = parts.flat_map(|part| {
+            let points = nothing.sample(&part, TRIED, place as u64);
+            points.chain(witness(&without[2], &part, 0)).collect::<Vec<_>>()
+        });
+        points.find_map(|point| self.differ_somehow(&point))
+    }
+
+    /// The same for a packet whose mark, or whose connection's, may have been the other's: rules copy
+    /// them.
+    fn differ_somehow(&self, point: &Point) -> Option<Found> {
+        let packet = self.space.packet(point);
+        let Packet { mark, connection_mark, .. } = packet;
+        let mut others = vec![packet.clone()];
+        if mark != connection_mark && packet.is_tracked() {
+            others.push(Packet { connection_mark: mark, ..packet.clone() });
+            others.push(Packet { mark: connection_mark, ..packet });
+        }
+        others.into_iter().find_map(|packet| self.differ(packet))
     }
 
     /// What both do with a packet, where they differ; without the facts about it that do not matter.
@@ -59,6 +109,15 @@ impl Walks<'_> {
         let at = at.or((left.len() != right.len()).then(|| left.len().min(right.len())))?;
         let of = |acts: Vec<Act>| acts.into_iter().take(at + 1).last();
         Some(Found { packet, left: of(left)?, right: of(right)? })
+    }
+}
+
+/// A packet of a region that no box of an index has.
+fn witness(index: &Index, region: &Region, seed: u64) -> Option<Point> {
+    let question = Question { region, among: Among::ALL, seed, budget: Budget::default() };
+    match index.witness(&question) {
+        Verdict::Uncovered(point) => Some(point),
+        Verdict::Covered | Verdict::Incomplete => None,
     }
 }
 
