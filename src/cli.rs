@@ -31,7 +31,11 @@ mod proof;
 
 mod build;
 
+mod deployed;
+
 mod verify;
+
+mod import;
 
 mod show;
 
@@ -86,6 +90,7 @@ enum Command {
     Check(check::Check),
     Build(build::Build),
     Verify(verify::Verify),
+    Import(import::Import),
     Show(show::Show),
     Graph(graph::Graph),
     Services(services::Services),
@@ -141,6 +146,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),
         Command::Verify(verify) => verify.run(terminal),
+        Command::Import(import) => import.run(terminal),
         Command::Show(show) => show.run(terminal),
         Command::Graph(graph) => graph.run(terminal),
         Command::Services(services) => services.run(terminal),

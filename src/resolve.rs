@@ -43,7 +43,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use listing::{ServiceInfo, services};
+pub use listing::{ServiceInfo, plain_services, services};
 pub use policy::Policy;
 
 use crate::diagnostic::expectation::Expectations;
