@@ -58,7 +58,7 @@ use names::Names;
 use notrack::Answers;
 use policy::{
     Alteration, Call, CallId, ChainId, Docker, Hook, Item, Listed, Origin, Part, Promise,
-    PromiseKind, Raw, Rule,
+    PromiseKind, Raw, RawTable, Rule,
 };
 use services::Traffic;
 use sets::Sets;
@@ -135,6 +135,8 @@ struct Resolver<'a> {
     docker: Option<Docker>,
     /// Raw rules of chains, in the order written.
     chain_raws: Vec<(ChainId, Raw)>,
+    /// The table of each chain.
+    chain_tables: Vec<RawTable>,
     limit_count: u32,
     lists: Vec<(Origin, Box<[Listed]>)>,
     /// Of the subjects in lists, the parts that several have.
@@ -210,6 +212,7 @@ impl<'a> Resolver<'a> {
             chain_rules: Vec::new(),
             docker: None,
             chain_raws: Vec::new(),
+            chain_tables: Vec::new(),
             limit_count: 0,
             lists: Vec::new(),
             known_parts: HashSet::new(),
@@ -235,6 +238,7 @@ impl<'a> Resolver<'a> {
         self.gather_known_interfaces();
         self.gather_sets();
         self.check_zones();
+        self.gather_chain_tables(statements);
         let mut chains = self.chains();
         let top = Context::top();
         for statement in statements {

@@ -185,12 +185,15 @@ pub struct Implicit {
     pub span: Option<Span>,
 }
 
-/// A chain that rules jump to. Its flows have [`Scope::Chain`].
+/// A chain that rules of its table jump to. Its flows have [`Scope::Chain`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
     // INVARIANT: at most 28 bytes, and no target or built-in chain has this name.
     pub name: Arc<str>,
     pub span: Span,
+    /// That of its raw rules; one with other rules is of the filter.
+    pub table: RawTable,
+    // INVARIANT: empty but in the filter.
     pub rules: Vec<Rule>,
     /// Behind the others.
     pub raws: Vec<Raw>,
