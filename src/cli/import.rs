@@ -51,7 +51,11 @@ impl Import {
         let mut findings = Vec::new();
         let named = self.dumps.iter().map(|path| (path.as_path(), title(path)));
         let deployed = Deployed::read(named, &mut sources, &mut findings)?;
-        let titles: Vec<String> = self.dumps.iter().map(|path| title(path)).collect();
+        let file_name = |path: &PathBuf| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            name.filter(|name| name != "-").unwrap_or_else(|| "standard input".to_owned())
+        };
+        let titles: Vec<String> = self.dumps.iter().map(file_name).collect();
         let title = titles.join(" and ");
         tell(&title, &sources, &findings, terminal);
         if has_errors(&findings) {

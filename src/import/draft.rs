@@ -8,7 +8,7 @@ use crate::emit::rule_text;
 use crate::net::{Families, Family, Interface};
 use crate::resolve::policy::RejectWith;
 use crate::ruleset::{
-    Chain, ChainPolicy, Origin, Rule, Ruleset, Table, TableName, Target,
+    Chain, ChainPolicy, DOCKER_USER, Origin, Rule, Ruleset, Table, TableName, Target,
 };
 use crate::source::Span;
 
@@ -41,8 +41,7 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
     let sides: Vec<Side<'_>> = sides.map(Side::of).collect();
     let rulesets: Vec<&Ruleset> = sides.iter().map(|side| side.ruleset).collect();
     let zones = if choices.zones { names::zones(&rulesets) } else { BTreeMap::new() };
-    let all_chains: BTreeSet<&Arc<str>> = sides.iter().flat_map(|side| &side.used).collect();
-    let chain_names = names::chain_names(all_chains.iter().copied());
+    let (chain_names, taken) = names::chain_names(sides.iter().flat_map(|side| &side.used));
     let writer = Writer {
         text: String::new(),
         places: Vec::new(),
@@ -54,7 +53,6 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
     let idle = sides.iter().map(|side| side.idle).sum();
     let counts = Counts { rules, idle, ..Counts::default() };
     let given = dumps.families();
-    let taken = all_chains.iter().map(|name| name.to_string()).collect();
     let mut drafting = Drafting { sides, choices, given, writer, counts, taken };
     drafting.policy(dumps, &zones);
     let Writer { text, places, .. } = drafting.writer;
@@ -64,23 +62,36 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
 /// The rules of one family, and what of them is used.
 struct Side<'a> {
     ruleset: &'a Ruleset,
-    /// The chains of the filter that something jumps to and that do something, in the order declared.
-    used: Vec<Arc<str>>,
+    /// The chains of each table that something jumps to and that do something, in the order declared.
+    used: Vec<Called>,
     /// Those that do nothing.
-    empty: BTreeSet<Arc<str>>,
+    empty: BTreeSet<Called>,
     idle: usize,
 }
+
+/// A chain by its table and its name there.
+pub(super) type Called = (TableName, Arc<str>);
 
 impl<'a> Side<'a> {
     fn of(ruleset: &'a Ruleset) -> Self {
         let mut side = Side { ruleset, used: Vec::new(), empty: BTreeSet::new(), idle: 0 };
-        let Some(table) = ruleset.table(TableName::Filter) else { return side };
-        side.find_empty(table);
+        for table in &ruleset.tables {
+            side.find_empty(table);
+            side.find_used(table);
+        }
+        side
+    }
+
+    fn find_used(&mut self, table: &Table) {
         let mut reached: BTreeSet<&Arc<str>> = BTreeSet::new();
-        let built_in = table.chains.iter().filter(|chain| chain.policy.is_some());
-        let mut waiting: Vec<&Chain> = built_in.collect();
+        // Docker's own rules jump there.
+        let is_entered = |chain: &&Chain| {
+            chain.policy.is_some() || table.name == TableName::Filter && &*chain.name == DOCKER_USER
+        };
+        let mut waiting: Vec<&Chain> = table.chains.iter().filter(is_entered).collect();
+        reached.extend(waiting.iter().map(|chain| &chain.name));
         while let Some(chain) = waiting.pop() {
-            for rule in chain.rules.iter().filter(|rule| !side.is_idle(rule)) {
+            for rule in chain.rules.iter().filter(|rule| !self.is_idle(table.name, rule)) {
                 if let Target::Jump(name) | Target::Goto(name) = &rule.target
                     && let Some(next) = table.chain(name)
                     && reached.insert(&next.name)
@@ -90,14 +101,13 @@ impl<'a> Side<'a> {
             }
         }
         for chain in &table.chains {
-            let is_used = chain.policy.is_some() || reached.contains(&chain.name);
-            let idle = chain.rules.iter().filter(|rule| !is_used || side.is_idle(rule)).count();
-            side.idle += idle;
-            if reached.contains(&chain.name) {
-                side.used.push(Arc::clone(&chain.name));
+            let is_used = reached.contains(&chain.name);
+            let is_idle = |rule: &&Rule| !is_used || self.is_idle(table.name, rule);
+            self.idle += chain.rules.iter().filter(is_idle).count();
+            if is_used && chain.policy.is_none() {
+                self.used.push((table.name, Arc::clone(&chain.name)));
             }
         }
-        side
     }
 
     /// Chains without a rule, or with nothing but jumps to such chains.
@@ -105,11 +115,12 @@ impl<'a> Side<'a> {
         loop {
             let is_empty = |chain: &&Chain| {
                 chain.policy.is_none()
-                    && !self.empty.contains(&chain.name)
-                    && chain.rules.iter().all(|rule| self.is_idle(rule))
+                    && !self.empty.contains(&(table.name, Arc::clone(&chain.name)))
+                    && chain.rules.iter().all(|rule| self.is_idle(table.name, rule))
             };
-            let new: Vec<Arc<str>> =
-                table.chains.iter().filter(is_empty).map(|chain| Arc::clone(&chain.name)).collect();
+            let empty = table.chains.iter().filter(is_empty);
+            let new: Vec<Called> =
+                empty.map(|chain| (table.name, Arc::clone(&chain.name))).collect();
             if new.is_empty() {
                 return;
             }
@@ -118,13 +129,17 @@ impl<'a> Side<'a> {
     }
 
     /// Whether a rule jumps to a chain that does nothing.
-    fn is_idle(&self, rule: &Rule) -> bool {
-        matches!(&rule.target, Target::Jump(name) if self.empty.contains(name))
+    fn is_idle(&self, table: TableName, rule: &Rule) -> bool {
+        matches!(&rule.target, Target::Jump(name) if self.empty.contains(&(table, name.clone())))
             && !rule.matches.iter().any(|found| found.kind.depends_on_history())
     }
 
+    fn chain(&self, table: TableName, name: &str) -> Option<&'a Chain> {
+        self.ruleset.table(table)?.chain(name)
+    }
+
     fn filter(&self, name: &str) -> Option<&'a Chain> {
-        self.ruleset.table(TableName::Filter)?.chain(name)
+        self.chain(TableName::Filter, name)
     }
 }
 
@@ -162,7 +177,7 @@ impl Drafting<'_> {
         }
         let mut bodies = Vec::new();
         for (chain, word, place) in HOOKS {
-            let mut pieces = self.filter_chain(chain);
+            let mut pieces = self.chain(TableName::Filter, chain);
             let ending = self.ending(chain, &mut pieces);
             bodies.push((word, place, merge::lists(pieces), ending));
         }
@@ -174,7 +189,7 @@ impl Drafting<'_> {
         for (word, place, pieces, ending) in bodies {
             self.base_chain(word, place, pieces, &ending);
         }
-        self.chains();
+        self.chains(TableName::Filter);
         for table in [TableName::Nat, TableName::Mangle, TableName::Raw, TableName::Security] {
             self.other_table(table);
         }
@@ -203,26 +218,36 @@ impl Drafting<'_> {
         self.writer.text.push('\n');
     }
 
-    /// The rules of a chain of the filter, of both families.
-    fn filter_chain(&mut self, name: &str) -> Vec<Piece> {
+    /// The rules of a chain, of both families.
+    fn chain(&mut self, table: TableName, name: &str) -> Vec<Piece> {
+        let standing = match (table, name) {
+            (TableName::Filter, _) => Some(Standing::Filter),
+            (TableName::Nat, "POSTROUTING") => Some(Standing::Postrouting),
+            (TableName::Mangle, "FORWARD") => Some(Standing::MangleForward),
+            (TableName::Nat | TableName::Mangle | TableName::Raw | TableName::Security, _) => None,
+        };
         let mut lists = [Vec::new(), Vec::new()];
         for side in &self.sides {
             let family = side.ruleset.family;
-            let Some(chain) = side.filter(name) else { continue };
+            let Some(chain) = side.chain(table, name) else { continue };
             let said = match chain.policy {
-                Some(_) => {
+                Some(_) if table == TableName::Filter => {
                     let implicit = &self.choices.implicit;
                     implicit::said_by(&chain.rules, family, name, implicit)
                 }
-                None => vec![false; chain.rules.len()],
+                Some(_) | None => vec![false; chain.rules.len()],
             };
             self.counts.implicit += said.iter().filter(|said| **said).count();
             let rules = chain.rules.iter().zip(said);
-            let rules = rules.filter(|(rule, said)| !said && !side.is_idle(rule));
-            let pieces = rules.map(|(rule, _)| {
-                self.piece(rule, family, TableName::Filter, name, Standing::Filter)
-            });
-            lists[usize::from(family == Family::V6)] = pieces.collect();
+            let rules = rules.filter(|(rule, said)| !said && !side.is_idle(table, rule));
+            let pieces = rules.map(|(rule, _)| self.piece(rule, family, table, name, standing));
+            let mut pieces: Vec<Piece> = pieces.collect();
+            if chain.policy == Some(ChainPolicy::Drop) && table != TableName::Filter {
+                let says = Says::Raw(family, self.raw_line("-j DROP", family, table, name));
+                let families = Families::only(family);
+                pieces.push(Piece { families, lines: Vec::new(), says, plain: true });
+            }
+            lists[usize::from(family == Family::V6)] = pieces;
         }
         let [v4, v6] = lists;
         merge::together(v4, v6)
@@ -234,14 +259,12 @@ impl Drafting<'_> {
         family: Family,
         table: TableName,
         chain: &str,
-        standing: Standing,
+        standing: Option<Standing>,
     ) -> Piece {
-        let line = match rule.origin {
-            Origin::Read(span) => Some(span),
-            Origin::Implicit(_) | Origin::Default(_) | Origin::Statement { .. } => None,
-        };
+        let line = line_of(rule);
         let level = line.map(|line| self.choices.level(line)).unwrap_or_default();
-        let words = statement(rule, family, standing).filter(|_| level != Level::Raw);
+        let standing = standing.filter(|_| level != Level::Raw);
+        let words = standing.and_then(|standing| statement(rule, family, standing));
         let says = match words {
             Some(statement) => Says::Words(statement),
             None => Says::Raw(family, self.raw(rule, family, table, chain)),
@@ -256,12 +279,9 @@ impl Drafting<'_> {
 
     /// `raw v4 filter INPUT "…"`
     fn raw(&self, rule: &Rule, family: Family, table: TableName, chain: &str) -> String {
-        let called = |name: &Arc<str>| -> Arc<str> {
-            self.writer.names.get(name).map_or_else(|| Arc::clone(name), |name| name.as_str().into())
-        };
         let mut rule = rule.clone();
         if let Target::Jump(name) | Target::Goto(name) = &mut rule.target {
-            *name = called(name);
+            *name = self.writer.called(table, name).into();
         }
         self.raw_line(&rule_text(&rule, family), family, table, chain)
     }
@@ -271,7 +291,7 @@ impl Drafting<'_> {
             Family::V4 => "v4",
             Family::V6 => "v6",
         };
-        let chain = self.writer.names.get(chain).map_or(chain, String::as_str);
+        let chain = self.writer.called(table, chain);
         format!("raw {word} {table} {chain} {}", quoted(text))
     }
 
@@ -402,12 +422,12 @@ impl Drafting<'_> {
         self.writer.piece(piece, place, given, indent);
     }
 
-    /// The chains that are used, in the order in which they are declared.
-    fn chains(&mut self) {
+    /// The chains of a table that are used, in the order in which they are declared.
+    fn chains(&mut self, table: TableName) {
         let mut order: Vec<(Arc<str>, Families)> = Vec::new();
         for side in &self.sides {
             let own = Families::only(side.ruleset.family);
-            for name in &side.used {
+            for (_, name) in side.used.iter().filter(|(of, _)| *of == table) {
                 match order.iter_mut().find(|(known, _)| known == name) {
                     Some((_, families)) => *families = Families::BOTH,
                     None => order.push((Arc::clone(name), own)),
@@ -415,8 +435,8 @@ impl Drafting<'_> {
             }
         }
         for (name, families) in order {
-            let pieces = merge::lists(self.filter_chain(&name));
-            let called = self.writer.names.get(&name).cloned().unwrap_or_else(|| name.to_string());
+            let pieces = merge::lists(self.chain(table, &name));
+            let called = self.writer.called(table, &name);
             self.user_chain(&called, pieces, families);
             self.line("");
         }
@@ -424,79 +444,85 @@ impl Drafting<'_> {
 
     /// A chain. Raw rules stand behind those in braces; what comes behind them in the dump is in a chain
     /// of its own that they go to.
-    fn user_chain(&mut self, name: &str, pieces: Vec<Piece>, families: Families) {
-        let mut pieces = pieces.into_iter().peekable();
-        let mut name = name.to_owned();
-        loop {
-            self.line(&format!("chain {name} {{"));
-            while let Some(piece) = pieces.next_if(|piece| matches!(piece.says, Says::Words(_))) {
-                self.put(&piece, Place::Chain, families, "    ");
+    fn user_chain(&mut self, name: &str, mut pieces: Vec<Piece>, families: Families) {
+        let mut part = name.to_owned();
+        for number in 2.. {
+            let Segment { words, raws, rest } = Segment::first(pieces);
+            let brace = if words.is_empty() { " }" } else { "" };
+            self.line(&format!("chain {part} {{{brace}"));
+            for piece in &words {
+                self.put(piece, Place::Chain, families, "    ");
             }
-            self.line("}");
-            while let Some(mut piece) = pieces.next_if(|piece| matches!(piece.says, Says::Raw(..))) {
+            if !words.is_empty() {
+                self.line("}");
+            }
+            for mut piece in raws {
                 if let Says::Raw(_, text) = &mut piece.says {
-                    *text = in_chain(text, &name);
+                    *text = in_chain(text, &part);
                 }
                 self.put(&piece, Place::Chain, families, "");
             }
-            if pieces.peek().is_none() {
+            if rest.is_empty() {
                 return;
             }
-            let next = names::free(&format!("{name}-more"), &mut self.taken);
-            for family in Family::BOTH.into_iter().filter(|family| families.contains(*family)) {
-                let line = self.raw_line(&format!("-g {next}"), family, TableName::Filter, &name);
-                self.line(&line);
+            let next = names::free(&format!("{name}-{number}"), &mut self.taken);
+            let go_on = |family: &Family| rest.iter().any(|piece| piece.families.contains(*family));
+            for family in Family::BOTH.into_iter().filter(go_on) {
+                let word = if family == Family::V4 { "v4" } else { "v6" };
+                self.line(&format!("raw {word} filter {part} \"-g {next}\""));
             }
-            name = next;
+            (part, pieces) = (next, rest);
         }
     }
 
     /// A table whose rules are not the filter's.
     fn other_table(&mut self, table: TableName) {
-        let mut written = false;
-        let chains = self.sides.iter().filter_map(|side| {
-            let family = side.ruleset.family;
-            side.ruleset.table(table).map(|table| (family, table))
-        });
-        let mut pieces: Vec<(Piece, Place)> = Vec::new();
-        for (family, found) in chains {
-            for chain in &found.chains {
-                let (standing, place) = match (table, &*chain.name) {
-                    (TableName::Nat, "POSTROUTING") => (Some(Standing::Postrouting), Place::Nat),
-                    (TableName::Mangle, "FORWARD") => (Some(Standing::MangleForward), Place::Forward),
-                    _ => (None, Place::Nat),
-                };
-                for rule in &chain.rules {
-                    let piece = match standing {
-                        Some(standing) => self.piece(rule, family, table, &chain.name, standing),
-                        None => Piece {
-                            families: Families::only(family),
-                            lines: line_of(rule).into_iter().collect(),
-                            says: Says::Raw(family, self.raw(rule, family, table, &chain.name)),
-                            plain: true,
-                        },
-                    };
-                    pieces.push((piece, place));
-                }
-                if chain.policy == Some(ChainPolicy::Drop) {
-                    let says = self.raw_line("-j DROP", family, table, &chain.name);
-                    let piece = Piece {
-                        families: Families::only(family),
-                        lines: Vec::new(),
-                        says: Says::Raw(family, says),
-                        plain: true,
-                    };
-                    pieces.push((piece, place));
-                }
+        let start = self.writer.text.len();
+        self.chains(table);
+        for chain in table.built_in_chains() {
+            let place = match (table, *chain) {
+                (TableName::Mangle, "FORWARD") => Place::Forward,
+                _ => Place::Nat,
+            };
+            for piece in self.chain(table, chain) {
+                self.put(&piece, place, self.given, "");
             }
         }
-        for (piece, place) in pieces {
-            self.put(&piece, place, self.given, "");
-            written = true;
-        }
-        if written {
+        if self.writer.text.len() > start {
             self.line("");
         }
+    }
+}
+
+/// The part of a chain that stands in one chain of the policy: of each family its rules up to the first
+/// that must stand behind raw ones.
+#[derive(Default)]
+struct Segment {
+    words: Vec<Piece>,
+    raws: Vec<Piece>,
+    rest: Vec<Piece>,
+}
+
+impl Segment {
+    fn first(pieces: Vec<Piece>) -> Self {
+        let mut segment = Segment::default();
+        let mut behind_raw = Families::NONE;
+        let mut left = Families::NONE;
+        for piece in pieces {
+            let meets = |families: Families| !families.intersection(piece.families).is_empty();
+            let is_raw = matches!(piece.says, Says::Raw(..));
+            let own = piece.families;
+            if meets(left) || (!is_raw && meets(behind_raw)) {
+                left = Families { v4: left.v4 || own.v4, v6: left.v6 || own.v6 };
+                segment.rest.push(piece);
+            } else if is_raw {
+                behind_raw = Families { v4: behind_raw.v4 || own.v4, v6: behind_raw.v6 || own.v6 };
+                segment.raws.push(piece);
+            } else {
+                segment.words.push(piece);
+            }
+        }
+        segment
     }
 }
 

@@ -1,19 +1,30 @@
 //! What chains and interfaces are called in the policy.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
 use crate::net::Interface;
 use crate::ruleset::{MAX_CHAIN_NAME, MatchKind, Ruleset, TableName, Target};
 use crate::syntax::is_name;
 
-/// The chains whose names the language does not take, by what they are called instead.
+use super::draft::Called;
+
+/// The chains that need another name, with it: the language does not take theirs, or another table has a
+/// chain of this name. And all names that are taken then.
 pub(super) fn chain_names<'n>(
-    all: impl Iterator<Item = &'n Arc<str>> + Clone,
-) -> BTreeMap<Arc<str>, String> {
-    let mut taken: BTreeSet<String> = all.clone().map(|name| name.to_string()).collect();
+    all: impl Iterator<Item = &'n Called>,
+) -> (BTreeMap<Called, String>, BTreeSet<String>) {
+    let all: BTreeSet<&Called> = all.collect();
+    let mut taken: BTreeSet<String> = all.iter().map(|(_, name)| name.to_string()).collect();
     let mut names = BTreeMap::new();
-    for name in all.filter(|name| !is_name(name)) {
+    let mut kept: BTreeSet<&str> = BTreeSet::new();
+    for called in all {
+        let (table, name) = called;
+        if is_name(name) {
+            // In the order of tables, so that the filter keeps its names.
+            if !kept.insert(name) {
+                names.insert(called.clone(), free(&format!("{name}-{table}"), &mut taken));
+            }
+            continue;
+        }
         let kept: String = name
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '-' })
@@ -24,9 +35,9 @@ pub(super) fn chain_names<'n>(
         } else {
             format!("chain-{kept}").trim_end_matches('-').to_owned()
         };
-        names.insert(Arc::clone(name), free(&stem, &mut taken));
+        names.insert(called.clone(), free(&stem, &mut taken));
     }
-    names
+    (names, taken)
 }
 
 /// A name like this that no chain has, and that is then taken.

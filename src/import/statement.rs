@@ -52,8 +52,8 @@ pub(super) enum Verb {
 pub(super) struct Log {
     pub prefix: Option<Arc<str>>,
     pub level: u8,
-    pub rate: Rate,
-    pub burst: u32,
+    /// `None` for a line of every packet.
+    pub rate: Option<(Rate, u32)>,
 }
 
 /// Addresses; without any, all.
@@ -136,15 +136,11 @@ impl Statement {
             && self.limits.is_empty()
     }
 
-    /// Whether the two differ at most in what is done and in remarks.
-    pub fn is_about_the_same(&self, other: &Self) -> bool {
-        self.parts == other.parts
-            && self.from == other.from
-            && self.to == other.to
-            && self.incoming == other.incoming
-            && self.outgoing == other.outgoing
-            && self.clauses == other.clauses
-            && self.limits == other.limits
+    /// `masquerade eth0 out`: nothing but where packets leave.
+    pub fn is_about_an_exit(&self) -> bool {
+        self.verb == Verb::Masquerade
+            && !self.outgoing.is_empty()
+            && Statement { outgoing: Vec::new(), ..self.clone() }.is_about_all()
     }
 }
 
@@ -360,12 +356,11 @@ impl Reading {
             (Target::Goto(name), Standing::Filter) => Some(Verb::Goto(Arc::clone(name))),
             (Target::Reject(with), Standing::Filter) => Some(Verb::Reject(reject(*with))),
             (Target::Log { prefix, level }, Standing::Filter) => {
-                let (rate, burst) = self.rate.take()?;
-                if self.limits.len() != 1 {
-                    return None;
+                let rate = self.rate.take().filter(|_| self.limits.len() == 1);
+                if rate.is_some() {
+                    self.limits.clear();
                 }
-                self.limits.clear();
-                Some(Verb::Log(Log { prefix: prefix.clone(), level: *level, rate, burst }))
+                Some(Verb::Log(Log { prefix: prefix.clone(), level: *level, rate }))
             }
             (Target::Masquerade, Standing::Postrouting) => Some(Verb::Masquerade),
             (Target::Snat(low, high), Standing::Postrouting) => Some(Verb::Snat(*low, *high)),
@@ -453,7 +448,15 @@ fn ports(known: &mut Option<Ports>, list: &[(u16, u16)], no: bool) {
 }
 
 fn states_clause(states: CtStates, no: bool) -> Option<String> {
-    let asked: Vec<&str> = CtState::ALL
+    // In the order in which people name them.
+    let order = [
+        CtState::New,
+        CtState::Established,
+        CtState::Related,
+        CtState::Invalid,
+        CtState::Untracked,
+    ];
+    let asked: Vec<&str> = order
         .into_iter()
         .filter(|state| states.contains(*state) != no)
         .map(CtState::name)

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use crate::net::{Families, Family, Interface};
 use crate::source::Span;
+use crate::ruleset::TableName;
 use crate::syntax::is_name;
 
+use super::draft::Called;
 use super::merge::{Piece, Says};
 use super::services::Services;
 use super::statement::{Address, Ends, Log, Statement, Verb};
@@ -34,10 +36,16 @@ pub(super) struct Writer<'a> {
     pub services: &'a Services,
     pub zones: &'a BTreeMap<Interface, String>,
     /// What chains are called here.
-    pub names: &'a BTreeMap<Arc<str>, String>,
+    pub names: &'a BTreeMap<Called, String>,
 }
 
 impl Writer<'_> {
+    /// What a chain is called here.
+    pub fn called(&self, table: TableName, name: &str) -> String {
+        let known = self.names.get(&(table, Arc::from(name)));
+        known.cloned().unwrap_or_else(|| name.to_owned())
+    }
+
     /// One statement or raw rule on a line of its own. `given` are the families that the list is about.
     pub fn piece(&mut self, piece: &Piece, place: Place, given: Families, indent: &str) {
         let line = match &piece.says {
@@ -103,8 +111,7 @@ impl Writer<'_> {
     }
 
     fn verb(&self, verb: &Verb, words: &mut Vec<String>) {
-        let chain =
-            |name: &Arc<str>| self.names.get(name).cloned().unwrap_or_else(|| name.to_string());
+        let chain = |name: &str| self.called(TableName::Filter, name);
         words.push(match verb {
             Verb::Allow => "allow".to_owned(),
             Verb::Drop => "drop".to_owned(),
@@ -128,6 +135,10 @@ impl Writer<'_> {
             let names: Option<Vec<&str>> = names.collect();
             names.filter(|names| !names.is_empty() && !plain).map(|names| names.join(", "))
         };
+        if place == Place::Nat && statement.is_about_an_exit() {
+            words.extend(self.interfaces("", &statement.outgoing, plain));
+            return words.push("out".to_owned());
+        }
         let has_zones = place != Place::Output && place != Place::Nat;
         match zones(&statement.incoming).filter(|_| statement.from.is_any() && has_zones) {
             Some(zones) => words.push(format!("from {zones}")),
@@ -152,7 +163,8 @@ impl Writer<'_> {
             None => self::interface(interface, plain),
         };
         let names: Vec<String> = interfaces.iter().map(one).collect();
-        (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")))
+        let word = if word.is_empty() { String::new() } else { format!("{word} ") };
+        (!names.is_empty()).then(|| format!("{word}{}", names.join(", ")))
     }
 }
 
@@ -212,7 +224,10 @@ fn log_words(log: &Log) -> String {
     if let Some(level) = LEVELS.get(usize::from(log.level)).filter(|_| log.level != 4) {
         let _ = write!(text, " level {level}");
     }
-    let _ = write!(text, " rate {} burst {}", log.rate, log.burst);
+    let _ = match log.rate {
+        Some((rate, burst)) => write!(text, " rate {rate} burst {burst}"),
+        None => write!(text, " rate unlimited"),
+    };
     text
 }
 

@@ -442,7 +442,7 @@ pub struct Log {
     // INVARIANT: at most 29 bytes, no control characters, never empty.
     pub prefix: Option<Arc<str>>,
     pub level: LogLevel,
-    /// Never more than this; a policy has it always.
+    /// Never more than this; `None` for `rate unlimited`.
     pub allowance: Option<Allowance>,
 }
 
