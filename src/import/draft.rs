@@ -93,6 +93,7 @@ impl<'a> Side<'a> {
         while let Some(chain) = waiting.pop() {
             for rule in chain.rules.iter().filter(|rule| !self.is_idle(table.name, rule)) {
                 if let Target::Jump(name) | Target::Goto(name) = &rule.target
+                    && !self.does_nothing(table.name, name)
                     && let Some(next) = table.chain(name)
                     && reached.insert(&next.name)
                 {
@@ -128,9 +129,13 @@ impl<'a> Side<'a> {
         }
     }
 
+    fn does_nothing(&self, table: TableName, chain: &Arc<str>) -> bool {
+        self.empty.contains(&(table, Arc::clone(chain)))
+    }
+
     /// Whether a rule jumps to a chain that does nothing.
     fn is_idle(&self, table: TableName, rule: &Rule) -> bool {
-        matches!(&rule.target, Target::Jump(name) if self.empty.contains(&(table, name.clone())))
+        matches!(&rule.target, Target::Jump(name) if self.does_nothing(table, name))
             && !rule.matches.iter().any(|found| found.kind.depends_on_history())
     }
 
@@ -240,12 +245,24 @@ impl Drafting<'_> {
             self.counts.implicit += said.iter().filter(|said| **said).count();
             let rules = chain.rules.iter().zip(said);
             let rules = rules.filter(|(rule, said)| !said && !side.is_idle(table, rule));
-            let pieces = rules.map(|(rule, _)| self.piece(rule, family, table, name, standing));
+            let pieces = rules.map(|(rule, _)| match &rule.target {
+                // The end of the other chain is the end of this one.
+                Target::Goto(to) if side.does_nothing(table, to) => {
+                    let rule = Rule { target: Target::Return, ..rule.clone() };
+                    self.piece(&rule, family, table, name, standing)
+                }
+                _ => self.piece(rule, family, table, name, standing),
+            });
             let mut pieces: Vec<Piece> = pieces.collect();
             if chain.policy == Some(ChainPolicy::Drop) && table != TableName::Filter {
-                let says = Says::Raw(family, self.raw_line("-j DROP", family, table, name));
-                let families = Families::only(family);
-                pieces.push(Piece { families, lines: Vec::new(), says, plain: true });
+                let raw = self.raw_line("-j DROP", family, table, name);
+                pieces.push(Piece {
+                    families: Families::only(family),
+                    lines: Vec::new(),
+                    says: Says::Raw(family),
+                    raws: vec![raw],
+                    plain: true,
+                });
             }
             lists[usize::from(family == Family::V6)] = pieces;
         }
@@ -267,12 +284,13 @@ impl Drafting<'_> {
         let words = standing.and_then(|standing| statement(rule, family, standing));
         let says = match words {
             Some(statement) => Says::Words(statement),
-            None => Says::Raw(family, self.raw(rule, family, table, chain)),
+            None => Says::Raw(family),
         };
         Piece {
             families: Families::only(family),
             lines: line.into_iter().collect(),
             says,
+            raws: vec![self.raw(rule, family, table, chain)],
             plain: level != Level::Free,
         }
     }
@@ -318,7 +336,7 @@ impl Drafting<'_> {
             {
                 Some(said.verb.clone())
             }
-            Says::Words(_) | Says::Raw(..) => None,
+            Says::Words(_) | Says::Raw(_) => None,
         };
         match pieces.last().and_then(takes) {
             Some(verdict @ (Verb::Allow | Verb::Drop)) => ending.verdict = verdict,
@@ -389,7 +407,7 @@ impl Drafting<'_> {
         let mut open = false;
         let is_empty = pieces.is_empty() && ending.open.is_none();
         for piece in &pieces {
-            let is_raw = matches!(piece.says, Says::Raw(..));
+            let is_raw = matches!(piece.says, Says::Raw(_));
             if in_block && open == is_raw {
                 let brace = if is_raw { "}".to_owned() } else { format!("{word} {{") };
                 self.line(&brace);
@@ -417,7 +435,7 @@ impl Drafting<'_> {
     fn put(&mut self, piece: &Piece, place: Place, given: Families, indent: &str) {
         match piece.says {
             Says::Words(_) => self.counts.statements += 1,
-            Says::Raw(..) => self.counts.raw += piece.lines.len(),
+            Says::Raw(_) => self.counts.raw += piece.lines.len(),
         }
         self.writer.piece(piece, place, given, indent);
     }
@@ -456,10 +474,18 @@ impl Drafting<'_> {
             if !words.is_empty() {
                 self.line("}");
             }
-            for mut piece in raws {
-                if let Says::Raw(_, text) = &mut piece.says {
-                    *text = in_chain(text, &part);
+            let is_one = matches!(&rest[..], [piece] if piece.raws.len() == 1);
+            let (tail, rest) = if is_one { (rest, Vec::new()) } else { (Vec::new(), rest) };
+            for mut piece in raws.into_iter().chain(tail) {
+                for raw in &mut piece.raws {
+                    *raw = in_chain(raw, &part);
                 }
+                piece.says = match piece.says {
+                    Says::Raw(family) => Says::Raw(family),
+                    // A last rule needs no chain of its own.
+                    Says::Words(_) if piece.families.v4 => Says::Raw(Family::V4),
+                    Says::Words(_) => Says::Raw(Family::V6),
+                };
                 self.put(&piece, Place::Chain, families, "");
             }
             if rest.is_empty() {
@@ -510,7 +536,7 @@ impl Segment {
         let mut left = Families::NONE;
         for piece in pieces {
             let meets = |families: Families| !families.intersection(piece.families).is_empty();
-            let is_raw = matches!(piece.says, Says::Raw(..));
+            let is_raw = matches!(piece.says, Says::Raw(_));
             let own = piece.families;
             if meets(left) || (!is_raw && meets(behind_raw)) {
                 left = Families { v4: left.v4 || own.v4, v6: left.v6 || own.v6 };

@@ -17,6 +17,8 @@ pub(super) struct Piece {
     /// The lines of the dumps.
     pub lines: Vec<Span>,
     pub says: Says,
+    /// Each rule in the words of iptables.
+    pub raws: Vec<String>,
     /// Whether it is to stand by itself, in words that need no names.
     pub plain: bool,
 }
@@ -24,7 +26,7 @@ pub(super) struct Piece {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Says {
     Words(Statement),
-    Raw(Family, String),
+    Raw(Family),
 }
 
 /// So many comparisons are made to find what two families have in common.
@@ -43,6 +45,7 @@ pub(super) fn together(v4: Vec<Piece>, v6: Vec<Piece>) -> Vec<Piece> {
         let (Some(mut one), Some(other)) = (v4.next(), v6.next()) else { break };
         one.families = Families::BOTH;
         one.lines.extend(other.lines);
+        one.raws.extend(other.raws);
         all.push(one);
         (at4, at6) = (next4 + 1, next6 + 1);
     }
@@ -55,7 +58,7 @@ pub(super) fn together(v4: Vec<Piece>, v6: Vec<Piece>) -> Vec<Piece> {
 fn common(v4: &[Piece], v6: &[Piece]) -> Vec<(usize, usize)> {
     let same = |a: &Piece, b: &Piece| match (&a.says, &b.says) {
         (Says::Words(a_says), Says::Words(b_says)) => !a.plain && !b.plain && a_says == b_says,
-        (Says::Words(_) | Says::Raw(..), _) => false,
+        (Says::Words(_) | Says::Raw(_), _) => false,
     };
     let start = v4.iter().zip(v6).take_while(|(a, b)| same(a, b)).count();
     let (rest4, rest6) = (&v4[start..], &v6[start..]);
@@ -101,6 +104,7 @@ pub(super) fn lists(pieces: Vec<Piece>) -> Vec<Piece> {
             merged.push(piece);
         } else if let Some(last) = merged.last_mut() {
             last.lines.extend(piece.lines);
+            last.raws.extend(piece.raws);
         }
     }
     merged
@@ -115,18 +119,21 @@ fn joins(last: &mut Piece, next: &Piece) -> bool {
     let (Says::Words(into), Says::Words(from)) = (&mut last.says, &next.says) else {
         return false;
     };
-    let decides = match into.verb {
-        Verb::Allow | Verb::Drop | Verb::Reject(_) => true,
-        Verb::Log(_)
+    let may = match into.verb {
+        // A packet of both would come to a chain twice; where that matters, the proof tells.
+        Verb::Allow
+        | Verb::Drop
+        | Verb::Reject(_)
         | Verb::Return
-        | Verb::Jump(_)
         | Verb::Goto(_)
+        | Verb::Jump(_) => true,
+        Verb::Log(_)
         | Verb::Masquerade
         | Verb::Snat(..)
         | Verb::Nonat
         | Verb::Clamp(_) => false,
     };
-    if !decides || !into.limits.is_empty() || into.log.is_some() || from.log.is_some() {
+    if !may || !into.limits.is_empty() || into.log.is_some() || from.log.is_some() {
         return false;
     }
     let Some(merged) = joined(into, from) else { return false };

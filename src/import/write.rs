@@ -46,14 +46,14 @@ impl Writer<'_> {
         known.cloned().unwrap_or_else(|| name.to_owned())
     }
 
-    /// One statement or raw rule on a line of its own. `given` are the families that the list is about.
+    /// A statement or raw rule. `given` are the families that the list is about.
     pub fn piece(&mut self, piece: &Piece, place: Place, given: Families, indent: &str) {
         let line = match &piece.says {
             Says::Words(statement) => {
                 let clause = family_clause(piece.families, statement, given);
                 self.statement(statement, place, clause, piece.plain)
             }
-            Says::Raw(_, line) => line.clone(),
+            Says::Raw(_) => piece.raws.join("\n"),
         };
         self.text.push_str(indent);
         let start = self.text.len();
@@ -140,6 +140,13 @@ impl Writer<'_> {
             return words.push("out".to_owned());
         }
         let has_zones = place != Place::Output && place != Place::Nat;
+        let clamps = matches!(statement.verb, Verb::Clamp(_));
+        if clamps && statement.incoming.is_empty() && statement.from.is_any() {
+            words.push("from any".to_owned());
+        }
+        if clamps && statement.outgoing.is_empty() && statement.to.is_any() {
+            words.push("to any".to_owned());
+        }
         match zones(&statement.incoming).filter(|_| statement.from.is_any() && has_zones) {
             Some(zones) => words.push(format!("from {zones}")),
             None => {
