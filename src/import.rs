@@ -69,28 +69,44 @@ pub struct Counts {
     pub idle: usize,
 }
 
+/// Who knows what a policy does.
+pub trait Judge {
+    /// What in it does not say what the rules do.
+    fn faults(&mut self, policy: &str) -> Vec<Fault>;
+
+    /// What is to be found wrong with a policy that is equal to the rules: where, as a byte of the text,
+    /// and the name of the lint that accepts it.
+    fn errors(&mut self, policy: &str) -> Vec<(usize, &'static str)>;
+}
+
 /// So often a policy is made plainer. Each time at least one rule is, mostly all that are at fault.
 const MAX_ROUNDS: usize = 200;
 
-/// Writes a policy. `judge` says what in it is at fault; nothing when it is equal to the rules.
+/// Writes a policy that `judge` finds no fault with. What else is wrong with the rules is accepted in it
+/// as expected.
 ///
 /// # Errors
 /// The last policy, when it is as plain as can be and still at fault.
-pub fn import(
-    dumps: &Dumps<'_>,
-    judge: &mut dyn FnMut(&str) -> Vec<Fault>,
-) -> Result<Imported, Imported> {
+pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Imported> {
     let services = Services::standard();
     let mut choices = Choices::new(dumps);
     let mut round = 0;
+    let mut equal: Option<Imported> = None;
     loop {
         let draft = draft::draft(dumps, &choices, &services);
-        let faults = judge(&draft.text);
+        let faults = judge.faults(&draft.text);
         round += 1;
-        let done = faults.is_empty();
-        if done || round == MAX_ROUNDS || !choices.plainer(&draft, &faults) {
+        let is_last = round == MAX_ROUNDS;
+        if faults.is_empty() {
+            let errors = judge.errors(&draft.text);
+            let more = choices.expect(&draft, &errors) && !is_last;
             let imported = Imported { text: draft.text, counts: draft.counts };
-            return if done { Ok(imported) } else { Err(imported) };
+            if !more {
+                return Ok(imported);
+            }
+            equal = Some(imported);
+        } else if is_last || equal.is_some() || !choices.plainer(&draft, &faults) {
+            return equal.ok_or(Imported { text: draft.text, counts: draft.counts });
         }
     }
 }
@@ -114,17 +130,30 @@ struct Choices {
     implicit: Implicits,
     fewer: Vec<Implicits>,
     zones: bool,
+    /// What is wrong with rules, as their statements are to say.
+    expected: BTreeMap<Span, &'static str>,
 }
 
 impl Choices {
     fn new(dumps: &Dumps<'_>) -> Self {
         let mut fewer = implicit::candidates(dumps);
         let implicit = fewer.pop().unwrap_or_default();
-        Choices { levels: BTreeMap::new(), implicit, fewer, zones: true }
+        Choices { levels: BTreeMap::new(), implicit, fewer, zones: true, expected: BTreeMap::new() }
     }
 
     fn level(&self, line: Span) -> Level {
         self.levels.get(&line).copied().unwrap_or_default()
+    }
+
+    /// Notes what is wrong with the rules; whether something is new.
+    fn expect(&mut self, draft: &Draft, errors: &[(usize, &'static str)]) -> bool {
+        let before = self.expected.len();
+        for (at, lint) in errors {
+            for line in draft.lines_at(*at).unwrap_or_default() {
+                self.expected.entry(*line).or_insert(lint);
+            }
+        }
+        self.expected.len() > before
     }
 
     /// Takes back what is at fault; whether there was anything to take back.

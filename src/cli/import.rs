@@ -13,11 +13,12 @@ use super::terminal::Terminal;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
 use crate::diagnostic::report::{Names, Report};
-use crate::diagnostic::{Finding, Level, has_errors};
-use crate::import::{Counts, Dumps, Fault, Imported, import};
+use crate::diagnostic::{Finding, Level, Lint, has_errors};
+use crate::import::{Counts, Dumps, Fault, Imported, Judge, import};
 use crate::meaning::{Meaning, Reason};
 use crate::net::Families;
 use crate::packet::Budget;
+use crate::resolve::Resolved;
 use crate::source::{FileId, MemoryLoader, Sources, Span};
 
 const EXAMPLES: &str = "\
@@ -68,9 +69,8 @@ impl Import {
             sources: &mut sources,
             findings: Vec::new(),
         };
-        let dumps =
-            Dumps { v4: deployed.v4.as_ref(), v6: deployed.v6.as_ref(), names: &title };
-        let imported = import(&dumps, &mut |text| proof.faults(text));
+        let dumps = Dumps { v4: deployed.v4.as_ref(), v6: deployed.v6.as_ref(), names: &title };
+        let imported = import(&dumps, &mut proof);
         let findings = proof.findings;
         match imported {
             Ok(imported) => self.write(imported, families, terminal),
@@ -94,8 +94,7 @@ impl Import {
                 let inputs: Vec<PathBuf> =
                     self.dumps.iter().filter_map(|dump| dump.canonicalize().ok()).collect();
                 let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
-                let file =
-                    Output { path: path.to_owned(), text: imported.text, executable: false };
+                let file = Output { path: path.to_owned(), text: imported.text, executable: false };
                 output::write_all(&[file], &inputs)?;
             }
         }
@@ -155,9 +154,15 @@ struct Proof<'s> {
 }
 
 impl Proof<'_> {
-    fn faults(&mut self, text: &str) -> Vec<Fault> {
+    fn resolve(&mut self, text: &str) -> (FileId, Resolved) {
         let root = self.sources.add("the policy", text);
-        let resolved = pipeline::resolve(root, self.sources, &mut MemoryLoader::default());
+        (root, pipeline::resolve(root, self.sources, &mut MemoryLoader::default()))
+    }
+}
+
+impl Judge for Proof<'_> {
+    fn faults(&mut self, policy: &str) -> Vec<Fault> {
+        let (root, resolved) = self.resolve(policy);
         let is_error = |finding: &&Finding| finding.level == Level::Error;
         let errors: Vec<Finding> = resolved.findings.iter().filter(is_error).cloned().collect();
         if !errors.is_empty() {
@@ -174,6 +179,19 @@ impl Proof<'_> {
         self.findings = pipeline::differences(&comparison, POLICY_AND_RULES);
         places(&comparison, root)
     }
+
+    fn errors(&mut self, policy: &str) -> Vec<(usize, &'static str)> {
+        let (root, resolved) = self.resolve(policy);
+        let is_error = |lint: &Lint| lint.is_error() && lint.expectable;
+        let Resolved { policy, mut findings, expectations, .. } = resolved;
+        findings.extend(pipeline::analysed(&policy, self.sources, &expectations, &is_error));
+        let findings = pipeline::settle(findings, &expectations, is_error).findings;
+        let place = |finding: &Finding| {
+            let span = finding.span.filter(|span| span.file() == root)?;
+            is_error(finding.lint).then_some((span.start(), finding.lint.name))
+        };
+        findings.iter().filter_map(place).collect()
+    }
 }
 
 const POLICY_AND_RULES: pipeline::Named<'static> =
@@ -188,9 +206,7 @@ fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {
         .differences
         .iter()
         .map(|one| Fault {
-            written: place(one.left.reason)
-                .filter(|span| span.file() == root)
-                .map(Span::start),
+            written: place(one.left.reason).filter(|span| span.file() == root).map(Span::start),
             read: place(one.right.reason),
         })
         .collect();

@@ -184,7 +184,7 @@ impl Drafting<'_> {
         for (chain, word, place) in HOOKS {
             let mut pieces = self.chain(TableName::Filter, chain);
             let ending = self.ending(chain, &mut pieces);
-            bodies.push((word, place, merge::lists(pieces), ending));
+            bodies.push((word, place, merge::lists(merge::logged(pieces)), ending));
         }
         if !zones.is_empty() {
             self.line("");
@@ -282,8 +282,10 @@ impl Drafting<'_> {
         let level = line.map(|line| self.choices.level(line)).unwrap_or_default();
         let standing = standing.filter(|_| level != Level::Raw);
         let words = standing.and_then(|standing| statement(rule, family, standing));
+        let expect = line.and_then(|line| self.choices.expected.get(&line)).copied();
         let says = match words {
-            Some(statement) => Says::Words(statement),
+            Some(statement) => Says::Words(Statement { expect, ..statement }),
+            None if expect.is_some() => Says::Dead,
             None => Says::Raw(family),
         };
         Piece {
@@ -336,7 +338,7 @@ impl Drafting<'_> {
             {
                 Some(said.verb.clone())
             }
-            Says::Words(_) | Says::Raw(_) => None,
+            Says::Words(_) | Says::Raw(_) | Says::Dead => None,
         };
         match pieces.last().and_then(takes) {
             Some(verdict @ (Verb::Allow | Verb::Drop)) => ending.verdict = verdict,
@@ -407,7 +409,7 @@ impl Drafting<'_> {
         let mut open = false;
         let is_empty = pieces.is_empty() && ending.open.is_none();
         for piece in &pieces {
-            let is_raw = matches!(piece.says, Says::Raw(_));
+            let is_raw = !matches!(piece.says, Says::Words(_));
             if in_block && open == is_raw {
                 let brace = if is_raw { "}".to_owned() } else { format!("{word} {{") };
                 self.line(&brace);
@@ -436,6 +438,7 @@ impl Drafting<'_> {
         match piece.says {
             Says::Words(_) => self.counts.statements += 1,
             Says::Raw(_) => self.counts.raw += piece.lines.len(),
+            Says::Dead => self.counts.idle += piece.lines.len(),
         }
         self.writer.piece(piece, place, given, indent);
     }
@@ -453,7 +456,7 @@ impl Drafting<'_> {
             }
         }
         for (name, families) in order {
-            let pieces = merge::lists(self.chain(table, &name));
+            let pieces = merge::lists(merge::logged(self.chain(table, &name)));
             let called = self.writer.called(table, &name);
             self.user_chain(&called, pieces, families);
             self.line("");
@@ -482,6 +485,8 @@ impl Drafting<'_> {
                 }
                 piece.says = match piece.says {
                     Says::Raw(family) => Says::Raw(family),
+                    Says::Dead => Says::Dead,
+                    Says::Words(statement) if statement.expect.is_some() => Says::Dead,
                     // A last rule needs no chain of its own.
                     Says::Words(_) if piece.families.v4 => Says::Raw(Family::V4),
                     Says::Words(_) => Says::Raw(Family::V6),
@@ -536,7 +541,7 @@ impl Segment {
         let mut left = Families::NONE;
         for piece in pieces {
             let meets = |families: Families| !families.intersection(piece.families).is_empty();
-            let is_raw = matches!(piece.says, Says::Raw(_));
+            let is_raw = !matches!(piece.says, Says::Words(_));
             let own = piece.families;
             if meets(left) || (!is_raw && meets(behind_raw)) {
                 left = Families { v4: left.v4 || own.v4, v6: left.v6 || own.v6 };

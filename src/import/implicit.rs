@@ -92,14 +92,22 @@ pub(super) fn candidates(dumps: &Dumps<'_>) -> Vec<Implicits> {
 fn needs(chain: &Chain) -> bool {
     let refuses = |rule: &Rule| !matches!(rule.target, Target::Accept | Target::Log { .. });
     match &*chain.name {
-        "OUTPUT" => {
-            chain.policy == Some(ChainPolicy::Drop) || chain.rules.iter().any(refuses)
+        "OUTPUT" => chain.policy == Some(ChainPolicy::Drop) || chain.rules.iter().any(refuses),
+        _ => {
+            let refuses = chain.policy == Some(ChainPolicy::Drop)
+                || chain.rules.last().is_some_and(is_default);
+            !refuses || !chain.rules.iter().all(is_default)
         }
-        _ => !chain.rules.is_empty() || chain.policy != Some(ChainPolicy::Drop),
     }
 }
 
-/// The implicit rules at the head of a chain.
+/// Whether a rule may be a part of the chain's default.
+fn is_default(rule: &Rule) -> bool {
+    rule.matches.is_empty() && matches!(rule.target, Target::Drop | Target::Reject(_))
+        || matches!(rule.target, Target::Log { .. })
+}
+
+/// The implicit rules at the head of a chain: before them is nothing but what accepts.
 fn found(chain: &Chain, family: Family) -> BTreeSet<Kind> {
     let mut found = BTreeSet::new();
     let mut discovery = BTreeSet::new();
@@ -111,6 +119,7 @@ fn found(chain: &Chain, family: Family) -> BTreeSet<Kind> {
             Some((_, Some(icmp))) => {
                 discovery.insert(icmp);
             }
+            None if rule.target == Target::Accept => {}
             None => break,
         }
     }
@@ -122,13 +131,18 @@ fn found(chain: &Chain, family: Family) -> BTreeSet<Kind> {
 
 /// How many rules at the head of a chain say what these implicit rules say. They stand in any order
 /// there; whether that matters, the proof tells.
-pub(super) fn said_by(rules: &[Rule], family: Family, chain: &str, implicit: &Implicits) -> Vec<bool> {
+pub(super) fn said_by(
+    rules: &[Rule],
+    family: Family,
+    chain: &str,
+    implicit: &Implicits,
+) -> Vec<bool> {
     let mut at_head = true;
     rules
         .iter()
         .map(|rule| {
             let kind = kind(rule, family, chain).map(|(kind, _)| kind);
-            at_head &= kind.is_some();
+            at_head &= kind.is_some() || rule.target == Target::Accept;
             at_head && kind.is_some_and(|kind| implicit.0.contains(&kind))
         })
         .collect()
@@ -166,9 +180,7 @@ fn kind(rule: &Rule, family: Family, chain: &str) -> Option<(Kind, Option<u8>)> 
 }
 
 fn is_loopback(said: &Statement, chain: &str) -> bool {
-    let is_lo = |interfaces: &[crate::net::Interface]| {
-        matches!(interfaces, [one] if *one == crate::net::Interface::loopback())
-    };
+    let is_lo = |interfaces: &[crate::net::Interface]| matches!(interfaces, [one] if *one == crate::net::Interface::loopback());
     let mut rest = said.clone();
     let asked = match chain {
         "INPUT" => std::mem::take(&mut rest.incoming),
@@ -189,11 +201,8 @@ fn is_dhcpv6_answer(said: &Statement) -> bool {
     else {
         return false;
     };
-    let rest = Statement {
-        parts: Vec::new(),
-        from: super::statement::Ends::default(),
-        ..said.clone()
-    };
+    let rest =
+        Statement { parts: Vec::new(), from: super::statement::Ends::default(), ..said.clone() };
     from == ["fe80::/10"]
         && *source == Ports::single(547)
         && *destination == Ports::single(546)

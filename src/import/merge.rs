@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::net::{Families, Family, Ports};
-use crate::resolve::policy::Part;
+use crate::net::{Families, Family, IcmpType, Ports};
+use crate::resolve::policy::{Part, RejectWith};
 use crate::source::Span;
 
-use super::statement::{Ends, Statement, Verb};
+use super::statement::{Ends, Log, Statement, Verb};
 
 /// What becomes of one rule, or of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) struct Piece {
 pub(super) enum Says {
     Words(Statement),
     Raw(Family),
+    /// Something that no packet meets, and that the language could not accept: a remark.
+    Dead,
 }
 
 /// So many comparisons are made to find what two families have in common.
@@ -43,6 +45,11 @@ pub(super) fn together(v4: Vec<Piece>, v6: Vec<Piece>) -> Vec<Piece> {
         all.extend(v4.by_ref().take(next4 - at4));
         all.extend(v6.by_ref().take(next6 - at6));
         let (Some(mut one), Some(other)) = (v4.next(), v6.next()) else { break };
+        if let (Says::Words(one), Says::Words(other)) = (&mut one.says, &other.says)
+            && one.parts != other.parts
+        {
+            one.parts.extend(other.parts.iter().cloned());
+        }
         one.families = Families::BOTH;
         one.lines.extend(other.lines);
         one.raws.extend(other.raws);
@@ -57,8 +64,10 @@ pub(super) fn together(v4: Vec<Piece>, v6: Vec<Piece>) -> Vec<Piece> {
 /// The longest list of pairs, in order on both sides.
 fn common(v4: &[Piece], v6: &[Piece]) -> Vec<(usize, usize)> {
     let same = |a: &Piece, b: &Piece| match (&a.says, &b.says) {
-        (Says::Words(a_says), Says::Words(b_says)) => !a.plain && !b.plain && a_says == b_says,
-        (Says::Words(_) | Says::Raw(_), _) => false,
+        (Says::Words(a_says), Says::Words(b_says)) => {
+            !a.plain && !b.plain && is_the_same(a_says, b_says)
+        }
+        (Says::Words(_) | Says::Raw(_) | Says::Dead, _) => false,
     };
     let start = v4.iter().zip(v6).take_while(|(a, b)| same(a, b)).count();
     let (rest4, rest6) = (&v4[start..], &v6[start..]);
@@ -96,6 +105,59 @@ fn common(v4: &[Piece], v6: &[Piece]) -> Vec<(usize, usize)> {
     pairs
 }
 
+/// Whether a rule of IPv4 and one of IPv6 say the same: with the answers that IPv6 has, and echo requests
+/// of each.
+fn is_the_same(v4: &Statement, v6: &Statement) -> bool {
+    let in_v6 = |verb: &Verb| match verb {
+        Verb::Reject(RejectWith::NetProhibited | RejectWith::HostProhibited) => {
+            Verb::Reject(RejectWith::AdminProhibited)
+        }
+        other => other.clone(),
+    };
+    let echo = |family, kind| [Part::Icmp(IcmpType::new(family, kind))];
+    let pings = v4.parts == echo(Family::V4, ECHO_REQUEST.0)
+        && v6.parts == echo(Family::V6, ECHO_REQUEST.1);
+    let bare = |statement: &Statement| Statement {
+        verb: Verb::Return,
+        parts: if pings { Vec::new() } else { statement.parts.clone() },
+        ..statement.clone()
+    };
+    in_v6(&v4.verb) == v6.verb && bare(v4) == bare(v6)
+}
+
+/// The types of echo requests in ICMP and in ICMPv6 (RFC 792, RFC 4443).
+const ECHO_REQUEST: (u8, u8) = (8, 128);
+
+/// A line in the log and what then becomes of the same packets, as one rule.
+pub(super) fn logged(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut merged: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for mut piece in pieces {
+        let log = merged.last().and_then(|before| log_before(before, &piece));
+        if let (Some(log), Says::Words(statement)) = (log, &mut piece.says) {
+            statement.log = Some(log);
+            if let Some(mut before) = merged.pop() {
+                before.lines.append(&mut piece.lines);
+                before.raws.append(&mut piece.raws);
+                piece = Piece { lines: before.lines, raws: before.raws, ..piece };
+            }
+        }
+        merged.push(piece);
+    }
+    merged
+}
+
+/// The log line of a rule, when the next one decides about the same packets.
+fn log_before(before: &Piece, next: &Piece) -> Option<Log> {
+    let (Says::Words(line), Says::Words(decision)) = (&before.says, &next.says) else {
+        return None;
+    };
+    let Verb::Log(log) = &line.verb else { return None };
+    let decides = matches!(decision.verb, Verb::Allow | Verb::Drop | Verb::Reject(_));
+    let same = Statement { verb: line.verb.clone(), ..decision.clone() } == *line;
+    let fits = decides && same && line.limits.is_empty() && before.families == next.families;
+    (fits && !before.plain && !next.plain).then(|| log.clone())
+}
+
 /// Rules in a row that do the same with packets that differ in one list, as one.
 pub(super) fn lists(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut merged: Vec<Piece> = Vec::with_capacity(pieces.len());
@@ -127,11 +189,7 @@ fn joins(last: &mut Piece, next: &Piece) -> bool {
         | Verb::Return
         | Verb::Goto(_)
         | Verb::Jump(_) => true,
-        Verb::Log(_)
-        | Verb::Masquerade
-        | Verb::Snat(..)
-        | Verb::Nonat
-        | Verb::Clamp(_) => false,
+        Verb::Log(_) | Verb::Masquerade | Verb::Snat(..) | Verb::Nonat | Verb::Clamp(_) => false,
     };
     if !may || !into.limits.is_empty() || into.log.is_some() || from.log.is_some() {
         return false;
@@ -169,6 +227,7 @@ fn joined(a: &Statement, b: &Statement) -> Option<Statement> {
         || a.clauses != b.clauses
         || a.limits != b.limits
         || a.comment != b.comment
+        || a.expect != b.expect
         || differences.into_iter().filter(|differs| *differs).count() > 1
     {
         return None;

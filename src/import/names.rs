@@ -1,9 +1,9 @@
 //! What chains and interfaces are called in the policy.
 
-use std::collections::{BTreeMap, BTreeSet};
 use crate::net::Interface;
 use crate::ruleset::{MAX_CHAIN_NAME, MatchKind, Ruleset, TableName, Target};
 use crate::syntax::is_name;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Called;
 
@@ -66,7 +66,9 @@ pub(super) fn zones(rulesets: &[&Ruleset]) -> BTreeMap<Interface, String> {
                 let translates = matches!(rule.target, Target::Masquerade | Target::Snat(..));
                 for found in rule.matches.iter().filter(|found| !found.negated) {
                     match &found.kind {
-                        MatchKind::Out(interface) if translates => outside.insert(interface.clone()),
+                        MatchKind::Out(interface) if translates => {
+                            outside.insert(interface.clone())
+                        }
                         MatchKind::In(interface) | MatchKind::Out(interface)
                             if table.name == TableName::Filter =>
                         {

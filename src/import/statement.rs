@@ -5,13 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::{
-    CtState, CtStates, Family, IntervalSet, Interface, MarkMatch, PortProtocol, Ports, Prefix,
+    CtState, CtStates, Family, Interface, IntervalSet, MarkMatch, PortProtocol, Ports, Prefix,
     Protocol, Rate,
 };
 use crate::resolve::policy::{Part, RejectWith};
-use crate::ruleset::{
-    Conntrack, HashKey, Hashlimit, Match, MatchKind, RejectType, Rule, Target,
-};
+use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, RejectType, Rule, Target};
 
 /// A statement before it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +27,8 @@ pub(super) struct Statement {
     pub limits: Vec<String>,
     pub log: Option<Log>,
     pub comment: Option<Arc<str>>,
+    /// What is found wrong with it, and left as it is.
+    pub expect: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +113,7 @@ impl Statement {
             limits: Vec::new(),
             log: None,
             comment: None,
+            expect: None,
         }
     }
 
@@ -287,7 +288,8 @@ impl Reading {
         let clause = match &found.kind {
             MatchKind::TcpFlags(flags) if !no => {
                 self.has_flags = true;
-                let names = |flags: crate::net::TcpFlags| flags.names().collect::<Vec<_>>().join(", ");
+                let names =
+                    |flags: crate::net::TcpFlags| flags.names().collect::<Vec<_>>().join(", ");
                 let set = match names(flags.set()) {
                     none if none.is_empty() => "none".to_owned(),
                     set => set,

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::net::{Families, Family, Interface};
-use crate::source::Span;
 use crate::ruleset::TableName;
+use crate::source::Span;
 use crate::syntax::is_name;
 
 use super::draft::Called;
@@ -54,6 +54,7 @@ impl Writer<'_> {
                 self.statement(statement, place, clause, piece.plain)
             }
             Says::Raw(_) => piece.raws.join("\n"),
+            Says::Dead => format!("# No packet meets this: {}", piece.raws.join("; ")),
         };
         self.text.push_str(indent);
         let start = self.text.len();
@@ -106,6 +107,7 @@ impl Writer<'_> {
         if let (Some(log), false) = (&statement.log, is_log) {
             words.push(log_words(log));
         }
+        words.extend(statement.expect.map(|lint| format!("expect {lint} \"so it was imported\"")));
         words.extend(statement.comment.iter().map(|text| format!("comment {}", quoted(text))));
         words.join(" ")
     }

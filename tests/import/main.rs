@@ -159,7 +159,8 @@ fn what_is_built_is_imported_equal() {
     for folder in ["examples", "tests/cases/build"] {
         for path in files_below(&root().join(folder), "fw") {
             let text = fs::read_to_string(&path).expect("a policy");
-            if let Some(counts) = round_trip(&path.display().to_string(), &text, files_beside(&path))
+            if let Some(counts) =
+                round_trip(&path.display().to_string(), &text, files_beside(&path))
             {
                 policies += 1;
                 all += counts;
@@ -204,8 +205,7 @@ fn dumps_of_other_programs_are_imported_equal() {
             assert_eq!(rules(text, family).rule_count(), lines, "{name} {family}");
         }
         let files: Vec<&Path> = std::iter::once(v4.as_path()).chain(v6.as_deref()).collect();
-        let (policy, counts) =
-            imported(&files).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        let (policy, counts) = imported(&files).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         same_rules(name, &policy, [texts[0].as_deref(), texts[1].as_deref()]);
         eprintln!("{name}: {counts:?}");
         all += counts;

@@ -84,7 +84,13 @@ impl Build {
         for rule in &mut rules {
             rule.origin = self.origin();
         }
-        self.policy.chains.push(Chain { name: name.into(), span, table: RawTable::Filter, rules, raws: Vec::new() });
+        self.policy.chains.push(Chain {
+            name: name.into(),
+            span,
+            table: RawTable::Filter,
+            rules,
+            raws: Vec::new(),
+        });
         self
     }
 
