@@ -46,7 +46,11 @@ impl Deployed {
         }
         let mut deployed = Deployed::default();
         for (path, file, text) in rules {
-            let read = pipeline::read_with_sets(file, &text, None, &sets);
+            let mut read = pipeline::read_with_sets(file, &text, None, &sets);
+            // Where the text does not say, the name does: `rules.v6`.
+            if read.family_is_assumed && path.extension().is_some_and(|ending| ending == "v6") {
+                read = pipeline::read_with_sets(file, &text, Some(Family::V6), &sets);
+            }
             findings.extend(read.findings);
             let family = read.ruleset.family;
             let place = match family {

@@ -92,8 +92,10 @@ impl<'a> Side<'a> {
         reached.extend(waiting.iter().map(|chain| &chain.name));
         while let Some(chain) = waiting.pop() {
             for rule in chain.rules.iter().filter(|rule| !self.is_idle(table.name, rule)) {
+                // Who goes to an empty chain is written to return.
+                let is_end = |rule: &Rule| matches!(&rule.target, Target::Goto(name) if self.does_nothing(table.name, name));
                 if let Target::Jump(name) | Target::Goto(name) = &rule.target
-                    && !self.does_nothing(table.name, name)
+                    && !is_end(rule)
                     && let Some(next) = table.chain(name)
                     && reached.insert(&next.name)
                 {
@@ -456,11 +458,24 @@ impl Drafting<'_> {
             }
         }
         for (name, families) in order {
-            let pieces = merge::lists(merge::logged(self.chain(table, &name)));
+            let mut pieces = merge::lists(merge::logged(self.chain(table, &name)));
+            if pieces.is_empty() && table != TableName::Filter {
+                // The table of a chain is that of its rules.
+                pieces.extend(self.nothing(table, &name, families));
+            }
             let called = self.writer.called(table, &name);
             self.user_chain(&called, pieces, families);
             self.line("");
         }
+    }
+
+    /// A rule that does nothing at the end of a chain, of one family.
+    fn nothing(&self, table: TableName, chain: &str, families: Families) -> Option<Piece> {
+        let family = Family::BOTH.into_iter().find(|family| families.contains(*family))?;
+        let raws = vec![self.raw_line("-j RETURN", family, table, chain)];
+        let families = Families::only(family);
+        let says = Says::Raw(family);
+        Some(Piece { families, lines: Vec::new(), says, raws, plain: true })
     }
 
     /// A chain. Raw rules stand behind those in braces; what comes behind them in the dump is in a chain
