@@ -141,6 +141,12 @@ impl<'a> Side<'a> {
             && !rule.matches.iter().any(|found| found.kind.depends_on_history())
     }
 
+    /// Whether packets come to a chain.
+    fn uses(&self, table: TableName, chain: &Chain) -> bool {
+        let is_it = |(of, name): &Called| *of == table && *name == chain.name;
+        chain.policy.is_some() || self.used.iter().any(is_it)
+    }
+
     fn chain(&self, table: TableName, name: &str) -> Option<&'a Chain> {
         self.ruleset.table(table)?.chain(name)
     }
@@ -194,7 +200,7 @@ impl Drafting<'_> {
         self.defaults(&bodies);
         self.implicit();
         for (word, place, pieces, ending) in bodies {
-            self.base_chain(word, place, pieces, &ending);
+            self.base_chain(word, place, &pieces, &ending);
         }
         self.chains(TableName::Filter);
         for table in [TableName::Nat, TableName::Mangle, TableName::Raw, TableName::Security] {
@@ -236,7 +242,8 @@ impl Drafting<'_> {
         let mut lists = [Vec::new(), Vec::new()];
         for side in &self.sides {
             let family = side.ruleset.family;
-            let Some(chain) = side.chain(table, name) else { continue };
+            let chain = side.chain(table, name).filter(|chain| side.uses(table, chain));
+            let Some(chain) = chain else { continue };
             let said = match chain.policy {
                 Some(_) if table == TableName::Filter => {
                     let implicit = &self.choices.implicit;
@@ -286,7 +293,7 @@ impl Drafting<'_> {
         let words = standing.and_then(|standing| statement(rule, family, standing));
         let expect = line.and_then(|line| self.choices.expected.get(&line)).copied();
         let says = match words {
-            Some(statement) => Says::Words(Statement { expect, ..statement }),
+            Some(statement) => Says::Words(Box::new(Statement { expect, ..statement })),
             None if expect.is_some() => Says::Dead,
             None => Says::Raw(family),
         };
@@ -406,11 +413,11 @@ impl Drafting<'_> {
         self.line("");
     }
 
-    fn base_chain(&mut self, word: &str, place: Place, pieces: Vec<Piece>, ending: &Ending) {
+    fn base_chain(&mut self, word: &str, place: Place, pieces: &[Piece], ending: &Ending) {
         let in_block = place != Place::Input;
         let mut open = false;
         let is_empty = pieces.is_empty() && ending.open.is_none();
-        for piece in &pieces {
+        for piece in pieces {
             let is_raw = !matches!(piece.says, Says::Words(_));
             if in_block && open == is_raw {
                 let brace = if is_raw { "}".to_owned() } else { format!("{word} {{") };

@@ -25,7 +25,7 @@ pub(super) struct Piece {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Says {
-    Words(Statement),
+    Words(Box<Statement>),
     Raw(Family),
     /// Something that no packet meets, and that the language could not accept: a remark.
     Dead,
@@ -153,7 +153,7 @@ fn log_before(before: &Piece, next: &Piece) -> Option<Log> {
     };
     let Verb::Log(log) = &line.verb else { return None };
     let decides = matches!(decision.verb, Verb::Allow | Verb::Drop | Verb::Reject(_));
-    let same = Statement { verb: line.verb.clone(), ..decision.clone() } == *line;
+    let same = Statement { verb: line.verb.clone(), ..(**decision).clone() } == **line;
     let fits = decides && same && line.limits.is_empty() && before.families == next.families;
     (fits && !before.plain && !next.plain).then(|| log.clone())
 }
@@ -210,7 +210,7 @@ fn joins(last: &mut Piece, next: &Piece) -> bool {
         }
         last.families = Families::BOTH;
     }
-    *into = merged;
+    **into = merged;
     true
 }
 

@@ -42,7 +42,7 @@ pub fn chain_of_table(at: Span, word: &str, own: RawTable, table: RawTable) -> F
     let message = format!("the chain `{word}` is of the table {own}, not of {table}");
     Finding::new(&lint::BAD_RAW, at, message)
         .label(format!("in {own} only"))
-        .note(format!("a chain is of the table of its first `raw v4 {table} …`, with rules in braces of filter"))
+        .note("with rules in braces a chain is of filter, else of the table of its first raw rule")
         .help("make a chain for each table")
 }
 
