@@ -1,13 +1,14 @@
-//! The rules that a machine has, as files tell.
+//! What is deployed on a machine, as dumps of it tell.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::Failure;
 use super::front;
 use super::pipeline;
-use crate::diagnostic::Finding;
+use crate::diagnostic::{Finding, catalogue};
 use crate::net::{Families, Family};
+use crate::resolve::Policy;
 use crate::ruleset::{KernelSet, Ruleset};
 use crate::source::Sources;
 
@@ -18,19 +19,48 @@ pub(super) struct Deployed {
     pub(super) v6: Option<Ruleset>,
 }
 
+/// What is done with the contents of sets that dumps tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Contents {
+    /// A rule that asks for a set asks for what is in it.
+    Count,
+    /// Only the names of sets are known, for what is in them is the kernel's affair.
+    AreLeft,
+}
+
 impl Deployed {
-    /// Reads dumps, each with the name that findings call it. What is wrong with them is put among
-    /// `findings`.
-    pub(super) fn read<'p>(
-        paths: impl Iterator<Item = (&'p Path, String)>,
+    /// Reads dumps. What is wrong with them is put among the findings, and their texts into the sources,
+    /// whose other files are named within another folder or not.
+    pub(super) fn read(
+        paths: &[PathBuf],
+        in_folder: bool,
+        sources: &mut Sources,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self, Failure> {
+        Self::read_with(paths, in_folder, Contents::Count, sources, findings)
+    }
+
+    /// The same, of which sets are known by their names only.
+    pub(super) fn read_with_named_sets(
+        paths: &[PathBuf],
+        sources: &mut Sources,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self, Failure> {
+        Self::read_with(paths, false, Contents::AreLeft, sources, findings)
+    }
+
+    fn read_with(
+        paths: &[PathBuf],
+        in_folder: bool,
+        contents: Contents,
         sources: &mut Sources,
         findings: &mut Vec<Finding>,
     ) -> Result<Self, Failure> {
         let mut rules = Vec::new();
         let mut sets: Vec<Arc<KernelSet>> = Vec::new();
-        for (path, name) in paths {
-            let text = front::read(path)?;
-            let file = sources.add(name, Arc::clone(&text));
+        for path in paths {
+            let text = front::text_of(path)?;
+            let file = sources.add(name_of(path, in_folder), Arc::clone(&text));
             if pipeline::is_dump(&text) {
                 rules.push((path, file, text));
             } else if pipeline::is_ipset_dump(&text) {
@@ -43,6 +73,10 @@ impl Deployed {
                     failure.help("give what iptables-save, ip6tables-save or `ipset save` prints")
                 );
             }
+        }
+        match contents {
+            Contents::Count => {}
+            Contents::AreLeft => sets.clear(),
         }
         let mut deployed = Deployed::default();
         for (path, file, text) in rules {
@@ -78,6 +112,26 @@ impl Deployed {
             (None, None) => Families::NONE,
         }
     }
+
+    /// Under `preserve`, what others have is not compared.
+    pub(super) fn leave_out_foreign(&mut self, policy: Option<&Policy>) -> Vec<Finding> {
+        let Some(policy) = policy.filter(|policy| policy.preserve.is_some()) else {
+            return Vec::new();
+        };
+        let rulesets = [&mut self.v4, &mut self.v6].into_iter().flatten();
+        let found = rulesets.filter_map(|ruleset| {
+            let foreign = pipeline::leave_out_foreign(ruleset, policy.docker.is_some());
+            let message = format!(
+                "{} and {} of other programs are left out ({})",
+                counted(foreign.rules, "rule"),
+                counted(foreign.chains, "chain"),
+                ruleset.family
+            );
+            (foreign.rules + foreign.chains > 0)
+                .then(|| Finding::without_place(&catalogue::FOREIGN_RULES, message))
+        });
+        found.collect()
+    }
 }
 
 /// `1 rule`, `2 rules`
@@ -86,4 +140,13 @@ pub(super) fn counted(count: usize, what: &str) -> String {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),
     }
+}
+
+/// As the user wrote it, where that leads from another folder too.
+fn name_of(path: &Path, in_folder: bool) -> String {
+    let written = path.to_string_lossy().into_owned();
+    if !in_folder {
+        return written;
+    }
+    std::path::absolute(path).map_or(written, |path| path.to_string_lossy().into_owned())
 }

@@ -22,9 +22,9 @@ use crate::resolve::Resolved;
 use crate::source::{FileId, MemoryLoader, Sources, Span};
 
 const EXAMPLES: &str = "\
-A dump is what iptables-save or ip6tables-save prints, or a rules file; what `ipset save` prints tells
-what is in sets. The policy is proved equal to the dumps before it is written. What the language cannot
-say is in it as `raw`.
+A dump is what iptables-save or ip6tables-save prints, or a rules file. The policy is proved equal to the
+dumps before it is written. What the language cannot say is in it as `raw`; so are rules that name sets,
+which stay in the kernel as they are, also where `ipset save` tells what is in them.
 
 Exit status: 0 written, 2 not: no policy was found that is equal, or a dump cannot be read.
 
@@ -50,8 +50,7 @@ impl Import {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let mut sources = Sources::new();
         let mut findings = Vec::new();
-        let named = self.dumps.iter().map(|path| (path.as_path(), title(path)));
-        let deployed = Deployed::read(named, &mut sources, &mut findings)?;
+        let deployed = Deployed::read_with_named_sets(&self.dumps, &mut sources, &mut findings)?;
         let file_name = |path: &PathBuf| {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             name.filter(|name| name != "-").unwrap_or_else(|| "standard input".to_owned())
@@ -130,10 +129,6 @@ fn summary(counts: Counts) -> String {
         parts.push(format!("{} left out that no packet meets", counted(counts.idle, "rule")));
     }
     format!("imported {}: {}", counted(counts.rules, "rule"), parts.join(", "))
-}
-
-fn title(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }
 
 fn tell(title: &str, sources: &Sources, findings: &[Finding], terminal: &Terminal) {

@@ -1,18 +1,19 @@
 //! `palisade verify`: is what is deployed what is written?
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Outcome;
 use super::check::FindingFormat;
-use super::deployed::{Deployed, counted};
+use super::deployed::Deployed;
 use super::failure::Failure;
 use super::front::{self, Checked, Depth};
 use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
-use crate::diagnostic::{Finding, catalogue, has_errors};
+use crate::diagnostic::has_errors;
+use crate::diagnostic::report::Names;
 use crate::net::{Families, Family};
 
 const EXAMPLES: &str = "\
@@ -57,14 +58,15 @@ impl Verify {
             return Ok(policy.outcome());
         }
         policy.findings.clear();
-        let names: Vec<String> = self.dumps.iter().map(|path| name_of(path, &policy)).collect();
-        let dumps = self.dumps.iter().map(PathBuf::as_path).zip(names);
-        let mut deployed = Deployed::read(dumps, &mut policy.sources, &mut policy.findings)?;
+        let in_folder = policy.names != Names::default();
+        let Checked { sources, findings, .. } = &mut policy;
+        let mut deployed = Deployed::read(&self.dumps, in_folder, sources, findings)?;
         if has_errors(&policy.findings) {
             self.format.print(std::slice::from_ref(&policy), Outcome::Undone, false, terminal)?;
             return Ok(Outcome::Undone);
         }
-        leave_out_foreign(&mut deployed, &mut policy);
+        let resolved = policy.policy.as_ref();
+        policy.findings.extend(deployed.leave_out_foreign(resolved));
         let families = deployed.families();
         if let Some(resolved) = &policy.policy {
             let meaning = pipeline::known_meaning(resolved);
@@ -100,32 +102,4 @@ fn equal(title: &str, families: Families) -> String {
             format!("equal: every IPv4 and IPv6 packet meets what {title} says\n")
         }
     }
-}
-
-/// Under `preserve`, what others have is not compared.
-fn leave_out_foreign(deployed: &mut Deployed, policy: &mut Checked) {
-    let Some(resolved) = policy.policy.as_ref().filter(|policy| policy.preserve.is_some()) else {
-        return;
-    };
-    for ruleset in [&mut deployed.v4, &mut deployed.v6].into_iter().flatten() {
-        let foreign = pipeline::leave_out_foreign(ruleset, resolved.docker.is_some());
-        if foreign.rules + foreign.chains > 0 {
-            let message = format!(
-                "{} and {} of other programs are left out ({})",
-                counted(foreign.rules, "rule"),
-                counted(foreign.chains, "chain"),
-                ruleset.family
-            );
-            policy.findings.push(Finding::without_place(&catalogue::FOREIGN_RULES, message));
-        }
-    }
-}
-
-/// As the user wrote it, where that leads from the policy's folder too.
-fn name_of(path: &Path, policy: &Checked) -> String {
-    let written = path.to_string_lossy().into_owned();
-    if policy.names == crate::diagnostic::report::Names::default() {
-        return written;
-    }
-    std::path::absolute(path).map_or(written, |path| path.to_string_lossy().into_owned())
 }

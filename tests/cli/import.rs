@@ -120,3 +120,16 @@ fn a_dump_is_not_overwritten_and_a_broken_one_not_imported() {
     let run = import(&scene, &["none.v4"]);
     assert_eq!(run.status, 2, "{}", run.err);
 }
+
+#[test]
+fn sets_stay_in_the_kernel() {
+    let rules = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A INPUT -m set --match-set bad src -j DROP\nCOMMIT\n";
+    let sets =
+        "create bad hash:net family inet hashsize 1024 maxelem 65536\nadd bad 192.0.2.0/24\n";
+    let scene = Scene::new(&[("now.v4", rules), ("now.ipset", sets)]);
+    let run = import(&scene, &["now.v4", "now.ipset"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let raw = "raw v4 filter INPUT \"-m set --match-set bad src -j DROP\"\n";
+    assert!(run.out.contains(raw), "{}", run.out);
+}
