@@ -123,9 +123,20 @@ enum Level {
     Raw,
 }
 
+impl Level {
+    fn plainer(self) -> Self {
+        match self {
+            Level::Free => Level::Plain,
+            Level::Plain | Level::Raw => Level::Raw,
+        }
+    }
+}
+
 /// How a policy is written.
 struct Choices {
     levels: BTreeMap<Span, Level>,
+    /// What all rules have at the least: where nobody knows which is at fault, all are written plainer.
+    least: Level,
     /// Which implicit rules the policy is to have; what else to try follows, the best last.
     implicit: Implicits,
     fewer: Vec<Implicits>,
@@ -138,11 +149,18 @@ impl Choices {
     fn new(dumps: &Dumps<'_>) -> Self {
         let mut fewer = implicit::candidates(dumps);
         let implicit = fewer.pop().unwrap_or_default();
-        Choices { levels: BTreeMap::new(), implicit, fewer, zones: true, expected: BTreeMap::new() }
+        Choices {
+            levels: BTreeMap::new(),
+            least: Level::Free,
+            implicit,
+            fewer,
+            zones: true,
+            expected: BTreeMap::new(),
+        }
     }
 
     fn level(&self, line: Span) -> Level {
-        self.levels.get(&line).copied().unwrap_or_default()
+        self.levels.get(&line).copied().unwrap_or_default().max(self.least)
     }
 
     /// Notes what is wrong with the rules; whether something is new.
@@ -178,6 +196,11 @@ impl Choices {
             self.implicit = next;
             changed = true;
         }
+        if !changed && self.least < Level::Raw {
+            self.least = self.least.plainer();
+            self.zones = false;
+            changed = true;
+        }
         changed
     }
 
@@ -186,10 +209,7 @@ impl Choices {
         let mut changed = false;
         for line in lines {
             let level = self.levels.entry(*line).or_default();
-            let next = match level {
-                Level::Free => Level::Plain,
-                Level::Plain | Level::Raw => Level::Raw,
-            };
+            let next = level.plainer();
             changed |= *level != next;
             *level = next;
         }
