@@ -37,6 +37,8 @@ mod verify;
 
 mod diff;
 
+mod import;
+
 mod show;
 
 mod trace;
@@ -99,6 +101,7 @@ enum Command {
     Check(check::Check),
     Build(build::Build),
     Verify(verify::Verify),
+    Import(import::Import),
     Diff(diff::Diff),
     Show(show::Show),
     Trace(trace::Trace),
@@ -158,6 +161,7 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),
         Command::Verify(verify) => verify.run(terminal),
+        Command::Import(import) => import.run(terminal),
         Command::Diff(diff) => diff.run(terminal),
         Command::Show(show) => show.run(terminal),
         Command::Trace(trace) => trace.run(terminal),

@@ -26,4 +26,6 @@ pub mod analyze;
 
 pub mod emit;
 
+pub mod import;
+
 pub mod cli;

@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use crate::net::Family;
 use crate::resolve::Policy;
-use crate::resolve::policy::{self, Hook, Item, Remarks, Scope};
+use crate::resolve::policy::{self, Hook, Item, RawTable, Remarks, Scope};
 use crate::ruleset::{
     Chain, ChainPolicy, KernelSet, Match, MatchKind, Origin, Rule, Ruleset, Table, TableName,
     Target,
@@ -146,8 +146,11 @@ impl<'a> Lowering<'a> {
         }
         self.helpers(policy);
         let docker = policy.docker.as_ref().map(|docker| self.docker_user(docker));
-        let users = policy.chains.iter().map(|chain| self.user_chain(chain));
-        let users = docker.into_iter().chain(users).collect();
+        let mut users = |table| {
+            let own = policy.chains.iter().filter(move |chain| chain.table == table);
+            own.map(|chain| self.user_chain(chain)).collect::<Vec<Chain>>()
+        };
+        let users = RawTable::ALL.map(&mut users);
         let Hooks { input, forward, output } = hooks;
         let built_in = vec![
             self.base_chain(Hook::Input, input),
@@ -156,7 +159,7 @@ impl<'a> Lowering<'a> {
         ];
         let family = self.family;
         let sets = std::mem::take(&mut self.sets);
-        let tables = self.tables(built_in, users);
+        let tables = self.tables(built_in, docker, users);
         let mut ruleset = Ruleset { family, tables, sets, preserve: false };
         if let Some(preserve) = &policy.preserve {
             let origin = Origin::Statement { span: preserve.span, call: None };
@@ -198,7 +201,14 @@ impl<'a> Lowering<'a> {
         Chain { name: name.into(), policy: Some(implicit::chain_policy(default)), rules }
     }
 
-    fn tables(self, filter: Vec<Chain>, users: Vec<Chain>) -> Vec<Table> {
+    /// `users` are the chains of users in each table, in the order of [`RawTable::ALL`].
+    fn tables(
+        self,
+        filter: Vec<Chain>,
+        docker: Option<Chain>,
+        users: [Vec<Chain>; RawTable::ALL.len()],
+    ) -> Vec<Table> {
+        let [users, nat_users, mangle_users, raw_users] = users;
         let nat = [
             ("PREROUTING", self.prerouting),
             ("INPUT", self.nat_input),
@@ -206,12 +216,14 @@ impl<'a> Lowering<'a> {
             ("POSTROUTING", self.postrouting),
         ];
         let nat = nat.map(|(name, rules)| built_in(name, rules)).into_iter();
-        let filter = filter.into_iter().chain(users).chain(self.filter.into_chains());
+        let filter = filter.into_iter().chain(docker).chain(users);
+        let filter = filter.chain(self.filter.into_chains());
+        let nat = nat.chain(nat_users).chain(self.nat.into_chains());
         vec![
             Table { name: TableName::Filter, chains: filter.collect() },
-            Table { name: TableName::Nat, chains: nat.chain(self.nat.into_chains()).collect() },
-            Table { name: TableName::Mangle, chains: self.mangle.finish() },
-            Table { name: TableName::Raw, chains: self.raw.finish() },
+            Table { name: TableName::Nat, chains: nat.collect() },
+            Table { name: TableName::Mangle, chains: self.mangle.finish(mangle_users) },
+            Table { name: TableName::Raw, chains: self.raw.finish(raw_users) },
         ]
     }
 

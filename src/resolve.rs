@@ -44,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use listing::{ServiceInfo, services};
+pub use listing::{ServiceInfo, plain_services, services};
 pub use policy::Policy;
 
 use crate::diagnostic::expectation::Expectations;
@@ -59,7 +59,8 @@ use ends::{End, Zone};
 use names::Names;
 use notrack::Answers;
 use policy::{
-    Alteration, Call, CallId, ChainId, Docker, Hook, Item, Listed, Origin, Part, Promise, Raw, Rule,
+    Alteration, Call, CallId, ChainId, Docker, Hook, Item, Listed, Origin, Part, Promise, Raw,
+    RawTable, Rule,
 };
 use services::Traffic;
 use sets::Sets;
@@ -161,6 +162,8 @@ struct Resolver<'a> {
     docker: Option<Docker>,
     /// Raw rules of chains, in the order written.
     chain_raws: Vec<(ChainId, Raw)>,
+    /// The table of each chain.
+    chain_tables: Vec<RawTable>,
     limit_count: u32,
     lists: Vec<(Origin, Box<[Listed]>)>,
     /// Of the subjects in lists, the parts that several have.
@@ -236,6 +239,7 @@ impl<'a> Resolver<'a> {
             chain_rules: Vec::new(),
             docker: None,
             chain_raws: Vec::new(),
+            chain_tables: Vec::new(),
             limit_count: 0,
             lists: Vec::new(),
             known_parts: HashSet::new(),
@@ -261,6 +265,7 @@ impl<'a> Resolver<'a> {
         self.gather_known_interfaces();
         self.gather_sets();
         self.check_zones();
+        self.gather_chain_tables(statements);
         let mut chains = self.chains();
         let top = Context::top();
         for statement in statements {

@@ -47,6 +47,15 @@ pub struct Parsed {
     pub comments: Vec<Comment>,
 }
 
+/// Whether a text is one word that can be given as a name to anything.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    use logos::Logos as _;
+    let mut tokens = token::Token::lexer(text);
+    let first = tokens.next().and_then(Result::ok);
+    first == Some(token::Token::Name) && tokens.next().is_none()
+}
+
 /// Reads one file. Spans are bytes of `text`, a byte order mark included.
 #[must_use]
 pub fn parse(file: FileId, text: &str) -> Parsed {

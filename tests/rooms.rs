@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("analyze", &["source", "net", "packet", "ruleset", "resolve", "meaning", "diagnostic"]),
     ("emit", &["source", "net", "ruleset", "analyze"]),
+    ("import", &["source", "net", "syntax", "ruleset", "resolve", "emit"]),
     (
         "cli",
         &[
@@ -36,6 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lower",
             "analyze",
             "emit",
+            "import",
         ],
     ),
 ];

@@ -19,12 +19,40 @@ pub(super) struct Deployed {
     pub(super) v6: Option<Ruleset>,
 }
 
+/// What is done with the contents of sets that dumps tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Contents {
+    /// A rule that asks for a set asks for what is in it.
+    Count,
+    /// Only the names of sets are known, for what is in them is the kernel's affair.
+    AreLeft,
+}
+
 impl Deployed {
     /// Reads dumps. What is wrong with them is put among the findings, and their texts into the sources,
     /// whose other files are named within another folder or not.
     pub(super) fn read(
         paths: &[PathBuf],
         in_folder: bool,
+        sources: &mut Sources,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self, Failure> {
+        Self::read_with(paths, in_folder, Contents::Count, sources, findings)
+    }
+
+    /// The same, of which sets are known by their names only.
+    pub(super) fn read_with_named_sets(
+        paths: &[PathBuf],
+        sources: &mut Sources,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self, Failure> {
+        Self::read_with(paths, false, Contents::AreLeft, sources, findings)
+    }
+
+    fn read_with(
+        paths: &[PathBuf],
+        in_folder: bool,
+        contents: Contents,
         sources: &mut Sources,
         findings: &mut Vec<Finding>,
     ) -> Result<Self, Failure> {
@@ -46,9 +74,17 @@ impl Deployed {
                 );
             }
         }
+        match contents {
+            Contents::Count => {}
+            Contents::AreLeft => sets.clear(),
+        }
         let mut deployed = Deployed::default();
         for (path, file, text) in rules {
-            let read = pipeline::read_with_sets(file, &text, None, &sets);
+            let mut read = pipeline::read_with_sets(file, &text, None, &sets);
+            // Where the text does not say, the name does: `rules.v6`.
+            if read.family_is_assumed && path.extension().is_some_and(|ending| ending == "v6") {
+                read = pipeline::read_with_sets(file, &text, Some(Family::V6), &sets);
+            }
             findings.extend(read.findings);
             let family = read.ruleset.family;
             let place = match family {
@@ -98,7 +134,8 @@ impl Deployed {
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+/// `1 rule`, `2 rules`
+pub(super) fn counted(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),

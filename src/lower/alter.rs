@@ -55,8 +55,8 @@ impl Changing {
         }
     }
 
-    /// The table's chains: the built-in ones, then the generated ones.
-    pub(super) fn finish(mut self) -> Vec<Chain> {
+    /// The table's chains: the built-in ones, then those of users and the generated ones.
+    pub(super) fn finish(mut self, users: Vec<Chain>) -> Vec<Chain> {
         let built_in = self.name.built_in_chains().iter().map(|name| {
             let rules = match *name {
                 "PREROUTING" => &mut self.prerouting,
@@ -69,6 +69,7 @@ impl Changing {
             built_in(name, std::mem::take(rules))
         });
         let mut chains: Vec<Chain> = built_in.collect();
+        chains.extend(users);
         chains.extend(self.generated.into_chains());
         chains
     }

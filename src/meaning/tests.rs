@@ -72,7 +72,13 @@ fn no_implicit(mut policy: Policy) -> Policy {
 }
 
 fn chain(name: &str, rules: Vec<Rule>) -> Chain {
-    Chain { name: name.into(), span: origin(0).span, rules, raws: Vec::new() }
+    Chain {
+        name: name.into(),
+        span: origin(0).span,
+        table: RawTable::Filter,
+        rules,
+        raws: Vec::new(),
+    }
 }
 
 fn set(text: &str) -> Addresses {

@@ -8,7 +8,8 @@ use petgraph::visit::EdgeRef;
 
 use super::context::Context;
 use super::policy::{
-    Action, CallId, Chain, ChainId, Condition, Flow, Hook, Item, Place, Raw, RawTarget, Rule, Scope,
+    Action, CallId, Chain, ChainId, Condition, Flow, Hook, Item, Place, Raw, RawTable, RawTarget,
+    Rule, Scope,
 };
 use super::raw::filter_hook;
 use super::{Body, Resolver, messages};
@@ -35,6 +36,11 @@ impl Resolver<'_> {
             self.report(messages::unknown_chain(name.0, word, &self.names));
             return None;
         };
+        let table = self.chain_tables[index];
+        if table != RawTable::Filter {
+            self.report(messages::chain_of_table(name.0, word, table, RawTable::Filter));
+            return None;
+        }
         u32::try_from(index).ok().map(ChainId)
     }
 
@@ -53,6 +59,7 @@ impl Resolver<'_> {
             chains.push(Chain {
                 name: self.text(node.name.0).into(),
                 span,
+                table: self.chain_tables[chains.len()],
                 rules,
                 raws: Vec::new(),
             });

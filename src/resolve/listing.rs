@@ -47,6 +47,31 @@ pub fn services() -> Vec<ServiceInfo> {
     services
 }
 
+/// The services of the standard library that are traffic and nothing else: of every family and address
+/// that their parts are of, without a helper.
+#[must_use]
+pub fn plain_services() -> Vec<(String, Vec<Part>)> {
+    let mut sources = Sources::new();
+    let standard = stdlib::services(&mut sources);
+    let statements = standard.iter().flat_map(|(_, tree)| &tree.statements);
+    let mut findings = Vec::new();
+    let names = gather(&[], statements, &sources, &mut findings);
+    let set_files = HashMap::new();
+    let mut resolver = Resolver::new(&sources, names, &set_files, findings);
+    let nodes: Vec<ServiceNode> =
+        resolver.names.standard.entries.iter().map(|entry| entry.node).collect();
+    let plain = |node: ServiceNode<'_>| {
+        let name = resolver.text(node.name.0);
+        let traffic = resolver.service_of_word(node.name.0, name)?;
+        let all_plain = traffic.iter().all(Traffic::is_plain);
+        let parts = traffic.iter().map(|traffic| traffic.part.clone()).collect();
+        all_plain.then(|| (name.to_owned(), parts))
+    };
+    let mut services: Vec<(String, Vec<Part>)> = nodes.into_iter().filter_map(plain).collect();
+    services.sort_by(|a, b| a.0.cmp(&b.0));
+    services
+}
+
 impl<'a> Resolver<'a> {
     fn describe_service(&mut self, node: ServiceNode<'a>) -> ServiceInfo {
         let words = |names: &[Name]| -> Vec<String> {

@@ -85,6 +85,11 @@ impl<'a, T: Copy> Table<'a, T> {
         Some((index, self.entries[index].node))
     }
 
+    /// Which entry has a name; to ask is not to use it.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
     pub fn contains(&self, name: &str) -> bool {
         self.index.contains_key(name)
     }

@@ -176,12 +176,15 @@ pub struct Implicit {
     pub span: Option<Span>,
 }
 
-/// A chain that rules jump to. Its flows have [`Scope::Chain`].
+/// A chain that rules of its table jump to. Its flows have [`Scope::Chain`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
     // INVARIANT: at most 28 bytes, and no target or built-in chain has this name.
     pub name: Arc<str>,
     pub span: Span,
+    /// That of its raw rules; one with other rules is of the filter.
+    pub table: RawTable,
+    // INVARIANT: empty but in the filter.
     pub rules: Vec<Rule>,
     /// Behind the others.
     pub raws: Vec<Raw>,
@@ -430,7 +433,7 @@ pub struct Log {
     // INVARIANT: at most 29 bytes, no control characters, never empty.
     pub prefix: Option<Arc<str>>,
     pub level: LogLevel,
-    /// Never more than this; a policy has it always.
+    /// Never more than this; `None` for `rate unlimited`.
     pub allowance: Option<Allowance>,
 }
 

@@ -13,7 +13,7 @@ use super::policy::{CallId, ChainId, Hook, KernelChain, Origin, Raw, RawTable};
 use super::{Resolver, messages};
 use crate::net::Family;
 use crate::source::Span;
-use crate::syntax::tree::{Name, Text};
+use crate::syntax::tree::{Name, Statement, StatementKind, Text};
 use crate::syntax::unquote;
 pub use words::Fault;
 use words::{Words, split};
@@ -26,7 +26,6 @@ const MAX_WORDS: usize = 251;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Chain {
     Kernel(KernelChain),
-    /// Of the filter table.
     User(ChainId),
 }
 
@@ -103,20 +102,51 @@ impl Resolver<'_> {
             self.report(messages::no_chain_of_table(name.0, word, table.name(), &known));
             return None;
         }
-        let found = self.chain_named(word);
-        if found.is_none() {
+        let Some(id) = self.chain_named(word) else {
             self.report(messages::unknown_chain(name.0, word, &self.names));
-        } else if table != RawTable::Filter {
-            self.report(messages::chain_of_filter(name.0, word, table.name()));
             return None;
+        };
+        self.is_of_table(name.0, word, id, table).then_some(Chain::User(id))
+    }
+
+    /// Whether a chain of the policy is in a table; that it is in another is reported.
+    fn is_of_table(&mut self, at: Span, word: &str, id: ChainId, table: RawTable) -> bool {
+        let own = self.chain_tables[id.0 as usize];
+        if own != table {
+            self.report(messages::chain_of_table(at, word, own, table));
         }
-        found.map(Chain::User)
+        own == table
+    }
+
+    /// Finds the table of each chain: that of the first raw rule in it, where nothing is in its braces.
+    pub(super) fn gather_chain_tables(&mut self, statements: &[&Statement]) {
+        let mut found: Vec<Option<RawTable>> = vec![None; self.names.chains.entries.len()];
+        let mut waiting: Vec<&Statement> = statements.iter().rev().copied().collect();
+        while let Some(statement) = waiting.pop() {
+            match &statement.kind {
+                StatementKind::Raw { table, chain, .. } => {
+                    let word = self.text(table.0);
+                    let table = RawTable::ALL.into_iter().find(|table| table.name() == word);
+                    let id = self.chain_named(self.text(chain.0));
+                    if let (Some(table), Some(id)) = (table, id) {
+                        found[id.0 as usize].get_or_insert(table);
+                    }
+                }
+                StatementKind::Def(def) => waiting.extend(def.body.iter().rev()),
+                _ => {}
+            }
+        }
+        let entries = self.names.chains.entries.iter().zip(found);
+        let table = entries.map(|(entry, found)| match found {
+            Some(table) if entry.node.body.is_empty() => table,
+            Some(_) | None => RawTable::Filter,
+        });
+        self.chain_tables = table.collect();
     }
 
     /// A chain of the policy; to name it here is not to use it.
     fn chain_named(&self, word: &str) -> Option<ChainId> {
-        let chains = &self.names.chains.entries;
-        let index = chains.iter().position(|entry| self.text(entry.span) == word)?;
+        let index = self.names.chains.position(word)?;
         u32::try_from(index).ok().map(ChainId)
     }
 

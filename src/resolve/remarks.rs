@@ -11,6 +11,9 @@ use crate::syntax::tree::{Clause, ClauseKind, LogOptions, Text};
 const LOG_RATE: (u32, Unit) = (10, Unit::Minute);
 const LOG_BURST: u32 = 20;
 
+/// The rate of a log that writes a line for each packet.
+const UNLIMITED: &str = "unlimited";
+
 impl Resolver<'_> {
     /// What a `log` clause, verb or default says.
     pub(super) fn log(&mut self, options: &LogOptions, env: Option<CallId>) -> Option<Log> {
@@ -26,6 +29,9 @@ impl Resolver<'_> {
             None => LogLevel(4),
         };
         let (rate, burst) = if let Some(rate) = options.rate {
+            if self.text(rate.0) == UNLIMITED && options.burst.is_none() {
+                return Some(Log { prefix, level, allowance: None });
+            }
             self.rate_and_burst(rate, options.burst, LOG_BURST)?
         } else {
             let rate = Rate::new(LOG_RATE.0, LOG_RATE.1).ok()?;

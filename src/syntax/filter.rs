@@ -275,7 +275,7 @@ impl<'r, 't> Filter<'r, 't> {
         let after_dynamic = head == Token::Set
             && matches!(last, Some(Token::Dynamic | Token::Value | Token::Number));
         match text {
-            "rate" if before_number() => Token::Rate,
+            "rate" if before_number() || self.behind(end).starts_with("unlimited") => Token::Rate,
             "burst" if before_number() => Token::Burst,
             "dynamic" if head == Token::Set && self.position == 2 => Token::Dynamic,
             "timeout" if after_dynamic => Token::Timeout,

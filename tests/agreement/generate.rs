@@ -187,6 +187,7 @@ const CONDITIONS: &[&str] = &[
     "connections 100",
     "log \"seen \"",
     "log level info",
+    "log rate unlimited",
     "comment \"it's a \\\"test\\\"\"",
     "owner \"netops\" ticket \"OPS-1\"",
     "in eth1",
@@ -231,7 +232,7 @@ pub fn policy(seed: u64) -> String {
     if random.once_in(3) {
         let verdict = random.pick(&["allow", "drop", "reject"]);
         let direction = random.pick(&["input", "forward", "output", "input, forward"]);
-        let log = random.pick(&["", " log", " log \"rest \""]);
+        let log = random.pick(&["", " log", " log \"rest \"", " log rate unlimited"]);
         let _ = writeln!(text, "default {verdict} {direction}{log}");
     }
     if random.once_in(4) {
@@ -244,6 +245,8 @@ pub fn policy(seed: u64) -> String {
     if random.once_in(4) {
         text += "preserve docker, kubernetes\n";
     }
+    // Of the table nat, by its first raw rule; of the filter without one, where nothing goes there.
+    text += "chain divert { }\nraw v4 nat divert \"-p 99 -j RETURN\"\n";
     text += "chain guard {\n";
     for _ in 0..random.below(4) {
         let rule = chain_rule(&mut random, &["allow", "drop", "return", "log \"g \"", ADDS[0]]);
@@ -326,7 +329,20 @@ fn statement(random: &mut Random, text: &mut String, indent: &str) {
 fn raw(random: &mut Random) -> String {
     let family = random.pick(&["v4", "v6"]);
     let condition = random.pick(&[ALWAYS, NEVER, ALWAYS, NEVER, ""]);
-    let (place, target) = match random.below(4) {
+    let (place, target) = match random.below(5) {
+        // A chain of nat; all that goes there may have another destination.
+        4 => {
+            let place = random.pick(&["nat PREROUTING", "nat OUTPUT", "nat divert"]);
+            let destination = match family {
+                "v4" => "-j DNAT --to-destination 10.0.0.8",
+                _ => "-j DNAT --to-destination fd00:1::8",
+            };
+            let target = match place {
+                "nat divert" => random.pick(&["-j ACCEPT", "-j RETURN", destination]),
+                _ => random.pick(&["-j divert", "-g divert"]),
+            };
+            (place, target)
+        }
         0 => {
             let place = random.pick(&["nat PREROUTING", "nat OUTPUT", "nat POSTROUTING"]);
             let destination = match (family, place) {

@@ -9,7 +9,8 @@ use crate::net::{Addresses, Families, Interface, PortProtocol, Ports, Rate};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
     Action, Allowance, Chain, Defaults, Flow, Hook, HookDefault, Implicit, Item, Limit, LimitId,
-    LimitKind, Log, LogLevel, Nat, NatKind, Origin, Part, Place, Remarks, Rule, Scope, Verdict,
+    LimitKind, Log, LogLevel, Nat, NatKind, Origin, Part, Place, RawTable, Remarks, Rule, Scope,
+    Verdict,
 };
 use crate::ruleset::TableName;
 use crate::source::{Sources, Span};
@@ -85,7 +86,13 @@ impl Build {
         for rule in &mut rules {
             rule.origin = self.origin();
         }
-        self.policy.chains.push(Chain { name: name.into(), span, rules, raws: Vec::new() });
+        self.policy.chains.push(Chain {
+            name: name.into(),
+            span,
+            table: RawTable::Filter,
+            rules,
+            raws: Vec::new(),
+        });
         self
     }
 

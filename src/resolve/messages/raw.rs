@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Finding, catalogue as lint};
 use crate::net::Family;
+use crate::resolve::policy::RawTable;
 use crate::resolve::raw::Fault;
 use crate::source::Span;
 
@@ -36,11 +37,13 @@ pub fn no_chain_of_table(at: Span, word: &str, table: &str, known: &[&str]) -> F
         .help("name one of these, or another table")
 }
 
-pub fn chain_of_filter(at: Span, word: &str, table: &str) -> Finding {
-    let message = format!("the chain `{word}` is of the table filter, not of {table}");
+pub fn chain_of_table(at: Span, word: &str, own: RawTable, table: RawTable) -> Finding {
+    let (own, table) = (own.name(), table.name());
+    let message = format!("the chain `{word}` is of the table {own}, not of {table}");
     Finding::new(&lint::BAD_RAW, at, message)
-        .label("in filter only")
-        .help("chains of the policy filter; write the rule without it")
+        .label(format!("in {own} only"))
+        .note("with rules in braces a chain is of filter, else of the table of its first raw rule")
+        .help("make a chain for each table")
 }
 
 pub fn raw_without_value(at: Span, option: &str) -> Finding {

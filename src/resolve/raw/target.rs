@@ -145,9 +145,9 @@ impl Resolver<'_> {
             });
             return None;
         }
-        if to_chain && place.table != RawTable::Filter {
-            let table = place.table.name();
-            self.report(messages::chain_of_filter(target.span, &target.text, table));
+        if let Some(RawTarget::Goto(id) | RawTarget::Jump(id)) = bare
+            && !self.is_of_table(target.span, &target.text, id, place.table)
+        {
             return None;
         }
         if bare == Some(RawTarget::Drop) && place.table == RawTable::Nat {
@@ -236,8 +236,8 @@ impl Resolver<'_> {
     }
 }
 
-/// Where the target may stand, when it may not here. Chains of the policy are in filter, and called
-/// from who knows where.
+/// Where the target may stand, when it may not here. Chains of the policy are called from who knows
+/// where.
 fn wrong_place(place: &Place, wanted: &Where) -> Option<String> {
     match wanted {
         Where::Anywhere => None,

@@ -1,0 +1,212 @@
+//! `palisade import`: the rules of a machine as a policy.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Outcome;
+use super::deployed::{Deployed, counted};
+use super::failure::Failure;
+use super::output::{self, Output};
+use super::pipeline;
+use super::terminal::Terminal;
+use crate::analyze::equal::{Comparison, compare};
+use crate::analyze::ruled::ruled;
+use crate::diagnostic::report::{Names, Report};
+use crate::diagnostic::{Finding, Level, Lint, has_errors};
+use crate::import::{Counts, Dumps, Fault, Imported, Judge, import};
+use crate::meaning::{Meaning, Reason};
+use crate::net::Families;
+use crate::packet::Budget;
+use crate::resolve::Resolved;
+use crate::source::{FileId, MemoryLoader, Sources, Span};
+
+const EXAMPLES: &str = "\
+A dump is what iptables-save or ip6tables-save prints, or a rules file. The policy is proved equal to the
+dumps before it is written. What the language cannot say is in it as `raw`; so are rules that name sets,
+which stay in the kernel as they are, also where `ipset save` tells what is in them.
+
+Exit status: 0 written, 2 not: no policy was found that is equal, or a dump cannot be read.
+
+Examples:
+  iptables-save > now.v4; ip6tables-save > now.v6
+  palisade import now.v4 now.v6 -o web.fw
+  palisade import /etc/iptables/rules.v4";
+
+/// Make a policy of the rules that are deployed
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Import {
+    /// Dumps of rules, one a family, and of sets; `-` is standard input
+    #[arg(required = true, value_name = "DUMP")]
+    dumps: Vec<PathBuf>,
+
+    /// Where the policy is written; standard output unless said
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Import {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+        let mut sources = Sources::new();
+        let mut findings = Vec::new();
+        let deployed = Deployed::read_with_named_sets(&self.dumps, &mut sources, &mut findings)?;
+        let file_name = |path: &PathBuf| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            name.filter(|name| name != "-").unwrap_or_else(|| "standard input".to_owned())
+        };
+        let titles: Vec<String> = self.dumps.iter().map(file_name).collect();
+        let title = titles.join(" and ");
+        tell(&title, &sources, &findings, terminal);
+        if has_errors(&findings) {
+            return Ok(Outcome::Undone);
+        }
+        let families = deployed.families();
+        let mut proof = Proof {
+            rules: ruled(deployed.v4.as_ref(), deployed.v6.as_ref()).meaning,
+            families,
+            sources: &mut sources,
+            findings: Vec::new(),
+        };
+        let dumps = Dumps { v4: deployed.v4.as_ref(), v6: deployed.v6.as_ref(), names: &title };
+        let imported = import(&dumps, &mut proof);
+        let findings = proof.findings;
+        match imported {
+            Ok(imported) => self.write(imported, families, terminal),
+            Err(_) => {
+                tell(&title, &sources, &findings, terminal);
+                let failure = Failure::new(format!("no policy was found that is equal to {title}"));
+                Err(failure.help("nothing was written; what differs stands above"))
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        imported: Imported,
+        families: Families,
+        terminal: &Terminal,
+    ) -> Result<Outcome, Failure> {
+        match self.output.as_deref().filter(|path| *path != Path::new("-")) {
+            None => terminal.print(&imported.text)?,
+            Some(path) => {
+                let inputs: Vec<PathBuf> =
+                    self.dumps.iter().filter_map(|dump| dump.canonicalize().ok()).collect();
+                let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+                let file = Output { path: path.to_owned(), text: imported.text, executable: false };
+                output::write_all(&[file], &inputs)?;
+            }
+        }
+        terminal.tell_line(&summary(imported.counts));
+        if let Some(other) = not_given(families) {
+            terminal.tell_line(&format!(
+                "nothing is known of {other}: what names no address and no family holds there too; \
+                 give a dump of it, or look the policy through"
+            ));
+        }
+        Ok(Outcome::Clean)
+    }
+}
+
+/// The family of which there is no dump.
+fn not_given(families: Families) -> Option<&'static str> {
+    match (families.v4, families.v6) {
+        (true, false) => Some("IPv6"),
+        (false, true) => Some("IPv4"),
+        (true, true) | (false, false) => None,
+    }
+}
+
+/// `imported 42 rules: 30 statements, 4 by defaults and implicit rules, 3 rules as raw`
+fn summary(counts: Counts) -> String {
+    let mut parts = vec![counted(counts.statements, "statement")];
+    if counts.implicit > 0 {
+        let rules = counted(counts.implicit, "rule");
+        parts.push(format!("{rules} by defaults and implicit rules"));
+    }
+    parts.push(format!("{} as raw", counted(counts.raw, "rule")));
+    if counts.idle > 0 {
+        parts.push(format!("{} left out that no packet meets", counted(counts.idle, "rule")));
+    }
+    format!("imported {}: {}", counted(counts.rules, "rule"), parts.join(", "))
+}
+
+fn tell(title: &str, sources: &Sources, findings: &[Finding], terminal: &Terminal) {
+    if findings.is_empty() {
+        return;
+    }
+    let names = Names::default();
+    terminal.tell_findings(&Report { root: title, sources, names: &names, findings, expected: 0 });
+}
+
+/// Holds policies to the rules.
+struct Proof<'s> {
+    rules: Meaning,
+    families: Families,
+    sources: &'s mut Sources,
+    /// What is at fault in the policy that was looked at last.
+    findings: Vec<Finding>,
+}
+
+impl Proof<'_> {
+    fn resolve(&mut self, text: &str) -> (FileId, Resolved) {
+        let root = self.sources.add("the policy", text);
+        (root, pipeline::resolve(root, self.sources, &mut MemoryLoader::default()))
+    }
+}
+
+impl Judge for Proof<'_> {
+    fn faults(&mut self, policy: &str) -> Vec<Fault> {
+        let (root, resolved) = self.resolve(policy);
+        let is_error = |finding: &&Finding| finding.level == Level::Error;
+        let errors: Vec<Finding> = resolved.findings.iter().filter(is_error).cloned().collect();
+        if !errors.is_empty() {
+            let fault = |finding: &Finding| Fault {
+                written: Some(finding.span.map_or(usize::MAX, Span::start)),
+                read: None,
+            };
+            let faults = errors.iter().map(fault).collect();
+            self.findings = errors;
+            return faults;
+        }
+        let meaning = pipeline::known_meaning(&resolved.policy);
+        let comparison = compare(&meaning, &self.rules, self.families, Budget::default());
+        self.findings = pipeline::differences(&comparison, POLICY_AND_RULES);
+        places(&comparison, root)
+    }
+
+    fn errors(&mut self, policy: &str) -> Vec<(usize, &'static str)> {
+        let (root, resolved) = self.resolve(policy);
+        let is_error = |lint: &Lint| lint.is_error() && lint.expectable;
+        let Resolved { policy, mut findings, expectations, .. } = resolved;
+        findings.extend(pipeline::analysed(&policy, self.sources, &expectations, &is_error));
+        let findings = pipeline::settle(findings, &expectations, is_error).findings;
+        let place = |finding: &Finding| {
+            let span = finding.span.filter(|span| span.file() == root)?;
+            is_error(finding.lint).then_some((span.start(), finding.lint.name))
+        };
+        findings.iter().filter_map(place).collect()
+    }
+}
+
+const POLICY_AND_RULES: pipeline::Named<'static> =
+    pipeline::Named { left: "the policy", right: "the rules" };
+
+fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {
+    let place = |reason: Reason| match reason {
+        Reason::Written(origin) => Some(origin.span),
+        Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
+    };
+    let mut faults: Vec<Fault> = comparison
+        .differences
+        .iter()
+        .map(|one| Fault {
+            written: place(one.left.reason).filter(|span| span.file() == root).map(Span::start),
+            read: place(one.right.reason),
+        })
+        .collect();
+    if !comparison.unproved.is_empty() {
+        faults.push(Fault { written: None, read: None });
+    }
+    faults
+}

@@ -1,0 +1,218 @@
+//! Rules of a machine → a policy that a person would have written.
+//!
+//! In go rulesets that were read, out comes the text of a policy. What is written is what whoever
+//! `judge`s it found equal to the rules: first as people write, then, where something is at fault, step
+//! by step plainer, down to the words of iptables for a single rule. Of a rule nothing is left out but
+//! what does nothing: jumps to empty chains, and chains that nothing jumps to.
+
+mod draft;
+mod implicit;
+mod merge;
+mod names;
+mod services;
+mod statement;
+mod write;
+
+use std::collections::BTreeMap;
+
+use crate::net::Families;
+use crate::ruleset::Ruleset;
+use crate::source::Span;
+
+use draft::Draft;
+use implicit::Implicits;
+use services::Services;
+
+/// The rules of one machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Dumps<'a> {
+    pub v4: Option<&'a Ruleset>,
+    pub v6: Option<&'a Ruleset>,
+    /// Where they were read, for the head of the policy.
+    pub names: &'a str,
+}
+
+impl Dumps<'_> {
+    fn families(&self) -> Families {
+        Families { v4: self.v4.is_some(), v6: self.v6.is_some() }
+    }
+}
+
+/// Something in a policy that does not say what the rules do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it stands in the policy, as a byte of its text; nowhere for what is implicit or a default.
+    pub written: Option<usize>,
+    /// The line of a dump that is about the same packets.
+    pub read: Option<Span>,
+}
+
+/// A policy that is equal to the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    pub text: String,
+    pub counts: Counts,
+}
+
+/// What became of the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Of all tables and families.
+    pub rules: usize,
+    /// Those that defaults and implicit rules say.
+    pub implicit: usize,
+    /// How many statements say the others.
+    pub statements: usize,
+    /// Rules that are said in the words of iptables.
+    pub raw: usize,
+    /// Rules that do nothing: jumps to empty chains, and the rules of chains that nothing jumps to.
+    pub idle: usize,
+}
+
+/// Who knows what a policy does.
+pub trait Judge {
+    /// What in it does not say what the rules do.
+    fn faults(&mut self, policy: &str) -> Vec<Fault>;
+
+    /// What is to be found wrong with a policy that is equal to the rules: where, as a byte of the text,
+    /// and the name of the lint that accepts it.
+    fn errors(&mut self, policy: &str) -> Vec<(usize, &'static str)>;
+}
+
+/// So often a policy is made plainer. Each time at least one rule is, mostly all that are at fault.
+const MAX_ROUNDS: usize = 200;
+
+/// Writes a policy that `judge` finds no fault with. What else is wrong with the rules is accepted in it
+/// as expected.
+///
+/// # Errors
+/// The last policy, when it is as plain as can be and still at fault.
+pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Imported> {
+    let services = Services::standard();
+    let mut choices = Choices::new(dumps);
+    let mut round = 0;
+    let mut equal: Option<Imported> = None;
+    loop {
+        let draft = draft::draft(dumps, &choices, &services);
+        let faults = judge.faults(&draft.text);
+        round += 1;
+        let is_last = round == MAX_ROUNDS;
+        if faults.is_empty() {
+            let errors = judge.errors(&draft.text);
+            let more = choices.expect(&draft, &errors) && !is_last;
+            let imported = Imported { text: draft.text, counts: draft.counts };
+            if !more {
+                return Ok(imported);
+            }
+            equal = Some(imported);
+        } else if is_last || equal.is_some() || !choices.plainer(&draft, &faults) {
+            return equal.ok_or(Imported { text: draft.text, counts: draft.counts });
+        }
+    }
+}
+
+/// How near to the words of the kernel a rule is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Level {
+    /// With other rules, by names.
+    #[default]
+    Free,
+    /// By itself, with numbers, and with quotes around interfaces.
+    Plain,
+    /// In the words of iptables.
+    Raw,
+}
+
+impl Level {
+    fn plainer(self) -> Self {
+        match self {
+            Level::Free => Level::Plain,
+            Level::Plain | Level::Raw => Level::Raw,
+        }
+    }
+}
+
+/// How a policy is written.
+struct Choices {
+    levels: BTreeMap<Span, Level>,
+    /// What all rules have at the least: where nobody knows which is at fault, all are written plainer.
+    least: Level,
+    /// Which implicit rules the policy is to have; what else to try follows, the best last.
+    implicit: Implicits,
+    fewer: Vec<Implicits>,
+    zones: bool,
+    /// What is wrong with rules, as their statements are to say.
+    expected: BTreeMap<Span, &'static str>,
+}
+
+impl Choices {
+    fn new(dumps: &Dumps<'_>) -> Self {
+        let mut fewer = implicit::candidates(dumps);
+        let implicit = fewer.pop().unwrap_or_default();
+        Choices {
+            levels: BTreeMap::new(),
+            least: Level::Free,
+            implicit,
+            fewer,
+            zones: true,
+            expected: BTreeMap::new(),
+        }
+    }
+
+    fn level(&self, line: Span) -> Level {
+        self.levels.get(&line).copied().unwrap_or_default().max(self.least)
+    }
+
+    /// Notes what is wrong with the rules; whether something is new.
+    fn expect(&mut self, draft: &Draft, errors: &[(usize, &'static str)]) -> bool {
+        let before = self.expected.len();
+        for (at, lint) in errors {
+            for line in draft.lines_at(*at).unwrap_or_default() {
+                self.expected.entry(*line).or_insert(lint);
+            }
+        }
+        self.expected.len() > before
+    }
+
+    /// Takes back what is at fault; whether there was anything to take back.
+    fn plainer(&mut self, draft: &Draft, faults: &[Fault]) -> bool {
+        let nowhere = faults.iter().any(|fault| fault.written.is_none());
+        if nowhere && let Some(next) = self.fewer.pop() {
+            self.implicit = next;
+            return true;
+        }
+        let mut changed = false;
+        for fault in faults {
+            let lines = fault.written.map(|at| draft.lines_at(at));
+            let said = match lines {
+                Some(Some(lines)) => self.lower(lines),
+                // A definition, or something between statements.
+                Some(None) => std::mem::replace(&mut self.zones, false),
+                None => false,
+            };
+            changed |= said || fault.read.is_some_and(|line| self.lower(&[line]));
+        }
+        if !changed && let Some(next) = self.fewer.pop() {
+            self.implicit = next;
+            changed = true;
+        }
+        if !changed && self.least < Level::Raw {
+            self.least = self.least.plainer();
+            self.zones = false;
+            changed = true;
+        }
+        changed
+    }
+
+    /// Writes rules one step nearer to the kernel's words; whether they were not there yet.
+    fn lower(&mut self, lines: &[Span]) -> bool {
+        let mut changed = false;
+        for line in lines {
+            let level = self.levels.entry(*line).or_default();
+            let next = level.plainer();
+            changed |= *level != next;
+            *level = next;
+        }
+        changed
+    }
+}

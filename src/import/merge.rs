@@ -1,0 +1,300 @@
+//! Rules that a person would write as one: those of both families that say the same, and those in a
+//! row that differ in one list.
+
+use std::collections::BTreeSet;
+
+use crate::net::{Families, Family, IcmpType, Ports};
+use crate::resolve::policy::{Part, RejectWith};
+use crate::source::Span;
+
+use super::statement::{Ends, Log, Statement, Verb};
+
+/// What becomes of one rule, or of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Of whose rules it is made.
+    pub families: Families,
+    /// The lines of the dumps.
+    pub lines: Vec<Span>,
+    pub says: Says,
+    /// Each rule in the words of iptables.
+    pub raws: Vec<String>,
+    /// Whether it is to stand by itself, in words that need no names.
+    pub plain: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Says {
+    Words(Box<Statement>),
+    Raw(Family),
+    /// Something that no packet meets, and that the language could not accept: a remark.
+    Dead,
+}
+
+/// So many comparisons are made to find what two families have in common.
+const MAX_COMPARISONS: usize = 25_000_000;
+
+/// The rules of both families in one list. Those that say the same are one; of each family the order
+/// stays.
+pub(super) fn together(v4: Vec<Piece>, v6: Vec<Piece>) -> Vec<Piece> {
+    let common = common(&v4, &v6);
+    let mut all = Vec::with_capacity(v4.len() + v6.len());
+    let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
+    let (mut at4, mut at6) = (0, 0);
+    for (next4, next6) in common {
+        all.extend(v4.by_ref().take(next4 - at4));
+        all.extend(v6.by_ref().take(next6 - at6));
+        let (Some(mut one), Some(other)) = (v4.next(), v6.next()) else { break };
+        if let (Says::Words(one), Says::Words(other)) = (&mut one.says, &other.says)
+            && one.parts != other.parts
+        {
+            one.parts.extend(other.parts.iter().cloned());
+        }
+        one.families = Families::BOTH;
+        one.lines.extend(other.lines);
+        one.raws.extend(other.raws);
+        all.push(one);
+        (at4, at6) = (next4 + 1, next6 + 1);
+    }
+    all.extend(v4);
+    all.extend(v6);
+    all
+}
+
+/// The longest list of pairs, in order on both sides.
+fn common(v4: &[Piece], v6: &[Piece]) -> Vec<(usize, usize)> {
+    let same = |a: &Piece, b: &Piece| match (&a.says, &b.says) {
+        (Says::Words(a_says), Says::Words(b_says)) => {
+            !a.plain && !b.plain && is_the_same(a_says, b_says)
+        }
+        (Says::Words(_) | Says::Raw(_) | Says::Dead, _) => false,
+    };
+    let start = v4.iter().zip(v6).take_while(|(a, b)| same(a, b)).count();
+    let (rest4, rest6) = (&v4[start..], &v6[start..]);
+    let end = rest4.iter().rev().zip(rest6.iter().rev()).take_while(|(a, b)| same(a, b)).count();
+    let (middle4, middle6) = (&rest4[..rest4.len() - end], &rest6[..rest6.len() - end]);
+    let mut pairs: Vec<(usize, usize)> = (0..start).map(|at| (at, at)).collect();
+    let (rows, columns) = (middle4.len(), middle6.len());
+    if rows.saturating_mul(columns) <= MAX_COMPARISONS {
+        let width = columns + 1;
+        let mut longest = vec![0u32; (rows + 1) * width];
+        for row in (0..rows).rev() {
+            for column in (0..columns).rev() {
+                longest[row * width + column] = if same(&middle4[row], &middle6[column]) {
+                    longest[(row + 1) * width + column + 1] + 1
+                } else {
+                    longest[(row + 1) * width + column].max(longest[row * width + column + 1])
+                };
+            }
+        }
+        let (mut row, mut column) = (0, 0);
+        while row < rows && column < columns {
+            if same(&middle4[row], &middle6[column]) {
+                pairs.push((start + row, start + column));
+                row += 1;
+                column += 1;
+            } else if longest[(row + 1) * width + column] >= longest[row * width + column + 1] {
+                row += 1;
+            } else {
+                column += 1;
+            }
+        }
+    }
+    let (from4, from6) = (v4.len() - end, v6.len() - end);
+    pairs.extend((0..end).map(|at| (from4 + at, from6 + at)));
+    pairs
+}
+
+/// Whether a rule of IPv4 and one of IPv6 say the same: with the answers that IPv6 has, and echo requests
+/// of each.
+fn is_the_same(v4: &Statement, v6: &Statement) -> bool {
+    let in_v6 = |verb: &Verb| match verb {
+        Verb::Reject(RejectWith::NetProhibited | RejectWith::HostProhibited) => {
+            Verb::Reject(RejectWith::AdminProhibited)
+        }
+        other => other.clone(),
+    };
+    let echo = |family, kind| [Part::Icmp(IcmpType::new(family, kind))];
+    let pings = v4.parts == echo(Family::V4, ECHO_REQUEST.0)
+        && v6.parts == echo(Family::V6, ECHO_REQUEST.1);
+    let bare = |statement: &Statement| Statement {
+        verb: Verb::Return,
+        parts: if pings { Vec::new() } else { statement.parts.clone() },
+        ..statement.clone()
+    };
+    in_v6(&v4.verb) == v6.verb && bare(v4) == bare(v6)
+}
+
+/// The types of echo requests in ICMP and in ICMPv6 (RFC 792, RFC 4443).
+const ECHO_REQUEST: (u8, u8) = (8, 128);
+
+/// A line in the log and what then becomes of the same packets, as one rule.
+pub(super) fn logged(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut merged: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for mut piece in pieces {
+        let log = merged.last().and_then(|before| log_before(before, &piece));
+        if let (Some(log), Says::Words(statement)) = (log, &mut piece.says) {
+            statement.log = Some(log);
+            if let Some(mut before) = merged.pop() {
+                before.lines.append(&mut piece.lines);
+                before.raws.append(&mut piece.raws);
+                piece = Piece { lines: before.lines, raws: before.raws, ..piece };
+            }
+        }
+        merged.push(piece);
+    }
+    merged
+}
+
+/// The log line of a rule, when the next one decides about the same packets.
+fn log_before(before: &Piece, next: &Piece) -> Option<Log> {
+    let (Says::Words(line), Says::Words(decision)) = (&before.says, &next.says) else {
+        return None;
+    };
+    let Verb::Log(log) = &line.verb else { return None };
+    let decides = matches!(decision.verb, Verb::Allow | Verb::Drop | Verb::Reject(_));
+    let same = Statement { verb: line.verb.clone(), ..(**decision).clone() } == **line;
+    let fits = decides && same && line.limits.is_empty() && before.families == next.families;
+    (fits && !before.plain && !next.plain).then(|| log.clone())
+}
+
+/// Rules in a row that do the same with packets that differ in one list, as one.
+pub(super) fn lists(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut merged: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        if !merged.last_mut().is_some_and(|last| joins(last, &piece)) {
+            merged.push(piece);
+        } else if let Some(last) = merged.last_mut() {
+            last.lines.extend(piece.lines);
+            last.raws.extend(piece.raws);
+        }
+    }
+    merged
+}
+
+/// Takes the packets of `next` into `last`, where they differ in one list.
+fn joins(last: &mut Piece, next: &Piece) -> bool {
+    let same_families = last.families == next.families;
+    if last.plain || next.plain {
+        return false;
+    }
+    let (Says::Words(into), Says::Words(from)) = (&mut last.says, &next.says) else {
+        return false;
+    };
+    let may = match into.verb {
+        // A packet of both would come to a chain twice; where that matters, the proof tells.
+        Verb::Allow
+        | Verb::Drop
+        | Verb::Reject(_)
+        | Verb::Return
+        | Verb::Goto(_)
+        | Verb::Jump(_) => true,
+        Verb::Log(_) | Verb::Masquerade | Verb::Snat(..) | Verb::Nonat | Verb::Clamp(_) => false,
+    };
+    if !may || !into.limits.is_empty() || into.log.is_some() || from.log.is_some() {
+        return false;
+    }
+    let Some(merged) = joined(into, from) else { return false };
+    // Rules of two families are one where a list of addresses tells which is which.
+    if !same_families {
+        let told = |statement: &Statement, families: Families| {
+            let mut own = Family::BOTH.into_iter().filter(|family| families.contains(*family));
+            own.all(|family| statement.says_family(family)) && families != Families::BOTH
+        };
+        let by_addresses = merged.parts == into.parts
+            && told(into, last.families)
+            && told(from, next.families)
+            && into.parts.iter().all(|part| part.families() == Families::BOTH);
+        if !by_addresses {
+            return false;
+        }
+        last.families = Families::BOTH;
+    }
+    **into = merged;
+    true
+}
+
+/// Both as one statement, when at most one list differs.
+fn joined(a: &Statement, b: &Statement) -> Option<Statement> {
+    let differences = [
+        a.parts != b.parts,
+        a.from != b.from,
+        a.to != b.to,
+        a.incoming != b.incoming,
+        a.outgoing != b.outgoing,
+    ];
+    if a.verb != b.verb
+        || a.clauses != b.clauses
+        || a.limits != b.limits
+        || a.comment != b.comment
+        || a.expect != b.expect
+        || differences.into_iter().filter(|differs| *differs).count() > 1
+    {
+        return None;
+    }
+    let mut both = a.clone();
+    let [parts, from, to, incoming, outgoing] = differences;
+    if parts {
+        both.parts = joined_parts(&a.parts, &b.parts)?;
+    } else if from {
+        both.from = joined_ends(&a.from, &b.from)?;
+    } else if to {
+        both.to = joined_ends(&a.to, &b.to)?;
+    } else if incoming {
+        both.incoming = joined_lists(&a.incoming, &b.incoming)?;
+    } else if outgoing {
+        both.outgoing = joined_lists(&a.outgoing, &b.outgoing)?;
+    }
+    Some(both)
+}
+
+fn joined_parts(a: &[Part], b: &[Part]) -> Option<Vec<Part>> {
+    if a.is_empty() || b.is_empty() {
+        return None;
+    }
+    let source = |part: &Part| match part {
+        Part::Ports { source, .. } => source.clone(),
+        Part::Any | Part::Icmp(_) | Part::Protocol(_) => Ports::full(),
+    };
+    let sources: BTreeSet<Ports> = a.iter().chain(b).map(source).collect();
+    if sources.len() > 1 {
+        return None;
+    }
+    // Types of ICMP are of one family; a list of them and ports would be of both.
+    let families: BTreeSet<(bool, bool)> =
+        a.iter().chain(b).map(|part| (part.families().v4, part.families().v6)).collect();
+    let mut all = a.to_vec();
+    for part in b {
+        let Part::Ports { protocol, destination, .. } = part else {
+            if !all.contains(part) {
+                all.push(part.clone());
+            }
+            continue;
+        };
+        let known = all.iter_mut().find_map(|known| match known {
+            Part::Ports { protocol: own, destination, .. } if own == protocol => Some(destination),
+            Part::Ports { .. } | Part::Any | Part::Icmp(_) | Part::Protocol(_) => None,
+        });
+        match known {
+            Some(known) => *known = known.union(destination),
+            None => all.push(part.clone()),
+        }
+    }
+    (families.len() == 1).then_some(all)
+}
+
+fn joined_ends(a: &Ends, b: &Ends) -> Option<Ends> {
+    if !a.except.is_empty() || !b.except.is_empty() {
+        return None;
+    }
+    Some(Ends { these: joined_lists(&a.these, &b.these)?, except: Vec::new() })
+}
+
+/// Without one, a list is about everything, and takes no more.
+fn joined_lists<T: Clone + PartialEq>(a: &[T], b: &[T]) -> Option<Vec<T>> {
+    if a.is_empty() || b.is_empty() {
+        return None;
+    }
+    let new = b.iter().filter(|one| !a.contains(one));
+    Some(a.iter().chain(new).cloned().collect())
+}

@@ -1,0 +1,99 @@
+//! What chains and interfaces are called in the policy.
+
+use crate::net::Interface;
+use crate::ruleset::{MAX_CHAIN_NAME, MatchKind, Ruleset, TableName, Target};
+use crate::syntax::is_name;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::Called;
+
+/// The chains that need another name, with it: the language does not take theirs, or another table has a
+/// chain of this name. And all names that are taken then.
+pub(super) fn chain_names<'n>(
+    all: impl Iterator<Item = &'n Called>,
+) -> (BTreeMap<Called, String>, BTreeSet<String>) {
+    let all: BTreeSet<&Called> = all.collect();
+    let mut taken: BTreeSet<String> = all.iter().map(|(_, name)| name.to_string()).collect();
+    let mut names = BTreeMap::new();
+    let mut kept: BTreeSet<&str> = BTreeSet::new();
+    for called in all {
+        let (table, name) = called;
+        if is_name(name) {
+            // In the order of tables, so that the filter keeps its names.
+            if !kept.insert(name) {
+                names.insert(called.clone(), free(&format!("{name}-{table}"), &mut taken));
+            }
+            continue;
+        }
+        let kept: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '-' })
+            .collect();
+        let kept = kept.trim_matches(['-', '.', '_']);
+        let stem = if kept.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            format!("{kept}-chain")
+        } else {
+            format!("chain-{kept}").trim_end_matches('-').to_owned()
+        };
+        names.insert(called.clone(), free(&stem, &mut taken));
+    }
+    (names, taken)
+}
+
+/// A name like this that no chain has, and that is then taken.
+pub(super) fn free(stem: &str, taken: &mut BTreeSet<String>) -> String {
+    // Ends: there are fewer chains than numbers.
+    for number in 1u32.. {
+        let tail = if number == 1 { String::new() } else { format!("-{number}") };
+        let kept: String = stem.chars().take(MAX_CHAIN_NAME - tail.len()).collect();
+        let name = format!("{}{tail}", kept.trim_end_matches(['-', '.']));
+        if taken.insert(name.clone()) {
+            return name;
+        }
+    }
+    stem.to_owned()
+}
+
+/// Zones that interfaces can be taken for: what leaves by one interface is masqueraded, and there is
+/// one other.
+pub(super) fn zones(rulesets: &[&Ruleset]) -> BTreeMap<Interface, String> {
+    let mut outside = BTreeSet::new();
+    let mut others = BTreeSet::new();
+    for ruleset in rulesets {
+        for table in &ruleset.tables {
+            let rules = table.chains.iter().flat_map(|chain| &chain.rules);
+            for rule in rules {
+                let translates = matches!(rule.target, Target::Masquerade | Target::Snat(..));
+                for found in rule.matches.iter().filter(|found| !found.negated) {
+                    match &found.kind {
+                        MatchKind::Out(interface) if translates => {
+                            outside.insert(interface.clone())
+                        }
+                        MatchKind::In(interface) | MatchKind::Out(interface)
+                            if table.name == TableName::Filter =>
+                        {
+                            others.insert(interface.clone())
+                        }
+                        _ => continue,
+                    };
+                }
+            }
+        }
+    }
+    let mut zones = BTreeMap::new();
+    let Some(wan) = outside.pop_first().filter(|_| outside.is_empty()) else { return zones };
+    others.retain(|other| *other != wan && *other != Interface::loopback());
+    let is_tunnel = |interface: &Interface| {
+        ["wg", "tun", "tap", "ppp", "ipsec"].iter().any(|kind| interface.stem().starts_with(kind))
+    };
+    let (tunnels, inside): (Vec<Interface>, Vec<Interface>) =
+        others.into_iter().partition(is_tunnel);
+    if let [lan] = &inside[..] {
+        zones.insert(lan.clone(), "lan".to_owned());
+    }
+    if let [vpn] = &tunnels[..] {
+        zones.insert(vpn.clone(), "vpn".to_owned());
+    }
+    zones.insert(wan, "wan".to_owned());
+    zones
+}

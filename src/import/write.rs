@@ -1,0 +1,275 @@
+//! Statements as text, each with its place, so that a fault finds its way back to a rule.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::net::{Families, Family, Interface};
+use crate::ruleset::TableName;
+use crate::source::Span;
+use crate::syntax::is_name;
+
+use super::draft::Called;
+use super::merge::{Piece, Says};
+use super::services::Services;
+use super::statement::{Address, Ends, Log, Statement, Verb};
+
+/// Where a statement stands in the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Input,
+    /// In a `forward` block.
+    Forward,
+    /// In an `output` block.
+    Output,
+    Chain,
+    /// A translation at the top level.
+    Nat,
+}
+
+/// A policy while it is written.
+pub(super) struct Writer<'a> {
+    pub text: String,
+    /// Which part of the text says which lines of the dumps.
+    pub places: Vec<(Range<usize>, Vec<Span>)>,
+    pub services: &'a Services,
+    pub zones: &'a BTreeMap<Interface, String>,
+    /// What chains are called here.
+    pub names: &'a BTreeMap<Called, String>,
+}
+
+impl Writer<'_> {
+    /// What a chain is called here.
+    pub fn called(&self, table: TableName, name: &str) -> String {
+        let known = self.names.get(&(table, Arc::from(name)));
+        known.cloned().unwrap_or_else(|| name.to_owned())
+    }
+
+    /// A statement or raw rule. `given` are the families that the list is about.
+    pub fn piece(&mut self, piece: &Piece, place: Place, given: Families, indent: &str) {
+        let line = match &piece.says {
+            Says::Words(statement) => {
+                let clause = family_clause(piece.families, statement, given);
+                self.statement(statement, place, clause, piece.plain)
+            }
+            Says::Raw(_) => piece.raws.join("\n"),
+            Says::Dead => format!("# No packet meets this: {}", piece.raws.join("; ")),
+        };
+        self.text.push_str(indent);
+        let start = self.text.len();
+        self.text.push_str(&line);
+        self.places.push((start..self.text.len(), piece.lines.clone()));
+        self.text.push('\n');
+    }
+
+    /// `default reject input log "rest "`
+    pub fn default(&self, ending: &Statement, direction: &str) -> String {
+        let mut words = vec!["default".to_owned()];
+        self.verb(&ending.verb, &mut words);
+        words.push(direction.to_owned());
+        if let Verb::Reject(with) = ending.verb {
+            words.extend(answer(with).map(|with| format!("with {with}")));
+        }
+        words.extend(ending.log.iter().map(log_words));
+        words.join(" ")
+    }
+
+    fn statement(
+        &self,
+        statement: &Statement,
+        place: Place,
+        family: Option<&str>,
+        plain: bool,
+    ) -> String {
+        let mut words: Vec<String> = Vec::new();
+        self.verb(&statement.verb, &mut words);
+        let (subjects, sport) = self.services.subjects(&statement.parts, !plain);
+        let is_log = matches!(statement.verb, Verb::Log(_));
+        if !subjects.is_empty() {
+            words.push(subjects);
+        } else if matches!(statement.verb, Verb::Allow | Verb::Drop | Verb::Reject(_)) {
+            words.push("any".to_owned());
+        }
+        self.ends(statement, place, plain, &mut words);
+        words.extend(sport.map(|ports| format!("sport {ports}")));
+        words.extend(family.map(str::to_owned));
+        words.extend(statement.clauses.iter().cloned());
+        if let Verb::Snat(low, high) = statement.verb {
+            words.push(format!("as {}", range(low, high)));
+        }
+        if let Verb::Reject(with) = statement.verb
+            && let Some(with) = answer(with)
+        {
+            words.push(format!("with {with}"));
+        }
+        words.extend(statement.limits.iter().cloned());
+        if let (Some(log), false) = (&statement.log, is_log) {
+            words.push(log_words(log));
+        }
+        words.extend(statement.expect.map(|lint| format!("expect {lint} \"so it was imported\"")));
+        words.extend(statement.comment.iter().map(|text| format!("comment {}", quoted(text))));
+        words.join(" ")
+    }
+
+    fn verb(&self, verb: &Verb, words: &mut Vec<String>) {
+        let chain = |name: &str| self.called(TableName::Filter, name);
+        words.push(match verb {
+            Verb::Allow => "allow".to_owned(),
+            Verb::Drop => "drop".to_owned(),
+            Verb::Reject(_) => "reject".to_owned(),
+            Verb::Log(log) => log_words(log),
+            Verb::Return => "return".to_owned(),
+            Verb::Jump(name) => format!("jump {}", chain(name)),
+            Verb::Goto(name) => format!("goto {}", chain(name)),
+            Verb::Masquerade => "masquerade".to_owned(),
+            Verb::Snat(..) => "snat".to_owned(),
+            Verb::Nonat => "nonat".to_owned(),
+            Verb::Clamp(None) => "clamp mss".to_owned(),
+            Verb::Clamp(Some(size)) => format!("clamp mss {size}"),
+        });
+    }
+
+    /// Where packets come from and go to.
+    fn ends(&self, statement: &Statement, place: Place, plain: bool, words: &mut Vec<String>) {
+        let zones = |interfaces: &[Interface]| -> Option<String> {
+            let names = interfaces.iter().map(|one| self.zones.get(one).map(String::as_str));
+            let names: Option<Vec<&str>> = names.collect();
+            names.filter(|names| !names.is_empty() && !plain).map(|names| names.join(", "))
+        };
+        if place == Place::Nat && statement.is_about_an_exit() {
+            words.extend(self.interfaces("", &statement.outgoing, plain));
+            return words.push("out".to_owned());
+        }
+        let has_zones = place != Place::Output && place != Place::Nat;
+        let clamps = matches!(statement.verb, Verb::Clamp(_));
+        if clamps && statement.incoming.is_empty() && statement.from.is_any() {
+            words.push("from any".to_owned());
+        }
+        if clamps && statement.outgoing.is_empty() && statement.to.is_any() {
+            words.push("to any".to_owned());
+        }
+        match zones(&statement.incoming).filter(|_| statement.from.is_any() && has_zones) {
+            Some(zones) => words.push(format!("from {zones}")),
+            None => {
+                words.extend(list("from", &statement.from, ""));
+                words.extend(self.interfaces("in", &statement.incoming, plain));
+            }
+        }
+        let placed = if place == Place::Input { "@self" } else { "" };
+        match zones(&statement.outgoing).filter(|_| statement.to.is_any() && has_zones) {
+            Some(zones) => words.push(format!("to {zones}")),
+            None => {
+                words.extend(list("to", &statement.to, placed));
+                words.extend(self.interfaces("out", &statement.outgoing, plain));
+            }
+        }
+    }
+
+    fn interfaces(&self, word: &str, interfaces: &[Interface], plain: bool) -> Option<String> {
+        let one = |interface: &Interface| match self.zones.get(interface).filter(|_| !plain) {
+            Some(zone) => zone.clone(),
+            None => self::interface(interface, plain),
+        };
+        let names: Vec<String> = interfaces.iter().map(one).collect();
+        let word = if word.is_empty() { String::new() } else { format!("{word} ") };
+        (!names.is_empty()).then(|| format!("{word}{}", names.join(", ")))
+    }
+}
+
+/// The clause that keeps a statement to the family that it comes from.
+fn family_clause(own: Families, statement: &Statement, given: Families) -> Option<&'static str> {
+    let family = match (own.v4, own.v6) {
+        (true, false) => Family::V4,
+        (false, true) => Family::V6,
+        (true, true) | (false, false) => return None,
+    };
+    // What is excepted in one family is not in the other: there the rule would be about all.
+    let excepts = [&statement.from, &statement.to].into_iter().any(|ends| !ends.except.is_empty());
+    if (own == given && !excepts) || statement.says_family(family) {
+        return None;
+    }
+    Some(match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    })
+}
+
+/// An interface by its name; in quotes where it could be taken for something else.
+pub(super) fn interface(interface: &Interface, plain: bool) -> String {
+    let stem = interface.stem();
+    // `wg+` reads as a name with a sign behind it.
+    if !plain && (is_name(stem) || interface.is_wildcard() && is_name(stem.trim_end_matches('-'))) {
+        return interface.to_string();
+    }
+    quoted(&interface.to_string())
+}
+
+fn list(word: &str, ends: &Ends, placed: &str) -> Option<String> {
+    if ends.is_any() {
+        return None;
+    }
+    let all = |addresses: &[Address], placed: &str| {
+        let one = |address: &Address| format!("{address}{placed}");
+        addresses.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    let these = match &ends.these[..] {
+        [] => "any".to_owned(),
+        these => all(these, placed),
+    };
+    Some(match &ends.except[..] {
+        [] => format!("{word} {these}"),
+        except => format!("{word} {these} except {}", all(except, "")),
+    })
+}
+
+fn log_words(log: &Log) -> String {
+    const LEVELS: [&str; 8] =
+        ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+    let mut text = "log".to_owned();
+    if let Some(prefix) = &log.prefix {
+        let _ = write!(text, " {}", quoted(prefix));
+    }
+    if let Some(level) = LEVELS.get(usize::from(log.level)).filter(|_| log.level != 4) {
+        let _ = write!(text, " level {level}");
+    }
+    let _ = match log.rate {
+        Some((rate, burst)) => write!(text, " rate {rate} burst {burst}"),
+        None => write!(text, " rate unlimited"),
+    };
+    text
+}
+
+fn answer(with: crate::resolve::policy::RejectWith) -> Option<String> {
+    use crate::resolve::policy::RejectWith;
+    match with {
+        RejectWith::PortUnreachable => None,
+        RejectWith::TcpReset => Some("tcp-reset".to_owned()),
+        RejectWith::NetUnreachable
+        | RejectWith::HostUnreachable
+        | RejectWith::ProtoUnreachable
+        | RejectWith::NetProhibited
+        | RejectWith::HostProhibited
+        | RejectWith::AdminProhibited
+        | RejectWith::PolicyFail
+        | RejectWith::RejectRoute => Some(format!("icmp-{}", with.name())),
+    }
+}
+
+fn range(low: std::net::IpAddr, high: std::net::IpAddr) -> String {
+    if low == high { low.to_string() } else { format!("{low}-{high}") }
+}
+
+/// A string of the language.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        if c == '"' || c == '\\' {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    out
+}

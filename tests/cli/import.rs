@@ -1,0 +1,135 @@
+//! Rules of a machine as a policy.
+
+use crate::run::{Run, Scene, palisade};
+
+const RULES: &str = "*filter\n\
+    :INPUT DROP [12:960]\n\
+    :FORWARD DROP [0:0]\n\
+    :OUTPUT ACCEPT [3:180]\n\
+    :knock - [0:0]\n\
+    :old - [0:0]\n\
+    -A INPUT -i lo -j ACCEPT\n\
+    -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n\
+    -A INPUT -m conntrack --ctstate INVALID -j DROP\n\
+    -A INPUT -s 10.0.0.0/24 -p tcp -m tcp --dport 22 -m comment --comment \"the office\" -j ACCEPT\n\
+    -A INPUT -p tcp -m tcp --dport 80 -j ACCEPT\n\
+    -A INPUT -p tcp -m tcp --dport 443 -j ACCEPT\n\
+    -A INPUT -p udp -m udp --dport 7000 -j knock\n\
+    -A INPUT -m limit --limit 10/min --limit-burst 20 -j LOG --log-prefix \"rest \"\n\
+    -A knock -m recent --set --name knock --rsource\n\
+    -A old -j DROP\n\
+    COMMIT\n\
+    *nat\n\
+    :PREROUTING ACCEPT [0:0]\n\
+    :POSTROUTING ACCEPT [0:0]\n\
+    -A POSTROUTING -o eth0 -j MASQUERADE\n\
+    COMMIT\n";
+
+const POLICY: &str = "# Imported from now.v4.\n\
+    # Of IPv6 nothing was given: what names no address and no family holds there too.\n\
+    \n\
+    zone wan = eth0\n\
+    \n\
+    default drop input log \"rest \" rate 10/minute burst 20\n\
+    \n\
+    allow ssh from 10.0.0.0/24 comment \"the office\"\n\
+    allow http, https\n\
+    jump knock udp 7000\n\
+    \n\
+    chain knock { }\n\
+    raw v4 filter knock \"-m recent --set --name knock --rsource\"\n\
+    \n\
+    masquerade wan out\n";
+
+fn import(scene: &Scene, arguments: &[&str]) -> Run {
+    let all = ["import"].into_iter().chain(arguments.iter().copied());
+    palisade(all.collect::<Vec<_>>()).within(scene).run()
+}
+
+#[test]
+fn rules_become_what_a_person_would_write() {
+    let scene = Scene::new(&[("now.v4", RULES)]);
+    let run = import(&scene, &["now.v4", "-o", "web.fw"]);
+    assert_eq!((run.status, run.out.as_str()), (0, ""), "{}", run.err);
+    assert_eq!(scene.read("web.fw"), POLICY);
+    let summary = "imported 11 rules: 4 statements, 4 rules by defaults and implicit rules, \
+                   1 rule as raw, 1 rule left out that no packet meets\n";
+    assert!(run.err.starts_with(summary), "{}", run.err);
+    assert!(run.err.contains("nothing is known of IPv6"), "{}", run.err);
+    let run = palisade(["verify", "web.fw", "now.v4"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    let run = palisade(["build", "web.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+
+    let run = import(&scene, &["now.v4"]);
+    assert_eq!((run.status, run.out.as_str()), (0, POLICY), "{}", run.err);
+    let run = palisade(["import", "-"]).stdin(RULES.as_bytes()).run();
+    assert!(run.out.starts_with("# Imported from standard input.\n"), "{}", run.out);
+}
+
+#[test]
+fn rules_of_both_families_are_one_where_they_say_the_same() {
+    let head = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n";
+    let v4 = "-A INPUT -s 192.0.2.7/32 -j DROP\n\
+        -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n\
+        -A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT\n\
+        -A INPUT -p tcp -m tcp --dport 25 -j ACCEPT\n";
+    let v6 = "-A INPUT -s 2001:db8::7/128 -j DROP\n\
+        -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n\
+        -A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 128 -j ACCEPT\n\
+        -A INPUT -p tcp -m tcp --dport 53 -j ACCEPT\n";
+    let dump = |rules: &str| format!("{head}{rules}COMMIT\n");
+    let scene = Scene::new(&[("now.v4", &dump(v4)), ("now.v6", &dump(v6))]);
+    let run = import(&scene, &["now.v4", "now.v6"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let policy = "# Imported from now.v4 and now.v6.\n\
+        \n\
+        implicit none\n\
+        \n\
+        drop any from 192.0.2.7, 2001:db8::7\n\
+        allow ssh\n\
+        allow ping\n\
+        allow smtp ipv4\n\
+        allow tcp 53 ipv6\n";
+    assert_eq!(run.out, policy);
+    assert!(!run.err.contains("nothing is known of"), "{}", run.err);
+}
+
+#[test]
+fn what_the_language_cannot_say_is_told_and_nothing_written() {
+    let rules = "*security\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A INPUT -p tcp -m tcp --dport 22 -j DROP\nCOMMIT\n";
+    let scene = Scene::new(&[("now.v4", rules), ("web.fw", "old")]);
+    let run = import(&scene, &["now.v4", "-o", "web.fw"]);
+    assert_eq!(run.status, 2, "{}", run.err);
+    assert!(run.err.contains("no policy was found that is equal to now.v4"), "{}", run.err);
+    assert!(run.err.contains("security"), "{}", run.err);
+    assert_eq!(scene.read("web.fw"), "old");
+}
+
+#[test]
+fn a_dump_is_not_overwritten_and_a_broken_one_not_imported() {
+    let scene = Scene::new(&[("now.v4", RULES), ("broken.v4", "*filter\n-A INPUT -j\nCOMMIT\n")]);
+    let run = import(&scene, &["now.v4", "-o", "now.v4"]);
+    assert_eq!(run.status, 2, "{}", run.err);
+    assert_eq!(scene.read("now.v4"), RULES);
+    let run = import(&scene, &["broken.v4", "-o", "web.fw"]);
+    assert_eq!(run.status, 2, "{}", run.err);
+    assert!(run.err.contains("broken.v4:2"), "{}", run.err);
+    assert!(!scene.files().contains(&"web.fw".to_owned()));
+    let run = import(&scene, &["none.v4"]);
+    assert_eq!(run.status, 2, "{}", run.err);
+}
+
+#[test]
+fn sets_stay_in_the_kernel() {
+    let rules = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A INPUT -m set --match-set bad src -j DROP\nCOMMIT\n";
+    let sets =
+        "create bad hash:net family inet hashsize 1024 maxelem 65536\nadd bad 192.0.2.0/24\n";
+    let scene = Scene::new(&[("now.v4", rules), ("now.ipset", sets)]);
+    let run = import(&scene, &["now.v4", "now.ipset"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let raw = "raw v4 filter INPUT \"-m set --match-set bad src -j DROP\"\n";
+    assert!(run.out.contains(raw), "{}", run.out);
+}
