@@ -13,9 +13,9 @@ pub mod expiry;
 pub mod graph;
 mod habits;
 mod nat;
-mod places;
 pub mod redundant;
 pub mod ruled;
+pub mod text;
 pub mod trace;
 mod work;
 
@@ -34,4 +34,5 @@ mod findings;
 
 pub use expiry::expired;
 pub use findings::{LINTS, findings};
+pub use text::{Dump, Text};
 pub use trace::trace;

@@ -21,7 +21,13 @@ fn findings(text: &str, loader: &mut MemoryLoader) -> Vec<Finding> {
     let meaning = meaning(&resolved.policy);
     let expectations = &resolved.expectations;
     let mut all = resolved.findings;
-    all.extend(analyze::findings(&resolved.policy, &meaning, &sources, expectations, &shows));
+    all.extend(analyze::findings(
+        analyze::Text::Policy(&resolved.policy),
+        &meaning,
+        &sources,
+        expectations,
+        &shows,
+    ));
     settle(all, expectations, shows).findings
 }
 

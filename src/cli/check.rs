@@ -10,7 +10,7 @@ use super::Outcome;
 use super::failure::Failure;
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
-use super::front::{self, Checked, Depth};
+use super::front::{self, Checked, Content, Depth};
 use super::levels::{LevelOptions, Levels};
 use super::terminal::Terminal;
 use crate::diagnostic::report::{Counts, Report};
@@ -92,6 +92,10 @@ impl Check {
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
         }
         if self.fix {
+            if let Some(dump) = policies.iter().find(|one| matches!(one.content, Content::Dump(_)))
+            {
+                return Err(not_fixed(&dump.title));
+            }
             let worst;
             (policies, worst) = fixed(policies, terminal);
             outcome = outcome.max(worst);
@@ -128,6 +132,12 @@ impl FindingFormat {
         }
         Ok(())
     }
+}
+
+/// Rules of a machine are made anew by what made them, not by an edit of what it printed.
+fn not_fixed(title: &str) -> Failure {
+    Failure::new(format!("{title} is a dump of rules, and `--fix` edits policies only"))
+        .help("nothing is written; leave `--fix` out, and mend what makes these rules")
 }
 
 /// The policies as they are when their files are mended. Of one whose files cannot be written only that

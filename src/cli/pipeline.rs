@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::build::Emit;
 use super::failure::Failure;
 use super::graph::{Drawn, Shown};
-use crate::analyze;
 use crate::analyze::equal::compare;
 use crate::analyze::ruled::{ruled, understood};
+use crate::analyze::{self, Dump, Text};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
 use crate::emit;
@@ -16,11 +16,10 @@ use crate::lower::Lowered;
 use crate::meaning::Meaning;
 use crate::net::Families;
 use crate::packet::Budget;
-use crate::read;
 use crate::resolve::Policy;
 use crate::resolve::policy::{Raw, RawTarget};
 use crate::ruleset::Ruleset;
-use crate::source::Sources;
+use crate::source::{FileId, Sources};
 
 pub(super) use crate::analyze::difference::{Named, differences};
 pub(super) use crate::analyze::expired;
@@ -30,7 +29,8 @@ pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
 pub(super) use crate::meaning::meaning;
-pub(super) use crate::read::{is_dump, is_ipset_dump, read_ipsets, read_with_sets};
+use crate::read::read_rule;
+pub(super) use crate::read::{Read, is_dump, is_ipset_dump, read_ipsets, read_with_sets};
 pub(super) use crate::resolve::{ServiceInfo, resolve, services};
 
 /// What a policy means, with the words of its raw rules as what they say.
@@ -51,7 +51,7 @@ pub(super) fn known_meaning(policy: &Policy) -> Meaning {
             | RawTarget::Jump(_)
             | RawTarget::Goto(_) => raw.matches.to_string(),
         };
-        let words = read::read_rule(raw.origin.span, &text, raw.family, &is_chain).ok()?;
+        let words = read_rule(raw.origin.span, &text, raw.family, &is_chain).ok()?;
         Some((words.matches, words.target))
     };
     understood(policy, meaning(policy), &words)
@@ -85,7 +85,23 @@ pub(super) fn analysed(
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    analyze::findings(policy, &meaning(policy), sources, expectations, shows)
+    let text = Text::Policy(policy);
+    analyze::findings(text, &meaning(policy), sources, expectations, shows)
+}
+
+/// Rules of a dump that stands alone: of sets only their names are known.
+pub(super) fn read(file: FileId, text: &str) -> Read {
+    read_with_sets(file, text, None, &[])
+}
+
+/// What the analysis finds in a dump that is understood. It cannot say what it expects.
+pub(super) fn analysed_dump(
+    dump: &Dump,
+    sources: &Sources,
+    shows: &dyn Fn(&Lint) -> bool,
+) -> Vec<Finding> {
+    let expectations = Expectations::default();
+    analyze::findings(Text::Dump(dump), dump.meaning(), sources, &expectations, shows)
 }
 
 /// One output as text.
@@ -107,20 +123,20 @@ pub(super) fn emit(
     })
 }
 
-/// The graph of a policy as text.
+/// The graph of a policy or a dump as text.
 pub(super) fn graph(
-    policy: &Policy,
+    text: Text<'_>,
+    meaning: &Meaning,
     name: &str,
     shown: Shown,
     drawn: Drawn,
     sources: &Sources,
 ) -> String {
-    let meaning = meaning(policy);
     let relations = match shown {
-        Shown::All | Shown::Rules => analyze::graph::relations(&meaning),
+        Shown::All | Shown::Rules => analyze::graph::relations(meaning),
         Shown::Chains => analyze::graph::Relations::none(),
     };
-    let graph = analyze::graph::graph(policy, &meaning, &relations);
+    let graph = analyze::graph::graph(text, meaning, &relations);
     let what = match shown {
         Shown::All => What::All,
         Shown::Rules => What::Rules,

@@ -52,6 +52,7 @@ impl Verify {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
         let mut policy = front::check(&self.policy, &levels, Depth::Words)?;
+        policy.needs_policy("verify")?;
         policy.judge();
         if has_errors(&policy.findings) {
             self.format.print(std::slice::from_ref(&policy), policy.outcome(), false, terminal)?;
@@ -65,7 +66,7 @@ impl Verify {
         }
         deployed.leave_out_foreign(&mut policy);
         let families = deployed.families();
-        if let Some(resolved) = &policy.policy {
+        if let Some(resolved) = policy.policy() {
             let meaning = pipeline::known_meaning(resolved);
             let (v4, v6) = (deployed.v4.as_ref(), deployed.v6.as_ref());
             let found = pipeline::compared(&meaning, v4, v6, families, POLICY_AND_RULES);
@@ -163,12 +164,10 @@ impl Deployed {
 
     /// Under `preserve`, what others have is not compared.
     fn leave_out_foreign(&mut self, policy: &mut Checked) {
-        let Some(resolved) = policy.policy.as_ref().filter(|policy| policy.preserve.is_some())
-        else {
-            return;
-        };
+        let preserving = policy.policy().filter(|policy| policy.preserve.is_some());
+        let Some(has_docker) = preserving.map(|policy| policy.docker.is_some()) else { return };
         for ruleset in [&mut self.v4, &mut self.v6].into_iter().flatten() {
-            let foreign = pipeline::leave_out_foreign(ruleset, resolved.docker.is_some());
+            let foreign = pipeline::leave_out_foreign(ruleset, has_docker);
             if foreign.rules + foreign.chains > 0 {
                 let message = format!(
                     "{} and {} of other programs are left out ({})",

@@ -416,6 +416,12 @@ impl Constraint {
         })
     }
 
+    /// The same values of another field, whose values are of the same kind.
+    #[must_use]
+    pub fn of_field(&self, field: Field) -> Self {
+        Constraint { field, ..self.clone() }
+    }
+
     #[must_use]
     pub fn field(&self) -> Field {
         self.field

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::guarded::GUARDED;
 use super::names::{ServiceNode, gather};
-use super::policy::Part;
+use super::policy::{Guarded, Part};
 use super::rules::{describe, ports_text};
 use super::services::Traffic;
 use super::{Resolver, stdlib};
@@ -32,6 +33,23 @@ pub struct ServiceInfo {
 /// Every service of the standard library, by name.
 #[must_use]
 pub fn services() -> Vec<ServiceInfo> {
+    let mut services = of_library(|resolver, node| Some(resolver.describe_service(node)));
+    services.sort_by(|a, b| a.name.cmp(&b.name));
+    services
+}
+
+/// The services of the standard library that by their tags are not for everybody, the gravest first;
+/// those that are made of others only if they have such a tag themselves. Their spans are in the library.
+#[must_use]
+pub fn services_not_for_all() -> Vec<Guarded> {
+    let mut services = of_library(|resolver, node| resolver.guarded_alone(node.name.0));
+    let gravity = |tag: &str| GUARDED.iter().position(|one| *one == tag);
+    services.sort_by(|a, b| (gravity(&a.tag), &a.name).cmp(&(gravity(&b.tag), &b.name)));
+    services
+}
+
+/// What is asked of each service of the library.
+fn of_library<T>(ask: impl for<'a> Fn(&mut Resolver<'a>, ServiceNode<'a>) -> Option<T>) -> Vec<T> {
     let mut sources = Sources::new();
     let standard = stdlib::services(&mut sources);
     let statements = standard.iter().flat_map(|(_, tree)| &tree.statements);
@@ -41,10 +59,7 @@ pub fn services() -> Vec<ServiceInfo> {
     let mut resolver = Resolver::new(&sources, names, &set_files, findings);
     let nodes: Vec<ServiceNode> =
         resolver.names.standard.entries.iter().map(|entry| entry.node).collect();
-    let mut services: Vec<ServiceInfo> =
-        nodes.into_iter().map(|node| resolver.describe_service(node)).collect();
-    services.sort_by(|a, b| a.name.cmp(&b.name));
-    services
+    nodes.into_iter().filter_map(|node| ask(&mut resolver, node)).collect()
 }
 
 impl<'a> Resolver<'a> {

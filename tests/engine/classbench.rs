@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use palisade::analyze::dead::Life;
-use palisade::analyze::findings;
 use palisade::analyze::list::{EffectNumber, ListedRule, RuleList};
+use palisade::analyze::{Text, findings};
 use palisade::diagnostic::Lint;
 use palisade::meaning::{BaseChain, Decision, Effect, Entry, Reason, meaning};
 use palisade::net::Family;
@@ -92,7 +92,13 @@ fn each_dead_rule_has_one_finding() {
         let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
         let meaning = meaning(&resolved.policy);
         let shows = |lint: &Lint| DEAD.contains(&lint.name);
-        let found = findings(&resolved.policy, &meaning, &sources, &resolved.expectations, &shows);
+        let found = findings(
+            Text::Policy(&resolved.policy),
+            &meaning,
+            &sources,
+            &resolved.expectations,
+            &shows,
+        );
         let lines = found.iter().filter_map(|finding| Some(sources.line(finding.span?) - 1));
         assert_eq!(lines.collect::<Vec<usize>>(), expected, "{name}");
         assert!(found.iter().all(|finding| finding.witness.is_some()), "{name}");

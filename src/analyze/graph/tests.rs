@@ -17,7 +17,7 @@ fn found(policy: &str) -> Vec<String> {
     let meaning = meaning(&resolved.policy);
     let relations = relations(&meaning);
     assert!(relations.is_complete);
-    let graph = graph(&resolved.policy, &meaning, &relations);
+    let graph = graph(Text::Policy(&resolved.policy), &meaning, &relations);
     let name = |index| {
         let rule = graph.rule(index).unwrap();
         match rule.place.reason {
