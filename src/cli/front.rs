@@ -10,11 +10,12 @@ use super::Outcome;
 use super::failure::Failure;
 use super::levels::Levels;
 use super::loader::{DiskLoader, read_all, read_text};
-use super::pipeline;
+use super::pipeline::{self, Read};
 use super::terminal::Terminal;
 use crate::analyze::{self, Dump};
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Lint, catalogue};
+use crate::net::Family;
 use crate::resolve::policy::Item;
 use crate::resolve::{Policy, Resolved};
 use crate::source::{File, FileId, LoadError, MAX_BYTES, MemoryLoader, Sources};
@@ -171,7 +172,7 @@ impl Checked {
     }
 
     /// Takes in rules that were read, with what is found in them.
-    fn take_dump(&mut self, file: FileId, read: pipeline::Read) {
+    fn take_dump(&mut self, file: FileId, read: Read) {
         let shows = |lint: &Lint| self.levels.shows(lint);
         let dump = Dump::of(read.ruleset, read.declared);
         let mut findings = read.findings;
@@ -262,7 +263,7 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
     };
     if pipeline::is_dump(&text) {
         let file = checked.sources.add(root.name.clone(), Arc::clone(&text));
-        checked.take_dump(file, pipeline::read(file, &text));
+        checked.take_dump(file, read_dump(file, &text, path));
         return Ok(checked);
     }
     if pipeline::is_ipset_dump(&text) {
@@ -275,6 +276,21 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
     checked.included = loader.read().to_vec();
     checked.take(resolved);
     Ok(checked)
+}
+
+/// Reads a dump, where nothing in it says the family as one of the family that its name ends in.
+fn read_dump(file: FileId, text: &str, path: &Path) -> Read {
+    let read = pipeline::read_with_sets(file, text, None, &[]);
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let named = match ending {
+        Some("v4") => Some(Family::V4),
+        Some("v6") => Some(Family::V6),
+        _ => None,
+    };
+    match named.filter(|_| read.family_is_assumed) {
+        Some(family) => pipeline::read_with_sets(file, text, Some(family), &[]),
+        None => read,
+    }
 }
 
 /// The text of a file that is no policy; `-` is standard input.

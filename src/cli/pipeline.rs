@@ -19,7 +19,7 @@ use crate::packet::Budget;
 use crate::resolve::Policy;
 use crate::resolve::policy::{Raw, RawTarget};
 use crate::ruleset::Ruleset;
-use crate::source::{FileId, Sources};
+use crate::source::Sources;
 
 pub(super) use crate::analyze::difference::{Named, differences};
 pub(super) use crate::analyze::expired;
@@ -87,11 +87,6 @@ pub(super) fn analysed(
 ) -> Vec<Finding> {
     let text = Text::Policy(policy);
     analyze::findings(text, &meaning(policy), sources, expectations, shows)
-}
-
-/// Rules of a dump that stands alone: of sets only their names are known.
-pub(super) fn read(file: FileId, text: &str) -> Read {
-    read_with_sets(file, text, None, &[])
 }
 
 /// What the analysis finds in a dump that is understood. It cannot say what it expects.

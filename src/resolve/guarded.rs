@@ -68,6 +68,12 @@ impl<'a> Resolver<'a> {
         found.pop()
     }
 
+    /// What the service of this name opens.
+    pub(super) fn parts_of_service(&mut self, name: Span) -> Vec<Part> {
+        let traffic = self.service_of_word(name, self.text(name));
+        traffic.map(|all| merge_parts(all.iter().map(|one| &one.part))).unwrap_or_default()
+    }
+
     fn guarded_service(&mut self, word: &'a str, at: Span, depth: usize, found: &mut Vec<Guarded>) {
         let own = self.names.services.find(word).map(|(_, node)| node);
         let Some(node) = own.or_else(|| self.names.standard.find(word).map(|(_, node)| node))

@@ -1,6 +1,7 @@
 //! The services of the standard library as people look them up.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::guarded::GUARDED;
 use super::names::{ServiceNode, gather};
@@ -10,7 +11,7 @@ use super::services::Traffic;
 use super::{Resolver, stdlib};
 use crate::net::{Addresses, Families, Family, Prefix, address::from_number};
 use crate::source::Sources;
-use crate::syntax::tree::{Clause, ClauseKind, Name};
+use crate::syntax::tree::{Clause, ClauseKind, Name, SubjectKind};
 use crate::syntax::unquote;
 
 /// A service with all that is known of it.
@@ -38,14 +39,44 @@ pub fn services() -> Vec<ServiceInfo> {
     services
 }
 
-/// The services of the standard library that by their tags are not for everybody, the gravest first;
-/// those that are made of others only if they have such a tag themselves. Their spans are in the library.
+/// The services of the standard library that by their tags are not for everybody, the gravest first,
+/// with those of their ports that no other service has; those that are made of others only if they have
+/// such a tag themselves. Their spans are in the library.
 #[must_use]
 pub fn services_not_for_all() -> Vec<Guarded> {
     let mut services = of_library(|resolver, node| resolver.guarded_alone(node.name.0));
-    let gravity = |tag: &str| GUARDED.iter().position(|one| *one == tag);
-    services.sort_by(|a, b| (gravity(&a.tag), &a.name).cmp(&(gravity(&b.tag), &b.name)));
+    let for_all = of_library(|resolver, node| {
+        let is_made_of_others =
+            node.subjects.iter().any(|one| matches!(one.kind, SubjectKind::Name(_)));
+        let is_guarded = resolver.guarded_alone(node.name.0).is_some();
+        (!is_made_of_others && !is_guarded).then(|| resolver.parts_of_service(node.name.0))
+    });
+    for part in services.iter_mut().flat_map(|service| &mut service.parts) {
+        for_all.iter().flatten().for_each(|other| take_out(part, other));
+    }
+    // Of several that have a port the one with the fewest is meant.
+    let rank = |one: &Guarded| {
+        let gravity = GUARDED.iter().position(|tag| **tag == *one.tag);
+        let runs = one.parts.iter().map(|part| match part {
+            Part::Ports { destination, .. } => destination.intervals().len(),
+            Part::Any | Part::Protocol(_) | Part::Icmp(_) => 0,
+        });
+        (gravity, runs.sum::<usize>(), Arc::clone(&one.name))
+    };
+    services.sort_by_cached_key(rank);
     services
+}
+
+/// Takes the ports of another part out of one.
+fn take_out(part: &mut Part, other: &Part) {
+    if let (
+        Part::Ports { protocol, destination, .. },
+        Part::Ports { protocol: own, destination: ports, .. },
+    ) = (part, other)
+        && protocol == own
+    {
+        *destination = destination.difference(ports);
+    }
 }
 
 /// What is asked of each service of the library.

@@ -171,6 +171,21 @@ impl<'m> Passing<'m> {
         self.decided_at(region, |step| step >= from && fits(&self.steps[step]))
     }
 
+    /// Whether steps that fit, from this one on, speak of packets of the region, whoever takes them first.
+    pub fn may_be_decided(
+        &self,
+        region: &Region,
+        from: usize,
+        fits: impl Fn(&Step<'m>) -> bool,
+    ) -> bool {
+        let numbers = self.list.matching().meeting(region, Among::ALL).into_iter();
+        let mut steps = numbers.filter_map(|number| self.step_at(number));
+        steps.any(|step| {
+            let speaks = || self.list.space.intersection(region, &self.region(step));
+            step >= from && fits(&self.steps[step]) && !self.list.space.is_empty(&speaks())
+        })
+    }
+
     /// The steps that may decide packets of the region.
     pub fn deciding(&self, region: &Region) -> Vec<usize> {
         let numbers = self.list.matching().meeting(region, Among::ALL).into_iter();

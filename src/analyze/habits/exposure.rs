@@ -28,7 +28,10 @@ pub(super) fn no_remote_access(text: Text<'_>, meaning: &Meaning, work: &Work) -
             // A policy without a rule is not finished; what other programs accept is not known.
             !protects && policy.preserve.is_none() && rules(policy).next().is_some()
         }
-        Text::Dump(dump) => dump.has_rules(BaseChain::FilterInput),
+        // Who has IPv6 as well mostly logs in by either.
+        Text::Dump(dump) => {
+            dump.ruleset.family == Family::V4 && dump.has_rules(BaseChain::FilterInput)
+        }
     };
     if !is_asked {
         return None;

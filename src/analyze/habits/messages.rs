@@ -48,7 +48,10 @@ pub fn no_remote_access(text: Text<'_>, refuses: Option<Span>) -> Finding {
         Some(span) => Finding::new(lint, span, message).label("refuses it"),
         None => Finding::without_place(lint, message),
     }
-    .note("no rule accepts a new connection to tcp port 22")
+    .note(text.say(
+        "no rule accepts a new connection to tcp port 22",
+        "no rule accepts a new connection to tcp port 22 over IPv4",
+    ))
     .help(text.say(
         "write `allow ssh from` where you look after the machine, or `protect` another way in",
         "accept tcp port 22 from where you look after the machine, if by ssh",
@@ -153,7 +156,7 @@ pub fn missing_rule(
         }
         _ => outage,
     };
-    let message = format!("no rule accepts {what} in {}", chain_name(base));
+    let message = format!("no rule of {} accepts {what}", chain_name(base));
     let finding = match at {
         Some(span) => Finding::new(lint, span, message).label("refuses them"),
         None => Finding::without_place(lint, message),

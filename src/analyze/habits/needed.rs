@@ -98,10 +98,9 @@ impl Needs<'_> {
         } else {
             self.answers_of_accepted()
         };
-        let is_about_any = self.here.is_open() || self.there.is_some_and(Traffic::is_open);
-        if is_about_any {
-            asked.extend(Product::of([too_big(family)]));
-        }
+        let there = self.there.into_iter().flat_map(|there| &there.accepted);
+        let errors = there.filter(|set| !is_of_icmp(set)).flat_map(errors_about);
+        asked.extend(errors);
         let rule = format!(
             "-A {} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
             chain(self.here.hook)
@@ -176,6 +175,8 @@ enum Way {
     /// As the first packet went.
     On,
     Back,
+    /// Back to the sender, from wherever it did not get on.
+    Error,
 }
 
 /// Later packets of the connections that packets of a set open. Of udp and of tcp without flags out of
@@ -187,31 +188,39 @@ fn going_on(set: &PacketSet, way: Way) -> Vec<Product> {
     let tcp = [Constraint::protocol(PortProtocol::Tcp.protocol())].into_iter().chain(ack);
     let kinds: [Vec<Constraint>; 2] =
         [tcp.collect(), vec![Constraint::protocol(PortProtocol::Udp.protocol())]];
-    for product in set.products() {
-        let own = PacketSet::of(family, [product.clone()]);
-        if own.speaks_of(|field| ends_of(field, way).is_none()) {
-            continue;
-        }
-        let factors: Vec<Factor> = product.factors().iter().map(|one| turned(one, way)).collect();
+    for own in known(set, way) {
         for kind in &kinds {
             let later = kind.iter().chain([&established]).cloned();
-            all.extend(Product::of(factors.iter().cloned().chain([Factor::all(later)])));
+            all.extend(own.intersection(&set_of(family, Factor::all(later))).products().to_vec());
         }
     }
     all
 }
 
-/// A factor about later packets.
-fn turned(factor: &Factor, way: Way) -> Factor {
-    let one = |one: &FieldBox| {
-        FieldBox::of(one.constraints().iter().filter_map(|constraint| {
-            match ends_of(constraint.field(), way) {
-                Some(Kept::As(field)) => Some(constraint.of_field(field)),
-                Some(Kept::Not) | None => None,
-            }
-        }))
-    };
-    Factor::of(factor.boxes().iter().filter_map(one))
+/// The products of a set of which it is known what later packets have, as sets of those.
+fn known(set: &PacketSet, way: Way) -> impl Iterator<Item = PacketSet> {
+    let own = set.products().iter().map(|one| PacketSet::of(set.family(), [one.clone()]));
+    let known = own.filter(move |one| !one.speaks_of(|field| ends_of(field, way).is_none()));
+    known.map(move |one| {
+        one.moved(|field| match ends_of(field, way) {
+            Some(Kept::As(field)) => Some(field),
+            Some(Kept::Not) | None => None,
+        })
+    })
+}
+
+/// Errors about packets of a set: from anywhere on their way to where they came from.
+fn errors_about(set: &PacketSet) -> Vec<Product> {
+    let errors = set_of(set.family(), too_big(set.family()));
+    let about = known(set, Way::Error).map(|one| one.intersection(&errors));
+    about.flat_map(|one| one.products().to_vec()).collect()
+}
+
+/// Whether a set asks for ICMP, about which nobody is sent errors.
+fn is_of_icmp(set: &PacketSet) -> bool {
+    let icmp = Constraint::protocol(Protocol::icmp(set.family()));
+    let boxes = set.products().iter().flat_map(Product::factors).flat_map(Factor::boxes);
+    boxes.flat_map(FieldBox::constraints).any(|one| *one == icmp)
 }
 
 /// What becomes of a condition on a field for later packets.
@@ -224,11 +233,15 @@ enum Kept {
 /// `None` for a field of which it is not known what later packets have.
 fn ends_of(field: Field, way: Way) -> Option<Kept> {
     let field = match (field, way) {
-        (Field::State | Field::Flags, _) => return Some(Kept::Not),
-        (Field::Protocol, _) => Field::Protocol,
-        (Field::Incoming, Way::Back) => Field::Outgoing,
-        (Field::Outgoing, Way::Back) => Field::Incoming,
-        (Field::Source, Way::Back) => Field::Destination,
+        (Field::State | Field::Flags, _)
+        | (
+            Field::Protocol | Field::Destination | Field::SourcePort | Field::DestinationPort,
+            Way::Error,
+        ) => return Some(Kept::Not),
+        (Field::Protocol, Way::On | Way::Back) => Field::Protocol,
+        (Field::Incoming, Way::Back | Way::Error) => Field::Outgoing,
+        (Field::Outgoing, Way::Back | Way::Error) => Field::Incoming,
+        (Field::Source, Way::Back | Way::Error) => Field::Destination,
         (Field::Destination, Way::Back) => Field::Source,
         (Field::SourcePort, Way::Back) => Field::DestinationPort,
         (Field::DestinationPort, Way::Back) => Field::SourcePort,

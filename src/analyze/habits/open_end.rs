@@ -40,7 +40,7 @@ pub(super) fn finding(dump: &Dump, work: &Work) -> Option<Finding> {
         let own = space.intersection(&outside, &passing.region(*number));
         !is_of_others(dump, &passing, *number)
             && !space.is_empty(&own)
-            && passing.decided(&own, number + 1, Step::refuses) == Found::Nothing
+            && !passing.may_be_decided(&own, number + 1, Step::refuses)
     };
     let accepting = (0..passing.steps.len()).find(accepts)?;
     let text = Text::Dump(dump);

@@ -116,7 +116,13 @@ fn given(family: Family, base: BaseChain, one: &Translator<'_>) -> PacketSet {
     };
     let image = arriving(family, base, one.translation);
     let image = image.unwrap_or_else(|| PacketSet::everything(family));
-    one.set.widened(is_kept).intersection(&new_packets(family)).intersection(&image)
+    let original = one.set.moved(|field| match field {
+        Field::Destination => Some(Field::OriginalDestination),
+        Field::DestinationPort => Some(Field::OriginalPort),
+        _ => None,
+    });
+    let kept = one.set.widened(is_kept).intersection(&original);
+    kept.intersection(&new_packets(family)).intersection(&image)
 }
 
 /// The finding about a rule whose packets a chain drops, with who drops them.
