@@ -107,7 +107,7 @@ fn orphans(folder: &Path, endings: &[&str], cases: &[(String, String)]) -> Vec<P
 }
 
 /// The policies and dumps that are checked. A dump is a case by its whole name: `NAME.v4`, `NAME.v6`.
-fn checked(folder: &Path) -> Vec<(String, String)> {
+fn told_cases(folder: &Path) -> Vec<(String, String)> {
     let mut checked = cases(folder);
     let mut dumps = Vec::new();
     files_with(folder, &[".v4", ".v6"], &mut dumps);
@@ -120,7 +120,7 @@ fn checked(folder: &Path) -> Vec<(String, String)> {
 #[test]
 fn findings_are_as_blessed() {
     let folder = folder("check");
-    let cases = checked(&folder);
+    let cases = told_cases(&folder);
     let mut wrong = Vec::new();
     for (name, policy) in &cases {
         let output = palisade(&folder, &["check", "--today", TODAY, "--color", "never", policy]);
@@ -243,7 +243,7 @@ fn every_lint_has_a_case() {
         return; // The golden files are being written.
     }
     let mut seen = BTreeSet::new();
-    for (name, _) in checked(&folder("check")) {
+    for (name, _) in told_cases(&folder("check")) {
         let golden = fs::read_to_string(folder("check").join(format!("{name}.txt"))).unwrap();
         for line in golden.lines() {
             let Some((level, rest)) = line.split_once('[') else { continue };

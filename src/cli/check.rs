@@ -32,10 +32,14 @@ text of standard input goes to standard output. What is left is told as usual.
 
 One finding is accepted in the policy: `allow telnet expect LINT \"reason\"`.
 
+A dump is what iptables-save or ip6tables-save prints, or a rules file; its findings are accepted by
+--allow or in palisade.toml. --fix does not edit it.
+
 Examples:
   palisade check web.fw
   palisade check site/ extra.fw --deny warnings
   palisade check --fix web.fw
+  iptables-save | palisade check -
   palisade check site/ --format sarif > palisade.sarif
   generate-policy | palisade check - --format json";
 
@@ -43,7 +47,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Check {
-    /// Policies, or folders of `*.fw` files; `-` is standard input
+    /// Policies, folders of `*.fw` files, or dumps of rules; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 

@@ -266,7 +266,9 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
         checked.take_dump(file, read_dump(file, &text, path));
         return Ok(checked);
     }
-    if pipeline::is_ipset_dump(&text) {
+    // A text that says nothing is a policy that says nothing.
+    let says = |line: &str| !line.trim().is_empty() && !line.starts_with('#');
+    if pipeline::is_ipset_dump(&text) && text.lines().any(says) {
         let failure = Failure::new(format!("{} is a dump of sets, without a rule", root.title));
         return Err(failure.help("give the dump of the rules that name them"));
     }

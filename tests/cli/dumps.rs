@@ -116,3 +116,16 @@ fn a_dump_is_drawn() {
     );
     assert!(!run.out.contains("IPv4 only"), "{}", run.out);
 }
+
+#[test]
+fn the_documentation_shows_what_is_found() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/dumps.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let block = |kind: &str| {
+        let rest = text.split(&format!("```{kind}\n")).nth(1).unwrap();
+        rest.split("```").next().unwrap().to_owned()
+    };
+    let scene = Scene::new(&[("rules.v4", &block("dump"))]);
+    let run = palisade(["check", "rules.v4"]).within(&scene).run();
+    assert!(run.err.contains(&block("text")), "{}", run.err);
+}
