@@ -3,16 +3,22 @@
 //! What goes in is read, never changed; what comes out are answers with the rules and packets that
 //! show them.
 
+pub mod boxes;
 pub mod flat;
 pub mod list;
 
+pub mod changes;
 pub mod dead;
 pub mod difference;
 pub mod equal;
 pub mod expiry;
 pub mod graph;
 mod habits;
+pub mod journey;
 mod nat;
+mod passage;
+pub mod promise;
+pub mod query;
 pub mod redundant;
 pub mod ruled;
 pub mod text;
@@ -34,5 +40,6 @@ mod findings;
 
 pub use expiry::expired;
 pub use findings::{LINTS, findings};
-pub use text::{Dump, Text};
+pub use story::name as implied_name;
+pub use text::{Dump, Text, span_of};
 pub use trace::trace;

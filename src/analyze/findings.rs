@@ -8,7 +8,7 @@ use super::story::Stories;
 use super::text::Text;
 use super::witness::chain_name;
 use super::work::Work;
-use super::{habits, nat, partly, shadow, spare, unreached};
+use super::{habits, nat, partly, promise, shadow, spare, unreached};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
@@ -82,6 +82,8 @@ fn all(
     found.extend(nat::findings(text, meaning, &work));
     found.extend(habits::findings(text, meaning, &work));
     found.extend(work.findings(shows));
+    let promises = text.policy().map(|policy| promise::judged(policy, meaning, sources));
+    found.extend(promises.into_iter().flatten().flat_map(|judged| judged.findings));
     found.retain(|finding| shows(finding.lint));
     let mut found = without_consequences(found);
     found.sort_by_key(|finding| finding.span);

@@ -159,6 +159,12 @@ impl<'a> Text<'a> {
     }
 }
 
+/// The place of an entry of a policy, if it has one.
+#[must_use]
+pub fn span_of(policy: &Policy, reason: Reason) -> Option<Span> {
+    Text::Policy(policy).span_of(reason)
+}
+
 fn default_of(policy: &Policy, base: BaseChain) -> Option<Span> {
     match base {
         BaseChain::FilterInput => policy.defaults.input.span,

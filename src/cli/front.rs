@@ -14,9 +14,9 @@ use super::pipeline::{self, Read};
 use super::terminal::Terminal;
 use crate::analyze::{self, Dump};
 use crate::diagnostic::report::{Counts, Names, Report};
-use crate::diagnostic::{Finding, Lint, catalogue};
+use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::net::Family;
-use crate::resolve::policy::Item;
+use crate::resolve::policy::{Item, Promise};
 use crate::resolve::{Policy, Resolved};
 use crate::source::{File, FileId, LoadError, MAX_BYTES, MemoryLoader, Sources};
 
@@ -119,6 +119,14 @@ impl Checked {
     pub(super) fn policy(&self) -> Option<&Policy> {
         match &self.content {
             Content::Policy(policy) => Some(policy),
+            Content::Dump(_) | Content::Nothing => None,
+        }
+    }
+
+    /// The policy, if it is one, for whoever needs nothing else of it.
+    pub(super) fn take_policy(&mut self) -> Option<Policy> {
+        match std::mem::replace(&mut self.content, Content::Nothing) {
+            Content::Policy(policy) => Some(*policy),
             Content::Dump(_) | Content::Nothing => None,
         }
     }
@@ -237,6 +245,51 @@ impl Checked {
 /// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
 /// root that is no text is a finding.
 pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checked, Failure> {
+    read(path, levels, depth, None).map(|(checked, _)| checked)
+}
+
+/// The same of a policy that is asked something: a statement about its names, which is then the last of
+/// its promises. The policy's own promises and rules are not judged. `None` when the policy is at
+/// fault.
+///
+/// A mistake in the question is a failure; `what` it is called there.
+pub(super) fn ask(
+    path: &Path,
+    levels: &Levels,
+    what: &str,
+    question: &str,
+) -> Result<(Checked, Option<Promise>), Failure> {
+    let (mut checked, wrong) = read(path, levels, Depth::Words, Some((what, question)))?;
+    checked.judge();
+    if checked.outcome() != Outcome::Clean {
+        return Ok((checked, None));
+    }
+    if let Some(finding) = wrong.into_iter().find(|finding| finding.level == Level::Error) {
+        let place = finding.span.filter(|span| span.start() < span.end());
+        let at = place.map(|span| checked.sources.text(span).trim().to_owned());
+        let at = at.filter(|text| !text.is_empty() && question.contains(text.as_str()));
+        let message = match at {
+            Some(text) if !finding.message.contains(&text) => {
+                format!("{what}, at `{text}`: {}", finding.message)
+            }
+            _ => format!("{what}: {}", finding.message),
+        };
+        return Err(Failure { message, help: finding.help });
+    }
+    let promise = match &mut checked.content {
+        Content::Policy(policy) => policy.promises.pop(),
+        Content::Dump(_) | Content::Nothing => None,
+    };
+    Ok((checked, promise))
+}
+
+/// Reads a policy, with a question if there is one; what is wrong with that is apart.
+fn read(
+    path: &Path,
+    levels: &Levels,
+    depth: Depth,
+    question: Option<(&str, &str)>,
+) -> Result<(Checked, Vec<Finding>), Failure> {
     let root = Root::of(path);
     let mut checked = Checked {
         title: root.title.clone(),
@@ -258,13 +311,13 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
         Ok(text) => text,
         Err(error) => {
             checked.findings.push(unusable(&root.title, error)?);
-            return Ok(checked);
+            return Ok((checked, Vec::new()));
         }
     };
     if pipeline::is_dump(&text) {
         let file = checked.sources.add(root.name.clone(), Arc::clone(&text));
         checked.take_dump(file, read_dump(file, &text, path));
-        return Ok(checked);
+        return Ok((checked, Vec::new()));
     }
     // A text that says nothing is a policy that says nothing.
     let says = |line: &str| !line.trim().is_empty() && !line.starts_with('#');
@@ -274,10 +327,19 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
     }
     let mut loader = DiskLoader::new(&root.folder, text.len());
     let id = checked.sources.add(root.name.clone(), text);
-    let resolved = pipeline::resolve(id, &mut checked.sources, &mut loader);
+    let question = question.map(|(what, text)| checked.sources.add(what, text));
+    let mut resolved = match question {
+        None => pipeline::resolve(id, &mut checked.sources, &mut loader),
+        Some(question) => pipeline::resolve_asking(id, question, &mut checked.sources, &mut loader),
+    };
+    let is_asked = |finding: &Finding| {
+        question.is_some_and(|file| finding.span.is_some_and(|span| span.file() == file))
+    };
+    let (wrong, findings) = std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
+    resolved.findings = findings;
     checked.included = loader.read().to_vec();
     checked.take(resolved);
-    Ok(checked)
+    Ok((checked, wrong))
 }
 
 /// Reads a dump, where nothing in it says the family as one of the family that its name ends in.
@@ -296,7 +358,7 @@ fn read_dump(file: FileId, text: &str, path: &Path) -> Read {
 }
 
 /// The text of a file that is no policy; `-` is standard input.
-pub(super) fn read(path: &Path) -> Result<Arc<str>, Failure> {
+pub(super) fn text_of(path: &Path) -> Result<Arc<str>, Failure> {
     let root = Root::of(path);
     root.read(path).map_err(|error| match unusable(&root.title, error) {
         Err(failure) => failure,

@@ -6,6 +6,7 @@
 mod generate;
 mod judge;
 mod mutate;
+mod promises;
 mod proof;
 mod removal;
 

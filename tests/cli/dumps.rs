@@ -86,6 +86,15 @@ fn commands_for_policies_refuse_dumps() {
         let said = format!("`{command}` takes a policy, and rules.v4 is a dump of rules");
         assert!(run.err.contains(&said) && run.err.contains("palisade import"), "{}", run.err);
     }
+    for words in [
+        &["query", "rules.v4", "allow tcp 22 from any"][..],
+        &["trace", "rules.v4", "tcp 192.0.2.1 -> self:22 in eth0"],
+        &["test", "rules.v4"],
+    ] {
+        let run = palisade(words).within(&scene).run();
+        let said = format!("`{}` takes a policy", words[0]);
+        assert!(run.status == 2 && run.err.contains(&said), "{}", run.err);
+    }
     let run = palisade(["verify", "rules.v4", "rules.v4"]).within(&scene).run();
     assert!(run.status == 2 && run.err.contains("`verify` takes a policy"), "{}", run.err);
     let run = palisade(["check", "--fix", "rules.v4"]).within(&scene).run();

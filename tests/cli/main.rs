@@ -2,6 +2,7 @@
 
 mod compare;
 mod dumps;
+mod promises;
 mod run;
 mod sets;
 
@@ -11,6 +12,7 @@ mod findings;
 mod fixes;
 
 mod settings;
+mod trace;
 
 use std::fs;
 

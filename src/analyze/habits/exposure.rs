@@ -23,8 +23,10 @@ const SSH: u16 = 22;
 pub(super) fn no_remote_access(text: Text<'_>, meaning: &Meaning, work: &Work) -> Option<Finding> {
     let is_asked = match text {
         Text::Policy(policy) => {
-            let protects =
-                policy.promises.iter().any(|promise| promise.kind == PromiseKind::Protect);
+            let protects = policy
+                .promises
+                .iter()
+                .any(|promise| matches!(promise.kind, PromiseKind::Protect(_)));
             // A policy without a rule is not finished; what other programs accept is not known.
             !protects && policy.preserve.is_none() && rules(policy).next().is_some()
         }
