@@ -320,7 +320,7 @@ fn read(
         return Ok((checked, Vec::new()));
     }
     // A text that says nothing is a policy that says nothing.
-    let says = |line: &str| !line.trim().is_empty() && !line.starts_with('#');
+    let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     if pipeline::is_ipset_dump(&text) && text.lines().any(says) {
         let failure = Failure::new(format!("{} is a dump of sets, without a rule", root.title));
         return Err(failure.help("give the dump of the rules that name them"));

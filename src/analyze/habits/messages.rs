@@ -143,7 +143,7 @@ pub fn missing_rule(
     at: Option<Span>,
     packet: &Packet,
     base: BaseChain,
-    rule: String,
+    rule: &str,
 ) -> Finding {
     let [what, _, outage] = missed(lint);
     let what = match (lint.name, packet.state) {

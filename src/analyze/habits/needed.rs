@@ -84,7 +84,7 @@ struct Missing {
 impl Missing {
     fn told(self, needs: &Needs<'_>, refuses: Option<crate::source::Span>) -> Finding {
         let base = needs.here.hook.into();
-        messages::missing_rule(self.lint, refuses, &self.packet, base, self.rule)
+        messages::missing_rule(self.lint, refuses, &self.packet, base, &self.rule)
     }
 }
 
