@@ -17,11 +17,11 @@ mod habits;
 pub mod journey;
 mod nat;
 mod passage;
-mod places;
 pub mod promise;
 pub mod query;
 pub mod redundant;
 pub mod ruled;
+pub mod text;
 pub mod trace;
 mod work;
 
@@ -40,6 +40,6 @@ mod findings;
 
 pub use expiry::expired;
 pub use findings::{LINTS, findings};
-pub use places::span_of;
 pub use story::name as implied_name;
+pub use text::{Dump, Text, span_of};
 pub use trace::trace;

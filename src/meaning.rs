@@ -425,22 +425,20 @@ fn needs_conntrack(entry: &Entry) -> bool {
             | Change::Helper(_) => true,
             Change::Mark(_) | Change::Dscp(_) | Change::Mss(_) => false,
         },
-        // What a raw rule needs is not known; of its words nothing is claimed.
+        Effect::Decide(Decision::Unknown(ref words)) | Effect::Opaque { text: ref words, .. } => {
+            is_of_conntrack(words)
+        }
         Effect::Decide(
-            Decision::Accept
-            | Decision::Drop
-            | Decision::Reject(_)
-            | Decision::Unknown(_)
-            | Decision::LeaveToDocker,
+            Decision::Accept | Decision::Drop | Decision::Reject(_) | Decision::LeaveToDocker,
         )
         | Effect::Continue
-        | Effect::Opaque { .. }
         | Effect::Return
         | Effect::Call(_)
         | Effect::Goto(_)
         | Effect::Add { .. } => false,
     };
     by_effect
+        || entry.set.facts().any(|words| is_of_conntrack(words))
         || entry.set.speaks_of(|field| {
             matches!(
                 field,
@@ -451,6 +449,33 @@ fn needs_conntrack(entry: &Entry) -> bool {
                     | Field::ConnectionMark
             )
         })
+}
+
+/// Whether words of iptables load what needs conntrack. Of other words nothing is claimed.
+fn is_of_conntrack(words: &str) -> bool {
+    const LOADING: [&str; 18] = [
+        "conntrack",
+        "state",
+        "connmark",
+        "connlimit",
+        "connbytes",
+        "connlabel",
+        "helper",
+        "cluster",
+        "DNAT",
+        "SNAT",
+        "MASQUERADE",
+        "REDIRECT",
+        "NETMAP",
+        "CONNMARK",
+        "CONNSECMARK",
+        "CT",
+        "NOTRACK",
+        "SYNPROXY",
+    ];
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let loads = |option: &str| ["-m", "-j", "--match", "--jump"].contains(&option);
+    words.windows(2).any(|pair| loads(pair[0]) && LOADING.contains(&pair[1]))
 }
 
 /// An entry whose limits are at their best; `None` when that is that it never matches. What becomes of

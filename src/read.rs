@@ -30,15 +30,19 @@ mod messages;
 mod rings;
 mod sets;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::Finding;
 use crate::net::Family;
-use crate::ruleset::{KernelSet, Match, Ruleset, Target};
+use crate::ruleset::{KernelSet, Match, Ruleset, TableName, Target};
 use crate::source::{FileId, Span};
 
 pub use family::is_dump;
 pub use ipsets::{ReadSets, is_ipset_dump, read_ipsets};
+
+/// Where chains are declared, by their table and name.
+pub type Declared = BTreeMap<(TableName, Arc<str>), Span>;
 
 /// A rules file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,7 @@ pub struct Read {
     /// With the tables that the text has. Each has all chains of the kernel: those that are not
     /// declared accept.
     pub ruleset: Ruleset,
+    pub declared: Declared,
     pub findings: Vec<Finding>,
     /// Whether nothing says that the rules are for IPv4.
     pub family_is_assumed: bool,

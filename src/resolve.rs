@@ -44,8 +44,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use listing::{ServiceInfo, plain_services, services};
+pub use listing::{ServiceInfo, plain_services, services, services_not_for_all};
 pub use policy::Policy;
+pub use preserve::is_of_known_program;
 
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, has_errors};

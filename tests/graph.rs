@@ -16,7 +16,8 @@ fn drawn(policy: &str, name: &str, what: What, style: Style) -> String {
     let root = sources.add(name, policy);
     let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
     let meaning = meaning(&resolved.policy);
-    let found = graph_of(&resolved.policy, &meaning, &relations(&meaning));
+    let found =
+        graph_of(palisade::analyze::Text::Policy(&resolved.policy), &meaning, &relations(&meaning));
     graph(&found, name, what, style, &sources)
 }
 

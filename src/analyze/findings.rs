@@ -1,10 +1,11 @@
-//! Everything that the analysis finds in a policy.
+//! Everything that the analysis finds in a policy or in a dump.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dead::Life;
 use super::judge::{At, Judgement};
 use super::story::Stories;
+use super::text::Text;
 use super::witness::chain_name;
 use super::work::Work;
 use super::{habits, nat, partly, promise, shadow, spare, unreached};
@@ -33,32 +34,32 @@ pub static LINTS: [&Lint; 10] = [
     &catalogue::UNREACHABLE_RULE,
 ];
 
-/// What is wrong with the rules of a policy, in the order of the text.
+/// What is wrong with rules, in the order of the text.
 ///
 /// What is in the body of a `def` is told once, and once more for calls where it is expected. Lints that
 /// are not shown are not looked for.
 #[must_use]
 pub fn findings(
-    policy: &Policy,
+    text: Text<'_>,
     meaning: &Meaning,
     sources: &Sources,
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let found = all(policy, meaning, sources, shows, Budget::default());
+    let found = all(text, meaning, sources, shows, Budget::default());
     bounded(once(found, expectations))
 }
 
 /// All of them, where a question may be so much work.
 fn all(
-    policy: &Policy,
+    text: Text<'_>,
     meaning: &Meaning,
     sources: &Sources,
     shows: &dyn Fn(&Lint) -> bool,
     budget: Budget,
 ) -> Vec<Finding> {
-    let blocks = blocks(policy);
-    let stories = Stories { policy, sources, blocks: &blocks };
+    let blocks = text.policy().map(blocks).unwrap_or_default();
+    let stories = Stories { text, sources, blocks: &blocks };
     let judgement = Judgement::of(meaning, budget);
     let statements = judgement.statements.iter();
     let mut found: Vec<Finding> = statements
@@ -68,7 +69,7 @@ fn all(
         })
         .collect();
     found.extend(too_many_ways(&judgement));
-    found.extend(unreached::chains(policy, &judgement));
+    found.extend(unreached::chains(text, &judgement));
     found.extend(spare::redundant(stories, &judgement, shows));
     if shows(&catalogue::PARTLY_DEAD) {
         let told: BTreeSet<Span> = found.iter().filter_map(|finding| finding.span).collect();
@@ -78,11 +79,11 @@ fn all(
         found.extend(spare::overlaps(stories, &judgement));
     }
     let work = Work::of(budget);
-    found.extend(nat::findings(policy, meaning, &work));
-    found.extend(habits::findings(policy, meaning, &work));
+    found.extend(nat::findings(text, meaning, &work));
+    found.extend(habits::findings(text, meaning, &work));
     found.extend(work.findings(shows));
-    let promises = promise::judged(policy, meaning, sources);
-    found.extend(promises.into_iter().flat_map(|judged| judged.findings));
+    let promises = text.policy().map(|policy| promise::judged(policy, meaning, sources));
+    found.extend(promises.into_iter().flatten().flat_map(|judged| judged.findings));
     found.retain(|finding| shows(finding.lint));
     let mut found = without_consequences(found);
     found.sort_by_key(|finding| finding.span);
@@ -147,7 +148,10 @@ fn unknown(
         finding
             .label("too much work")
             .note("many earlier rules take parts of its packets, in very many pieces")
-            .help("split the rule, or accept it by `expect analysis-incomplete`"),
+            .help(stories.text.say(
+                "split the rule, or accept it by `expect analysis-incomplete`",
+                "split the rule, or lower the level: `--warn analysis-incomplete`",
+            )),
     )
 }
 

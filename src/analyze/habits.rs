@@ -1,30 +1,44 @@
 //! Customs of firewalls that a policy departs from: each is a question about its base chains.
 
 mod exposure;
+mod here_only;
 mod implicit;
 mod messages;
+mod needed;
+mod open_end;
 mod unmodelled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flat::passing::{Found, Passing, Step};
-use super::places::span_of;
+use super::text::{Dump, Text};
 use super::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
-use crate::meaning::{BaseChain, Meaning, Reason};
+use crate::meaning::{Meaning, Reason};
 use crate::net::{CtState, Family};
-use crate::packet::{Among, Constraint, Factor, Field, PacketSet, Product, Verdict};
+use crate::packet::{Among, Constraint, Factor, PacketSet, Product, Verdict};
 use crate::resolve::Policy;
-use crate::resolve::policy::{Action, Hook, Item, Origin, Part, Rule, Scope};
+use crate::resolve::policy::{Action, Hook, Item, Origin, Rule};
+use crate::ruleset::{Match, MatchKind, Target};
 
 /// The findings about customs, in no order.
-pub(super) fn findings(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
-    let mut findings = implicit::findings(policy, meaning, work);
-    findings.extend(exposure::no_remote_access(policy, meaning, work));
-    findings.extend(exposure::open_to_world(policy, meaning, work));
-    findings.extend(limits_bypassed(policy, meaning, work));
-    findings.extend(dropped_to_here_only(policy, meaning, work));
-    findings.extend(unmodelled::findings(policy));
+pub(super) fn findings(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+    let mut findings = match text {
+        Text::Policy(policy) => implicit::of_policy(policy, meaning, work),
+        Text::Dump(dump) => needed::findings(dump, work),
+    };
+    findings.extend(exposure::no_remote_access(text, meaning, work));
+    findings.extend(exposure::open_to_world(text, meaning, work));
+    findings.extend(limits_bypassed(text, meaning, work));
+    findings.extend(match text {
+        Text::Policy(policy) => here_only::in_policy(policy, meaning, work),
+        Text::Dump(dump) => here_only::in_dump(dump, work),
+    });
+    findings.extend(match text {
+        Text::Policy(_) => None,
+        Text::Dump(dump) => open_end::finding(dump, work),
+    });
+    findings.extend(unmodelled::findings(text));
     findings
 }
 
@@ -49,11 +63,17 @@ fn rules(policy: &Policy) -> impl Iterator<Item = (usize, &Rule)> {
 
 /// Rules that accept up to a limit what later rules, or the default, accept without: wherever packets
 /// come to them, all that is over the limit passes.
-fn limits_bypassed(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
-    let all = rules(policy).map(|(_, rule)| rule);
-    let all = all.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
-    let limited = all.filter(|rule| rule.action == Action::Allow && !rule.limits.is_empty());
-    let limited: BTreeSet<Origin> = limited.map(|rule| rule.origin).collect();
+fn limits_bypassed(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+    let limited: BTreeSet<Origin> = match text {
+        Text::Policy(policy) => {
+            let rules = rules(policy).map(|(_, rule)| rule);
+            let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
+            let limited =
+                rules.filter(|rule| rule.action == Action::Allow && !rule.limits.is_empty());
+            limited.map(|rule| rule.origin).collect()
+        }
+        Text::Dump(dump) => limited_rules(dump).collect(),
+    };
     if limited.is_empty() {
         return Vec::new();
     }
@@ -95,112 +115,19 @@ fn limits_bypassed(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Findi
         }
     }
     let bypassed = rests.into_iter().filter_map(|(origin, rest)| Some((origin, rest?)));
-    bypassed
-        .map(|(origin, by)| messages::limit_bypassed(policy, origin, span_of(policy, by)))
-        .collect()
+    bypassed.map(|(origin, by)| messages::limit_bypassed(text, origin, text.span_of(by))).collect()
 }
 
-/// Rules that drop all from some source, to this machine since nothing else is said, where a later
-/// rule forwards packets of that source.
-fn dropped_to_here_only(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
-    let origin = |item: &Item| match item {
-        Item::Rule(rule) => rule.origin,
-        Item::Nat(nat) => nat.origin,
-        Item::Alter(alteration) => alteration.origin,
-        Item::Raw(raw) => raw.origin,
+/// The rules that accept up to a rate or a number of connections.
+fn limited_rules(dump: &Dump) -> impl Iterator<Item = Origin> {
+    let limits = |found: &Match| {
+        !found.negated
+            && matches!(
+                found.kind,
+                MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. }
+            )
     };
-    let places: BTreeMap<Origin, usize> =
-        policy.items.iter().map(origin).enumerate().map(|(at, origin)| (origin, at)).collect();
-    let droppers: Vec<(usize, &Rule)> =
-        rules(policy).filter(|(_, rule)| drops_source(rule)).collect();
-    let mut told: BTreeMap<Origin, Finding> = BTreeMap::new();
-    for family in Family::BOTH.into_iter().filter(|_| !droppers.is_empty()) {
-        let Some(input) = meaning.base(family, BaseChain::FilterInput) else { continue };
-        let mut asked = Vec::new();
-        let mut owners = Vec::new();
-        for (at, rule) in &droppers {
-            let own = |entry: &&crate::meaning::Entry| entry.reason == Reason::Written(rule.origin);
-            if let Some(entry) = input.entries.iter().find(own) {
-                let source = entry.set.widened(is_of_source);
-                // In this family it may be about everything.
-                if source.speaks_of(|field| field != Field::Incoming) {
-                    asked.push(source.intersection(&new_packets(family)));
-                    owners.push((*at, rule.origin));
-                }
-            }
-        }
-        let base = BaseChain::FilterForward;
-        let Some(passing) = Passing::of(meaning, family, base, &asked, work.budget) else {
-            continue;
-        };
-        for (number, (at, origin)) in owners.into_iter().enumerate() {
-            let is_later = |reason| match reason {
-                Reason::Written(origin) => places.get(&origin).is_some_and(|place| *place > at),
-                Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => false,
-            };
-            let found = passing
-                .decided(&passing.asked(number), 0, |step| step.passes() && is_later(step.reason));
-            if found == Found::Unknown {
-                work.was_too_much(&lint::DROP_INPUT_ONLY);
-            }
-            if let Found::Packet(point, step) = found {
-                let packet = passing.list().space().packet(&point);
-                let forwards = span_of(policy, passing.steps[step].reason);
-                told.entry(origin).or_insert_with(|| {
-                    messages::drop_input_only(policy, origin, forwards, &packet)
-                });
-            }
-        }
-    }
-    told.into_values().collect()
-}
-
-/// Whether a rule refuses everything from some addresses, and does not say to whom.
-fn drops_source(rule: &Rule) -> bool {
-    let refuses = match rule.action {
-        Action::Drop | Action::Reject(_) => true,
-        Action::Allow
-        | Action::Log
-        | Action::Return
-        | Action::Jump(_)
-        | Action::Goto(_)
-        | Action::Add(_) => false,
-    };
-    let is_plain = rule.conditions.is_empty() && rule.limits.is_empty();
-    let of_all = |part: &Part| *part == Part::Any;
-    refuses
-        && is_plain
-        && rule.remarks.aims_nowhere
-        && rule
-            .flows
-            .iter()
-            .all(|flow| flow.scope == Scope::Hook(Hook::Input) && flow.parts.iter().any(of_all))
-}
-
-/// Whether a field says where a packet comes from. (An opaque one of a rule without conditions is
-/// membership of the source in a set.)
-fn is_of_source(field: Field) -> bool {
-    match field {
-        Field::Incoming | Field::Source | Field::Opaque => true,
-        Field::Outgoing
-        | Field::Destination
-        | Field::Protocol
-        | Field::SourcePort
-        | Field::DestinationPort
-        | Field::Icmp
-        | Field::Flags
-        | Field::State
-        | Field::Translated
-        | Field::OriginalDestination
-        | Field::OriginalPort
-        | Field::ToLocal
-        | Field::Mac
-        | Field::Mark
-        | Field::ConnectionMark
-        | Field::User
-        | Field::Group
-        | Field::Length
-        | Field::Ttl
-        | Field::Dscp => false,
-    }
+    let accepting = dump.rules().filter(|(.., rule)| rule.target == Target::Accept);
+    let limited = accepting.filter(move |(.., rule)| rule.matches.iter().any(limits));
+    limited.map(|(_, _, line, _)| Origin { span: line, call: None })
 }

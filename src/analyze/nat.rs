@@ -1,19 +1,20 @@
 //! What translation and the filter say against each other, and translations against translations.
 //!
-//! The nat chains have no user's chains and no limits, so a list of theirs is exact. Where a question
-//! goes from the one table to the other, only what both see alike is compared (`sees_alike`).
+//! Where a question goes from the one table to the other, only what both see alike is compared (`sees_alike`).
 
+mod arriving;
 mod filter;
 mod messages;
 mod untracked;
 
 use std::collections::BTreeSet;
 
-use super::list::{EffectNumber, ListedRule, RuleList};
-use super::places::met;
+use super::flat::{Flat, FlatStep, Role};
+use super::text::Text;
+use super::witness::met;
 use super::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
-use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason, Translation, view};
+use crate::meaning::{BaseChain, Decision, Effect, Meaning, Reason, Translation, view};
 use crate::net::Family;
 use crate::packet::{
     Among, Field, Index, Packet, PacketSet, Question, Region, RuleNumber, Space, Verdict,
@@ -22,75 +23,98 @@ use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin};
 
 /// The findings about translations, in no order.
-pub(super) fn findings(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+pub(super) fn findings(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut told = BTreeSet::new();
     for family in Family::BOTH {
         for base in BaseChain::ALL.into_iter().filter(|base| base.is_nat()) {
-            for (earlier, later, finding) in conflicts(policy, meaning, family, base, work) {
+            for (earlier, later, finding) in conflicts(text, meaning, family, base, work) {
                 if told.insert((earlier, later)) {
                     findings.push(finding);
                 }
             }
         }
     }
-    findings.extend(filter::findings(policy, meaning, work));
+    findings.extend(filter::findings(text, meaning, work));
     findings
 }
 
-/// An entry of a nat chain that a statement brought, with what it does.
-struct Translator<'m> {
-    entry: &'m Entry,
+/// A step of a nat chain that a statement brought, with what it does.
+struct Translator<'f> {
+    number: RuleNumber,
+    /// The packets that may come there and that it speaks of.
+    set: &'f PacketSet,
+    /// Whether it takes them whatever history says.
+    is_certain: bool,
     origin: Origin,
-    translation: &'m Translation,
+    translation: &'f Translation,
 }
 
-/// The translations of a nat chain, in order; what leaves packets as they are is among them. `None`
-/// when raw rules of the chain do something else, of which nothing is known.
-fn translators(meaning: &Meaning, family: Family, base: BaseChain) -> Option<Vec<Translator<'_>>> {
-    let entries = &meaning.base(family, base)?.entries;
-    entries.iter().map(translator).collect()
+/// The translations of a nat chain, in order; what leaves packets as they are is among them.
+fn translators<'f>(flat: &'f Flat<'_>) -> Vec<Translator<'f>> {
+    let steps = (0..).map(RuleNumber).zip(&flat.steps);
+    steps.filter_map(|(number, step)| translator(number, step)).collect()
 }
 
-fn translator(entry: &Entry) -> Option<Translator<'_>> {
-    let Effect::Decide(Decision::Translate(translation)) = &entry.effect else { return None };
-    let Reason::Written(origin) = entry.reason else { return None };
-    Some(Translator { entry, origin, translation })
+/// The same of a chain in which nothing but translations has a say, each without fail. `None` when there
+/// is something else, such as raw rules of which nothing is known.
+fn only_translators<'f>(flat: &'f Flat<'_>) -> Option<Vec<Translator<'f>>> {
+    let is_way = |step: &FlatStep<'_>| match step.entry.effect {
+        Effect::Call(_) => step.role == Role::Said,
+        Effect::Decide(_)
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Return
+        | Effect::Goto(_)
+        | Effect::Add { .. } => false,
+    };
+    let steps = (0..).map(RuleNumber).zip(&flat.steps).filter(|(_, step)| !is_way(step));
+    let certain = steps.map(|(number, step)| translator(number, step).filter(|one| one.is_certain));
+    certain.collect::<Option<_>>().filter(|_| flat.is_whole)
+}
+
+fn translator<'f>(number: RuleNumber, step: &'f FlatStep<'_>) -> Option<Translator<'f>> {
+    let Effect::Decide(Decision::Translate(translation)) = &step.entry.effect else { return None };
+    let Reason::Written(origin) = step.entry.reason else { return None };
+    let (set, is_certain) = (&*step.may, step.takes);
+    Some(Translator { number, set, is_certain, origin, translation })
 }
 
 /// Pairs of translations of which neither is an exception to the other, each later one once.
 fn conflicts(
-    policy: &Policy,
+    text: Text<'_>,
     meaning: &Meaning,
     family: Family,
     base: BaseChain,
     work: &Work,
 ) -> Vec<(Origin, Origin, Finding)> {
-    let all = translators(meaning, family, base).unwrap_or_default();
     let mut found = Vec::new();
+    let flat = Flat::of(meaning, family, base).filter(|flat| flat.is_whole);
+    let Some(flat) = flat else { return found };
+    let all = translators(&flat);
     if all.len() < 2 {
         return found;
     }
-    let rules: Vec<ListedRule<'_>> = all
-        .iter()
-        .map(|one| ListedRule {
-            may: &one.entry.set,
-            hides: Some(&one.entry.set),
-            effect: EffectNumber(0),
-        })
-        .collect();
-    let list = RuleList::of(family, Some(view(base)), &rules, work.budget);
-    let numbered = |number: RuleNumber| all.get(number.0 as usize);
-    let hairpins: BTreeSet<Origin> = forwards(policy).collect();
+    let list = flat.list(work.budget);
+    let numbered = |number| all.get(all.binary_search_by_key(&number, |one| one.number).ok()?);
+    let hairpins: BTreeSet<Origin> =
+        text.policy().map(|policy| forwards(policy).collect()).unwrap_or_default();
     // The masquerade of a hairpin is about what its own statement translated: an exception, too.
+    let is_hairpin = |one: &Translator<'_>| match text {
+        Text::Policy(_) => hairpins.contains(&one.origin),
+        Text::Dump(_) => one.set.speaks_of(is_of_destination_translated),
+    };
     let is_exempt = |one: &Translator<'_>| {
         matches!(one.translation, Translation::Exempt)
-            || base == BaseChain::NatPostrouting && hairpins.contains(&one.origin)
+            || base == BaseChain::NatPostrouting && is_hairpin(one)
     };
-    for (number, later) in (0..).map(RuleNumber).zip(&all).filter(|(_, one)| !is_exempt(one)) {
-        let region = list.may(number);
-        for earlier_number in list.matching().meeting(&region, Among::before(number)) {
-            let Some(earlier) = numbered(earlier_number) else { continue };
+    for later in all.iter().filter(|one| !is_exempt(one)) {
+        let region = list.may(later.number);
+        for earlier_number in list.matching().meeting(&region, Among::before(later.number)) {
+            let Some(earlier) = numbered(earlier_number).filter(|one| one.is_certain) else {
+                continue;
+            };
             let is_same =
                 earlier.origin == later.origin || earlier.translation == later.translation;
             if is_same || is_exempt(earlier) || !may_be_compared(earlier, later) {
@@ -111,23 +135,24 @@ fn conflicts(
                     continue;
                 }
             };
-            let kinds = [&earlier.entry.set, &later.entry.set];
+            let kinds = [earlier.set, later.set];
             if is_exception(family, base, kinds, &list.space.packet(&point), work) {
                 continue;
             }
             let packet =
                 met(&list.space.packet(&point), base, messages::becomes(earlier.translation));
-            let finding = messages::conflict(
-                policy,
-                [earlier.origin, later.origin],
-                later.translation,
-                packet,
-            );
+            let finding =
+                messages::conflict(text, [earlier.origin, later.origin], later.translation, packet);
             found.push((earlier.origin, later.origin, finding));
             break;
         }
     }
     found
+}
+
+/// Whether a field tells that the destination was translated, and from what.
+fn is_of_destination_translated(field: Field) -> bool {
+    matches!(field, Field::Translated | Field::OriginalDestination | Field::OriginalPort)
 }
 
 /// Whether of two sets with a packet in common one is an exception to the other there: the kind of
@@ -163,7 +188,7 @@ fn forwards(policy: &Policy) -> impl Iterator<Item = Origin> {
 /// Whether it is known that two translations overlap where their conditions do: of one about this
 /// machine's own addresses, which are not known, and one about addresses that are named, it is not.
 fn may_be_compared(a: &Translator<'_>, b: &Translator<'_>) -> bool {
-    let speaks = |one: &Translator<'_>, of: Field| one.entry.set.speaks_of(|field| field == of);
+    let speaks = |one: &Translator<'_>, of: Field| one.set.speaks_of(|field| field == of);
     let apart = |own: &Translator<'_>, named: &Translator<'_>| {
         speaks(own, Field::ToLocal)
             && !speaks(named, Field::ToLocal)

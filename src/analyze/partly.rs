@@ -32,7 +32,9 @@ pub fn findings(
     told: &BTreeSet<Span>,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (origin, members) in &stories.policy.lists {
+    // Of a rule that was read it is not known which list a member was of.
+    let lists = stories.text.policy().map(|policy| &policy.lists);
+    for (origin, members) in lists.into_iter().flatten() {
         let statement = origin.span;
         let Some(places) = judgement.statements.get(origin) else { continue };
         let is_open = !told.contains(&statement)
@@ -194,7 +196,7 @@ impl Listing<'_, '_> {
     }
 
     fn about(&self, member: &Listed, message: String) -> Finding {
-        let calls: Vec<Span> = self.stories.policy.calls_to(self.origin).collect();
+        let calls: Vec<Span> = self.stories.text.calls_to(self.origin);
         let finding = Finding::new(&catalogue::PARTLY_DEAD, member.span, message);
         let finding = match calls.last() {
             Some(call) => finding.related(*call, "by this call"),

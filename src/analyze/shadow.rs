@@ -6,11 +6,12 @@ use super::deliverable::is_deliverable;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
 use super::story::{DELETE, Deed, Stories, deed, differ_in_log, name};
+use super::text::Text;
 use crate::diagnostic::{Finding, catalogue};
-use crate::meaning::{BaseChain, Effect, Reason};
+use crate::meaning::{BaseChain, Effect, Reason, view};
 use crate::net::{CtState, TcpFlags};
 use crate::packet::{
-    Among, Budget, Cover, Member, Packet, Point, Question, Region, RuleNumber, Verdict,
+    Among, Budget, Cover, Member, Packet, Point, Question, Region, RuleNumber, Space, Verdict,
 };
 use crate::resolve::policy::Origin;
 
@@ -39,6 +40,9 @@ pub fn finding(
     let hidden: Vec<Hidden<'_, '_>> =
         judgement.judging(places).filter_map(|at| Hidden::of(judgement, at)).collect();
     let Some(first) = hidden.first() else {
+        if is_kept_away(stories, judgement, places) {
+            return None;
+        }
         let said = judgement.judging(places).next().map(|at| deed(judgement.step(at)));
         return Some(never(stories, origin, said));
     };
@@ -55,6 +59,20 @@ pub fn finding(
     } else {
         mends(case.shadowed())
     })
+}
+
+/// Whether only the rules that lead to its chain keep all packets from a rule of a dump: there, chains
+/// are often made for more than is led to them.
+fn is_kept_away(stories: Stories<'_>, judgement: &Judgement<'_>, places: &[At]) -> bool {
+    let is_possible = |at: At| {
+        let (flat, step) = (&judgement.chains[at.chain].flat, judgement.step(at));
+        let (space, regions) = Space::of(flat.family, Some(view(flat.base)), &[&step.entry.set]);
+        step.caller.is_some() && regions.iter().any(|region| !space.is_empty(region))
+    };
+    match stories.text {
+        Text::Policy(_) => false,
+        Text::Dump(_) => judgement.judging(places).any(is_possible),
+    }
 }
 
 fn never(stories: Stories<'_>, origin: Origin, said: Option<Deed>) -> Finding {

@@ -4,6 +4,7 @@ use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
 use super::redundant::Without;
 use super::story::{Stories, deed};
+use super::text::Text;
 use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason};
 use crate::packet::{Among, Answer, Budget, Question, RuleNumber};
@@ -147,7 +148,10 @@ fn finding(
             }
         }
     }
-    let finding = finding.help("delete it, or say by `expect` why it is there");
+    let finding = finding.help(match stories.text {
+        Text::Policy(_) => "delete it, or say by `expect` why it is there".to_owned(),
+        Text::Dump(_) => format!("delete it, or lower the level: `--allow {}`", lint.name),
+    });
     let goes = lint == &catalogue::REDUNDANT_RULE && is_unnoticed(judgement, origin.span, places);
     if goes { stories.deleting(finding, origin.span) } else { finding }
 }

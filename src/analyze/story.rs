@@ -6,17 +6,17 @@ use crate::diagnostic::deletion::deletion;
 use crate::diagnostic::{Finding, Lint};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Implied, Reason, Translation};
 use crate::packet::Packet;
-use crate::resolve::Policy;
 use crate::resolve::policy::Origin;
 use crate::source::{Sources, Span};
 
 use super::flat::{FlatStep, Role};
+use super::text::Text;
 use super::witness::witness_of;
 
 /// What stories need to know.
 #[derive(Clone, Copy)]
 pub struct Stories<'a> {
-    pub policy: &'a Policy,
+    pub text: Text<'a>,
     pub sources: &'a Sources,
     /// Of rules about all that a block is about, that block.
     pub blocks: &'a BTreeMap<Origin, Span>,
@@ -39,20 +39,16 @@ pub struct Deed {
 impl Stories<'_> {
     /// A finding about a statement, with the calls that brought it.
     pub fn about(&self, lint: &'static Lint, origin: Origin, message: String) -> Finding {
-        let finding = Finding::new(lint, origin.span, message);
-        let calls: Vec<Span> = self.policy.calls_to(origin).collect();
-        match calls.last() {
-            Some(call) => finding.related(*call, "by this call").also_at(calls),
-            None => finding,
-        }
+        self.text.about(lint, origin, message)
     }
 
     /// A finding about a statement that may go, with the edit that takes it out: that says all that a
-    /// help to delete it says. What is built in cannot be edited.
+    /// help to delete it says. What is built in cannot be edited, and dumps are made anew.
     pub fn deleting(&self, mut finding: Finding, statement: Span) -> Finding {
         let file = self.sources.file(statement.file());
-        if file.is_built_in() {
-            return finding;
+        match self.text {
+            Text::Policy(_) if !file.is_built_in() => {}
+            Text::Policy(_) | Text::Dump(_) => return finding,
         }
         finding.help = finding.help.filter(|help| help != DELETE);
         let range = deletion(file.text(), statement.range());
@@ -64,7 +60,7 @@ impl Stories<'_> {
     pub fn place_of(&self, entry: &Entry, from: Origin) -> Option<Span> {
         let Reason::Written(origin) = entry.reason else { return None };
         if origin.span == from.span {
-            return self.policy.outermost_call(origin);
+            return self.text.calls_to(origin).last().copied();
         }
         Some(origin.span)
     }

@@ -62,6 +62,12 @@ pub fn witness_of(packet: &Packet, base: BaseChain) -> Witness {
     shown
 }
 
+/// The same, with what becomes of it.
+#[must_use]
+pub fn met(packet: &Packet, base: BaseChain, fate: impl Into<String>) -> Witness {
+    Witness { fate: Some(fate.into()), ..witness_of(packet, base) }
+}
+
 /// The address that a packet of a point has where no rule asks for one.
 const USUAL_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
 

@@ -31,7 +31,7 @@ impl Work {
             let message = format!("it is not found out whether there is more of `{}`", lint.name);
             Finding::without_place(&catalogue::ANALYSIS_INCOMPLETE, message)
                 .note("rules take parts of each other's packets, in very many pieces")
-                .help("split the policy, or set `analysis-incomplete` lower if that is enough")
+                .help("split the rules, or lower the level: `--warn analysis-incomplete`")
         })
     }
 }

@@ -88,6 +88,7 @@ impl Build {
         let levels = self.levels.levels()?;
         let destination = Destination::of(self.output.as_deref(), self.emit)?;
         let mut policy = front::check(&self.file, &levels, Depth::Rules)?;
+        policy.needs_policy("build")?;
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }
@@ -138,7 +139,7 @@ impl Destination {
             Destination::Stdout(emit) | Destination::File(_, emit) => vec![*emit],
             Destination::Folder(_) => IN_FOLDER.map(|(_, emit)| emit).to_vec(),
         };
-        let asks_sets = policy.policy.as_ref().is_some_and(|policy| !policy.sets.is_empty());
+        let asks_sets = policy.policy().is_some_and(|policy| !policy.sets.is_empty());
         if proves && asks_sets && matches!(wanted[..], [Emit::V4 | Emit::V6]) {
             wanted.push(Emit::Ipsets);
         }
@@ -217,7 +218,7 @@ pub(super) fn compile(
     proved: bool,
 ) -> Result<Vec<String>, Failure> {
     // A policy without errors was resolved.
-    let Some(resolved) = &policy.policy else { return Ok(Vec::new()) };
+    let Some(resolved) = policy.policy() else { return Ok(Vec::new()) };
     let header = header(policy, proved);
     let lowered = pipeline::lower(resolved, &policy.sources);
     let emit = |what| pipeline::emit(what, &lowered, &header, &policy.sources);

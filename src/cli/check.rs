@@ -10,7 +10,7 @@ use super::Outcome;
 use super::failure::Failure;
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
-use super::front::{self, Checked, Depth};
+use super::front::{self, Checked, Content, Depth};
 use super::levels::{LevelOptions, Levels};
 use super::terminal::Terminal;
 use crate::diagnostic::report::{Counts, Report};
@@ -32,10 +32,14 @@ text of standard input goes to standard output. What is left is told as usual.
 
 One finding is accepted in the policy: `allow telnet expect LINT \"reason\"`.
 
+A dump is what iptables-save or ip6tables-save prints, or a rules file; its findings are accepted by
+--allow or in palisade.toml. --fix does not edit it.
+
 Examples:
   palisade check web.fw
   palisade check site/ extra.fw --deny warnings
   palisade check --fix web.fw
+  iptables-save | palisade check -
   palisade check site/ --format sarif > palisade.sarif
   generate-policy | palisade check - --format json";
 
@@ -43,7 +47,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Check {
-    /// Policies, or folders of `*.fw` files; `-` is standard input
+    /// Policies, folders of `*.fw` files, or dumps of rules; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
@@ -92,6 +96,10 @@ impl Check {
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
         }
         if self.fix {
+            if let Some(dump) = policies.iter().find(|one| matches!(one.content, Content::Dump(_)))
+            {
+                return Err(not_fixed(&dump.title));
+            }
             let worst;
             (policies, worst) = fixed(policies, terminal);
             outcome = outcome.max(worst);
@@ -128,6 +136,12 @@ impl FindingFormat {
         }
         Ok(())
     }
+}
+
+/// Rules of a machine are made anew by what made them, not by an edit of what it printed.
+fn not_fixed(title: &str) -> Failure {
+    Failure::new(format!("{title} is a dump of rules, and `--fix` edits policies only"))
+        .help("nothing is written; leave `--fix` out, and mend what makes these rules")
 }
 
 /// The policies as they are when their files are mended. Of one whose files cannot be written only that

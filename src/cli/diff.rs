@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::deployed::Deployed;
 use super::failure::Failure;
-use super::front::{self, Depth};
+use super::front::{self, Content, Depth};
 use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
@@ -124,11 +124,19 @@ impl Diff {
                 checked.tell(terminal);
                 return Ok(None);
             }
-            let Some(policy) = checked.policy.take() else { return Ok(None) };
-            let meaning = pipeline::known_meaning(&policy);
             let (sources, names) = (checked.sources, checked.names);
-            let families = Families::BOTH;
-            Side { title, sources, names, meaning, families, policy: Some(policy) }
+            match checked.content {
+                Content::Policy(policy) => {
+                    let (meaning, families) = (pipeline::known_meaning(&policy), Families::BOTH);
+                    Side { title, sources, names, meaning, families, policy: Some(*policy) }
+                }
+                Content::Dump(dump) => {
+                    let families = Families::only(dump.ruleset.family);
+                    let meaning = dump.meaning().clone();
+                    Side { title, sources, names, meaning, families, policy: None }
+                }
+                Content::Nothing => return Ok(None),
+            }
         };
         Ok(Some(side))
     }

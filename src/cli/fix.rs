@@ -73,7 +73,7 @@ impl Fixing {
         let (spare, others): (Vec<&Finding>, Vec<&Finding>) =
             fixable.into_iter().partition(is_spare);
         let round = apart(if others.is_empty() { spare } else { others });
-        let Some(policy) = self.policy.policy.as_ref().filter(|_| !round.is_empty()) else {
+        let Some(policy) = self.policy.policy().filter(|_| !round.is_empty()) else {
             return false;
         };
         let before = meaning(policy);
@@ -122,7 +122,7 @@ impl Fixing {
         }
         let edits: Vec<Edit> = findings.iter().flat_map(|one| edits_of(one)).cloned().collect();
         let next = self.policy.with_texts(&self.edited(&edits));
-        let after = meaning(next.policy.as_ref().filter(|_| next.is_whole)?);
+        let after = meaning(next.policy().filter(|_| next.is_whole)?);
         removal.leaves(&after, &edits).then_some(next)
     }
 

@@ -1,4 +1,4 @@
-//! From a path to a policy and its findings: the half that `check`, `build` and `show` share.
+//! From a path to a policy, or a dump of rules, and its findings: the half that commands share.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,11 +10,12 @@ use super::Outcome;
 use super::failure::Failure;
 use super::levels::Levels;
 use super::loader::{DiskLoader, read_all, read_text};
-use super::pipeline;
+use super::pipeline::{self, Read};
 use super::terminal::Terminal;
-use crate::analyze;
+use crate::analyze::{self, Dump};
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
+use crate::net::Family;
 use crate::resolve::policy::{Item, Promise};
 use crate::resolve::{Policy, Resolved};
 use crate::source::{File, FileId, LoadError, MAX_BYTES, MemoryLoader, Sources};
@@ -36,7 +37,15 @@ pub(super) enum Depth {
     Rules,
 }
 
-/// A policy that was read as far as it could be.
+/// What a text turned out to be.
+pub(super) enum Content {
+    /// No text at all.
+    Nothing,
+    Policy(Box<Policy>),
+    Dump(Box<Dump>),
+}
+
+/// A policy or a dump that was read as far as it could be.
 pub(super) struct Checked {
     /// As summaries call it.
     pub(super) title: String,
@@ -56,9 +65,8 @@ pub(super) struct Checked {
     /// Canonical paths of the root, unless it is standard input, and of all included files.
     pub(super) root: Option<PathBuf>,
     pub(super) included: Vec<PathBuf>,
-    /// `None` when the root is not a text.
-    pub(super) policy: Option<Policy>,
-    /// Whether all of the policy is understood, so that something can be said about its rules.
+    pub(super) content: Content,
+    /// Whether all of it is understood, so that something can be said about its rules.
     pub(super) is_whole: bool,
 }
 
@@ -107,9 +115,41 @@ impl Checked {
         }
     }
 
-    /// How many rules are written in the policy, those of its chains included.
+    /// The policy, if it is one.
+    pub(super) fn policy(&self) -> Option<&Policy> {
+        match &self.content {
+            Content::Policy(policy) => Some(policy),
+            Content::Dump(_) | Content::Nothing => None,
+        }
+    }
+
+    /// The policy, if it is one, for whoever needs nothing else of it.
+    pub(super) fn take_policy(&mut self) -> Option<Policy> {
+        match std::mem::replace(&mut self.content, Content::Nothing) {
+            Content::Policy(policy) => Some(*policy),
+            Content::Dump(_) | Content::Nothing => None,
+        }
+    }
+
+    /// Fails for a dump: what a command of this name does asks for a policy.
+    pub(super) fn needs_policy(&self, command: &str) -> Result<(), Failure> {
+        match &self.content {
+            Content::Policy(_) | Content::Nothing => Ok(()),
+            Content::Dump(_) => {
+                let title = &self.title;
+                let message = format!("`{command}` takes a policy, and {title} is a dump of rules");
+                Err(Failure::new(message).help("`palisade import` makes a policy of it"))
+            }
+        }
+    }
+
+    /// How many rules are written, those of chains included.
     pub(super) fn rules(&self) -> usize {
-        let Some(policy) = &self.policy else { return 0 };
+        let policy = match &self.content {
+            Content::Nothing => return 0,
+            Content::Dump(dump) => return dump.ruleset.rule_count(),
+            Content::Policy(policy) => policy,
+        };
         let in_chains: usize = policy.chains.iter().map(|chain| chain.rules.len()).sum();
         let written = policy.items.iter().map(|item| match item {
             Item::Rule(_) | Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => 1,
@@ -136,7 +176,21 @@ impl Checked {
         self.findings = settled.findings;
         self.expected = settled.expected;
         self.files = files;
-        self.policy = Some(policy);
+        self.content = Content::Policy(Box::new(policy));
+    }
+
+    /// Takes in rules that were read, with what is found in them.
+    fn take_dump(&mut self, file: FileId, read: Read) {
+        let shows = |lint: &Lint| self.levels.shows(lint);
+        let dump = Dump::of(read.ruleset, read.declared);
+        let mut findings = read.findings;
+        self.is_whole = pipeline::is_whole(&findings);
+        if self.depth == Depth::Rules && self.is_whole {
+            findings.extend(pipeline::analysed_dump(&dump, &self.sources, &shows));
+        }
+        self.findings = findings;
+        self.files = vec![file];
+        self.content = Content::Dump(Box::new(dump));
     }
 
     /// The same policy with other texts in the place of some of its files: nothing is read again.
@@ -154,7 +208,7 @@ impl Checked {
             expected: 0,
             depth: self.depth,
             files: Vec::new(),
-            policy: None,
+            content: Content::Nothing,
             is_whole: false,
         };
         let text = |(id, file): (FileId, &File)| {
@@ -186,7 +240,7 @@ impl Checked {
     }
 }
 
-/// Reads and resolves the policy at `path`; `-` is standard input.
+/// Reads what is at `path`, a policy or a dump as its text tells; `-` is standard input.
 ///
 /// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
 /// root that is no text is a finding.
@@ -222,7 +276,10 @@ pub(super) fn ask(
         };
         return Err(Failure { message, help: finding.help });
     }
-    let promise = checked.policy.as_mut().and_then(|policy| policy.promises.pop());
+    let promise = match &mut checked.content {
+        Content::Policy(policy) => policy.promises.pop(),
+        Content::Dump(_) | Content::Nothing => None,
+    };
     Ok((checked, promise))
 }
 
@@ -247,7 +304,7 @@ fn read(
         files: Vec::new(),
         root: fs::canonicalize(path).ok().filter(|_| !root.is_stdin),
         included: Vec::new(),
-        policy: None,
+        content: Content::Nothing,
         is_whole: false,
     };
     let text = match root.read(path) {
@@ -257,6 +314,17 @@ fn read(
             return Ok((checked, Vec::new()));
         }
     };
+    if pipeline::is_dump(&text) {
+        let file = checked.sources.add(root.name.clone(), Arc::clone(&text));
+        checked.take_dump(file, read_dump(file, &text, path));
+        return Ok((checked, Vec::new()));
+    }
+    // A text that says nothing is a policy that says nothing.
+    let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    if pipeline::is_ipset_dump(&text) && text.lines().any(says) {
+        let failure = Failure::new(format!("{} is a dump of sets, without a rule", root.title));
+        return Err(failure.help("give the dump of the rules that name them"));
+    }
     let mut loader = DiskLoader::new(&root.folder, text.len());
     let id = checked.sources.add(root.name.clone(), text);
     let question = question.map(|(what, text)| checked.sources.add(what, text));
@@ -272,6 +340,21 @@ fn read(
     checked.included = loader.read().to_vec();
     checked.take(resolved);
     Ok((checked, wrong))
+}
+
+/// Reads a dump, where nothing in it says the family as one of the family that its name ends in.
+fn read_dump(file: FileId, text: &str, path: &Path) -> Read {
+    let read = pipeline::read_with_sets(file, text, None, &[]);
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let named = match ending {
+        Some("v4") => Some(Family::V4),
+        Some("v6") => Some(Family::V6),
+        _ => None,
+    };
+    match named.filter(|_| read.family_is_assumed) {
+        Some(family) => pipeline::read_with_sets(file, text, Some(family), &[]),
+        None => read,
+    }
 }
 
 /// The text of a file that is no policy; `-` is standard input.

@@ -6,11 +6,13 @@ use clap::{Args, ValueEnum};
 
 use super::Outcome;
 use super::failure::Failure;
-use super::front::{self, Checked, Depth};
+use super::front::{self, Checked, Content, Depth};
 use super::levels::LevelOptions;
 use super::output::{self, Output};
 use super::pipeline;
 use super::terminal::Terminal;
+use crate::analyze::Text;
+use crate::meaning::Meaning;
 
 const EXAMPLES: &str = "\
 Each chain is a box with its rules in the order in which they are asked; arrows are jumps, the way
@@ -25,7 +27,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Graph {
-    /// The policy; `-` is standard input
+    /// The policy, or a dump of rules; `-` is standard input
     file: PathBuf,
 
     /// How it is drawn [default: by the ending of the output, else dot]
@@ -86,10 +88,15 @@ impl Graph {
     }
 
     fn text(&self, policy: &Checked, drawn: Drawn) -> String {
-        // A policy without errors was resolved.
-        let Some(resolved) = &policy.policy else { return String::new() };
         let name = policy.files.first().map_or("", |file| policy.sources.file(*file).name());
-        pipeline::graph(resolved, name, self.what, drawn, &policy.sources)
+        let draw = |text, meaning: &Meaning| {
+            pipeline::graph(text, meaning, name, self.what, drawn, &policy.sources)
+        };
+        match &policy.content {
+            Content::Policy(policy) => draw(Text::Policy(policy), &pipeline::meaning(policy)),
+            Content::Dump(dump) => draw(Text::Dump(dump), dump.meaning()),
+            Content::Nothing => String::new(),
+        }
     }
 }
 

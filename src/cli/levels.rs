@@ -1,7 +1,8 @@
 //! Which lints fail a run, and as of which day: `--deny`, `--warn`, `--allow` and `--today`, and
 //! what the file beside the policy says.
 //!
-//! What is an error by itself cannot be lowered: the compiler could not go on from it.
+//! What is an error by itself is lowered only where it could be expected too: from others the compiler
+//! could not go on.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -88,7 +89,7 @@ impl Layer {
     /// Gives a lint one level; `None` hides it.
     pub(super) fn set(&mut self, name: &str, level: Option<Level>) -> Result<(), Failure> {
         let lint = find_lint(name)?;
-        if lint.is_error() && level != Some(Level::Error) {
+        if lint.is_error() && !lint.expectable && level != Some(Level::Error) {
             let failure = Failure::new(format!("`{name}` cannot be lowered: it is an error"));
             return Err(failure.help(format!("see `palisade explain {name}`")));
         }
@@ -236,6 +237,9 @@ mod tests {
         assert_eq!(message(options(&["x"], &[], &[])), "there is no lint `x`");
         let lowered = message(options(&[], &[], &["syntax-error"]));
         assert_eq!(lowered, "`syntax-error` cannot be lowered: it is an error");
+        let lowered = options(&[], &["nat-conflict"], &["shadowed-conflict"]).unwrap();
+        assert_eq!(judged(&lowered, &catalogue::SHADOWED_CONFLICT), None);
+        assert_eq!(judged(&lowered, &catalogue::NAT_CONFLICT), Some(Level::Warning));
         let twice = message(options(&["host-bits"], &["host-bits"], &[]));
         assert_eq!(twice, "`host-bits` is given two levels");
         let twice = message(options(&["warnings"], &["warnings"], &[]));

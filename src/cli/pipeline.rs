@@ -3,8 +3,8 @@
 use super::build::Emit;
 use super::failure::Failure;
 use super::graph::{Drawn, Shown};
-use crate::analyze;
 use crate::analyze::ruled::understood;
+use crate::analyze::{self, Dump, Text};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
 use crate::emit;
@@ -13,7 +13,6 @@ use crate::lower::Lowered;
 use crate::meaning::Meaning;
 use crate::net::Families;
 use crate::packet::Budget;
-use crate::read;
 use crate::resolve::Policy;
 use crate::ruleset::Ruleset;
 use crate::source::Sources;
@@ -28,13 +27,14 @@ pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
 pub(super) use crate::meaning::meaning;
-pub(super) use crate::read::{is_dump, is_ipset_dump, read_ipsets, read_with_sets};
+use crate::read::read_rule;
+pub(super) use crate::read::{Read, is_dump, is_ipset_dump, read_ipsets, read_with_sets};
 pub(super) use crate::resolve::{ServiceInfo, resolve, resolve_asking, services};
 
 /// What a policy means, with the words of its raw rules as what they say.
 pub(super) fn known_meaning(policy: &Policy) -> Meaning {
     understood(policy, meaning(policy), &|span, text, family, is_chain| {
-        let words = read::read_rule(span, text, family, is_chain).ok()?;
+        let words = read_rule(span, text, family, is_chain).ok()?;
         Some((words.matches, words.target))
     })
 }
@@ -67,7 +67,18 @@ pub(super) fn analysed(
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    analyze::findings(policy, &meaning(policy), sources, expectations, shows)
+    let text = Text::Policy(policy);
+    analyze::findings(text, &meaning(policy), sources, expectations, shows)
+}
+
+/// What the analysis finds in a dump that is understood. It cannot say what it expects.
+pub(super) fn analysed_dump(
+    dump: &Dump,
+    sources: &Sources,
+    shows: &dyn Fn(&Lint) -> bool,
+) -> Vec<Finding> {
+    let expectations = Expectations::default();
+    analyze::findings(Text::Dump(dump), dump.meaning(), sources, &expectations, shows)
 }
 
 /// One output as text.
@@ -89,20 +100,20 @@ pub(super) fn emit(
     })
 }
 
-/// The graph of a policy as text.
+/// The graph of a policy or a dump as text.
 pub(super) fn graph(
-    policy: &Policy,
+    text: Text<'_>,
+    meaning: &Meaning,
     name: &str,
     shown: Shown,
     drawn: Drawn,
     sources: &Sources,
 ) -> String {
-    let meaning = meaning(policy);
     let relations = match shown {
-        Shown::All | Shown::Rules => analyze::graph::relations(&meaning),
+        Shown::All | Shown::Rules => analyze::graph::relations(meaning),
         Shown::Chains => analyze::graph::Relations::none(),
     };
-    let graph = analyze::graph::graph(policy, &meaning, &relations);
+    let graph = analyze::graph::graph(text, meaning, &relations);
     let what = match shown {
         Shown::All => What::All,
         Shown::Rules => What::Rules,

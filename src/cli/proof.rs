@@ -18,7 +18,7 @@ pub(super) struct Written<'t> {
 /// What is not as the policy says, in texts that were written for it; empty when every packet meets what
 /// the policy says.
 pub(super) fn faults(policy: &mut Checked, written: &Written<'_>) -> Vec<Finding> {
-    let Some(resolved) = &policy.policy else { return Vec::new() };
+    let Some(resolved) = policy.policy() else { return Vec::new() };
     let meaning = pipeline::known_meaning(resolved);
     let sets = policy.sources.add("ipsets", written.ipsets);
     let read = pipeline::read_ipsets(sets, written.ipsets);

@@ -66,7 +66,8 @@ impl Query {
         }
         let question = format!("assert {}", self.question);
         let (checked, promise) = front::ask(&self.file, &levels, WHAT, &question)?;
-        let (Some(promise), Some(policy)) = (promise, &checked.policy) else {
+        checked.needs_policy("query")?;
+        let (Some(promise), Some(policy)) = (promise, checked.policy()) else {
             terminal.tell_findings(&checked.report());
             terminal.tell_summary(&checked.title, checked.counts());
             return Ok(checked.outcome());

@@ -35,6 +35,7 @@ impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
         let mut policy = front::check(&self.file, &levels, Depth::Rules)?;
+        policy.needs_policy("show")?;
         if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }

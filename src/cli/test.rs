@@ -52,6 +52,7 @@ impl Test {
         let mut text = String::new();
         for file in self.files.iter().filter(|file| given.insert(*file)) {
             let mut checked = front::check(file, &levels, Depth::Words)?;
+            checked.needs_policy("test")?;
             checked.judge();
             if checked.outcome() != Outcome::Clean {
                 outcome = outcome.max(checked.outcome());
@@ -59,7 +60,7 @@ impl Test {
                 terminal.tell_summary(&checked.title, checked.counts());
                 continue;
             }
-            let Some(policy) = checked.policy.take() else { continue };
+            let Some(policy) = checked.take_policy() else { continue };
             let meaning = pipeline::meaning(&policy);
             let all = judged(&policy, &meaning, &checked.sources);
             let told = Told { checked: &checked, all: &all };

@@ -75,7 +75,8 @@ impl Trace {
         }
         let question = format!("test \"packet\" {{ {} => allow }}", self.packet);
         let (checked, promise) = front::ask(&self.file, &levels, WHAT, &question)?;
-        let (Some(promise), Some(policy)) = (promise, &checked.policy) else {
+        checked.needs_policy("trace")?;
+        let (Some(promise), Some(policy)) = (promise, checked.policy()) else {
             terminal.tell_findings(&checked.report());
             terminal.tell_summary(&checked.title, checked.counts());
             return Ok(checked.outcome());

@@ -52,6 +52,7 @@ impl Verify {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
         let mut policy = front::check(&self.policy, &levels, Depth::Words)?;
+        policy.needs_policy("verify")?;
         policy.judge();
         if has_errors(&policy.findings) {
             self.format.print(std::slice::from_ref(&policy), policy.outcome(), false, terminal)?;
@@ -65,10 +66,10 @@ impl Verify {
             self.format.print(std::slice::from_ref(&policy), Outcome::Undone, false, terminal)?;
             return Ok(Outcome::Undone);
         }
-        let resolved = policy.policy.as_ref();
-        policy.findings.extend(deployed.leave_out_foreign(resolved));
+        let left_out = deployed.leave_out_foreign(policy.policy());
+        policy.findings.extend(left_out);
         let families = deployed.families();
-        if let Some(resolved) = &policy.policy {
+        if let Some(resolved) = policy.policy() {
             let meaning = pipeline::known_meaning(resolved);
             let (v4, v6) = (deployed.v4.as_ref(), deployed.v6.as_ref());
             let found = pipeline::compared(&meaning, v4, v6, families, POLICY_AND_RULES);

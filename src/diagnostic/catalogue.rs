@@ -20,7 +20,7 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// Whether it is an error by itself, which no option lowers.
+    /// Whether it is an error by itself, which no option lowers unless it is expectable.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.level == Some(Level::Error)
@@ -88,6 +88,7 @@ catalogue! {
     BAD_VALUE = "bad-value", Error, "a value of another kind or outside its range";
     CHAIN_CYCLE = "chain-cycle", Error, "chains that jump to each other in a ring";
     CONFLICTING_DIRECTION = "conflicting-direction", Error, "clauses that ask for two directions at once";
+    DEFAULT_ACCEPT = "default-accept", Warning unexpectable, "a chain INPUT whose rules only accept, and that accepts the rest too";
     DROP_INPUT_ONLY = "drop-input-only", Note, "a source that is refused to this machine and forwarded to others";
     DUPLICATE_CLAUSE = "duplicate-clause", Error, "a clause given twice in one statement";
     DUPLICATE_DEFINITION = "duplicate-definition", Error, "a name defined twice in its name space";

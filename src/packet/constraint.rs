@@ -429,6 +429,12 @@ impl Constraint {
         })
     }
 
+    /// The same values of another field, whose values are of the same kind.
+    #[must_use]
+    pub fn of_field(&self, field: Field) -> Self {
+        Constraint { field, ..self.clone() }
+    }
+
     /// The same said of the connection before its destination was translated; `None` for what does not
     /// change then.
     #[must_use]

@@ -69,8 +69,16 @@ impl PacketSet {
     /// The packets that meet the conditions on some fields, whatever the others say of them.
     #[must_use]
     pub fn widened(&self, keep: impl Fn(Field) -> bool) -> Self {
+        self.moved(|field| Some(field).filter(|field| keep(*field)))
+    }
+
+    /// The packets that meet the conditions on some fields with others, whose values are of the same
+    /// kind; conditions on fields for which there is none are left out.
+    #[must_use]
+    pub fn moved(&self, to: impl Fn(Field) -> Option<Field>) -> Self {
         let one = |one: &FieldBox| {
-            FieldBox::of(one.constraints.iter().filter(|of| keep(of.field())).cloned())
+            let constraints = one.constraints.iter();
+            FieldBox::of(constraints.filter_map(|one| Some(one.of_field(to(one.field())?))))
         };
         let factor = |factor: &Factor| Factor::of(factor.boxes.iter().filter_map(one));
         let product = |product: &Product| Product::of(product.factors.iter().map(factor));

@@ -7,7 +7,6 @@ use crate::net::Family;
 use crate::ruleset::{KernelSet, Ruleset, Table, TableName};
 use crate::source::{FileId, Span};
 
-use super::Read;
 use super::line::{Chains, Fault, Line};
 use super::messages::{self, MAX_FINDINGS};
 use super::rings::rings;
@@ -15,6 +14,7 @@ use super::rule::Context;
 use super::sets::KnownSets;
 use super::table::Building;
 use super::words::{Word, split};
+use super::{Declared, Read};
 
 /// Longest line that `iptables-restore` reads (1.8.9).
 const MAX_LINE: usize = 10_239;
@@ -34,17 +34,18 @@ pub(super) fn read(
         context: Context::new(family, &mut sets),
         tables: TableName::ALL.map(|_| None),
         open: None,
+        declared: Declared::new(),
         findings: Vec::new(),
     };
     if said.is_none() {
         dump.findings.push(messages::assumed_ipv4(start));
     }
     dump.lines(text);
-    let Dump { tables, findings, .. } = dump;
+    let Dump { tables, declared, findings, .. } = dump;
     let mut tables: Vec<Table> = tables.into_iter().flatten().collect();
     let sets = sets.settle(&mut tables);
     let ruleset = Ruleset { family, tables, sets, preserve: false };
-    Read { ruleset, findings, family_is_assumed: said.is_none() }
+    Read { ruleset, declared, findings, family_is_assumed: said.is_none() }
 }
 
 /// Reads the words of one rule; all that is wrong is so at `span`.
@@ -87,6 +88,7 @@ struct Dump<'s> {
     tables: [Option<Table>; TableName::ALL.len()],
     /// The table that is being read.
     open: Option<Building>,
+    declared: Declared,
     findings: Vec<Finding>,
 }
 
@@ -190,7 +192,8 @@ impl Dump<'_> {
     }
 
     fn close(&mut self, table: Building) {
-        let table = table.finish();
+        let (table, declared) = table.finish();
+        self.declared.extend(declared);
         for ring in rings(&table).iter().filter(|ring| !ring.is_empty()) {
             self.findings.push(messages::ring(ring));
         }

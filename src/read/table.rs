@@ -7,6 +7,7 @@ use crate::diagnostic::Finding;
 use crate::ruleset::{Chain, ChainPolicy, MAX_CHAIN_NAME, Origin, Rule, Table, TableName};
 use crate::source::Span;
 
+use super::Declared;
 use super::line::{Chains, Command, Fault, Line};
 use super::rule::Context;
 use super::words::{Word, split};
@@ -26,6 +27,8 @@ struct Growing {
     name: Arc<str>,
     policy: Option<ChainPolicy>,
     declared: bool,
+    /// The line that declares it, or says its policy.
+    place: Option<Span>,
     rules: Vec<Rule>,
     /// The order of the rules, once one was inserted before others.
     order: Option<VecDeque<usize>>,
@@ -70,19 +73,27 @@ impl Building {
     pub fn new(name: TableName, start: Span) -> Self {
         let mut table = Building { name, start, chains: Vec::new(), index: HashMap::new() };
         for chain in name.built_in_chains() {
-            table.add((*chain).into(), Some(ChainPolicy::Accept), false);
+            table.add((*chain).into(), Some(ChainPolicy::Accept), None);
         }
         table
     }
 
-    fn add(&mut self, name: Arc<str>, policy: Option<ChainPolicy>, declared: bool) {
+    fn add(&mut self, name: Arc<str>, policy: Option<ChainPolicy>, place: Option<Span>) {
         self.index.insert(Arc::clone(&name), self.chains.len());
-        self.chains.push(Growing { name, policy, declared, rules: Vec::new(), order: None });
+        let declared = place.is_some();
+        let (rules, order) = (Vec::new(), None);
+        self.chains.push(Growing { name, policy, declared, place, rules, order });
     }
 
-    pub fn finish(self) -> Table {
+    /// The table, and where its chains are declared.
+    pub fn finish(self) -> (Table, Declared) {
+        let declared = self
+            .chains
+            .iter()
+            .filter_map(|chain| Some(((self.name, Arc::clone(&chain.name)), chain.place?)));
+        let declared = declared.collect();
         let chains = self.chains.into_iter().map(Growing::finish).collect();
-        Table { name: self.name, chains }
+        (Table { name: self.name, chains }, declared)
     }
 
     /// `INPUT DROP [0:0]`, `own - [0:0]`; the counters may be missing.
@@ -109,6 +120,7 @@ impl Building {
             return Err(messages::declared_twice(span, name).into());
         }
         chain.declared = true;
+        chain.place = Some(span);
         if policy != "-" {
             let found = read_policy(policy).ok_or_else(|| messages::bad_policy(span, policy))?;
             chain.policy = Some(found);
@@ -124,7 +136,7 @@ impl Building {
         if verdict || name.is_empty() || name.len() > MAX_CHAIN_NAME {
             return Err(messages::bad_chain_name(span, name).into());
         }
-        self.add(name.into(), None, true);
+        self.add(name.into(), None, Some(span));
         Ok(())
     }
 
@@ -192,6 +204,7 @@ impl Building {
         }
         let policy = read_policy(text).ok_or_else(|| messages::bad_policy(span, text))?;
         chain.policy = Some(policy);
+        chain.place = Some(words.line);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::syntax::tree::{ArgumentKind, ClauseKind, Subject, SubjectKind};
 
 /// The tags of what the world should not reach, the gravest first. What is in clear or logs people in
 /// is often meant for it: web pages, mail, ssh.
-const GUARDED: [&str; 3] = ["insecure", "database", "admin"];
+pub(super) const GUARDED: [&str; 3] = ["insecure", "database", "admin"];
 
 impl<'a> Resolver<'a> {
     /// Those among the subjects of a rule.
@@ -59,6 +59,19 @@ impl<'a> Resolver<'a> {
             },
             None => self.guarded_service(word, at, 0, found),
         }
+    }
+
+    /// The service of this name, if it is such a one by its own tags.
+    pub(super) fn guarded_alone(&mut self, name: Span) -> Option<Guarded> {
+        let mut found = Vec::new();
+        self.guarded_service(self.text(name), name, MAX_DEPTH, &mut found);
+        found.pop()
+    }
+
+    /// What the service of this name opens.
+    pub(super) fn parts_of_service(&mut self, name: Span) -> Vec<Part> {
+        let traffic = self.service_of_word(name, self.text(name));
+        traffic.map(|all| merge_parts(all.iter().map(|one| &one.part))).unwrap_or_default()
     }
 
     fn guarded_service(&mut self, word: &'a str, at: Span, depth: usize, found: &mut Vec<Guarded>) {

@@ -1,15 +1,17 @@
 //! The services of the standard library as people look them up.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::guarded::GUARDED;
 use super::names::{ServiceNode, gather};
-use super::policy::Part;
+use super::policy::{Guarded, Part};
 use super::rules::{describe, ports_text};
 use super::services::Traffic;
 use super::{Resolver, stdlib};
 use crate::net::{Addresses, Families, Family, Prefix, address::from_number};
 use crate::source::Sources;
-use crate::syntax::tree::{Clause, ClauseKind, Name};
+use crate::syntax::tree::{Clause, ClauseKind, Name, SubjectKind};
 use crate::syntax::unquote;
 
 /// A service with all that is known of it.
@@ -32,6 +34,53 @@ pub struct ServiceInfo {
 /// Every service of the standard library, by name.
 #[must_use]
 pub fn services() -> Vec<ServiceInfo> {
+    let mut services = of_library(|resolver, node| Some(resolver.describe_service(node)));
+    services.sort_by(|a, b| a.name.cmp(&b.name));
+    services
+}
+
+/// The services of the standard library that by their tags are not for everybody, the gravest first,
+/// with those of their ports that no other service has; those that are made of others only if they have
+/// such a tag themselves. Their spans are in the library.
+#[must_use]
+pub fn services_not_for_all() -> Vec<Guarded> {
+    let mut services = of_library(|resolver, node| resolver.guarded_alone(node.name.0));
+    let for_all = of_library(|resolver, node| {
+        let is_made_of_others =
+            node.subjects.iter().any(|one| matches!(one.kind, SubjectKind::Name(_)));
+        let is_guarded = resolver.guarded_alone(node.name.0).is_some();
+        (!is_made_of_others && !is_guarded).then(|| resolver.parts_of_service(node.name.0))
+    });
+    for part in services.iter_mut().flat_map(|service| &mut service.parts) {
+        for_all.iter().flatten().for_each(|other| take_out(part, other));
+    }
+    // Of several that have a port the one with the fewest is meant.
+    let rank = |one: &Guarded| {
+        let gravity = GUARDED.iter().position(|tag| **tag == *one.tag);
+        let runs = one.parts.iter().map(|part| match part {
+            Part::Ports { destination, .. } => destination.intervals().len(),
+            Part::Any | Part::Protocol(_) | Part::Icmp(_) => 0,
+        });
+        (gravity, runs.sum::<usize>(), Arc::clone(&one.name))
+    };
+    services.sort_by_cached_key(rank);
+    services
+}
+
+/// Takes the ports of another part out of one.
+fn take_out(part: &mut Part, other: &Part) {
+    if let (
+        Part::Ports { protocol, destination, .. },
+        Part::Ports { protocol: own, destination: ports, .. },
+    ) = (part, other)
+        && protocol == own
+    {
+        *destination = destination.difference(ports);
+    }
+}
+
+/// What is asked of each service of the library.
+fn of_library<T>(ask: impl for<'a> Fn(&mut Resolver<'a>, ServiceNode<'a>) -> Option<T>) -> Vec<T> {
     let mut sources = Sources::new();
     let standard = stdlib::services(&mut sources);
     let statements = standard.iter().flat_map(|(_, tree)| &tree.statements);
@@ -41,10 +90,7 @@ pub fn services() -> Vec<ServiceInfo> {
     let mut resolver = Resolver::new(&sources, names, &set_files, findings);
     let nodes: Vec<ServiceNode> =
         resolver.names.standard.entries.iter().map(|entry| entry.node).collect();
-    let mut services: Vec<ServiceInfo> =
-        nodes.into_iter().map(|node| resolver.describe_service(node)).collect();
-    services.sort_by(|a, b| a.name.cmp(&b.name));
-    services
+    nodes.into_iter().filter_map(|node| ask(&mut resolver, node)).collect()
 }
 
 /// The services of the standard library that are traffic and nothing else: of every family and address

@@ -34,6 +34,13 @@ const PROGRAMS: [Program; 4] = [
 /// Chains and mark bits.
 type Belongings = (Vec<Arc<str>>, u32);
 
+/// Whether a chain of this name is of Docker, Kubernetes, libvirt or fail2ban.
+#[must_use]
+pub fn is_of_known_program(chain: &str) -> bool {
+    let patterns = PROGRAMS.iter().flat_map(|program| program.chains);
+    patterns.into_iter().any(|pattern| glob_matches(pattern, chain))
+}
+
 impl Program {
     fn all(&self) -> Belongings {
         (self.chains.iter().map(|&chain| chain.into()).collect(), self.mark_bits)

@@ -79,8 +79,13 @@ fn what_is_dead_or_redundant_can_be_left_out() {
         }
         let before = meaning(&policy.policy);
         let all = |_: &palisade::diagnostic::Lint| true;
-        let found =
-            analyze::findings(&policy.policy, &before, &sources, &policy.expectations, &all);
+        let found = analyze::findings(
+            analyze::Text::Policy(&policy.policy),
+            &before,
+            &sources,
+            &policy.expectations,
+            &all,
+        );
         let spare = found.iter().filter(|finding| SPARE.contains(&finding.lint.name));
         for finding in spare.filter(|finding| finding.also_at.is_empty()) {
             let span = finding.span.expect("a rule has a place");

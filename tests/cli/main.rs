@@ -1,6 +1,7 @@
 //! The program as people and scripts call it: exit status, messages, files.
 
 mod compare;
+mod dumps;
 mod import;
 mod promises;
 mod run;

@@ -269,9 +269,10 @@ fn services_are_looked_up() {
     assert_eq!(document["services"][0]["parts"][0], "tcp 22");
 }
 
-/// The first and second fenced policy of a page, if it has any.
+/// The first and second fenced policy or dump of a page, if it has any.
 fn examples(page: &str) -> Option<(&str, &str)> {
-    let mut blocks = page.split("```fw\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let kind = if page.contains("```dump\n") { "```dump\n" } else { "```fw\n" };
+    let mut blocks = page.split(kind).skip(1).map(|rest| rest.split("```").next().unwrap());
     Some((blocks.next()?, blocks.next()?))
 }
 

@@ -7,12 +7,16 @@ use std::fs;
 use std::path::Path;
 
 use palisade::analyze::dead::Life;
-use palisade::analyze::findings;
 use palisade::analyze::list::{EffectNumber, ListedRule, RuleList};
+use palisade::analyze::{Dump, Text, findings};
 use palisade::diagnostic::Lint;
+use palisade::diagnostic::expectation::Expectations;
+use palisade::emit::{self, Header};
+use palisade::lower::lower;
 use palisade::meaning::{BaseChain, Decision, Effect, Entry, Reason, meaning};
 use palisade::net::Family;
 use palisade::packet::{Budget, Packet, Point, RuleNumber};
+use palisade::read::read;
 use palisade::resolve::resolve;
 use palisade::source::{MemoryLoader, Sources};
 
@@ -92,7 +96,13 @@ fn each_dead_rule_has_one_finding() {
         let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
         let meaning = meaning(&resolved.policy);
         let shows = |lint: &Lint| DEAD.contains(&lint.name);
-        let found = findings(&resolved.policy, &meaning, &sources, &resolved.expectations, &shows);
+        let found = findings(
+            Text::Policy(&resolved.policy),
+            &meaning,
+            &sources,
+            &resolved.expectations,
+            &shows,
+        );
         let lines = found.iter().filter_map(|finding| Some(sources.line(finding.span?) - 1));
         assert_eq!(lines.collect::<Vec<usize>>(), expected, "{name}");
         assert!(found.iter().all(|finding| finding.witness.is_some()), "{name}");
@@ -113,4 +123,38 @@ fn firewalls() {
 #[test]
 fn mixtures() {
     holds("ipc1-1k");
+}
+
+/// The same set as a dump: the lines told are those of its dead rules.
+#[test]
+fn each_dead_rule_of_a_dump_has_one_finding() {
+    for name in ["acl1-1k", "fw1-1k", "ipc1-1k"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/classbench");
+        let text = fs::read_to_string(folder.join(format!("{name}.fw"))).expect("a policy");
+        let expected = fs::read_to_string(folder.join(format!("{name}.dead"))).expect("a list");
+        let expected: Vec<String> = expected
+            .lines()
+            .map(|line| format!("# policy.fw:{}", line.parse::<usize>().expect("an ordinal") + 1))
+            .collect();
+        let mut sources = Sources::new();
+        let root = sources.add("policy.fw", &*text);
+        let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
+        let lowered = lower(&resolved.policy, &sources);
+        let header = Header { version: String::new(), digest: String::new(), notes: Vec::new() };
+        let written = emit::iptables(&lowered.v4, &header, &sources);
+        let file = sources.add("rules.v4", &*written);
+        let read = read(file, &written, None);
+        assert!(read.findings.is_empty(), "{name}: {:?}", read.findings);
+        let dump = Dump::of(read.ruleset, read.declared);
+        let shows = |lint: &Lint| DEAD.contains(&lint.name);
+        let none = Expectations::default();
+        let found = findings(Text::Dump(&dump), dump.meaning(), &sources, &none, &shows);
+        // Above each rule stands where it comes from.
+        let lines: Vec<&str> = written.lines().collect();
+        let told = found.iter().filter_map(|finding| {
+            let line = sources.line(finding.span?);
+            lines[..line].iter().rev().find(|line| line.starts_with('#')).copied()
+        });
+        assert_eq!(told.collect::<Vec<&str>>(), expected, "{name}");
+    }
 }

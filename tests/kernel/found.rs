@@ -59,7 +59,13 @@ impl Found {
         let policy = resolved.policy;
         let meaning = meaning(&policy);
         let all = |_: &palisade::diagnostic::Lint| true;
-        let findings = analyze::findings(&policy, &meaning, &sources, &resolved.expectations, &all);
+        let findings = analyze::findings(
+            analyze::Text::Policy(&policy),
+            &meaning,
+            &sources,
+            &resolved.expectations,
+            &all,
+        );
         let lowered = lower(&policy, &sources);
         let header = Header::default();
         let rules = Rules {

@@ -10,6 +10,7 @@ use crate::net::Family;
 use crate::packet::{
     Among, Answer, Budget, Cover, PacketSet, Point, Question, Region, RuleNumber, Verdict,
 };
+use crate::resolve::policy::ChainId;
 
 /// A step, as far as it decides: the last one is the default.
 #[derive(Debug)]
@@ -117,6 +118,11 @@ impl<'m> Passing<'m> {
         self.flat.steps.get(step).map_or(&self.flat.default.set, |step| &step.may)
     }
 
+    /// The chain that a step stands in; `None` for a chain of the kernel.
+    pub fn chain(&self, step: usize) -> Option<ChainId> {
+        self.flat.steps.get(step)?.chain
+    }
+
     /// The region of a set asked about, by its number.
     pub fn asked(&self, number: usize) -> Region {
         self.list.may(RuleNumber(u32::try_from(number).unwrap_or(u32::MAX)))
@@ -163,6 +169,33 @@ impl<'m> Passing<'m> {
     /// A packet of the region that a step that fits may decide, the steps from this one on.
     pub fn decided(&self, region: &Region, from: usize, fits: impl Fn(&Step<'m>) -> bool) -> Found {
         self.decided_at(region, |step| step >= from && fits(&self.steps[step]))
+    }
+
+    /// Whether steps that fit, from this one on, speak of packets of the region, whoever takes them first.
+    pub fn may_be_decided(
+        &self,
+        region: &Region,
+        from: usize,
+        fits: impl Fn(&Step<'m>) -> bool,
+    ) -> bool {
+        let numbers = self.list.matching().meeting(region, Among::ALL).into_iter();
+        let mut steps = numbers.filter_map(|number| self.step_at(number));
+        steps.any(|step| {
+            let speaks = || self.list.space.intersection(region, &self.region(step));
+            step >= from && fits(&self.steps[step]) && !self.list.space.is_empty(&speaks())
+        })
+    }
+
+    /// The steps that may decide packets of the region.
+    pub fn deciding(&self, region: &Region) -> Vec<usize> {
+        let numbers = self.list.matching().meeting(region, Among::ALL).into_iter();
+        let decides = |(number, step): &(RuleNumber, usize)| {
+            let both = || self.list.space.intersection(region, &self.region(*step));
+            self.steps[*step].decision.is_some()
+                && self.left(&both(), Among::before(*number)) != Verdict::Covered
+        };
+        let steps = numbers.filter_map(|number| Some((number, self.step_at(number)?)));
+        steps.filter(decides).map(|(_, step)| step).collect()
     }
 
     /// The same, where the number of a step says whether it fits.

@@ -1,4 +1,4 @@
-//! Nodes and edges from a policy, its meaning and the relations between its rules.
+//! Nodes and edges from a policy or a dump, its meaning and the relations between its rules.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,11 +7,12 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::relations::Relations;
 use super::{Chain, ChainKey, Does, Edge, Graph, Node, Place, Rule};
+use crate::analyze::text::Text;
 use crate::analyze::witness::chain_name;
 use crate::meaning::{BaseChain, Decision, Effect, Entry, List, Meaning, Reason, Translation};
 use crate::net::{Families, Family};
-use crate::resolve::Policy;
 use crate::resolve::policy::{ChainId, Hook};
+use crate::source::Span;
 
 /// The ways that packets go, chain by chain. A chain that is not drawn is passed over.
 const WAYS: [&[BaseChain]; 3] = [
@@ -48,8 +49,8 @@ const WAYS: [&[BaseChain]; 3] = [
 
 /// The graph: the filter's chains always, others where a rule stands in them.
 #[must_use]
-pub fn graph(policy: &Policy, meaning: &Meaning, relations: &Relations) -> Graph {
-    let mut builder = Builder { policy, meaning, graph: DiGraph::new(), known: BTreeMap::new() };
+pub fn graph(text: Text<'_>, meaning: &Meaning, relations: &Relations) -> Graph {
+    let mut builder = Builder { text, meaning, graph: DiGraph::new(), known: BTreeMap::new() };
     for key in keys(meaning) {
         builder.add(key);
     }
@@ -58,7 +59,8 @@ pub fn graph(policy: &Policy, meaning: &Meaning, relations: &Relations) -> Graph
     for relation in &relations.found {
         let node = |place| builder.known.get(&Known::Rule(place)).copied();
         if let Some((from, to)) = node(relation.from).zip(node(relation.to)) {
-            let edge = Edge::Related { kind: relation.kind, families: relation.families };
+            let families = builder.families(relation.families);
+            let edge = Edge::Related { kind: relation.kind, families };
             builder.graph.add_edge(from, to, edge);
         }
     }
@@ -80,7 +82,7 @@ pub(super) fn list(meaning: &Meaning, key: ChainKey, family: Family) -> Option<&
 }
 
 struct Builder<'p> {
-    policy: &'p Policy,
+    text: Text<'p>,
     meaning: &'p Meaning,
     graph: DiGraph<Node, Edge>,
     known: BTreeMap<Known, NodeIndex>,
@@ -118,21 +120,39 @@ impl Builder<'_> {
             ChainKey::Base(base) => {
                 let list = Family::BOTH.iter().find_map(|family| self.meaning.base(*family, base));
                 let default = list.and_then(|list| list.default.as_ref());
-                let hook = hook(base);
+                let reason = Reason::Default(base);
                 Some(Chain {
                     key,
                     name: chain_name(base).into(),
                     span: None,
                     default: default.map(|entry| does(&entry.effect)),
-                    default_span: hook.and_then(|hook| self.policy.defaults.of(hook).span),
+                    default_span: self.text.span_of(reason),
                 })
             }
             ChainKey::User(id) => {
-                let chain = self.policy.chains.get(usize::try_from(id.0).ok()?)?;
-                let (name, span) = (Arc::clone(&chain.name), Some(chain.span));
+                let (name, span) = self.user_chain(usize::try_from(id.0).ok()?)?;
                 Some(Chain { key, name, span, default: None, default_span: None })
             }
         }
+    }
+
+    /// The name of a user's chain and where it is written.
+    fn user_chain(&self, number: usize) -> Option<(Arc<str>, Option<Span>)> {
+        match self.text {
+            Text::Policy(policy) => {
+                let chain = policy.chains.get(number)?;
+                Some((Arc::clone(&chain.name), Some(chain.span)))
+            }
+            Text::Dump(dump) => {
+                let (table, name) = dump.chains().get(number)?;
+                Some((Arc::clone(name), dump.declared(*table, name)))
+            }
+        }
+    }
+
+    /// The families of something; that it is of all families spoken of needs no saying.
+    fn families(&self, of: Families) -> Families {
+        if of == self.text.families() { Families::BOTH } else { of }
     }
 
     /// The rules of a chain, what one statement says in either family being one.
@@ -155,12 +175,13 @@ impl Builder<'_> {
                 }
             }
         }
-        rules.into_values().collect()
+        let told = |rule: Rule| Rule { families: self.families(rule.families), ..rule };
+        rules.into_values().map(told).collect()
     }
 
     fn rule(&self, chain: ChainKey, entry: &Entry) -> Rule {
         let call = match entry.reason {
-            Reason::Written(origin) => self.policy.outermost_call(origin),
+            Reason::Written(origin) => self.text.calls_to(origin).last().copied(),
             Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
         };
         Rule {

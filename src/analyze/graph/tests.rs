@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use super::build::place;
 use super::*;
+use crate::analyze::text::Text;
 use crate::meaning::{Effect, Entry, List, meaning, probes};
 use crate::net::Family;
 use crate::packet::Packet;
@@ -17,7 +18,7 @@ fn found(policy: &str) -> Vec<String> {
     let meaning = meaning(&resolved.policy);
     let relations = relations(&meaning);
     assert!(relations.is_complete);
-    let graph = graph(&resolved.policy, &meaning, &relations);
+    let graph = graph(Text::Policy(&resolved.policy), &meaning, &relations);
     let name = |index| {
         let rule = graph.rule(index).unwrap();
         match rule.place.reason {
@@ -149,7 +150,7 @@ fn every_chain_is_on_a_way() {
          raw v4 nat INPUT \"-j ACCEPT\"\nraw v4 mangle POSTROUTING \"-j ACCEPT\"\n",
     );
     let meaning = meaning(&policy);
-    let graph = graph(&policy, &meaning, &Relations::none());
+    let graph = graph(Text::Policy(&policy), &meaning, &Relations::none());
     let led: BTreeSet<NodeIndex> = graph
         .edges()
         .filter(|(.., edge)| *edge == Edge::Way)

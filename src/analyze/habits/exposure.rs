@@ -1,30 +1,44 @@
 //! What can be reached from outside: too little, or too much.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{messages, new_packets, rules, set_of};
 use crate::analyze::flat::passing::{Found, Passing};
+use crate::analyze::text::{Dump, Text};
 use crate::analyze::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
 use crate::meaning::{BaseChain, Implied, Meaning, Reason};
 use crate::net::address::to_number;
 use crate::net::{Addresses, Family, Interface, PortProtocol, Ports, Prefix, Protocol};
 use crate::packet::{Constraint, Factor, Field, FieldBox, Packet, PacketSet};
-use crate::resolve::Policy;
 use crate::resolve::policy::{Guarded, Item, Origin, Part, PromiseKind};
+use crate::resolve::{Policy, services_not_for_all};
+use crate::ruleset::{MatchKind, Rule, TableName, Target};
 
 /// Where ssh is served (RFC 4253).
 const SSH: u16 = 22;
 
 /// That nobody from outside can log in by ssh, and the policy promises to keep nothing open.
-pub(super) fn no_remote_access(policy: &Policy, meaning: &Meaning, work: &Work) -> Option<Finding> {
-    let protects =
-        policy.promises.iter().any(|promise| matches!(promise.kind, PromiseKind::Protect(_)));
-    // A policy without a rule is not finished; what other programs accept is not known.
-    if protects || policy.preserve.is_some() || rules(policy).next().is_none() {
+pub(super) fn no_remote_access(text: Text<'_>, meaning: &Meaning, work: &Work) -> Option<Finding> {
+    let is_asked = match text {
+        Text::Policy(policy) => {
+            let protects = policy
+                .promises
+                .iter()
+                .any(|promise| matches!(promise.kind, PromiseKind::Protect(_)));
+            // A policy without a rule is not finished; what other programs accept is not known.
+            !protects && policy.preserve.is_none() && rules(policy).next().is_some()
+        }
+        // Who has IPv6 as well mostly logs in by either.
+        Text::Dump(dump) => {
+            dump.ruleset.family == Family::V4 && dump.has_rules(BaseChain::FilterInput)
+        }
+    };
+    if !is_asked {
         return None;
     }
-    for family in Family::BOTH {
+    for family in Family::BOTH.into_iter().filter(|one| text.families().contains(*one)) {
         let ssh = Factor::all([
             Constraint::protocol(PortProtocol::Tcp.protocol()),
             Constraint::destination_port(&Ports::single(SSH)),
@@ -46,20 +60,27 @@ pub(super) fn no_remote_access(policy: &Policy, meaning: &Meaning, work: &Work) 
             }
         }
     }
-    Some(messages::no_remote_access(policy.defaults.input.span))
+    let refuses = match text {
+        Text::Policy(policy) => policy.defaults.input.span,
+        Text::Dump(dump) => dump.refusal(BaseChain::FilterInput).flatten(),
+    };
+    Some(messages::no_remote_access(text, refuses))
 }
 
 /// A service that is not for everybody, in a statement that may accept it.
 struct Open<'p> {
     origin: Origin,
-    service: &'p Guarded,
+    service: Cow<'p, Guarded>,
     /// Whether its ports are those before the destination was translated.
     is_translated: bool,
 }
 
 /// Services that are not for everybody and that a statement accepts from any public address.
-pub(super) fn open_to_world(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
-    let open: Vec<Open<'_>> = guarded(policy);
+pub(super) fn open_to_world(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+    let open: Vec<Open<'_>> = match text {
+        Text::Policy(policy) => guarded(policy),
+        Text::Dump(dump) => served(dump),
+    };
     let mut told = BTreeSet::new();
     let mut found = Vec::new();
     let bases = [BaseChain::FilterInput, BaseChain::FilterForward, BaseChain::DockerUser];
@@ -67,7 +88,7 @@ pub(super) fn open_to_world(policy: &Policy, meaning: &Meaning, work: &Work) -> 
         for (one, packet) in reached(meaning, family, base, &open, work) {
             if told.insert((one.origin, &one.service.name)) {
                 let Open { origin, service, .. } = one;
-                found.push(messages::open_to_world(policy, *origin, service, &packet, base));
+                found.push(messages::open_to_world(text, *origin, service, &packet, base));
             }
         }
     }
@@ -86,9 +107,57 @@ fn guarded(policy: &Policy) -> Vec<Open<'_>> {
     });
     let all = rules.chain(in_docker).chain(nat);
     all.flat_map(|(origin, remarks, is_translated)| {
-        remarks.guarded.iter().map(move |service| Open { origin, service, is_translated })
+        let service = remarks.guarded.iter().map(Cow::Borrowed);
+        service.map(move |service| Open { origin, service, is_translated })
     })
     .collect()
+}
+
+/// The services of the library that rules accept by a port of theirs, named alone: who opens a range
+/// opens it for something else.
+fn served(dump: &Dump) -> Vec<Open<'static>> {
+    let library = services_not_for_all();
+    let mut open = Vec::new();
+    for (table, _, line, rule) in dump.rules() {
+        if table != TableName::Filter || rule.target != Target::Accept {
+            continue;
+        }
+        for (protocol, port) in named_ports(rule) {
+            let is_part = |part: &Part| match part {
+                Part::Ports { protocol: own, destination, .. } => {
+                    *own == protocol && destination.contains(port)
+                }
+                Part::Any | Part::Protocol(_) | Part::Icmp(_) => false,
+            };
+            let Some(service) = library.iter().find(|one| one.parts.iter().any(is_part)) else {
+                continue;
+            };
+            let destination = Ports::single(port);
+            let part = Part::Ports { protocol, source: Ports::full(), destination };
+            let service = Guarded { span: line, parts: vec![part], ..service.clone() };
+            let origin = Origin { span: line, call: None };
+            open.push(Open { origin, service: Cow::Owned(service), is_translated: false });
+        }
+    }
+    open
+}
+
+/// The destination ports that a rule names one by one.
+fn named_ports(rule: &Rule) -> Vec<(PortProtocol, u16)> {
+    let matches = || rule.matches.iter().filter(|found| !found.negated).map(|found| &found.kind);
+    let protocol = matches().find_map(|kind| match kind {
+        MatchKind::Protocol(protocol) => {
+            PortProtocol::ALL.into_iter().find(|one| one.protocol() == *protocol)
+        }
+        _ => None,
+    });
+    let ports = matches().flat_map(|kind| match kind {
+        MatchKind::DestinationPort(low, high) => vec![(*low, *high)],
+        MatchKind::DestinationPorts(ports) => ports.clone(),
+        _ => Vec::new(),
+    });
+    let single = ports.filter(|(low, high)| low == high).map(|(port, _)| port);
+    protocol.map(|protocol| single.map(|port| (protocol, port)).collect()).unwrap_or_default()
 }
 
 /// Those of which a statement, with nothing said of the source, accepts a new packet from a public

@@ -4,19 +4,19 @@
 //! rule above it drops is meant to be dropped.
 
 use super::{messages, set_of};
-use crate::analyze::flat::passing::Passing;
+use crate::analyze::flat::passing::{Passing, Step};
 use crate::analyze::work::Work;
 use crate::diagnostic::{Finding, Lint, catalogue as lint};
 use crate::meaning::{Implied, Meaning, implied_packets};
 use crate::net::{CtState, Family, IcmpType, Protocol};
 use crate::packet::{
-    Among, Constraint, Factor, FieldBox, Index, PacketSet, Point, Question, Verdict,
+    Among, Constraint, Factor, FieldBox, Index, Packet, PacketSet, Point, Question, Verdict,
 };
 use crate::resolve::Policy;
 use crate::resolve::policy::{Hook, Verdict as Default};
 
 /// A finding for each implicit rule that is missed, with the hooks that miss it.
-pub(super) fn findings(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+pub(super) fn of_policy(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let Some(at) = policy.implicit.span else { return Vec::new() };
     let all: [(bool, Implied, &'static Lint); 3] = [
         (policy.implicit.loopback, Implied::Loopback, &lint::NO_LOOPBACK),
@@ -52,21 +52,31 @@ fn missed(
     hook: Hook,
     implied: Implied,
     (lint, work): (&'static Lint, &Work),
-) -> Option<crate::packet::Packet> {
+) -> Option<Packet> {
     match policy.defaults.of(hook).verdict {
         Default::Allow => return None,
         Default::Drop | Default::Reject(_) => {}
     }
     let packets = needed(policy, implied, hook, family)?;
     let passing = Passing::of(meaning, family, hook.into(), &[packets], work.budget)?;
+    unaccepted(&passing, 0, |_| true, (lint, work))
+}
+
+/// A packet of a set asked about that no step of those that count accepts.
+pub(super) fn unaccepted(
+    passing: &Passing<'_>,
+    asked: usize,
+    counts: impl Fn(&Step<'_>) -> bool,
+    (lint, work): (&'static Lint, &Work),
+) -> Option<Packet> {
     let steps = passing.steps.iter().enumerate();
-    let accepting = steps.filter(|(_, step)| step.passes() && step.is_unlimited);
+    let accepting = steps.filter(|(_, step)| step.passes() && step.is_unlimited && counts(step));
     let regions: Vec<_> =
         accepting.map(|(number, _)| (passing.number(number), passing.region(number))).collect();
     let space = passing.list().space();
     let index = Index::of(space, regions.iter().map(|(number, region)| (*number, region)));
     let question =
-        Question { region: &passing.asked(0), among: Among::ALL, seed: 0, budget: work.budget };
+        Question { region: &passing.asked(asked), among: Among::ALL, seed: 0, budget: work.budget };
     let free: Option<Point> = match index.witness(&question) {
         Verdict::Uncovered(point) => Some(point),
         Verdict::Covered => None,
@@ -97,7 +107,7 @@ fn needed(policy: &Policy, implied: Implied, hook: Hook, family: Family) -> Opti
 /// Of neighbour discovery what no host does without (RFC 4861): advertisements of routers come in,
 /// solicitations of routers go out, and those about neighbours both ways. The kernel takes only what has
 /// hop limit 255, and tracks none of it.
-fn neighbours(hook: Hook) -> Factor {
+pub(super) fn neighbours(hook: Hook) -> Factor {
     let kinds = match hook {
         Hook::Input => [134, 135, 136],
         Hook::Output => [133, 135, 136],

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Fate, Journey, Stage, Unclear, Whose};
-use crate::analyze::places::span_of;
 use crate::analyze::story::{deed_of, name};
+use crate::analyze::text::span_of;
 use crate::analyze::witness::{chain_name, table_name};
 use crate::meaning::{
     BaseChain, Change, Effect, Entry, Meaning, Question, Reason, Step, Translation,

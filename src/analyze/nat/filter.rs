@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Translator, messages, translators, untracked};
+use super::{Translator, arriving, messages, only_translators, translators, untracked};
+use crate::analyze::flat::Flat;
 use crate::analyze::flat::passing::{Found, Passing, Step, cover_of};
-use crate::analyze::places::{met, span_of};
+use crate::analyze::text::Text;
+use crate::analyze::witness::met;
 use crate::analyze::work::Work;
 use crate::diagnostic::{Finding, Lint, catalogue as lint};
 use crate::meaning::{BaseChain, Meaning, Reason, Translation};
@@ -16,25 +18,28 @@ use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin, SourceTranslation};
 use crate::source::Span;
 
-pub(super) fn findings(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+pub(super) fn findings(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
     let mut findings: BTreeMap<(Origin, &'static str), Finding> = BTreeMap::new();
     for family in Family::BOTH {
-        let new = untracked::findings(policy, meaning, family, work);
-        let new = new.into_iter().chain(targets_dropped(policy, meaning, family, work));
-        let new = new.chain(seen_translated(policy, meaning, family, work));
+        let new = untracked::findings(text, meaning, family, work);
+        let new = new.into_iter().chain(match text {
+            Text::Policy(_) => targets_dropped(text, meaning, family, work),
+            Text::Dump(_) => arriving::dropped(text, meaning, family, work),
+        });
+        let new = new.chain(seen_translated(text, meaning, family, work));
         for (origin, finding) in new {
             findings.entry((origin, finding.lint.name)).or_insert(finding);
         }
     }
-    findings.into_values().chain(without_forward(policy, meaning, work)).collect()
+    findings.into_values().chain(without_forward(text, meaning, work)).collect()
 }
 
 /// The packets of any of the factors' product.
-fn product(family: Family, factors: impl IntoIterator<Item = Factor>) -> PacketSet {
+pub(super) fn product(family: Family, factors: impl IntoIterator<Item = Factor>) -> PacketSet {
     PacketSet::of(family, Product::of(factors))
 }
 
-fn new_packets(family: Family) -> PacketSet {
+pub(super) fn new_packets(family: Family) -> PacketSet {
     let new = Constraint::state([CtState::New].into_iter().collect());
     product(family, [Factor::all([new])])
 }
@@ -55,12 +60,13 @@ fn judged_on(translation: &Translation) -> Option<BaseChain> {
 /// them: earlier rules drop them all. Of one with several kinds of packets, such as hairpins, one kind
 /// is enough.
 fn targets_dropped(
-    policy: &Policy,
+    text: Text<'_>,
     meaning: &Meaning,
     family: Family,
     work: &Work,
 ) -> Vec<(Origin, Finding)> {
-    let nat = translators(meaning, family, BaseChain::NatPrerouting).unwrap_or_default();
+    let Some(flat) = Flat::of(meaning, family, BaseChain::NatPrerouting) else { return Vec::new() };
+    let nat = only_translators(&flat).unwrap_or_default();
     let mut found = Vec::new();
     let (forward, input) = (BaseChain::FilterForward, BaseChain::FilterInput);
     // What goes to a container meets the block `docker` before all else.
@@ -102,14 +108,14 @@ fn targets_dropped(
             let Some(cover) = cover_of(cover) else { continue };
             let by = cover.members.iter().filter_map(|member| passing.step_at(member.rule));
             let by: BTreeSet<Span> =
-                by.filter_map(|step| span_of(policy, passing.steps[step].reason)).collect();
+                by.filter_map(|step| text.span_of(passing.steps[step].reason)).collect();
             let Some(point) = cover.members.iter().find_map(|member| member.alone.as_ref()) else {
                 continue;
             };
             let packet = passing.list().space().packet(point);
             let packet = met(&packet, base, "dropped after it was translated");
             let by_docker = base == BaseChain::DockerUser;
-            let finding = messages::target_dropped(policy, origin, &by, by_docker, packet);
+            let finding = messages::target_dropped(text, origin, &by, by_docker, packet);
             found.push((origin, finding));
         }
     }
@@ -140,7 +146,7 @@ fn is_reached(meaning: &Meaning, family: Family, origin: Origin, work: &Work) ->
 }
 
 /// Whether it is found that nothing does; that it is not found out is noted.
-fn is_never(found: &Found, lint: &'static Lint, work: &Work) -> bool {
+pub(super) fn is_never(found: &Found, lint: &'static Lint, work: &Work) -> bool {
     match found {
         Found::Nothing => true,
         Found::Packet(..) => false,
@@ -151,7 +157,7 @@ fn is_never(found: &Found, lint: &'static Lint, work: &Work) -> bool {
     }
 }
 
-fn note_unproved(answer: &Answer, lint: &'static Lint, work: &Work) {
+pub(super) fn note_unproved(answer: &Answer, lint: &'static Lint, work: &Work) {
     match answer {
         Answer::Covered(_) | Answer::Uncovered(_) => {}
         Answer::Incomplete => work.was_too_much(lint),
@@ -192,24 +198,24 @@ pub(super) fn sees_alike(field: Field) -> bool {
 /// Rules that name a destination and match none of the packets that still have it in the filter: nat
 /// gave all of them another, and no translation gives them this one.
 fn seen_translated(
-    policy: &Policy,
+    text: Text<'_>,
     meaning: &Meaning,
     family: Family,
     work: &Work,
 ) -> Vec<(Origin, Finding)> {
-    let nat = translators(meaning, family, BaseChain::NatPrerouting).unwrap_or_default();
+    let Some(flat) = Flat::of(meaning, family, BaseChain::NatPrerouting) else { return Vec::new() };
+    let nat = only_translators(&flat).unwrap_or_default();
     let moving: Vec<&Translator<'_>> = nat
         .iter()
         .take_while(|one| !matches!(one.translation, Translation::Exempt))
-        .filter(|one| !one.entry.set.speaks_of(|field| !sees_alike(field)))
+        .filter(|one| !one.set.speaks_of(|field| !sees_alike(field)))
         .collect();
     if moving.is_empty() || is_untracked(meaning, family) {
         return Vec::new();
     }
     let untranslated = product(family, [Factor::all([Constraint::untranslated()])]);
     let first = new_packets(family).intersection(&untranslated);
-    let taken: Vec<PacketSet> =
-        moving.iter().map(|one| one.entry.set.intersection(&first)).collect();
+    let taken: Vec<PacketSet> = moving.iter().map(|one| one.set.intersection(&first)).collect();
     let tracked = [CtState::New, CtState::Established, CtState::Related, CtState::Invalid];
     let tracked = Factor::all([Constraint::state(tracked.into_iter().collect())]);
     let still = product(family, [tracked]).intersection(&untranslated);
@@ -250,7 +256,7 @@ fn seen_translated(
                 .map(|number| moving[number].origin)
                 .collect();
             if !by.is_empty() && !by.contains(&origin) {
-                found.push((origin, messages::sees_translated(policy, origin, &by)));
+                found.push((origin, messages::sees_translated(text, origin, &by)));
             }
         }
     }
@@ -264,7 +270,11 @@ fn is_untracked(meaning: &Meaning, family: Family) -> bool {
 }
 
 /// What a translation on prerouting may send to a chain.
-fn arriving(family: Family, base: BaseChain, translation: &Translation) -> Option<PacketSet> {
+pub(super) fn arriving(
+    family: Family,
+    base: BaseChain,
+    translation: &Translation,
+) -> Option<PacketSet> {
     let to = |addresses: &Addresses, port: Option<u16>| {
         let destination = Constraint::destination(family, addresses);
         let port = port.map(|port| Constraint::destination_port(&Ports::single(port)));
@@ -290,33 +300,32 @@ fn arriving(family: Family, base: BaseChain, translation: &Translation) -> Optio
 }
 
 /// Translations of sources that no new forwarded packet comes to, in a policy that is about forwarding.
-fn without_forward(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
-    let sources = policy.items.iter().filter_map(|item| match item {
-        Item::Nat(nat) => match nat.kind {
-            // What leaves packets as they are is no translation that could be missed.
-            NatKind::Source { ref translation, .. } => {
-                (*translation != SourceTranslation::Exempt).then_some(nat.origin)
-            }
-            NatKind::Forward(_) | NatKind::Redirect(_) | NatKind::Netmap { .. } => None,
-        },
-        Item::Rule(_) | Item::Alter(_) | Item::Raw(_) => None,
-    });
-    let mut lonely: BTreeSet<Origin> = sources.collect();
-    // What other programs forward is not known.
-    let is_about_it = policy.preserve.is_none() && (policy.has_zones || forwards(meaning));
+fn without_forward(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+    let mut lonely: BTreeSet<Origin> = match text {
+        Text::Policy(policy) => source_statements(policy).collect(),
+        Text::Dump(_) => source_rules(meaning),
+    };
+    let is_about_it = match text {
+        // What other programs forward is not known.
+        Text::Policy(policy) => {
+            policy.preserve.is_none() && (policy.has_zones || forwards(meaning))
+        }
+        Text::Dump(_) => forwards(meaning),
+    };
     if lonely.is_empty() || !is_about_it {
         return Vec::new();
     }
     for family in Family::BOTH {
-        let Some(nat) = translators(meaning, family, BaseChain::NatPostrouting) else {
+        let Some(flat) = Flat::of(meaning, family, BaseChain::NatPostrouting) else {
             return Vec::new();
         };
+        let Some(nat) = only_translators(&flat) else { return Vec::new() };
         // Marks and their like are changed on the way there.
         let seen = |field| sees_alike(field) || field == Field::Outgoing;
         let own: Vec<(Origin, PacketSet)> = nat
             .iter()
             .filter(|one| lonely.contains(&one.origin))
-            .map(|one| (one.origin, one.entry.set.widened(seen).intersection(&new_packets(family))))
+            .map(|one| (one.origin, one.set.widened(seen).intersection(&new_packets(family))))
             .collect();
         let asked: Vec<PacketSet> = own.iter().map(|(_, set)| set.clone()).collect();
         let base = BaseChain::FilterForward;
@@ -331,7 +340,38 @@ fn without_forward(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Findi
             }
         }
     }
-    lonely.into_iter().map(|origin| messages::without_forward(policy, origin)).collect()
+    lonely.into_iter().map(|origin| messages::without_forward(text, origin)).collect()
+}
+
+/// The statements that translate sources. What leaves packets as they are is no translation that could
+/// be missed.
+fn source_statements(policy: &Policy) -> impl Iterator<Item = Origin> {
+    policy.items.iter().filter_map(|item| match item {
+        Item::Nat(nat) => match nat.kind {
+            NatKind::Source { ref translation, .. } => {
+                (*translation != SourceTranslation::Exempt).then_some(nat.origin)
+            }
+            NatKind::Forward(_) | NatKind::Redirect(_) | NatKind::Netmap { .. } => None,
+        },
+        Item::Rule(_) | Item::Alter(_) | Item::Raw(_) => None,
+    })
+}
+
+/// The rules that translate sources, of all that leaves.
+fn source_rules(meaning: &Meaning) -> BTreeSet<Origin> {
+    let base = BaseChain::NatPostrouting;
+    let flats = Family::BOTH.into_iter().filter_map(|family| Flat::of(meaning, family, base));
+    let is_source = |one: &Translator<'_>| match one.translation {
+        Translation::Masquerade | Translation::Source { .. } => true,
+        Translation::Exempt
+        | Translation::Destination { .. }
+        | Translation::Redirect { .. }
+        | Translation::Netmap { .. } => false,
+    };
+    let own = |flat: Flat<'_>| -> Vec<Origin> {
+        translators(&flat).iter().filter(|one| is_source(one)).map(|one| one.origin).collect()
+    };
+    flats.flat_map(own).collect()
 }
 
 /// Whether a rule is about forwarded packets.

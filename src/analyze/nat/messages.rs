@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::analyze::places::about;
+use crate::analyze::text::Text;
 use crate::diagnostic::{Finding, Witness, catalogue as lint};
 use crate::meaning::Translation;
-use crate::resolve::Policy;
 use crate::resolve::policy::Origin;
 use crate::source::Span;
 
@@ -26,14 +25,14 @@ pub fn becomes(translation: &Translation) -> String {
 }
 
 pub fn conflict(
-    policy: &Policy,
+    text: Text<'_>,
     [earlier, later]: [Origin; 2],
     translation: &Translation,
     packet: Witness,
 ) -> Finding {
     let message =
         "two translations want the same packets, and neither is an exception to the other";
-    about(&lint::NAT_CONFLICT, policy, later, message)
+    text.about(&lint::NAT_CONFLICT, later, message)
         .label("the later one")
         .related(earlier.span, "the earlier one wins")
         .note(format!("without the earlier one, {}", becomes(translation)))
@@ -42,14 +41,15 @@ pub fn conflict(
 }
 
 pub fn target_dropped(
-    policy: &Policy,
+    text: Text<'_>,
     origin: Origin,
     droppers: &BTreeSet<Span>,
     by_docker: bool,
     packet: Witness,
 ) -> Finding {
     let message = "what is translated here, the filter drops";
-    let mut finding = about(&lint::NAT_TARGET_DROPPED, policy, origin, message)
+    let mut finding = text
+        .about(&lint::NAT_TARGET_DROPPED, origin, message)
         .label("its packets never arrive")
         .witness(packet);
     for span in droppers {
@@ -60,45 +60,53 @@ pub fn target_dropped(
             .note("what goes to a container meets the block `docker` first")
             .help("allow it there, by the port that was asked for");
     }
-    finding
-        .note("the filter sees a packet with its new destination and port")
-        .help("move this statement above, or let the rules above spare its packets")
+    finding.note("the filter sees a packet with its new destination and port").help(text.say(
+        "move this statement above, or let the rules above spare its packets",
+        "accept them in the filter, by the new destination and port",
+    ))
 }
 
 pub fn target_untracked(
-    policy: &Policy,
+    text: Text<'_>,
     origin: Origin,
     untracked: &BTreeSet<Span>,
     packet: Witness,
 ) -> Finding {
     let message = "what is to be translated here is not tracked, and so never translated";
-    let mut finding = about(&lint::NAT_TARGET_DROPPED, policy, origin, message)
+    let mut finding = text
+        .about(&lint::NAT_TARGET_DROPPED, origin, message)
         .label("translates nothing")
         .witness(packet);
     for span in untracked {
         finding = finding.related(*span, "keeps its packets from conntrack");
     }
-    finding
-        .note("only conntrack remembers what was translated, and to what")
-        .help("take these packets out of the `notrack`")
+    finding.note("only conntrack remembers what was translated, and to what").help(text.say(
+        "take these packets out of the `notrack`",
+        "take these packets out of what `-j CT --notrack` is for",
+    ))
 }
 
-pub fn sees_translated(policy: &Policy, rule: Origin, translators: &[Origin]) -> Finding {
+pub fn sees_translated(text: Text<'_>, rule: Origin, translators: &[Origin]) -> Finding {
     let message = "rule waits for an address that its packets no longer have";
-    let mut finding = about(&lint::FILTER_SEES_TRANSLATED, policy, rule, message)
+    let mut finding = text
+        .about(&lint::FILTER_SEES_TRANSLATED, rule, message)
         .label("never matches a new connection");
     for translator in translators {
         finding = finding.related(translator.span, "gives them another destination first");
     }
-    finding
-        .note("destinations are translated before the filter sees a packet")
-        .help("name the new address and port; what a `forward` translates it accepts itself")
+    finding.note("destinations are translated before the filter sees a packet").help(text.say(
+        "name the new address and port; what a `forward` translates it accepts itself",
+        "name the new address and port",
+    ))
 }
 
-pub fn without_forward(policy: &Policy, origin: Origin) -> Finding {
+pub fn without_forward(text: Text<'_>, origin: Origin) -> Finding {
     let message = "nothing that is forwarded comes to this translation";
-    about(&lint::NAT_WITHOUT_FORWARD, policy, origin, message)
+    text.about(&lint::NAT_WITHOUT_FORWARD, origin, message)
         .label("for this machine's own packets only")
         .note("the filter lets no new connection through from there to there")
-        .help("allow what is to be translated: `allow any from lan to wan`")
+        .help(text.say(
+            "allow what is to be translated: `allow any from lan to wan`",
+            "accept in FORWARD what is to be translated",
+        ))
 }

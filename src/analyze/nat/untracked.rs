@@ -3,34 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::filter::sees_alike;
-use super::{messages, translators};
+use super::{messages, only_translators};
+use crate::analyze::flat::Flat;
 use crate::analyze::list::{EffectNumber, ListedRule, RuleList};
-use crate::analyze::places::{met, span_of};
+use crate::analyze::text::Text;
+use crate::analyze::witness::met;
 use crate::analyze::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
 use crate::meaning::{BaseChain, Change, Effect, Entry, Meaning, Translation, view};
 use crate::net::Family;
 use crate::packet::{Among, Answer, Cover, Question, RuleNumber};
-use crate::resolve::Policy;
 use crate::resolve::policy::Origin;
 use crate::source::Span;
 
 /// The statements that give packets a new destination, all of which a `notrack` takes.
 pub(super) fn findings(
-    policy: &Policy,
+    text: Text<'_>,
     meaning: &Meaning,
     family: Family,
     work: &Work,
 ) -> Vec<(Origin, Finding)> {
     let Some(untracked) = untracked(meaning, family) else { return Vec::new() };
-    let nat = translators(meaning, family, BaseChain::NatPrerouting).unwrap_or_default();
+    let Some(flat) = Flat::of(meaning, family, BaseChain::NatPrerouting) else { return Vec::new() };
+    let nat = only_translators(&flat).unwrap_or_default();
     let moving = nat.iter().filter(|one| !matches!(one.translation, Translation::Exempt));
     let moving: Vec<_> = moving.collect();
-    let untracks = untracked.iter().map(|entry| (entry, Some(&entry.set)));
-    let sets = untracks.chain(moving.iter().map(|one| (&one.entry, None)));
+    let untracks = untracked.iter().map(|entry| (&entry.set, Some(&entry.set)));
+    let sets = untracks.chain(moving.iter().map(|one| (one.set, None)));
     let effect = EffectNumber::NONE;
     let rules: Vec<ListedRule<'_>> =
-        sets.map(|(entry, hides)| ListedRule { may: &entry.set, hides, effect }).collect();
+        sets.map(|(may, hides)| ListedRule { may, hides, effect }).collect();
     let view = view(BaseChain::NatPrerouting);
     let list = RuleList::of(family, Some(view), &rules, work.budget);
     // Of each statement what takes one kind of its packets; `None` where some are translated.
@@ -57,8 +59,8 @@ pub(super) fn findings(
         let packet = list.space().packet(point);
         let packet = met(&packet, BaseChain::NatPrerouting, "left as it is, for it is not tracked");
         let by = cover.members.iter().filter_map(|one| untracked.get(one.rule.0 as usize));
-        let by: BTreeSet<Span> = by.filter_map(|entry| span_of(policy, entry.reason)).collect();
-        Some((origin, messages::target_untracked(policy, origin, &by, packet)))
+        let by: BTreeSet<Span> = by.filter_map(|entry| text.span_of(entry.reason)).collect();
+        Some((origin, messages::target_untracked(text, origin, &by, packet)))
     });
     found.collect()
 }
