@@ -3,17 +3,23 @@
 //! What goes in is read, never changed; what comes out are answers with the rules and packets that
 //! show them.
 
+pub mod boxes;
 pub mod flat;
 pub mod list;
 
+pub mod changes;
 pub mod dead;
 pub mod difference;
 pub mod equal;
 pub mod expiry;
 pub mod graph;
 mod habits;
+pub mod journey;
 mod nat;
+mod passage;
 mod places;
+pub mod promise;
+pub mod query;
 pub mod redundant;
 pub mod ruled;
 pub mod trace;
@@ -34,4 +40,6 @@ mod findings;
 
 pub use expiry::expired;
 pub use findings::{LINTS, findings};
+pub use places::span_of;
+pub use story::name as implied_name;
 pub use trace::trace;

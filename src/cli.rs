@@ -31,9 +31,19 @@ mod proof;
 
 mod build;
 
+mod deployed;
+
 mod verify;
 
+mod diff;
+
 mod show;
+
+mod trace;
+
+mod query;
+
+mod test;
 
 mod graph;
 
@@ -61,6 +71,9 @@ Examples:
   palisade check . --format sarif    the same of a folder, for code scanning
   palisade build web.fw              its IPv4 rules, as iptables-restore reads them
   palisade build web.fw -o rules/    rules.v4, rules.v6, ipsets and load in a folder
+  palisade test web.fw               does it keep what it promises?
+  palisade trace web.fw 'tcp 192.0.2.5:40000 -> self:22 in eth0'
+  palisade query web.fw 'allow tcp 22'    who may log in, and by which rules?
   palisade explain host-bits         what a finding means, with examples";
 
 /// A compiler for firewall policies.
@@ -86,7 +99,11 @@ enum Command {
     Check(check::Check),
     Build(build::Build),
     Verify(verify::Verify),
+    Diff(diff::Diff),
     Show(show::Show),
+    Trace(trace::Trace),
+    Query(query::Query),
+    Test(test::Test),
     Graph(graph::Graph),
     Services(services::Services),
     Explain(explain::Explain),
@@ -141,7 +158,11 @@ fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> 
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),
         Command::Verify(verify) => verify.run(terminal),
+        Command::Diff(diff) => diff.run(terminal),
         Command::Show(show) => show.run(terminal),
+        Command::Trace(trace) => trace.run(terminal),
+        Command::Query(query) => query.run(terminal),
+        Command::Test(test) => test.run(terminal),
         Command::Graph(graph) => graph.run(terminal),
         Command::Services(services) => services.run(terminal),
         Command::Explain(explain) => explain.run(terminal),

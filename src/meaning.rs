@@ -40,7 +40,8 @@ use crate::net::{CtState, Dscp, Family, Helper, MarkMatch, Prefix};
 use crate::packet::{Constraint, Field, Packet, PacketSet};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
-    ChainId, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, Part, RejectWith,
+    ChainId, Condition, Flow, Hook, Item, Limit, LimitId, LimitKind, Log, Origin, Part, RejectWith,
+    Scope,
 };
 
 pub use probes::{probes, view};
@@ -390,6 +391,21 @@ impl Meaning {
         self.v4.chains.len()
     }
 
+    /// What packets meet while limits are at their best for who wants to be accepted: those of rules that
+    /// accept have room, those of rules that refuse have none.
+    #[must_use]
+    pub fn at_best(&self) -> Meaning {
+        let list = |list: &List| List {
+            entries: list.entries.iter().filter_map(at_best).collect(),
+            default: list.default.clone(),
+        };
+        let of = |family: &FamilyMeaning| FamilyMeaning {
+            bases: family.bases.iter().map(|(base, own)| (*base, list(own))).collect(),
+            chains: family.chains.iter().map(list).collect(),
+        };
+        Meaning { v4: of(&self.v4), v6: of(&self.v6), limits: self.limits.clone() }
+    }
+
     fn of(&self, family: Family) -> &FamilyMeaning {
         match family {
             Family::V4 => &self.v4,
@@ -437,6 +453,22 @@ fn needs_conntrack(entry: &Entry) -> bool {
         })
 }
 
+/// An entry whose limits are at their best; `None` when that is that it never matches. What becomes of
+/// packets that return is not its own to say.
+fn at_best(entry: &Entry) -> Option<Entry> {
+    let open = || Entry { limits: [].into(), ..entry.clone() };
+    match &entry.effect {
+        _ if entry.limits.is_empty() => Some(entry.clone()),
+        Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_)) => None,
+        Effect::Decide(Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker)
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Add { .. } => Some(open()),
+        Effect::Return | Effect::Call(_) | Effect::Goto(_) => Some(entry.clone()),
+    }
+}
+
 /// The packets that an implicit rule is about in a chain that would have it, whether or not the policy
 /// leaves it out; `None` for other chains.
 #[must_use]
@@ -453,6 +485,21 @@ pub fn implied_packets(
 #[must_use]
 pub fn conditions_of(part: &Part) -> Vec<Constraint> {
     sets::conditions_of(part)
+}
+
+/// The packets that some flows mean in a chain, when they also meet all conditions; `None` when they mean
+/// none in this family.
+#[must_use]
+pub fn meant_packets(
+    policy: &Policy,
+    flows: &[Flow],
+    conditions: &[Condition],
+    hook: Hook,
+    family: Family,
+) -> Option<PacketSet> {
+    let mut sets = sets::Sets::new(policy, family);
+    let on_hook = flows.iter().filter(|flow| flow.scope == Scope::Hook(hook));
+    sets.flows(on_hook, conditions)
 }
 
 /// The meaning of a policy.

@@ -28,6 +28,7 @@ mod notrack;
 mod order;
 pub mod policy;
 mod preserve;
+mod promises;
 mod raw;
 mod remarks;
 mod rules;
@@ -49,6 +50,7 @@ pub use policy::Policy;
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, has_errors};
 use crate::source::{FileId, Loader, Sources, Span};
+use crate::syntax;
 use crate::syntax::tree::{
     self, Argument, Block, Clause, ClauseKind, Direction, Name, Statement, StatementKind, VerbKind,
 };
@@ -57,8 +59,7 @@ use ends::{End, Zone};
 use names::Names;
 use notrack::Answers;
 use policy::{
-    Alteration, Call, CallId, ChainId, Docker, Hook, Item, Listed, Origin, Part, Promise,
-    PromiseKind, Raw, Rule,
+    Alteration, Call, CallId, ChainId, Docker, Hook, Item, Listed, Origin, Part, Promise, Raw, Rule,
 };
 use services::Traffic;
 use sets::Sets;
@@ -87,10 +88,35 @@ pub struct Resolved {
 
 /// Resolves the policy whose root file is in `sources`; included files are added there.
 pub fn resolve(root: FileId, sources: &mut Sources, loader: &mut dyn Loader) -> Resolved {
+    resolve_with(root, None, sources, loader)
+}
+
+/// The same, with one more promise behind all others: the statement of a file of its own, in which the
+/// policy's names mean what they mean there.
+pub fn resolve_asking(
+    root: FileId,
+    question: FileId,
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+) -> Resolved {
+    resolve_with(root, Some(question), sources, loader)
+}
+
+fn resolve_with(
+    root: FileId,
+    question: Option<FileId>,
+    sources: &mut Sources,
+    loader: &mut dyn Loader,
+) -> Resolved {
     let mut findings = Vec::new();
     let loaded = load::load(root, sources, loader, &mut findings);
     let standard = stdlib::services(sources);
-    let statements = loaded.statements();
+    let asked = question.map(|file| syntax::parse(file, sources.file(file).text()));
+    let mut statements = loaded.statements();
+    if let Some(asked) = &asked {
+        findings.extend(asked.findings.iter().cloned());
+        statements.extend(&asked.tree.statements);
+    }
     let library = standard.iter().flat_map(|(_, tree)| &tree.statements);
     let names = names::gather(&statements, library, sources, &mut findings);
     let mut resolver = Resolver::new(sources, names, &loaded.set_files, findings);
@@ -249,6 +275,7 @@ impl<'a> Resolver<'a> {
         self.check_chains(&chains);
         self.check_definitions();
         let sets = self.finish_sets();
+        let zones = self.known_zones();
         self.helpers_behind_netmaps();
         self.excuse_uncalled();
         // A definition may be used in what could not be read.
@@ -265,6 +292,8 @@ impl<'a> Resolver<'a> {
             calls: self.calls.clone(),
             lists: std::mem::take(&mut self.lists),
             promises: std::mem::take(&mut self.promises),
+            zones,
+            vocabulary: self.vocabulary(),
             has_zones: self.names.has_zones(),
             preserve,
             docker: self.docker.take(),
@@ -370,9 +399,9 @@ impl<'a> Resolver<'a> {
             StatementKind::Call { name, arguments } => {
                 self.call(*name, arguments, span, outer, env);
             }
-            StatementKind::Assert(_) => self.promise(PromiseKind::Assert, span),
-            StatementKind::Protect { .. } => self.promise(PromiseKind::Protect, span),
-            StatementKind::Test { .. } => self.promise(PromiseKind::Test, span),
+            StatementKind::Assert(rule) => self.assert(rule, span),
+            StatementKind::Protect { subjects, clauses } => self.protect(subjects, clauses, span),
+            StatementKind::Test { title, packets } => self.test(*title, packets, span),
             StatementKind::Docker { bridges, body } => self.docker(bridges, body, span),
             StatementKind::Raw { family, table, chain, text } => {
                 self.raw([*family, *table, *chain], *text, span, env);
@@ -493,16 +522,6 @@ impl<'a> Resolver<'a> {
             self.inner(statement, &context, env);
         }
         self.headless = around;
-    }
-
-    fn promise(&mut self, kind: PromiseKind, span: Span) {
-        let what = match kind {
-            PromiseKind::Assert => "`assert`",
-            PromiseKind::Protect => "`protect`",
-            PromiseKind::Test => "`test`",
-        };
-        self.report(messages::not_checked(span, what));
-        self.promises.push(Promise { kind, span });
     }
 
     /// Unfolds a `def`.

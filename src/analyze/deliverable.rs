@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use crate::meaning::BaseChain;
-use crate::net::{CtState, TcpFlags};
+use crate::net::{CtState, Protocol, TcpFlags};
 use crate::packet::{Packet, Payload};
 
 /// Whether a chain can see such a packet.
@@ -99,11 +99,24 @@ fn state_fits(packet: &Packet) -> bool {
         CtState::Invalid => match packet.payload {
             Payload::Tcp { flags, .. } => !opens_with(flags),
             Payload::Icmp { .. } => !opens(packet) && !is_untracked(packet),
-            Payload::Udp { .. } | Payload::Other(_) => false,
+            Payload::Udp { .. } => false,
+            Payload::Other(protocol) => is_icmp(protocol),
             Payload::Sctp { .. } => true,
         },
         // What `notrack` says is asked of nobody here: only what the kernel itself never tracks.
         CtState::Untracked => is_untracked(packet),
+    }
+}
+
+/// In which state conntrack sees a packet that no other went before.
+#[must_use]
+pub fn first_state(packet: &Packet) -> CtState {
+    if is_untracked(packet) {
+        CtState::Untracked
+    } else if opens(packet) {
+        CtState::New
+    } else {
+        CtState::Invalid
     }
 }
 
@@ -116,14 +129,21 @@ fn opens(packet: &Packet) -> bool {
         }
         // Echo request, and the two kinds of node information query (RFC 4620).
         Payload::Icmp { kind, .. } => matches!(kind, 128 | 139),
-        Payload::Udp { .. } | Payload::Sctp { .. } | Payload::Other(_) => true,
+        Payload::Other(protocol) => !is_icmp(protocol),
+        Payload::Udp { .. } | Payload::Sctp { .. } => true,
     }
 }
 
-/// SYN, or an ACK in the middle of a connection, which conntrack takes up unless told otherwise.
+/// Whether it is ICMP: that of the other family opens nothing, whatever is in it.
+fn is_icmp(protocol: Protocol) -> bool {
+    protocol == Protocol::ICMP || protocol == Protocol::ICMPV6
+}
+
+/// SYN, or an ACK in the middle of a connection, which conntrack takes up unless told otherwise. Beside
+/// them PSH and URG are nothing to it.
 fn opens_with(flags: TcpFlags) -> bool {
-    let but_push = flags.bits() & !(TcpFlags::PSH.bits() | TcpFlags::URG.bits());
-    flags == TcpFlags::SYN || but_push == TcpFlags::ACK.bits()
+    let looked_at = flags.bits() & !(TcpFlags::PSH.bits() | TcpFlags::URG.bits());
+    looked_at == TcpFlags::SYN.bits() || looked_at == TcpFlags::ACK.bits()
 }
 
 /// What a connection has in it: no SYN with FIN or RST, and always something.

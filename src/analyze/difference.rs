@@ -45,7 +45,7 @@ pub fn differences(comparison: &Comparison, named: Named<'_>) -> Vec<Finding> {
 impl Named<'_> {
     /// What differs, with a packet that shows it and the places on both sides.
     fn finding(self, one: &Difference) -> Finding {
-        let (left, right) = self.words(one);
+        let (left, right) = words(&one.left, &one.right);
         let (table, _) = place(one.base);
         let chain = chain_name(one.base);
         let message = format!(
@@ -71,23 +71,24 @@ impl Named<'_> {
         finding = finding.witness(witness_of(&one.packet, one.base));
         finding
     }
+}
 
-    /// What each side does.
-    #[must_use]
-    pub fn words(self, one: &Difference) -> (String, String) {
-        let (left, right) = (&one.left.deed, &one.right.deed);
-        match (left, right) {
-            (Deed::Decide(_), Deed::Decide(_)) => (done(left), done(right)),
-            // Who ends the way of a packet does not do what the other one did before.
-            (Deed::Decide(_), _) => (format!("not {}", done(right)), done(right)),
-            (_, Deed::Decide(_)) => (done(left), format!("not {}", done(left))),
-            (_, _) => (done(left), done(right)),
-        }
+/// What each side does: `allowed`, `dropped`.
+#[must_use]
+pub fn words(left: &Act, right: &Act) -> (String, String) {
+    let (left, right) = (&left.deed, &right.deed);
+    match (left, right) {
+        (Deed::Decide(_), Deed::Decide(_)) => (done(left), done(right)),
+        // Who ends the way of a packet does not do what the other one did before.
+        (Deed::Decide(_), _) => (format!("not {}", done(right)), done(right)),
+        (_, Deed::Decide(_)) => (done(left), format!("not {}", done(left))),
+        (_, _) => (done(left), done(right)),
     }
 }
 
 /// What could not be found out.
-fn unproved(one: &Unproved) -> Finding {
+#[must_use]
+pub fn unproved(one: &Unproved) -> Finding {
     let (table, _) = place(one.base);
     let why = match one.why {
         Why::Ways => "too many jumps lead to its rules",
@@ -112,15 +113,20 @@ fn span(act: &Act) -> Option<Span> {
 
 /// Where a side does something that no text of it says.
 fn default_of(side: &str, act: &Act, done: &str) -> String {
-    let by = match act.reason {
+    format!("{side}: {done} {}", by(act))
+}
+
+/// What is responsible where no text is: `by default, at the end of the chain`.
+#[must_use]
+pub fn by(act: &Act) -> String {
+    match act.reason {
         Reason::Implicit(implied) => {
             format!("by the implicit rule for {}", story::name(implied))
         }
         Reason::Default(_) => "by default, at the end of the chain".to_owned(),
         Reason::Restored => "by what stays of marks".to_owned(),
         Reason::Written(_) => "there".to_owned(),
-    };
-    format!("{side}: {done} {by}")
+    }
 }
 
 /// `accepted`, `logged with \"x \"`, `given mark 0x1`

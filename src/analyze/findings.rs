@@ -7,7 +7,7 @@ use super::judge::{At, Judgement};
 use super::story::Stories;
 use super::witness::chain_name;
 use super::work::Work;
-use super::{habits, nat, partly, shadow, spare, unreached};
+use super::{habits, nat, partly, promise, shadow, spare, unreached};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
@@ -81,6 +81,8 @@ fn all(
     found.extend(nat::findings(policy, meaning, &work));
     found.extend(habits::findings(policy, meaning, &work));
     found.extend(work.findings(shows));
+    let promises = promise::judged(policy, meaning, sources);
+    found.extend(promises.into_iter().flat_map(|judged| judged.findings));
     found.retain(|finding| shows(finding.lint));
     let mut found = without_consequences(found);
     found.sort_by_key(|finding| finding.span);

@@ -24,7 +24,8 @@ pub(super) fn about(
 }
 
 /// The place of an entry, if it has one.
-pub(super) fn span_of(policy: &Policy, reason: Reason) -> Option<Span> {
+#[must_use]
+pub fn span_of(policy: &Policy, reason: Reason) -> Option<Span> {
     match reason {
         Reason::Written(origin) => Some(origin.span),
         Reason::Default(BaseChain::FilterInput) => policy.defaults.input.span,

@@ -116,6 +116,7 @@ impl Stories<'_> {
 }
 
 /// What an implicit rule is for.
+#[must_use]
 pub fn name(implied: Implied) -> &'static str {
     match implied {
         Implied::Loopback => "loopback",
@@ -136,7 +137,8 @@ pub fn deed(step: &FlatStep<'_>) -> Deed {
 
 const SENT_BACK: Deed = Deed { does: "leads away", done: "led away", to_do: "lead away" };
 
-fn deed_of(entry: &Entry) -> Deed {
+/// What an entry does.
+pub fn deed_of(entry: &Entry) -> Deed {
     match &entry.effect {
         Effect::Decide(decided) => decision(decided),
         Effect::Continue => words("logs", "logged", "log"),

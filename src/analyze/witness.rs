@@ -9,29 +9,18 @@ use crate::packet::{Packet, Payload};
 
 use super::deliverable::is_deliverable;
 use super::flat::FIRST_FRAGMENT;
+use super::ruled::place;
 
 /// What a chain is called.
 #[must_use]
 pub fn chain_name(base: BaseChain) -> &'static str {
-    match base {
-        BaseChain::NatPrerouting | BaseChain::ManglePrerouting | BaseChain::RawPrerouting => {
-            "PREROUTING"
-        }
-        BaseChain::NatPostrouting | BaseChain::ManglePostrouting => "POSTROUTING",
-        BaseChain::FilterInput
-        | BaseChain::MangleInput
-        | BaseChain::NatInput
-        | BaseChain::SecurityInput => "INPUT",
-        BaseChain::FilterForward | BaseChain::MangleForward | BaseChain::SecurityForward => {
-            "FORWARD"
-        }
-        BaseChain::DockerUser => "DOCKER-USER",
-        BaseChain::FilterOutput
-        | BaseChain::NatOutput
-        | BaseChain::MangleOutput
-        | BaseChain::RawOutput
-        | BaseChain::SecurityOutput => "OUTPUT",
-    }
+    place(base).1
+}
+
+/// What the table of a chain is called.
+#[must_use]
+pub fn table_name(base: BaseChain) -> &'static str {
+    place(base).0.name()
 }
 
 /// A packet that a chain sees. What every ordinary packet has is left out: of tcp a plain SYN, no mark,

@@ -14,8 +14,8 @@ use super::pipeline;
 use super::terminal::Terminal;
 use crate::analyze;
 use crate::diagnostic::report::{Counts, Names, Report};
-use crate::diagnostic::{Finding, Lint, catalogue};
-use crate::resolve::policy::Item;
+use crate::diagnostic::{Finding, Level, Lint, catalogue};
+use crate::resolve::policy::{Item, Promise};
 use crate::resolve::{Policy, Resolved};
 use crate::source::{File, FileId, LoadError, MAX_BYTES, MemoryLoader, Sources};
 
@@ -191,6 +191,48 @@ impl Checked {
 /// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
 /// root that is no text is a finding.
 pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checked, Failure> {
+    read(path, levels, depth, None).map(|(checked, _)| checked)
+}
+
+/// The same of a policy that is asked something: a statement about its names, which is then the last of
+/// its promises. The policy's own promises and rules are not judged. `None` when the policy is at
+/// fault.
+///
+/// A mistake in the question is a failure; `what` it is called there.
+pub(super) fn ask(
+    path: &Path,
+    levels: &Levels,
+    what: &str,
+    question: &str,
+) -> Result<(Checked, Option<Promise>), Failure> {
+    let (mut checked, wrong) = read(path, levels, Depth::Words, Some((what, question)))?;
+    checked.judge();
+    if checked.outcome() != Outcome::Clean {
+        return Ok((checked, None));
+    }
+    if let Some(finding) = wrong.into_iter().find(|finding| finding.level == Level::Error) {
+        let place = finding.span.filter(|span| span.start() < span.end());
+        let at = place.map(|span| checked.sources.text(span).trim().to_owned());
+        let at = at.filter(|text| !text.is_empty() && question.contains(text.as_str()));
+        let message = match at {
+            Some(text) if !finding.message.contains(&text) => {
+                format!("{what}, at `{text}`: {}", finding.message)
+            }
+            _ => format!("{what}: {}", finding.message),
+        };
+        return Err(Failure { message, help: finding.help });
+    }
+    let promise = checked.policy.as_mut().and_then(|policy| policy.promises.pop());
+    Ok((checked, promise))
+}
+
+/// Reads a policy, with a question if there is one; what is wrong with that is apart.
+fn read(
+    path: &Path,
+    levels: &Levels,
+    depth: Depth,
+    question: Option<(&str, &str)>,
+) -> Result<(Checked, Vec<Finding>), Failure> {
     let root = Root::of(path);
     let mut checked = Checked {
         title: root.title.clone(),
@@ -212,19 +254,28 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
         Ok(text) => text,
         Err(error) => {
             checked.findings.push(unusable(&root.title, error)?);
-            return Ok(checked);
+            return Ok((checked, Vec::new()));
         }
     };
     let mut loader = DiskLoader::new(&root.folder, text.len());
     let id = checked.sources.add(root.name.clone(), text);
-    let resolved = pipeline::resolve(id, &mut checked.sources, &mut loader);
+    let question = question.map(|(what, text)| checked.sources.add(what, text));
+    let mut resolved = match question {
+        None => pipeline::resolve(id, &mut checked.sources, &mut loader),
+        Some(question) => pipeline::resolve_asking(id, question, &mut checked.sources, &mut loader),
+    };
+    let is_asked = |finding: &Finding| {
+        question.is_some_and(|file| finding.span.is_some_and(|span| span.file() == file))
+    };
+    let (wrong, findings) = std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
+    resolved.findings = findings;
     checked.included = loader.read().to_vec();
     checked.take(resolved);
-    Ok(checked)
+    Ok((checked, wrong))
 }
 
 /// The text of a file that is no policy; `-` is standard input.
-pub(super) fn read(path: &Path) -> Result<Arc<str>, Failure> {
+pub(super) fn text_of(path: &Path) -> Result<Arc<str>, Failure> {
     let root = Root::of(path);
     root.read(path).map_err(|error| match unusable(&root.title, error) {
         Err(failure) => failure,

@@ -4,8 +4,7 @@ use super::build::Emit;
 use super::failure::Failure;
 use super::graph::{Drawn, Shown};
 use crate::analyze;
-use crate::analyze::equal::compare;
-use crate::analyze::ruled::{ruled, understood};
+use crate::analyze::ruled::understood;
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
 use crate::emit;
@@ -20,15 +19,17 @@ use crate::ruleset::Ruleset;
 use crate::source::Sources;
 
 pub(super) use crate::analyze::difference::{Named, differences};
+pub(super) use crate::analyze::equal::compare;
 pub(super) use crate::analyze::expired;
 pub(super) use crate::analyze::removal::{EditedText, Removal};
 pub(super) use crate::analyze::ruled::leave_out_foreign;
+pub(super) use crate::analyze::ruled::ruled;
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
 pub(super) use crate::meaning::meaning;
 pub(super) use crate::read::{is_dump, is_ipset_dump, read_ipsets, read_with_sets};
-pub(super) use crate::resolve::{ServiceInfo, resolve, services};
+pub(super) use crate::resolve::{ServiceInfo, resolve, resolve_asking, services};
 
 /// What a policy means, with the words of its raw rules as what they say.
 pub(super) fn known_meaning(policy: &Policy) -> Meaning {

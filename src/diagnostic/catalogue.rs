@@ -77,6 +77,8 @@ catalogue! {
     AMBIGUOUS_DESTINATION = "ambiguous-destination", Error, "an address in `to` that is placed neither on this machine nor in a zone";
     AMBIGUOUS_DIRECTION = "ambiguous-direction", Error, "an outgoing interface without a word on where the packets come from";
     ANALYSIS_INCOMPLETE = "analysis-incomplete", Error expectable, "a budget was hit: something is not proved";
+    ASSERTION_DEPENDS = "assertion-depends", Error, "a promise that holds or not by what limits say";
+    ASSERTION_FAILED = "assertion-failed", Error, "a promise that a packet breaks";
     BAD_ADDRESS = "bad-address", Error, "a text that is not an address, network or range";
     BAD_DUMP = "bad-dump", Error, "a rules file that iptables-restore would refuse or misread";
     BAD_INTERFACE = "bad-interface", Error, "a name that no interface can have";
@@ -106,6 +108,7 @@ catalogue! {
     INCOMPLETE_DUMP = "incomplete-dump", Warning unexpectable, "a dump that says itself that there are other rules";
     IPV6_NOT_WRITTEN = "ipv6-not-written", Note unexpectable, "only rules.v4 was written, not rules.v6";
     LIMIT_BYPASSED = "limit-bypassed", Warning, "a limit beyond which later rules accept all the same";
+    LOCKOUT = "lockout", Error, "a connection that is protected and not accepted, or not answered";
     MISPLACED_CLAUSE = "misplaced-clause", Error, "a clause that means nothing where it stands";
     MISPLACED_STATEMENT = "misplaced-statement", Error, "a statement that may not stand where it stands";
     MISSING_ADDRESSES = "missing-addresses", Error, "a `notrack` by interface where no interface is known";
@@ -121,7 +124,6 @@ catalogue! {
     NO_NEIGHBOUR_DISCOVERY = "no-neighbour-discovery", Warning unexpectable, "no rule accepts what IPv6 needs on a link";
     NO_PORTS = "no-ports", Error, "a port on a protocol that has none";
     NO_REMOTE_ACCESS = "no-remote-access", Note unexpectable, "nobody can log in by ssh";
-    NOT_CHECKED_YET = "not-checked-yet", Warning unexpectable, "a promise that is kept but not checked by this version";
     NOT_UTF8 = "not-utf8", Error, "a file that is not UTF-8 text";
     ONE_FAMILY_ONLY = "one-family-only", Note, "a rule that loses one family although another of its lists has members in it";
     OPEN_TO_WORLD = "open-to-world", Note, "a service that is not for everybody, open to everybody";
@@ -141,9 +143,11 @@ catalogue! {
     SHADOWED_RULE = "shadowed-rule", Warning, "a rule whose packets all meet earlier rules that do the same";
     SYNTAX_ERROR = "syntax-error", Error, "a text that is not of the language";
     TCP_ONLY = "tcp-only", Error, "a tcp condition or answer on another protocol";
+    TEST_FAILED = "test-failed", Error, "a test packet of which something else becomes";
     TEXT_TOO_LONG = "text-too-long", Error, "a comment or log prefix longer than the kernel keeps";
     TOO_MANY_FINDINGS = "too-many-findings", Error, "more findings than are shown";
     TOO_MUCH_EXPANSION = "too-much-expansion", Error, "definitions that unfold to more than is compiled";
+    UNCLEAR_PACKET = "unclear-packet", Error, "a test packet of which too little is said";
     UNEQUAL = "unequal", Error, "packets that two sides of a comparison treat otherwise";
     UNFULFILLED_EXPECTATION = "unfulfilled-expectation", Warning unexpectable, "an `expect` that met nothing";
     UNKNOWN_CHARACTER = "unknown-character", Error, "a character that the language does not use";
@@ -156,6 +160,7 @@ catalogue! {
     UNTERMINATED_STRING = "unterminated-string", Error, "a string without its closing quote";
     UNTRACKED_ANSWERS = "untracked-answers", Warning, "a `notrack` whose answers no rule accepts";
     UNUSED_DEFINITION = "unused-definition", Warning unexpectable, "a definition that nothing uses";
+    VACUOUS_ASSERTION = "vacuous-assertion", Error, "a promise about packets that there are not";
     WRONG_ARGUMENTS = "wrong-arguments", Error, "a call with other arguments than the definition has parameters";
     WRONG_FAMILY = "wrong-family", Error, "an address or protocol of a family that the rule excludes";
     WRONG_HELPER = "wrong-helper", Error, "a connection helper on traffic that it does not read";

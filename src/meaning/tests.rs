@@ -51,6 +51,8 @@ fn policy(items: Vec<Item>) -> Policy {
         calls: Vec::new(),
         lists: Vec::new(),
         promises: Vec::new(),
+        zones: Vec::new(),
+        vocabulary: Vocabulary::default(),
         has_zones: false,
         preserve: None,
         docker: None,

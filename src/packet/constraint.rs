@@ -273,6 +273,13 @@ impl Constraint {
         Self::intervals(Field::Protocol, [(number, number)])
     }
 
+    /// Any of these protocols, by number.
+    #[must_use]
+    pub fn protocols(numbers: impl IntoIterator<Item = (u8, u8)>) -> Self {
+        let numbers = numbers.into_iter().map(|(low, high)| (low.into(), high.into()));
+        Self::intervals(Field::Protocol, numbers)
+    }
+
     #[must_use]
     pub fn source_port(ports: &Ports) -> Self {
         Self::intervals(Field::SourcePort, wide(ports))
@@ -371,6 +378,12 @@ impl Constraint {
         Self::intervals(Field::Ttl, [(ttl.into(), ttl.into())])
     }
 
+    /// At least so many hops.
+    #[must_use]
+    pub fn ttl_from(least: u8) -> Self {
+        Self::intervals(Field::Ttl, [(least.into(), u8::MAX.into())])
+    }
+
     #[must_use]
     pub fn dscp(dscp: Dscp) -> Self {
         let code = dscp.code().into();
@@ -414,6 +427,38 @@ impl Constraint {
             }
             Values::Accounts(_) => return None,
         })
+    }
+
+    /// The same said of the connection before its destination was translated; `None` for what does not
+    /// change then.
+    #[must_use]
+    pub fn before_translation(&self) -> Option<Self> {
+        let field = match self.field {
+            Field::Destination => Field::OriginalDestination,
+            Field::DestinationPort => Field::OriginalPort,
+            Field::Incoming
+            | Field::Outgoing
+            | Field::Source
+            | Field::Protocol
+            | Field::SourcePort
+            | Field::Icmp
+            | Field::Flags
+            | Field::State
+            | Field::Translated
+            | Field::OriginalDestination
+            | Field::OriginalPort
+            | Field::ToLocal
+            | Field::Mac
+            | Field::Mark
+            | Field::ConnectionMark
+            | Field::User
+            | Field::Group
+            | Field::Length
+            | Field::Ttl
+            | Field::Dscp
+            | Field::Opaque => return None,
+        };
+        Some(Constraint { field, values: self.values.clone() })
     }
 
     #[must_use]

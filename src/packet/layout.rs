@@ -302,6 +302,24 @@ impl Layout {
         }
     }
 
+    /// The values of a box on an axis, as runs in order.
+    #[must_use]
+    pub fn values(&self, axis: usize, one: &[u64]) -> Vec<(u32, u32)> {
+        match self.shape(axis).held {
+            Held::Interval => vec![self.ends(axis, one)],
+            Held::Bits => {
+                let mut runs: Vec<(u32, u32)> = Vec::new();
+                for value in members(self.of(axis, one)) {
+                    match runs.last_mut() {
+                        Some((_, last)) if *last + 1 == value => *last = value,
+                        _ => runs.push((value, value)),
+                    }
+                }
+                runs
+            }
+        }
+    }
+
     /// The point of a box that has the lowest value on every axis.
     #[must_use]
     pub fn lowest(&self, one: &[u64]) -> Box<[u64]> {

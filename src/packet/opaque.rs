@@ -44,6 +44,12 @@ pub fn is_of_membership(text: &str) -> bool {
     text.starts_with("source in ") || text.starts_with("destination in ")
 }
 
+/// Whether a condition is about where a packet goes.
+#[must_use]
+pub fn is_of_destination(text: &str) -> bool {
+    text.starts_with("destination in ")
+}
+
 /// Whether a condition is the same at every look at one packet. Others, such as what a set holds or
 /// what a raw text asks, may change in between.
 #[must_use]

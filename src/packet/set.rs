@@ -119,6 +119,20 @@ impl PacketSet {
         facts.flat_map(|facts| facts.holding().union(facts.failing()))
     }
 
+    /// What its conditions say of destinations, one by one, said of destinations before translation.
+    #[must_use]
+    pub fn before_translation(&self) -> Self {
+        // Each box for itself: it is their borders that count.
+        let boxes = self.products.iter().flat_map(|product| &product.factors);
+        let boxes = boxes.flat_map(|factor| factor.boxes.iter());
+        let one = |one: &FieldBox| {
+            FieldBox::of(one.constraints.iter().filter_map(Constraint::before_translation))
+        };
+        let told = boxes.filter_map(one).filter(|one| !one.is_everything());
+        let products = told.filter_map(|one| Product::of([Factor::of([one])]));
+        Self::of(self.family, products)
+    }
+
     /// Whether a condition on a field that fits is part of it.
     #[must_use]
     pub fn speaks_of(&self, fits: impl Fn(Field) -> bool) -> bool {

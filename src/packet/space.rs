@@ -10,9 +10,11 @@
 //! said as a few boxes, [`Space::impossible`] says; no rule takes it and no question is about it.
 
 mod axis;
+mod carry;
 mod domain;
 mod gather;
 mod possible;
+mod tell;
 mod witness;
 
 use std::collections::HashMap;
@@ -25,6 +27,7 @@ use crate::net::Family;
 
 use axis::{Axis, Subject};
 use gather::{Gathered, LONG};
+pub use tell::Asks;
 
 /// The states of packets that have no connection, as bits of [`Field::State`]: invalid, untracked.
 const UNTRACKED: u64 = 0b1_0001;

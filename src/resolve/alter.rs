@@ -39,7 +39,7 @@ impl<'a> Resolver<'a> {
             AlterationKind::ClampMss(None) => self.with_a_path(routes)?,
             AlterationKind::Notrack | AlterationKind::Helper(_) => return None, // Made elsewhere.
         };
-        let families = self.rule_families(&context, &mut traffic, rule, env)?;
+        let families = self.rule_families(&context, &mut traffic, &rule.subjects, env)?;
         let flows = self.flows(&routes, &traffic, families, span, false)?;
         let conditions = context.conditions.into_iter().map(|(condition, _)| condition).collect();
         let origin = Origin { span, call: env };

@@ -32,6 +32,8 @@ pub struct Context<'a> {
     /// The innermost block around.
     pub block: Option<Span>,
     pub translation: Translation<'a>,
+    /// Whether it is of a promise, which may be `within limits`.
+    pub is_promise: bool,
     /// Every clause that holds: its word and where it stands.
     pub present: Vec<(&'static str, Span)>,
 }
@@ -66,6 +68,7 @@ impl Context<'_> {
             remarks: Remarks::default(),
             block: None,
             translation: Translation::default(),
+            is_promise: false,
             present: Vec::new(),
         }
     }
@@ -208,6 +211,8 @@ impl<'a> Resolver<'a> {
                 let condition = self.condition(clause, env)?;
                 self.add_condition(inner, condition, clause.span)?;
             }
+            // Read where the promise is.
+            ClauseKind::Within(_) if inner.is_promise => {}
             ClauseKind::Within(_)
             | ClauseKind::Helper(_)
             | ClauseKind::Alias(_)

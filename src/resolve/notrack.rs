@@ -39,7 +39,7 @@ impl<'a> Resolver<'a> {
         let mut traffic = traffic?;
         self.narrow_ports(&mut traffic, &context, rule.subject())?;
         let routes = self.routes(&context, span)?;
-        let families = self.rule_families(&context, &mut traffic, rule, env)?;
+        let families = self.rule_families(&context, &mut traffic, &rule.subjects, env)?;
         let flows = self.flows(&routes, &traffic, families, span, false)?;
         self.check_addresses(&routes, &traffic, &context)?;
         let origin = Origin { span, call: env };

@@ -7,6 +7,7 @@
 mod condition;
 mod listed;
 mod nat;
+mod promise;
 mod raw;
 mod set;
 
@@ -23,6 +24,7 @@ use crate::source::Span;
 pub use condition::Condition;
 pub use listed::{Listed, Says};
 pub use nat::{At, Forward, Nat, NatKind, Redirect, SourceTranslation, Target};
+pub use promise::{Claim, Expected, Host, Promise, PromiseKind, TestPacket, Vocabulary, Zone};
 pub use raw::{KernelChain, Raw, RawTable, RawTarget};
 pub use set::{Addition, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId};
 
@@ -43,6 +45,9 @@ pub struct Policy {
     pub lists: Vec<(Origin, Box<[Listed]>)>,
     /// What the policy promises of itself, in the order written.
     pub promises: Vec<Promise>,
+    /// The zones that it divides the network into, in the order defined; one at fault is missing.
+    pub zones: Vec<Zone>,
+    pub vocabulary: Vocabulary,
     /// Whether it divides the network into zones.
     pub has_zones: bool,
     /// What other programs have and keep; `None` when the policy's rules are all there is.
@@ -89,20 +94,6 @@ pub struct Docker {
     pub bridges: Vec<Interface>,
     /// Allow, Drop, Reject and Log. Their flows have [`Scope::Docker`].
     pub rules: Vec<Rule>,
-}
-
-/// An `assert`, `protect` or `test` item, kept as written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Promise {
-    pub kind: PromiseKind,
-    pub span: Span,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PromiseKind {
-    Assert,
-    Protect,
-    Test,
 }
 
 /// Where an item was written.

@@ -12,7 +12,7 @@ use super::services::{Traffic, merge_parts, together};
 use super::{Body, Resolver, messages};
 use crate::net::{Addresses, Families, Family, PortProtocol, Ports};
 use crate::source::Span;
-use crate::syntax::tree::{self, ClauseKind, Name, SubjectKind, VerbKind};
+use crate::syntax::tree::{self, ClauseKind, Name, Subject, SubjectKind, VerbKind};
 
 impl<'a> Resolver<'a> {
     pub(super) fn filter_rule(
@@ -38,7 +38,7 @@ impl<'a> Resolver<'a> {
         if let Action::Reject(with) = &mut action {
             *with = self.reject_with(&context, &traffic, rule.subject())?;
         }
-        let mut families = self.rule_families(&context, &mut traffic, rule, env)?;
+        let mut families = self.rule_families(&context, &mut traffic, &rule.subjects, env)?;
         if matches!(action, Action::Reject(RejectWith::ProtoUnreachable)) {
             families = families.intersection(Families::only(Family::V4));
         }
@@ -247,13 +247,13 @@ impl<'a> Resolver<'a> {
         &mut self,
         context: &Context<'a>,
         traffic: &mut Vec<Traffic>,
-        rule: &'a tree::Rule,
+        subjects: &'a [Subject],
         env: Option<CallId>,
     ) -> Option<Families> {
         let families = context.families;
         let clause = context.family_clause;
         let possible = |wanted: Families| !families.intersection(wanted).is_empty();
-        for subject in &rule.subjects {
+        for subject in subjects {
             if clause.is_none() || matches!(subject.kind, SubjectKind::More(_)) {
                 continue; // More ports are of the protocol before them.
             }

@@ -237,7 +237,7 @@ impl<'a> Resolver<'a> {
         !known && family.is_some_and(|family| IcmpType::from_name(family, word).is_some())
     }
 
-    fn icmp(
+    pub(super) fn icmp(
         &mut self,
         family: Family,
         kind: Option<IcmpValue>,
@@ -267,7 +267,7 @@ impl<'a> Resolver<'a> {
         Some(Part::Icmp(IcmpType { family, kind, code }))
     }
 
-    fn read_protocol(&mut self, span: Span) -> Option<Protocol> {
+    pub(super) fn read_protocol(&mut self, span: Span) -> Option<Protocol> {
         let text = self.text(span);
         if text.starts_with(|c: char| c.is_ascii_digit()) {
             let number = self.read_number(span, "protocol", 1, 255)?;

@@ -7,6 +7,7 @@ mod generate;
 mod judge;
 mod limits;
 mod mutate;
+mod promises;
 mod proof;
 mod removal;
 mod slips;

@@ -16,6 +16,7 @@ use palisade::source::{MemoryLoader, Sources};
 pub struct Written {
     /// With what the words of raw rules say.
     pub meaning: Meaning,
+    /// The file of sets.
     pub ipsets: String,
     v4: String,
     v6: String,

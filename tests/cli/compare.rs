@@ -128,3 +128,67 @@ fn rules_without_a_proof_say_so() {
     let run = palisade(["build", "web.fw", "--emit", "v6"]).within(&scene).run();
     assert!(!run.out.contains("not proved"), "{}", run.out);
 }
+
+const NEW: &str = "zone lan = eth1 { 10.0.0.0/24 }\n\
+    let admins = 10.0.0.5, 10.0.0.7\n\
+    allow ssh from admins\n\
+    allow http, https, smtp\n\
+    allow dns from lan log \"dns \"\n\
+    reject tcp 113\n\
+    masquerade eth0 out\n";
+
+const OLD: &str = "zone lan = eth1 { 10.0.0.0/24 }\n\
+    let admins = 10.0.0.5, 10.0.0.9\n\
+    allow http, https\n\
+    allow ssh from admins\n\
+    allow dns from lan\n\
+    masquerade eth0 out\n";
+
+#[test]
+fn changes_are_told_as_packets_with_who_is_responsible() {
+    let scene = Scene::new(&[("old.fw", OLD), ("new.fw", NEW)]);
+    let run = palisade(["diff", "old.fw", "new.fw"]).within(&scene).run();
+    assert_eq!((run.status, run.err.as_str()), (1, ""), "{}", run.out);
+    let told = "newly accepted\n  tcp 22 (ssh) from 10.0.0.7, new or untracked  [filter INPUT] (IPv4)\n    \
+                old: dropped: by default, at the end of the chain\n    \
+                new: allowed: new.fw:3  allow ssh from admins\n    such as in ";
+    assert!(run.out.starts_with(told), "{}", run.out);
+    assert!(run.out.contains("  tcp 25 (smtp), new or untracked  [filter INPUT]\n"), "{}", run.out);
+    assert!(run.out.contains("newly dropped\n  tcp 22 (ssh) from 10.0.0.9,"), "{}", run.out);
+    let logged = "    old: not logged as \"dns \" at level 4: old.fw:5  allow dns from lan\n    \
+                  new: logged as \"dns \" at level 4: new.fw:5  allow dns from lan log \"dns \"\n";
+    assert!(run.out.contains(logged), "{}", run.out);
+    assert!(run.out.contains("new: rejected with port-unreachable: new.fw:6"), "{}", run.out);
+
+    let run = palisade(["diff", "old.fw", "new.fw", "--format", "markdown"]).within(&scene).run();
+    assert!(
+        run.out.starts_with("### Newly accepted\n\n- `tcp 22 (ssh) from 10.0.0.7,"),
+        "{}",
+        run.out
+    );
+    let run = palisade(["diff", "old.fw", "new.fw", "--format", "json"]).within(&scene).run();
+    let found: serde_json::Value = serde_json::from_str(&run.out).expect("a document");
+    assert_eq!(found["changes"][0]["kind"], "newly-accepted");
+    assert_eq!(found["changes"][0]["new"]["rule"]["line"], 3);
+    assert_eq!(found["changes"][0]["example"]["src"], "10.0.0.7");
+}
+
+#[test]
+fn equal_sides_are_equal_whatever_they_are() {
+    let scene = Scene::new(&[("old.fw", OLD)]);
+    let run = palisade(["build", "old.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    for sides in [["old.fw", "old.fw"], ["old.fw", "out/"], ["out/", "out/"]] {
+        let run = palisade(["diff", sides[0], sides[1]]).within(&scene).run();
+        assert_eq!((run.status, run.err.as_str()), (0, ""), "{sides:?} {}", run.out);
+        assert!(run.out.starts_with("equal: every packet has the same fate"), "{}", run.out);
+    }
+    let run = palisade(["diff", "old.fw", "out/rules.v6"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.out);
+    assert!(run.out.starts_with("equal: every IPv6 packet"), "{}", run.out);
+    let run = palisade(["diff", "out/rules.v4", "out/rules.v6"]).within(&scene).run();
+    assert_eq!(run.status, 2, "{}", run.out);
+    assert!(run.err.contains("one side is of IPv4 and the other of IPv6"), "{}", run.err);
+    let run = palisade(["diff", "-", "-"]).within(&scene).run();
+    assert_eq!(run.status, 2, "{}", run.out);
+}

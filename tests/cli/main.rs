@@ -1,6 +1,7 @@
 //! The program as people and scripts call it: exit status, messages, files.
 
 mod compare;
+mod promises;
 mod run;
 mod sets;
 
@@ -10,6 +11,7 @@ mod findings;
 mod fixes;
 
 mod settings;
+mod trace;
 
 use std::fs;
 

@@ -19,6 +19,7 @@ use palisade::source::{MemoryLoader, Sources};
 use crate::craft::{self, Marks};
 use crate::generate::{self, WINDOWS};
 use crate::ground::{Changed, Ground, LINKS, MAC, class, is_local};
+use crate::journey::foretold;
 use crate::judge::{End, judge, set_port};
 use crate::load::{Rules, Variant, nft, restore, restore_sets};
 use crate::members::Members;
@@ -138,6 +139,8 @@ struct Tally {
     unasked: usize,
     /// Their way depends on a limit.
     limited: usize,
+    /// Of whom the whole way through all tables was told before.
+    foretold: usize,
 }
 
 impl Tally {
@@ -191,6 +194,14 @@ fn faults(
     for (seed, policy, packet, cookie) in sent {
         let members = members.entry(seed).or_default();
         let sighting = seen.get(&(packet.family(), cookie)).cloned().unwrap_or_default();
+        match foretold(&policy.meaning, members, &packet, &sighting) {
+            Some(Ok(())) => tally.foretold += 1,
+            Some(Err(fault)) => {
+                let where_to = format!("{packet:#?}\n{sighting:#?}\n{}", policy.text);
+                faults.push((seed, format!("{loader:?}, seed {seed}: {fault}\n{where_to}")));
+            }
+            None => {}
+        }
         match judge(&policy.meaning, members, &packet, &sighting) {
             Ok(end) => {
                 let Changed { mark, dscp, .. } = sighting.changed;
@@ -309,6 +320,7 @@ fn generated_conform(loader: Loader) {
     for (what, count) in [("passed", tally.passed), ("stopped", tally.stopped)] {
         assert!(count * 40 > tally.judged(), "too few packets {what}: {tally:?}");
     }
+    assert!(tally.foretold * 10 > tally.judged() * 9, "too few ways were foretold: {tally:?}");
     assert!(tally.translated * 500 > tally.judged(), "too few were translated: {tally:?}");
     assert!(tally.changed * 1000 > tally.judged(), "too few were changed: {tally:?}");
 }

@@ -12,7 +12,7 @@ use palisade::resolve::policy::{Set, SetContent};
 use crate::generate::ALWAYS;
 
 /// The dynamic sets of one policy, by the kernel's names.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Members {
     /// The family of each, and the length of the networks that are in it.
     sets: BTreeMap<String, (Family, u8)>,

@@ -135,12 +135,12 @@ fn key_name(key: LimitKey, family: Family) -> String {
     }
 }
 
-/// A rate in the largest unit that says it, the same for all that the kernel keeps alike: it keeps the
+/// A rate in the smallest unit that says it, the same for all that the kernel keeps alike: it keeps the
 /// time for a packet, in ten-thousandths of a second (`xt_limit.h`).
 fn allowance(rate: Rate, burst: u32) -> String {
     let period = |unit: Unit, count: u64| u64::from(unit.seconds()) * 10_000 / count.max(1);
     let kept = period(rate.unit(), rate.count().into());
-    let same = Unit::ALL.into_iter().rev().find_map(|unit| {
+    let same = Unit::ALL.into_iter().find_map(|unit| {
         let count = u64::from(unit.seconds()) * 10_000 / kept.max(1);
         (count > 0 && period(unit, count) == kept).then(|| format!("{count}/{}", unit.name()))
     });

@@ -18,7 +18,8 @@ const SSH: u16 = 22;
 
 /// That nobody from outside can log in by ssh, and the policy promises to keep nothing open.
 pub(super) fn no_remote_access(policy: &Policy, meaning: &Meaning, work: &Work) -> Option<Finding> {
-    let protects = policy.promises.iter().any(|promise| promise.kind == PromiseKind::Protect);
+    let protects =
+        policy.promises.iter().any(|promise| matches!(promise.kind, PromiseKind::Protect(_)));
     // A policy without a rule is not finished; what other programs accept is not known.
     if protects || policy.preserve.is_some() || rules(policy).next().is_none() {
         return None;

@@ -35,6 +35,8 @@ pub(super) fn policy() -> Build {
     };
     let policy = Policy {
         promises: Vec::new(),
+        zones: Vec::new(),
+        vocabulary: crate::resolve::policy::Vocabulary::default(),
         has_zones: false,
         preserve: None,
         docker: None,

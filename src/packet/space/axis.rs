@@ -136,6 +136,21 @@ impl Axis {
         IntervalSet::from_intervals(own.filter_map(|piece| self.domain.numbers_of(piece)))
     }
 
+    /// The numbers of some values that follow each other.
+    #[must_use]
+    pub fn numbers_between(&self, first: u32, last: u32) -> IntervalSet<u128> {
+        if self.classes.is_some() {
+            let all = (first..=last).map(|value| self.numbers_of(value));
+            let intervals: Vec<(u128, u128)> =
+                all.flat_map(|set| set.intervals().to_vec()).collect();
+            return IntervalSet::from_intervals(intervals);
+        }
+        let low = self.domain.numbers_of(first as usize);
+        let high = self.domain.numbers_of(last as usize);
+        let both = low.zip(high).map(|((low, _), (_, high))| (low, high));
+        IntervalSet::from_intervals(both)
+    }
+
     /// The values of a set of numbers, as sorted disjoint intervals.
     #[must_use]
     pub fn of_numbers_set(&self, set: &IntervalSet<u128>) -> Vec<(u32, u32)> {

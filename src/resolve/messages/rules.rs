@@ -110,13 +110,6 @@ pub fn clamp_on_input(at: Span) -> Finding {
         .help("say where they leave (`to ZONE`, `to any`, `out`), or a size: `clamp mss 1360`")
 }
 
-pub fn not_checked(at: Span, what: &str) -> Finding {
-    let message = format!("{what} is kept, but not checked by this version");
-    Finding::new(&lint::NOT_CHECKED_YET, at, message)
-        .label("not checked")
-        .help("do not rely on it yet")
-}
-
 /// A helper on traffic that it does not read.
 pub fn wrong_helper(at: Span, helper: Helper, part: &str) -> Finding {
     let protocols: Vec<String> = helper.protocols().iter().map(ToString::to_string).collect();

@@ -1,0 +1,446 @@
+//! The way of regions of packets through all tables, as far as a chain of the filter.
+//!
+//! In goes one chain of the filter, and sets that questions will be about; all that packets meet on their
+//! way there is put into one space. Out come regions: what comes to the chain of those that are sent, as it
+//! is then (translated, marked, tracked or not), and what is stopped before. Nothing is lost: where what
+//! becomes of a region is not known to the point, more comes out, never less. So what is proved of what comes
+//! to the chain holds of all that is sent; and who finds a packet that breaks a promise has it walk by itself.
+
+use super::flat::Flat;
+use super::list::RuleList;
+use crate::meaning::{BaseChain, Change, Decision, Effect, Entry, Meaning, Translation};
+use crate::net::{Addresses, CtState, CtStates, Family, Interface, MarkMatch, Ports, Prefix};
+use crate::packet::{
+    Budget, Constraint, Factor, Field, PacketSet, Product, Region, RuleNumber, Space, opaque,
+};
+use crate::resolve::policy::Hook;
+
+/// Beyond so many boxes a region is too much work.
+const MOST_BOXES: usize = 20_000;
+
+/// Too much work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMuch;
+
+/// All that packets meet on the way to one chain of the filter.
+pub struct Passage<'m> {
+    pub hook: Hook,
+    pub family: Family,
+    pub flat: Flat<'m>,
+    pub list: RuleList,
+    /// The chains before it, in order, each entry with its packets.
+    before: Vec<(BaseChain, Vec<(&'m Entry, Region)>)>,
+    /// What was asked about.
+    pub asked: Vec<Region>,
+}
+
+/// What comes of a region that is sent.
+#[derive(Debug, Default)]
+pub struct Passed<'m> {
+    /// Comes to the filter.
+    pub arriving: Vec<Arriving<'m>>,
+    /// Is stopped before it.
+    pub stopped: Vec<(Region, BaseChain, &'m Entry)>,
+}
+
+/// What comes to the filter in one way.
+#[derive(Debug, Clone)]
+pub struct Arriving<'m> {
+    pub region: Region,
+    /// The translation on the way, if there was one.
+    pub by: Option<&'m Entry>,
+    /// As it was before that translation.
+    pub sent: Region,
+}
+
+/// The chains before a chain of the filter, in the order of the kernel.
+fn chains_before(hook: Hook) -> &'static [BaseChain] {
+    match hook {
+        Hook::Input => &[
+            BaseChain::RawPrerouting,
+            BaseChain::ManglePrerouting,
+            BaseChain::NatPrerouting,
+            BaseChain::MangleInput,
+        ],
+        Hook::Forward => &[
+            BaseChain::RawPrerouting,
+            BaseChain::ManglePrerouting,
+            BaseChain::NatPrerouting,
+            BaseChain::MangleForward,
+            BaseChain::DockerUser,
+        ],
+        Hook::Output => &[BaseChain::RawOutput, BaseChain::MangleOutput, BaseChain::NatOutput],
+    }
+}
+
+impl<'m> Passage<'m> {
+    /// `None` when the family has no such chain, or more ways lead through it than are looked at.
+    pub fn of(
+        meaning: &'m Meaning,
+        family: Family,
+        hook: Hook,
+        asked: &[PacketSet],
+        budget: Budget,
+    ) -> Option<Self> {
+        let flat = Flat::of(meaning, family, hook.into()).filter(|flat| flat.is_whole)?;
+        let mut sets: Vec<PacketSet> = asked.to_vec();
+        let mut before = Vec::new();
+        for base in chains_before(hook) {
+            let Some(list) = meaning.base(family, *base) else { continue };
+            let first = sets.len();
+            sets.extend(list.entries.iter().map(|entry| entry.set.clone()));
+            before.push((*base, &list.entries, first));
+        }
+        let mut borders: Vec<PacketSet> = sets.iter().map(PacketSet::before_translation).collect();
+        borders.push(PacketSet::of(family, told_apart(family).map(|one| product([one]))));
+        for (_, entries, _) in &before {
+            borders.extend(entries.iter().map(|entry| results(family, &entry.effect)));
+        }
+        sets.extend(borders.into_iter().filter(|set| !set.is_empty()));
+        let list = flat.list_with(budget, &sets.iter().collect::<Vec<_>>());
+        let steps = flat.steps.len();
+        let region = |number: usize| list.may(number_of(steps + number));
+        let before = before
+            .into_iter()
+            .map(|(base, entries, first)| {
+                let entries = entries.iter().enumerate();
+                (base, entries.map(|(place, entry)| (entry, region(first + place))).collect())
+            })
+            .collect();
+        let asked = (0..asked.len()).map(region).collect();
+        Some(Passage { hook, family, flat, list, before, asked })
+    }
+
+    pub fn space(&self) -> &Space {
+        self.list.space()
+    }
+
+    /// The packets of a region that this machine has with itself, or the others.
+    pub fn over_loopback(&self, region: &Region, is_looped: bool) -> Region {
+        let space = self.space();
+        let looped = match self.hook {
+            Hook::Input | Hook::Forward => space.within(region, &by_loopback()),
+            Hook::Output => space.within(region, &to_loopback()),
+        };
+        if is_looped { looped } else { space.difference(region, &looped) }
+    }
+
+    /// What comes of packets that are sent, as they are then.
+    pub fn pass(&self, sent: &Region) -> Result<Passed<'m>, TooMuch> {
+        let mut passed = Passed::default();
+        passed.arriving.push(Arriving { region: sent.clone(), by: None, sent: sent.clone() });
+        for (base, entries) in &self.before {
+            if base.is_nat() {
+                self.translate_all(entries, &mut passed)?;
+                continue;
+            }
+            for arriving in &mut passed.arriving {
+                let region = std::mem::take(&mut arriving.region);
+                arriving.region = self.change(*base, entries, region, &mut passed.stopped)?;
+                if arriving.by.is_none() {
+                    arriving.sent = arriving.region.clone();
+                }
+            }
+        }
+        // What is for this machine, and what is not, has parted where it was routed.
+        for arriving in &mut passed.arriving {
+            arriving.region = self.routed(&arriving.region);
+        }
+        passed.arriving.retain(|arriving| !self.space().is_empty(&arriving.region));
+        passed.stopped.retain(|(region, ..)| !self.space().is_empty(region));
+        Ok(passed)
+    }
+
+    /// The packets of a region that are routed to the chain. What goes to a group comes to this machine.
+    fn routed(&self, region: &Region) -> Region {
+        let space = self.space();
+        let to_group = |region: &Region| space.within(region, &to_groups(self.family));
+        let elsewhere = space.within(region, &Constraint::not_to_local());
+        match self.hook {
+            Hook::Input => {
+                let own = space.within(region, &Constraint::to_local());
+                space.union(&own, &to_group(&elsewhere))
+            }
+            Hook::Forward => space.difference(&elsewhere, &to_group(&elsewhere)),
+            Hook::Output => region.clone(),
+        }
+    }
+
+    /// Through a chain that changes packets or refuses them. What decides otherwise than by letting them
+    /// on stops them.
+    fn change(
+        &self,
+        base: BaseChain,
+        entries: &[(&'m Entry, Region)],
+        region: Region,
+        stopped: &mut Vec<(Region, BaseChain, &'m Entry)>,
+    ) -> Result<Region, TooMuch> {
+        let space = self.space();
+        let (mut here, mut through) = (region, Region::default());
+        for (entry, own) in entries {
+            let met = space.intersection(&here, own);
+            if space.is_empty(&met) {
+                continue;
+            }
+            let is_certain = entry.limits.is_empty();
+            let rest = if is_certain { space.difference(&here, own) } else { here.clone() };
+            here = match &entry.effect {
+                Effect::Change(change) => space.union(&rest, &self.changed(&met, *change)),
+                Effect::Opaque { changes, .. } => {
+                    space.union(&rest, &space.freed(&met, |field| changes.contains(&field)))
+                }
+                Effect::Continue | Effect::Add { .. } => here,
+                Effect::Decide(
+                    Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker,
+                )
+                | Effect::Return => {
+                    through = space.union(&through, &met);
+                    rest
+                }
+                Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_))
+                | Effect::Call(_)
+                | Effect::Goto(_) => {
+                    stopped.push((met, base, entry));
+                    rest
+                }
+            };
+            self.check(&here)?;
+        }
+        let through = space.union(&through, &here);
+        // What a raw rule asks may be answered otherwise by the next table.
+        let is_lasting = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
+        Ok(space.freed_facts(&through, |text| !is_lasting(text)))
+    }
+
+    /// The packets of a region as a statement leaves them.
+    fn changed(&self, region: &Region, change: Change) -> Region {
+        let space = self.space();
+        let marked = |region: &Region, field, mark: MarkMatch| {
+            let free = space.freed_mark(region, field, mark.mask());
+            space.within(&free, &of_mark(field, mark))
+        };
+        match change {
+            Change::Mark(mark) => marked(region, Field::Mark, mark),
+            Change::StickyMark(mark) => {
+                let region = marked(region, Field::Mark, mark);
+                marked(&region, Field::ConnectionMark, mark)
+            }
+            Change::ConnectionMark(mark) => marked(region, Field::ConnectionMark, mark),
+            Change::RestoredMark(mask) => space.freed_mark(region, Field::Mark, mask),
+            Change::Dscp(dscp) => {
+                let free = space.freed(region, |field| field == Field::Dscp);
+                space.within(&free, &Constraint::dscp(dscp))
+            }
+            Change::Untracked => {
+                let gone = |field| matches!(field, Field::State | Field::ConnectionMark);
+                let free = space.freed(region, gone);
+                space.within(&free, &state(CtState::Untracked))
+            }
+            Change::Mss(_) | Change::Helper(_) => region.clone(),
+        }
+    }
+
+    /// Through nat, which only the first packets of connections meet.
+    fn translate_all(
+        &self,
+        entries: &[(&'m Entry, Region)],
+        passed: &mut Passed<'m>,
+    ) -> Result<(), TooMuch> {
+        let space = self.space();
+        let first = Constraint::state([CtState::New, CtState::Related].into_iter().collect());
+        let mut arriving = Vec::new();
+        for one in std::mem::take(&mut passed.arriving) {
+            // What this machine sends to itself is not asked about when it comes in again.
+            let asked = match self.hook {
+                Hook::Input | Hook::Forward => {
+                    let looped = space.within(&one.region, &by_loopback());
+                    space.difference(&space.within(&one.region, &first), &looped)
+                }
+                Hook::Output => space.within(&one.region, &first),
+            };
+            let aside = space.difference(&one.region, &asked);
+            let mut here = asked;
+            let mut untouched = aside;
+            for (entry, own) in entries {
+                let met = space.intersection(&here, own);
+                if space.is_empty(&met) {
+                    continue;
+                }
+                here = space.difference(&here, own);
+                self.check(&here)?;
+                match &entry.effect {
+                    Effect::Decide(Decision::Translate(translation)) => match &**translation {
+                        Translation::Exempt => untouched = space.union(&untouched, &met),
+                        Translation::Masquerade | Translation::Source { .. } => {
+                            untouched = space.union(&untouched, &met);
+                        }
+                        Translation::Destination { .. }
+                        | Translation::Redirect { .. }
+                        | Translation::Netmap { .. } => {
+                            let region = self.translated(&met, translation);
+                            self.check(&region)?;
+                            arriving.push(Arriving { region, by: Some(entry), sent: met });
+                        }
+                    },
+                    Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_))
+                    | Effect::Call(_)
+                    | Effect::Goto(_) => {
+                        passed.stopped.push((met, BaseChain::NatPrerouting, entry));
+                    }
+                    Effect::Decide(Decision::Accept | Decision::LeaveToDocker) | Effect::Return => {
+                        untouched = space.union(&untouched, &met);
+                    }
+                    Effect::Continue
+                    | Effect::Opaque { .. }
+                    | Effect::Change(_)
+                    | Effect::Add { .. } => {
+                        here = space.union(&here, &met);
+                    }
+                }
+            }
+            let region = space.union(&untouched, &here);
+            arriving.push(Arriving { sent: region.clone(), region, by: None });
+        }
+        passed.arriving = arriving;
+        Ok(())
+    }
+
+    /// The packets of a region with another destination.
+    fn translated(&self, region: &Region, translation: &Translation) -> Region {
+        let space = self.space();
+        let moved = space.copied(region, Field::Destination, Field::OriginalDestination);
+        let moved = space.copied(&moved, Field::DestinationPort, Field::OriginalPort);
+        let is_output = self.hook == Hook::Output;
+        let free = |region: &Region, port: bool| {
+            space.freed(region, |field| match field {
+                Field::Destination | Field::ToLocal | Field::Translated => true,
+                // What this machine sends keeps the interface of its first route.
+                Field::Outgoing => !is_output,
+                Field::DestinationPort => port,
+                _ => false,
+            })
+        };
+        let with = |region: &Region, all: &[Constraint]| {
+            all.iter().fold(region.clone(), |region, one| space.within(&region, one))
+        };
+        let to = |addresses: Addresses| Constraint::destination(self.family, &addresses);
+        match translation {
+            Translation::Destination { address, port } => {
+                let free = free(&moved, port.is_some());
+                let mut all = vec![Constraint::translated(), to(Addresses::single(*address))];
+                all.push(Constraint::not_to_local());
+                all.extend(port.map(|port| Constraint::destination_port(&Ports::single(port))));
+                with(&free, &all)
+            }
+            Translation::Netmap { to: inside, .. } => {
+                let all =
+                    [Constraint::translated(), to((*inside).into()), Constraint::not_to_local()];
+                with(&free(&moved, false), &all)
+            }
+            Translation::Redirect { port } => {
+                let new = Constraint::destination_port(&Ports::single(*port));
+                let all = [Constraint::translated(), Constraint::to_local(), new.clone()];
+                let changed = with(&free(&moved, true), &all);
+                // What was sent to that port of that address is what it was.
+                space.union(&changed, &with(region, &[Constraint::to_local(), new]))
+            }
+            Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => {
+                region.clone()
+            }
+        }
+    }
+
+    /// Whether a region is in so few boxes that one may go on with it.
+    pub fn check(&self, region: &Region) -> Result<(), TooMuch> {
+        if self.space().count(region) > MOST_BOXES { Err(TooMuch) } else { Ok(()) }
+    }
+}
+
+fn number_of(place: usize) -> RuleNumber {
+    RuleNumber(u32::try_from(place).unwrap_or(u32::MAX))
+}
+
+fn product(all: impl IntoIterator<Item = Constraint>) -> Product {
+    // One condition contradicts nothing.
+    Product::of([Factor::all(all)]).unwrap_or_else(|| unreachable!("a condition that can hold"))
+}
+
+fn state(state: CtState) -> Constraint {
+    let one: CtStates = [state].into_iter().collect();
+    Constraint::state(one)
+}
+
+fn by_loopback() -> Constraint {
+    Constraint::incoming(&[Interface::loopback()])
+}
+
+/// Packets to multicast and broadcast addresses.
+fn to_groups(family: Family) -> Constraint {
+    let read = |net: &&str| crate::net::address::parse_addresses(net).ok();
+    let nets: Vec<Addresses> =
+        GROUPS.iter().filter_map(read).map(|parsed| parsed.addresses).collect();
+    Constraint::destination(family, &Addresses::union_all(nets.iter()))
+}
+
+fn to_loopback() -> Constraint {
+    Constraint::outgoing(&[Interface::loopback()])
+}
+
+fn of_mark(field: Field, mark: MarkMatch) -> Constraint {
+    if field == Field::Mark { Constraint::mark(mark) } else { Constraint::connection_mark(mark) }
+}
+
+/// Destinations that are no address of a machine and come to it all the same.
+pub const GROUPS: [&str; 3] = ["224.0.0.0/4", "255.255.255.255/32", "ff00::/8"];
+
+/// What is told apart on every way.
+fn told_apart(family: Family) -> impl Iterator<Item = Constraint> {
+    let states = [CtState::Untracked, CtState::New, CtState::Invalid, CtState::Established];
+    let states = states.into_iter().map(state);
+    let first = Constraint::state([CtState::New, CtState::Related].into_iter().collect());
+    let others = [Constraint::to_local(), Constraint::translated(), by_loopback(), to_loopback()];
+    states.chain([first, to_groups(family)]).chain(others)
+}
+
+/// What packets can be after an entry, so that the space knows it.
+fn results(family: Family, effect: &Effect) -> PacketSet {
+    let destination = |prefix: Prefix| Constraint::destination(family, &prefix.into());
+    let port = |port: u16| Constraint::destination_port(&Ports::single(port));
+    let all: Vec<Constraint> = match effect {
+        Effect::Change(Change::Mark(mark)) => vec![Constraint::mark(*mark)],
+        Effect::Change(Change::StickyMark(mark)) => {
+            vec![Constraint::mark(*mark), Constraint::connection_mark(*mark)]
+        }
+        Effect::Change(Change::ConnectionMark(mark)) => vec![Constraint::connection_mark(*mark)],
+        Effect::Change(Change::RestoredMark(mask)) => {
+            MarkMatch::new(0, *mask).map(Constraint::mark).into_iter().collect()
+        }
+        Effect::Change(Change::Dscp(dscp)) => vec![Constraint::dscp(*dscp)],
+        Effect::Decide(Decision::Translate(translation)) => match **translation {
+            Translation::Destination { address, port: new } => {
+                let to = Constraint::destination(family, &Addresses::single(address));
+                std::iter::once(to).chain(new.map(port)).collect()
+            }
+            Translation::Redirect { port: new } => vec![port(new)],
+            Translation::Netmap { to, .. } => vec![destination(to)],
+            Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => {
+                Vec::new()
+            }
+        },
+        Effect::Change(Change::Mss(_) | Change::Untracked | Change::Helper(_))
+        | Effect::Decide(
+            Decision::Accept
+            | Decision::Drop
+            | Decision::Reject(_)
+            | Decision::Unknown(_)
+            | Decision::LeaveToDocker,
+        )
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => Vec::new(),
+    };
+    PacketSet::of(family, all.into_iter().map(|one| product([one])))
+}

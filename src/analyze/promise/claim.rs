@@ -1,0 +1,602 @@
+//! The proof of a claim: is there a packet of its set that meets another end?
+
+use super::sets::{self, in_state};
+use super::shown::{Broken, Told, as_sent};
+use crate::analyze::flat::{Flat, FlatStep};
+use crate::analyze::journey::{Answers, Sent, Surroundings, follow, usual};
+use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
+use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning};
+use crate::net::{CtState, Family};
+use crate::packet::{
+    Among, Budget, Field, Index, PacketSet, Point, Question, Region, RuleNumber, Verdict as Answer,
+};
+use crate::resolve::Policy;
+use crate::resolve::policy::{Claim, Hook};
+
+/// What all questions are about.
+pub struct World<'w> {
+    pub policy: &'w Policy,
+    pub meaning: &'w Meaning,
+    /// The same with limits at their best.
+    pub at_best: &'w Meaning,
+    pub surroundings: &'w Surroundings,
+}
+
+/// What is known of a claim.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Kept,
+    /// There is no packet that it is about.
+    Vacuous,
+    Broken(Broken),
+    /// Broken by this packet if limits say so.
+    Depends(Broken),
+    /// The answers in connections that are accepted are not.
+    Unanswered(Broken),
+    /// What comes to this machine is sent on to another host.
+    Diverted(Broken),
+    Unknown,
+}
+
+/// Whether all packets of a claim meet the end that it says; `protects` asks for the answers too.
+pub(super) fn verdict(world: &World<'_>, claim: &Claim, protects: bool) -> Verdict {
+    let asking = |at_best: bool, is_looped: bool| {
+        let meaning = if at_best { world.at_best } else { world.meaning };
+        Asking { world, meaning, claim, at_best, is_looped }
+    };
+    let worst = |is_looped| asking(false, is_looped);
+    let first =
+        each(|family, hook, is_looped| asking(claim.accepts, is_looped).broken(family, hook));
+    let mut is_open = match first {
+        Found::Packet(broken) => return Verdict::Broken(*broken),
+        Found::NoPackets => return Verdict::Vacuous,
+        Found::Nothing => false,
+        Found::Unknown => true,
+    };
+    if claim.accepts && !claim.within_limits {
+        match each(|family, hook, is_looped| worst(is_looped).broken(family, hook)) {
+            Found::Packet(broken) => return Verdict::Depends(*broken),
+            Found::Unknown => is_open = true,
+            Found::Nothing | Found::NoPackets => {}
+        }
+    }
+    if protects {
+        match each(|family, hook, is_looped| worst(is_looped).diverted(family, hook)) {
+            Found::Packet(broken) => return Verdict::Diverted(*broken),
+            Found::Unknown => is_open = true,
+            Found::Nothing | Found::NoPackets => {}
+        }
+        match each(|family, hook, is_looped| worst(is_looped).unanswered(family, hook)) {
+            Found::Packet(broken) => return Verdict::Unanswered(*broken),
+            Found::Unknown => is_open = true,
+            Found::Nothing | Found::NoPackets => {}
+        }
+    }
+    if is_open { Verdict::Unknown } else { Verdict::Kept }
+}
+
+/// The answer over both families and all chains: a packet, if there is one in any.
+fn each(mut find: impl FnMut(Family, Hook, bool) -> Found) -> Found {
+    let mut all = Found::NoPackets;
+    for is_looped in [false, true] {
+        for (family, hook) in Family::BOTH.into_iter().flat_map(|f| Hook::ALL.map(|hook| (f, hook)))
+        {
+            match (find(family, hook, is_looped), &all) {
+                (found @ Found::Packet(_), _) => return found,
+                (Found::Unknown, _) => all = Found::Unknown,
+                (Found::Nothing, Found::NoPackets) => all = Found::Nothing,
+                (Found::Nothing | Found::NoPackets, _) => {}
+            }
+        }
+    }
+    all
+}
+
+/// The answer in one chain of one family.
+enum Found {
+    Packet(Box<Broken>),
+    Nothing,
+    /// The claim is not about packets there.
+    NoPackets,
+    Unknown,
+}
+
+impl From<TooMuch> for Found {
+    fn from(TooMuch: TooMuch) -> Self {
+        Found::Unknown
+    }
+}
+
+/// A claim in one meaning of the policy.
+pub struct Asking<'w> {
+    pub world: &'w World<'w>,
+    pub meaning: &'w Meaning,
+    pub claim: &'w Claim,
+    pub at_best: bool,
+    /// Whether it is about what this machine says to itself.
+    pub is_looped: bool,
+}
+
+/// The sets of a claim by their place among what is asked.
+const SENT: usize = 0;
+const ANYWHERE: usize = 1;
+const DESTINATION: usize = 2;
+const ANY_PART: usize = 3;
+const FILTERED: usize = 4;
+
+impl<'w> Asking<'w> {
+    /// A packet that breaks the claim about packets that set out for a chain.
+    fn broken(&self, family: Family, hook: Hook) -> Found {
+        let Some(asked) = self.asked(family, hook) else { return Found::NoPackets };
+        let mut found = Found::NoPackets;
+        for end in self.ends(family, hook) {
+            let budget = Budget::default();
+            let Some(passage) = Passage::of(self.meaning, family, end, &asked, budget) else {
+                return Found::Unknown;
+            };
+            match self.broken_at(&passage, hook) {
+                Ok(Found::NoPackets) => {}
+                Ok(Found::Nothing) => found = Found::Nothing,
+                Ok(other @ (Found::Packet(_) | Found::Unknown)) => return other,
+                Err(much) => return much.into(),
+            }
+        }
+        found
+    }
+
+    /// What is asked, in the order of the constants; `None` where nothing is.
+    pub fn asked(&self, family: Family, hook: Hook) -> Option<Vec<PacketSet>> {
+        let World { policy, .. } = *self.world;
+        let claim = self.claim;
+        let flows = sets::flows_of(claim, hook, self.is_looped);
+        let sent = sets::sent(policy, claim, &flows, hook, family)?;
+        let anywhere = sets::to_anywhere(&flows, false);
+        let any_part = sets::to_anywhere(&flows, true);
+        let nothing = || PacketSet::of(family, []);
+        let by_nat = |flows| sets::sent(policy, claim, flows, hook, family).unwrap_or_else(nothing);
+        // These set out for whatever destination, this machine's among them.
+        let free = |set: PacketSet| match hook {
+            Hook::Input | Hook::Forward => set.widened(|field| field != Field::ToLocal),
+            Hook::Output => set.widened(|field| {
+                !matches!(field, Field::ToLocal | Field::Outgoing | Field::Destination)
+            }),
+        };
+        let free = |set: PacketSet| match hook {
+            Hook::Output => free(set),
+            Hook::Input | Hook::Forward => {
+                let set = free(set).widened(|field| field != Field::Destination);
+                sets::and(&set, [sets::to_somebody(family)])
+            }
+        };
+        Some(vec![
+            sent,
+            free(by_nat(&anywhere)),
+            sets::at_destination(policy, &flows, hook, family).unwrap_or_else(nothing),
+            free(by_nat(&any_part)),
+            sets::at_filter(policy, claim, &flows, hook, family).unwrap_or_else(nothing),
+        ])
+    }
+
+    /// The chains where packets that set out for one may come to, since nat moves them.
+    pub fn ends(&self, family: Family, hook: Hook) -> Vec<Hook> {
+        let nat = self.meaning.base(family, BaseChain::NatPrerouting);
+        let is_moved = nat.is_some_and(|list| !list.entries.is_empty());
+        match (hook, is_moved) {
+            (Hook::Input, true) => vec![Hook::Input, Hook::Forward],
+            (Hook::Forward, true) => vec![Hook::Forward, Hook::Input],
+            (Hook::Input | Hook::Forward, false) | (Hook::Output, _) => vec![hook],
+        }
+    }
+
+    /// All that comes to the chain of a passage: what sets out for it, or is moved there, and what nat sends
+    /// to the same destinations.
+    pub fn passed(&self, passage: &Passage<'w>, hook: Hook) -> Result<Passed<'w>, TooMuch> {
+        let space = passage.space();
+        let is_own = passage.hook == hook;
+        let sent = if is_own {
+            passage.asked[SENT].clone()
+        } else {
+            space.freed(&passage.asked[SENT], |field| field == Field::Outgoing)
+        };
+        let mut passed = passage.pass(&passage.over_loopback(&sent, self.is_looped))?;
+        if is_own {
+            let by_nat = self.by_nat(passage, hook)?;
+            passed.arriving.extend(by_nat.arriving);
+            passed.stopped.extend(by_nat.stopped);
+        } else {
+            passed.arriving.retain(|one| one.by.is_some());
+            passed.stopped.clear();
+        }
+        Ok(passed)
+    }
+
+    fn broken_at(&self, passage: &Passage<'w>, hook: Hook) -> Result<Found, TooMuch> {
+        let space = passage.space();
+        let is_own = passage.hook == hook;
+        let sent = if is_own {
+            passage.asked[SENT].clone()
+        } else {
+            space.freed(&passage.asked[SENT], |field| field == Field::Outgoing)
+        };
+        let sent = passage.over_loopback(&sent, self.is_looped);
+        let mut is_met = is_own && !space.is_empty(&sent);
+        let mut passed = passage.pass(&sent)?;
+        if is_own {
+            let by_nat = self.by_nat(passage, hook)?;
+            is_met |= !by_nat.arriving.is_empty();
+            let served = served(passage, &by_nat, hook);
+            if self.claim.accepts && !served.has_no_box() {
+                // For who is served, the host is where the translation leads.
+                for arriving in passed.arriving.iter_mut().filter(|one| one.by.is_none()) {
+                    arriving.region = space.difference(&arriving.region, &served);
+                }
+                for (region, ..) in &mut passed.stopped {
+                    *region = space.difference(region, &served);
+                }
+            }
+            passed.arriving.extend(by_nat.arriving);
+            passed.stopped.extend(by_nat.stopped);
+        } else {
+            passed.arriving.retain(|one| one.by.is_some());
+            passed.stopped.clear();
+        }
+        let unasked = in_state([CtState::New, CtState::Untracked]);
+        let mut is_open = false;
+        if self.claim.accepts {
+            for (region, ..) in &passed.stopped {
+                if let Some(point) = any_point(passage, region) {
+                    match self.shown(passage, &point, None) {
+                        Some(broken) => return Ok(Found::Packet(Box::new(broken))),
+                        None => is_open = true,
+                    }
+                }
+            }
+        }
+        for arriving in &passed.arriving {
+            let region = if self.claim.accepts {
+                arriving.region.clone()
+            } else {
+                space.within(&arriving.region, &unasked)
+            };
+            match self.decided(passage, &region) {
+                Decided::AsClaimed => {}
+                Decided::Unknown => is_open = true,
+                Decided::Otherwise(point) => match self.shown(passage, &point, arriving.by) {
+                    Some(broken) => return Ok(Found::Packet(Box::new(broken))),
+                    None => is_open = true,
+                },
+            }
+        }
+        Ok(match (is_open, is_met) {
+            (true, _) => Found::Unknown,
+            (false, true) => Found::Nothing,
+            (false, false) => Found::NoPackets,
+        })
+    }
+
+    /// What nat sends to the destinations of the claim that set out for others.
+    fn by_nat(&self, passage: &Passage<'w>, hook: Hook) -> Result<Passed<'w>, TooMuch> {
+        let space = passage.space();
+        let mut all = Passed::default();
+        if self.ends(passage.family, hook).len() == 1 && hook != Hook::Output {
+            return Ok(all);
+        }
+        let mut add = |sent: &Region, to: &Region| -> Result<(), TooMuch> {
+            let passed = passage.pass(&passage.over_loopback(sent, self.is_looped))?;
+            let mut translators = Region::default();
+            for arriving in passed.arriving.into_iter().filter(|one| one.by.is_some()) {
+                let region = space.intersection(&arriving.region, to);
+                if !space.is_empty(&region) {
+                    translators = space.union(&translators, &arriving.sent);
+                    all.arriving.push(Arriving { region, ..arriving });
+                }
+            }
+            for (region, base, entry) in passed.stopped {
+                let region = space.intersection(&region, &translators);
+                if !space.is_empty(&region) {
+                    all.stopped.push((region, base, entry));
+                }
+            }
+            Ok(())
+        };
+        // To this machine only what is redirected to the port itself comes by nat.
+        if hook != Hook::Input {
+            add(&passage.asked[ANYWHERE], &passage.asked[DESTINATION])?;
+        }
+        if !self.claim.accepts {
+            add(&passage.asked[ANY_PART], &passage.asked[FILTERED])?;
+        }
+        Ok(all)
+    }
+
+    /// A packet of the region that the filter decides otherwise than claimed.
+    fn decided(&self, passage: &Passage<'w>, region: &Region) -> Decided {
+        if passage.space().is_empty(region) {
+            return Decided::AsClaimed;
+        }
+        let flat = &passage.flat;
+        let mut is_open = false;
+        for number in passage.list.matching().meeting(region, Among::ALL) {
+            let Some(decision) = flat.step(number).and_then(|step| decision(flat, step)) else {
+                continue;
+            };
+            if !self.is_otherwise(decision) {
+                continue;
+            }
+            let own = passage.space().intersection(region, &passage.list.may(number));
+            match left(passage, &own, Among::before(number), number) {
+                Answer::Uncovered(point) => return Decided::Otherwise(point),
+                Answer::Covered => {}
+                Answer::Incomplete => is_open = true,
+            }
+        }
+        let Effect::Decide(default) = &flat.default.effect else { return Decided::Unknown };
+        if self.is_otherwise(default) {
+            match left(passage, region, Among::ALL, RuleNumber(u32::MAX)) {
+                Answer::Uncovered(point) => return Decided::Otherwise(point),
+                Answer::Covered => {}
+                Answer::Incomplete => is_open = true,
+            }
+        }
+        if is_open { Decided::Unknown } else { Decided::AsClaimed }
+    }
+
+    fn is_otherwise(&self, decision: &Decision) -> bool {
+        match decision {
+            Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker => {
+                !self.claim.accepts
+            }
+            Decision::Drop | Decision::Reject(_) => self.claim.accepts,
+            // What a raw rule does may be either.
+            Decision::Unknown(_) => true,
+        }
+    }
+
+    /// A packet that breaks the claim, as it is sent, when it does so on its own way through all tables.
+    fn shown(&self, passage: &Passage<'_>, point: &Point, by: Option<&Entry>) -> Option<Broken> {
+        let sent = as_sent(passage.space().packet(point), passage.hook, by);
+        let rooms: &[bool] = match (self.at_best, self.claim.accepts) {
+            (true, _) => &[true],
+            // Some limits may have room and others none: then the packet is not walked.
+            (false, true) => &[false, true],
+            (false, false) => &[true, false],
+        };
+        for room in rooms {
+            let told = self.walk(&sent, *room)?;
+            if told.fate.is_accepted() != self.claim.accepts {
+                let limited = || self.walk(&sent, true).filter(|told| told.fate.is_accepted());
+                let limited_by = if *room { None } else { limited() };
+                let limited_by = limited_by.and_then(|told| told.decided_by);
+                let (sent, told) = self.plainer(sent, told, *room);
+                return Some(Broken { sent: sent.packet, told, limited_by });
+            }
+        }
+        None
+    }
+
+    /// The same with an ordinary public address, if that makes no difference.
+    fn plainer(&self, sent: Sent, told: Told, room: bool) -> (Sent, Told) {
+        let mut plain = sent.clone();
+        plain.packet.destination = usual(sent.packet.family());
+        if told.translated_by.is_none() || !sent.packet.to_local {
+            return (sent, told);
+        }
+        match self.walk(&plain, room) {
+            Some(same) if same.decided_by == told.decided_by && same.fate == told.fate => {
+                (plain, same)
+            }
+            Some(_) | None => (sent, told),
+        }
+    }
+
+    fn walk(&self, sent: &Sent, room: bool) -> Option<Told> {
+        let oracle = |_: crate::meaning::Question<'_>| room;
+        let answers = Answers { oracle: &oracle, facts: None };
+        let journey = follow(self.meaning, self.world.surroundings, sent, answers).ok()?;
+        Told::of(&journey)
+    }
+
+    /// A packet to this machine that nat sends on to another host.
+    fn diverted(&self, family: Family, hook: Hook) -> Found {
+        if hook != Hook::Input || self.ends(family, hook).len() == 1 {
+            return Found::NoPackets;
+        }
+        let Some(asked) = self.asked(family, hook) else { return Found::NoPackets };
+        let budget = Budget::default();
+        let Some(passage) = Passage::of(self.meaning, family, Hook::Forward, &asked, budget) else {
+            return Found::Unknown;
+        };
+        let sent = passage.over_loopback(&passage.asked[SENT], self.is_looped);
+        let passed = match passage.pass(&sent) {
+            Ok(passed) => passed,
+            Err(much) => return much.into(),
+        };
+        for arriving in passed.arriving.iter().filter(|one| one.by.is_some()) {
+            let Some(point) = any_point(&passage, &arriving.region) else { continue };
+            let sent = as_sent(passage.space().packet(&point), passage.hook, arriving.by);
+            return match self.walk(&sent, true) {
+                Some(told) => {
+                    Found::Packet(Box::new(Broken { sent: sent.packet, told, limited_by: None }))
+                }
+                None => Found::Unknown,
+            };
+        }
+        Found::NoPackets
+    }
+
+    /// An answer that is not accepted.
+    fn unanswered(&self, family: Family, hook: Hook) -> Found {
+        let World { policy, .. } = *self.world;
+        let flows = sets::flows_of(self.claim, hook, self.is_looped);
+        let Some((back, answers)) = sets::answers(policy, &flows, hook, family) else {
+            return Found::NoPackets;
+        };
+        let untracked = match self.is_untracked(family, hook) {
+            Ok(untracked) => untracked,
+            Err(much) => return much.into(),
+        };
+        let state = |state| {
+            let factor = crate::packet::Factor::all([in_state([state])]);
+            sets::and(&answers, [factor])
+        };
+        // To what conntrack has not seen the first answer is invalid, unless it is not tracked either.
+        let mut asked = vec![state(CtState::Established)];
+        asked.extend(untracked.then(|| state(CtState::Invalid)));
+        let budget = Budget::default();
+        let Some(passage) = Passage::of(self.meaning, family, back, &asked, budget) else {
+            return Found::Unknown;
+        };
+        let mut is_open = false;
+        for sent in &passage.asked {
+            let passed = match passage.pass(&passage.over_loopback(sent, self.is_looped)) {
+                Ok(passed) => passed,
+                Err(much) => return much.into(),
+            };
+            for arriving in &passed.arriving {
+                match self.decided(&passage, &arriving.region) {
+                    Decided::AsClaimed => {}
+                    Decided::Unknown => is_open = true,
+                    Decided::Otherwise(point) => match self.shown(&passage, &point, None) {
+                        Some(broken) => return Found::Packet(Box::new(broken)),
+                        None => is_open = true,
+                    },
+                }
+            }
+        }
+        if is_open { Found::Unknown } else { Found::Nothing }
+    }
+
+    /// Whether conntrack may be kept from packets of the claim.
+    fn is_untracked(&self, family: Family, hook: Hook) -> Result<bool, TooMuch> {
+        let base = match hook {
+            Hook::Input | Hook::Forward => BaseChain::RawPrerouting,
+            Hook::Output => BaseChain::RawOutput,
+        };
+        let list = self.meaning.base(family, base);
+        if list.is_none_or(|list| list.entries.is_empty()) {
+            return Ok(false);
+        }
+        let Some(asked) = self.asked(family, hook) else { return Ok(false) };
+        let budget = Budget::default();
+        let passage = Passage::of(self.meaning, family, hook, &asked, budget).ok_or(TooMuch)?;
+        let passed = passage.pass(&passage.asked[SENT])?;
+        let space = passage.space();
+        let untracked = in_state([CtState::Untracked]);
+        let is_so = |one: &Arriving<'_>| !space.is_empty(&space.within(&one.region, &untracked));
+        Ok(passed.arriving.iter().any(is_so))
+    }
+}
+
+/// Whether the filter decides a region as claimed.
+enum Decided {
+    AsClaimed,
+    Otherwise(Point),
+    Unknown,
+}
+
+/// What becomes of packets that a step decides about; `None` when they go on.
+pub fn decision<'m>(flat: &Flat<'m>, step: &FlatStep<'m>) -> Option<&'m Decision> {
+    let effect = match (&step.entry.effect, step.leaves, step.caller) {
+        (effect, false, _) => effect,
+        // At the top level, who leaves takes the default.
+        (_, true, None) => &flat.default.effect,
+        (_, true, Some(_)) => return None,
+    };
+    match effect {
+        Effect::Decide(decision) => Some(decision),
+        Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => None,
+    }
+}
+
+/// A packet of a region that no step of those is certain to take.
+fn left(passage: &Passage<'_>, region: &Region, among: Among, number: RuleNumber) -> Answer {
+    let budget = passage.list.budget;
+    let question = Question { region, among, seed: number.0.into(), budget };
+    passage.list.hiding.witness(&question)
+}
+
+fn any_point(passage: &Passage<'_>, region: &Region) -> Option<Point> {
+    let index = Index::of(passage.space(), []);
+    let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
+    match index.witness(&question) {
+        Answer::Uncovered(point) => Some(point),
+        Answer::Covered | Answer::Incomplete => None,
+    }
+}
+
+/// The packets of those for whom a translation serves the destinations: by where they come from and what
+/// they are, whatever they are sent to.
+fn served(passage: &Passage<'_>, by_nat: &Passed<'_>, hook: Hook) -> Region {
+    let space = passage.space();
+    let mut served = Region::default();
+    if hook == Hook::Input {
+        return served;
+    }
+    for arriving in &by_nat.arriving {
+        let moves = arriving.by.is_some_and(|entry| moves_to_one(&entry.effect));
+        if moves {
+            served = space.union(&served, &arriving.sent);
+        }
+    }
+    space.freed(&served, |field| match field {
+        Field::Incoming
+        | Field::Source
+        | Field::Protocol
+        | Field::SourcePort
+        | Field::DestinationPort
+        | Field::Icmp
+        | Field::Flags
+        | Field::State
+        | Field::Mac
+        | Field::User
+        | Field::Group
+        | Field::Length => false,
+        Field::Outgoing
+        | Field::Destination
+        | Field::Translated
+        | Field::OriginalDestination
+        | Field::OriginalPort
+        | Field::ToLocal
+        | Field::Mark
+        | Field::ConnectionMark
+        | Field::Ttl
+        | Field::Dscp
+        | Field::Opaque => true,
+    })
+}
+
+/// Whether all that it translates goes to one host. (Of a whole network that is exchanged for another it
+/// is not said which source is served by which address.)
+fn moves_to_one(effect: &Effect) -> bool {
+    use crate::meaning::Translation;
+    match effect {
+        Effect::Decide(Decision::Translate(translation)) => match **translation {
+            Translation::Destination { .. } => true,
+            Translation::Exempt
+            | Translation::Masquerade
+            | Translation::Source { .. }
+            | Translation::Redirect { .. }
+            | Translation::Netmap { .. } => false,
+        },
+        Effect::Decide(
+            Decision::Accept
+            | Decision::Drop
+            | Decision::Reject(_)
+            | Decision::Unknown(_)
+            | Decision::LeaveToDocker,
+        )
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => false,
+    }
+}

@@ -1,0 +1,344 @@
+//! `palisade trace`: what becomes of one packet, and by which rules?
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::front::{self, Checked};
+use super::levels::LevelOptions;
+use super::pipeline;
+use super::terminal::Terminal;
+use super::{Format, Outcome};
+use crate::analyze::journey::told::{self, Assumed, ToldRule, ToldStage};
+use crate::analyze::journey::{Answers, Fate, Journey, Sent, Surroundings, Whose, follow};
+use crate::analyze::witness::witness_of;
+use crate::diagnostic::json;
+use crate::meaning::{BaseChain, Meaning};
+use crate::packet::Packet;
+use crate::resolve::Policy;
+use crate::resolve::policy::{LimitId, PromiseKind, TestPacket};
+use crate::source::{Sources, Span};
+
+const EXAMPLES: &str = "\
+The packet is written like those of `test`: protocol, source, `->`, destination, and what else is known
+of it. `in` says where it comes in, unless it is from `self`; `out` where it leaves behind all translations,
+where zones do not tell. Without more words it opens a connection.
+
+Examples:
+  palisade trace edge.fw 'tcp 198.51.100.9:40000 -> self:443 in eth0'
+  palisade trace edge.fw 'udp self:40000 -> 192.0.2.53:53 out eth0'
+  palisade trace edge.fw 'icmp echo-request 10.0.0.5 -> 192.0.2.1 in eth1 out eth0' --format json
+  palisade trace edge.fw 'tcp 10.0.0.5:40000 -> self:22 in eth1 state established'";
+
+/// Follow one packet through all tables
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Trace {
+    /// The policy; `-` is standard input
+    file: PathBuf,
+
+    /// The packet, such as 'tcp 192.0.2.5:40000 -> self:22 in eth0'
+    packet: String,
+
+    /// Take every limit to be used up; else they have room
+    #[arg(long)]
+    exhausted: bool,
+
+    /// A condition that holds although the packet does not show it, such as 'source in banned-1h.v4'; can
+    /// be given again
+    #[arg(long, value_name = "CONDITION")]
+    holds: Vec<String>,
+
+    /// How the way is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    #[command(flatten)]
+    levels: LevelOptions,
+}
+
+/// What a policy without a name for it calls the question.
+const WHAT: &str = "the packet";
+
+impl Trace {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+        let levels = self.levels.levels()?;
+        if self.packet.contains(['\n', ';', '{', '}', '#']) {
+            return Err(Failure::new("the packet: it is more than one packet")
+                .help("write one packet, without `{`, `;` and comments"));
+        }
+        let question = format!("test \"packet\" {{ {} => allow }}", self.packet);
+        let (checked, promise) = front::ask(&self.file, &levels, WHAT, &question)?;
+        let (Some(promise), Some(policy)) = (promise, &checked.policy) else {
+            terminal.tell_findings(&checked.report());
+            terminal.tell_summary(&checked.title, checked.counts());
+            return Ok(checked.outcome());
+        };
+        let PromiseKind::Test { packets, .. } = promise.kind else {
+            return Err(not_one_packet());
+        };
+        let [test] = &packets[..] else { return Err(not_one_packet()) };
+        let meaning = pipeline::meaning(policy);
+        let text = self.follow(&checked, policy, &meaning, test)?;
+        terminal.print(&text)?;
+        Ok(Outcome::Clean)
+    }
+
+    fn follow(
+        &self,
+        checked: &Checked,
+        policy: &Policy,
+        meaning: &Meaning,
+        test: &TestPacket,
+    ) -> Result<String, Failure> {
+        let mut sent = Sent::of(test);
+        sent.packet.opaque.extend(self.holds.iter().map(|text| Arc::from(text.as_str())));
+        let asked: RefCell<BTreeSet<LimitId>> = RefCell::default();
+        let oracle = |question: crate::meaning::Question<'_>| match told::limit_of(question) {
+            Some(limit) => {
+                asked.borrow_mut().insert(limit);
+                !self.exhausted
+            }
+            None => true,
+        };
+        let answers = Answers { oracle: &oracle, facts: None };
+        let journey = follow(meaning, &Surroundings::of(policy), &sent, answers);
+        let journey = journey.map_err(|unclear| {
+            let (message, help) = unclear.told();
+            Failure::new(format!("{WHAT}: {message}")).help(help)
+        })?;
+        let asked = asked.borrow().iter().copied().collect::<Vec<_>>();
+        let assumed = told::assumed(meaning, &journey, asked);
+        let stages = told::told(&journey, policy, &checked.sources);
+        let way = Way {
+            sent: &sent,
+            journey: &journey,
+            stages: &stages,
+            assumed: &assumed,
+            exhausted: self.exhausted,
+            sources: &checked.sources,
+        };
+        Ok(match self.format {
+            Format::Human => way.human(),
+            Format::Json => json::pretty(&way.json()),
+        })
+    }
+}
+
+fn not_one_packet() -> Failure {
+    Failure::new("the packet cannot be read")
+        .help("write it like `tcp 192.0.2.5:40000 -> self:22 in eth0`")
+}
+
+/// Everything that is said of a way.
+struct Way<'w> {
+    sent: &'w Sent,
+    journey: &'w Journey<'w>,
+    stages: &'w [ToldStage],
+    assumed: &'w Assumed,
+    exhausted: bool,
+    sources: &'w Sources,
+}
+
+impl Way<'_> {
+    fn human(&self) -> String {
+        let mut text = format!("{}\n", self.route(&self.sent.packet));
+        let routed = self.routed_before();
+        for (number, stage) in self.stages.iter().enumerate() {
+            if routed == Some(number) {
+                let _ = writeln!(text, "\nroute\n  {}", self.routed());
+            }
+            if stage.is_silent() {
+                continue;
+            }
+            let _ = writeln!(text, "\n{} {}", stage.table, stage.chain);
+            for rule in stage.told_rules() {
+                self.rule(&mut text, rule);
+            }
+        }
+        let _ = writeln!(text, "\n{}", self.end());
+        for note in self.notes() {
+            let _ = writeln!(text, "note: {note}");
+        }
+        text
+    }
+
+    fn rule(&self, text: &mut String, rule: &ToldRule) {
+        let place = rule.place.map(|span| self.sources.locate(span)).unwrap_or_default();
+        let chain = rule.chain.as_ref().map(|chain| format!("in chain {chain}: "));
+        let logged = if rule.is_logged { "logs it, and " } else { "" };
+        let does = if rule.is_logged && rule.does == "logs" {
+            "logs it".to_owned()
+        } else {
+            format!("{logged}{}", rule.does)
+        };
+        let call = rule.call.map(|span| format!(" (by {})", self.sources.locate(span)));
+        let _ = writeln!(
+            text,
+            "  {}{}{}{}{}\n    {does}",
+            place,
+            if place.is_empty() { "" } else { "  " },
+            chain.unwrap_or_default(),
+            rule.text,
+            call.unwrap_or_default(),
+        );
+    }
+
+    /// The stage before which the packet that came in was routed.
+    fn routed_before(&self) -> Option<usize> {
+        let is_routed = |base| {
+            matches!(
+                base,
+                BaseChain::MangleInput
+                    | BaseChain::FilterInput
+                    | BaseChain::MangleForward
+                    | BaseChain::FilterForward
+                    | BaseChain::DockerUser
+            )
+        };
+        self.sent.packet.incoming.as_ref()?;
+        self.journey.stages.iter().position(|stage| is_routed(stage.base))
+    }
+
+    fn routed(&self) -> String {
+        let packet = self.routed_before().map(|number| &self.journey.stages[number].before);
+        match packet.and_then(|packet| packet.outgoing.as_deref()) {
+            Some(name) => format!("leaves by {name}"),
+            None => "is for this machine".to_owned(),
+        }
+    }
+
+    /// `allowed: leaves by eth1 as tcp 198.51.100.9:40000 → 10.0.0.2:8443`
+    fn end(&self) -> String {
+        let told = self.journey.fate.told();
+        let packet = &self.journey.packet;
+        match &self.journey.fate {
+            Fate::Sent => {
+                let by = packet.outgoing.as_deref().unwrap_or("an interface");
+                format!("{told}: leaves by {by} as {}", self.ends(packet))
+            }
+            Fate::Delivered => format!("{told}: arrives as {}", self.ends(packet)),
+            Fate::Dropped | Fate::Rejected(_) | Fate::Unknown(_) | Fate::OutOfHops => told,
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.assumed.limits.is_empty() {
+            notes.push(if self.exhausted {
+                "limits are taken to be used up".to_owned()
+            } else {
+                "limits are taken to have room; `--exhausted` asks for the other case".to_owned()
+            });
+        }
+        for text in &self.assumed.failing {
+            notes.push(format!(
+                "`{text}` is taken not to hold; `--holds '{text}'` asks for the other case"
+            ));
+        }
+        if self.journey.stages.iter().any(|stage| stage.base == BaseChain::DockerUser) {
+            notes.push("what Docker's own rules do behind DOCKER-USER is not known".to_owned());
+        }
+        notes
+    }
+
+    fn route(&self, packet: &Packet) -> String {
+        let mut shown = witness_of(packet, BaseChain::FilterInput);
+        shown.deliverable = true;
+        let mut text = shown.to_string();
+        for whose in &self.sent.any {
+            let (address, sent) = match whose {
+                Whose::Source => (packet.source, self.sent.packet.source),
+                Whose::Destination => (packet.destination, self.sent.packet.destination),
+            };
+            if address != sent {
+                continue;
+            }
+            let ports = packet.ports();
+            let port = match whose {
+                Whose::Source => ports.map(|(source, _)| source),
+                Whose::Destination => ports.map(|(_, destination)| destination),
+            };
+            let own = port.map_or("self".to_owned(), |port| format!("self:{port}"));
+            text = text.replacen(&told::end(address, port), &own, 1);
+        }
+        text
+    }
+
+    /// Protocol, source and destination alone.
+    fn ends(&self, packet: &Packet) -> String {
+        let plain = Packet {
+            incoming: None,
+            outgoing: None,
+            original: None,
+            mark: 0,
+            mac: None,
+            user: None,
+            group: None,
+            length: 60,
+            ttl: 64,
+            dscp: 0,
+            opaque: BTreeSet::new(),
+            ..packet.clone()
+        };
+        let text = self.route(&plain);
+        let state = format!(", {}", packet.state.name());
+        text.strip_suffix(&state).map_or(text.clone(), str::to_owned)
+    }
+
+    fn json(&self) -> Value {
+        let stages = self.stages.iter().zip(&self.journey.stages).map(|(told, stage)| {
+            json!({
+                "table": told.table,
+                "chain": told.chain,
+                "packet": witness_of(&stage.before, stage.base),
+                "rules": told.rules.iter().map(|rule| self.json_rule(rule)).collect::<Vec<_>>(),
+            })
+        });
+        let last = self.journey.stages.last().map(|stage| stage.base);
+        let limits = (!self.assumed.limits.is_empty()).then_some(if self.exhausted {
+            "exhausted"
+        } else {
+            "room"
+        });
+        json!({
+            "version": 1,
+            "packet": self.route(&self.sent.packet),
+            "any_own": self.sent.any.iter().map(|whose| match whose {
+                Whose::Source => "src",
+                Whose::Destination => "dst",
+            }).collect::<Vec<_>>(),
+            "stages": stages.collect::<Vec<_>>(),
+            "verdict": self.journey.fate.word(),
+            "end": self.end(),
+            "final": last.map(|base| witness_of(&self.journey.packet, base)),
+            "assumed": {
+                "limits": limits,
+                "not_holding": self.assumed.failing.iter().map(|text| &**text).collect::<Vec<_>>(),
+            },
+        })
+    }
+
+    fn json_rule(&self, rule: &ToldRule) -> Value {
+        json!({
+            "place": rule.place.map(|span| self.place(span)),
+            "call": rule.call.map(|span| self.place(span)),
+            "user_chain": rule.chain.as_deref(),
+            "text": rule.text,
+            "does": rule.does,
+            "logged": rule.is_logged,
+        })
+    }
+
+    fn place(&self, span: Span) -> Value {
+        let start = self.sources.start(span);
+        let file = self.sources.file(span.file()).name();
+        json!({ "file": file, "line": start.line, "column": start.column })
+    }
+}

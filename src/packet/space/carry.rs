@@ -1,0 +1,121 @@
+//! What becomes of regions when packets are changed: translated, marked, their state told.
+
+use super::super::{Constraint, Field};
+use super::axis::{Axis, Subject};
+use super::{Region, Space, constrain, merged};
+use crate::net::IntervalSet;
+
+/// Up to so many values of a field are copied one by one.
+const MOST_SINGLE: u32 = 64;
+
+impl Space {
+    /// The points of a region that meet a condition, which must be one that the space was made of.
+    #[must_use]
+    pub fn within(&self, region: &Region, constraint: &Constraint) -> Region {
+        constrain(self, region.clone(), constraint)
+    }
+
+    /// The points that differ from those of a region in some fields only.
+    #[must_use]
+    pub fn freed(&self, region: &Region, free: impl Fn(Field) -> bool) -> Region {
+        self.freed_axes(region, |axis| match &axis.subject {
+            Subject::Field(field) | Subject::Mark { field, .. } => free(*field),
+            Subject::Fact(_) => free(Field::Opaque),
+        })
+    }
+
+    /// The same of the bits of a mark under a mask, of whose bits the space was told.
+    #[must_use]
+    pub fn freed_mark(&self, region: &Region, of: Field, under: u32) -> Region {
+        self.freed_axes(region, |axis| match axis.subject {
+            Subject::Mark { field, mask } => field == of && mask & under != 0,
+            Subject::Field(_) | Subject::Fact(_) => false,
+        })
+    }
+
+    /// The same of the conditions with some texts.
+    #[must_use]
+    pub fn freed_facts(&self, region: &Region, free: impl Fn(&str) -> bool) -> Region {
+        self.freed_axes(region, |axis| match &axis.subject {
+            Subject::Fact(text) => free(text),
+            Subject::Field(_) | Subject::Mark { .. } => false,
+        })
+    }
+
+    /// The same points in boxes that have none in common.
+    #[must_use]
+    pub fn disjoint(&self, region: &Region) -> Region {
+        let mut apart = Region::default();
+        for one in self.boxes(region) {
+            let one = Region { words: one.to_vec() };
+            let mut new = self.difference(&one, &apart);
+            apart.words.append(&mut new.words);
+        }
+        apart
+    }
+
+    fn freed_axes(&self, region: &Region, free: impl Fn(&Axis) -> bool) -> Region {
+        let mut freed = region.clone();
+        let full = self.layout.full();
+        for (number, _) in self.axes.iter().enumerate().filter(|(_, axis)| free(axis)) {
+            let words = self.layout.of(number, full).to_vec();
+            for one in freed.words.chunks_exact_mut(self.layout.words()) {
+                self.layout.of_mut(number, one).copy_from_slice(&words);
+            }
+        }
+        merged(self, &freed)
+    }
+
+    /// The points of a region whose field `to` has, now, what the field `from` has. Few values are copied
+    /// each for itself; of many, any goes with any. Both fields must know the same borders.
+    #[must_use]
+    pub fn copied(&self, region: &Region, from: Field, to: Field) -> Region {
+        let Some((to, target)) = self.axis_of(to) else { return region.clone() };
+        let Some((from, source)) = self.axis_of(from) else {
+            // No rule tells its values apart: so it has all of them.
+            return self.freed_axes(region, |axis| axis.subject == target.subject);
+        };
+        let mut copied = Region::default();
+        for one in self.boxes(region) {
+            let values = self.layout.values(from, one);
+            let single = self.layout.size(from, one) <= MOST_SINGLE;
+            let parts: Vec<Vec<(u32, u32)>> = if single {
+                let all = values.iter().flat_map(|(low, high)| *low..=*high);
+                all.map(|value| vec![(value, value)]).collect()
+            } else {
+                vec![values]
+            };
+            for part in parts {
+                let mut free: Vec<u64> = one.to_vec();
+                let full = self.layout.of(to, self.layout.full()).to_vec();
+                self.layout.of_mut(to, &mut free).copy_from_slice(&full);
+                let mut kept = Region::default();
+                self.narrow(&mut kept.words, &free, from, &part);
+                let meant = same_values(source, &part, target);
+                for one in self.boxes(&kept) {
+                    self.narrow(&mut copied.words, one, to, &meant);
+                }
+            }
+        }
+        copied
+    }
+}
+
+/// The values of one axis that mean what some values of another one mean.
+fn same_values(source: &Axis, values: &[(u32, u32)], target: &Axis) -> Vec<(u32, u32)> {
+    let absent = source.absent();
+    let (_, last) = source.present();
+    let mut numbers: IntervalSet<u128> = IntervalSet::from_intervals([]);
+    let mut meant = Vec::new();
+    for (low, high) in values {
+        if absent.is_some_and(|(absent, _)| *high >= absent) {
+            meant.extend(target.absent());
+        }
+        if *low <= last {
+            numbers = numbers.union(&source.numbers_between(*low, (*high).min(last)));
+        }
+    }
+    meant.extend(target.of_numbers_set(&numbers));
+    meant.sort_unstable();
+    meant
+}

@@ -1,0 +1,114 @@
+//! What a box of a space means, field by field, in the values of the fields themselves.
+
+use std::sync::Arc;
+
+use super::super::Field;
+use super::axis::{Axis, Subject};
+use super::domain::Domain;
+use super::{Region, Space};
+use crate::net::{Account, Interface, IntervalSet};
+
+/// What one box asks of packets in one respect. What it does not ask is left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asks {
+    Numbers(Field, IntervalSet<u128>),
+    /// Some interfaces: what these patterns mean, less what narrower ones of those that are not in it mean;
+    /// others are all that have no name in the space.
+    Names {
+        field: Field,
+        named: Vec<Interface>,
+        not: Vec<Interface>,
+        others: bool,
+        none: bool,
+    },
+    /// The bits of a mark under a mask: any of these values, or any other value too.
+    Mark {
+        field: Field,
+        mask: u32,
+        values: Vec<u32>,
+        others: bool,
+    },
+    Accounts {
+        field: Field,
+        named: Vec<Account>,
+        others: bool,
+    },
+    /// A condition that a packet does not show holds, or does not.
+    Fact {
+        text: Arc<str>,
+        holds: bool,
+    },
+}
+
+impl Space {
+    /// What each box of a region asks. Only packets that can be are in it, so each is of protocols that have
+    /// the same fields.
+    #[must_use]
+    pub fn told(&self, region: &Region) -> Vec<(Region, Vec<Asks>)> {
+        let packets = self.intersection(region, &self.possible);
+        let packets = self.difference(&packets, &self.impossible);
+        let boxes = self.boxes(&packets);
+        boxes.map(|one| (Region { words: one.to_vec() }, self.told_box(one))).collect()
+    }
+
+    fn told_box(&self, one: &[u64]) -> Vec<Asks> {
+        let axes = self.axes.iter().enumerate();
+        let told = axes.filter_map(|(number, axis)| {
+            let values = self.layout.values(number, one);
+            asks(axis, &values)
+        });
+        let mut told: Vec<Asks> = told.collect();
+        told.sort();
+        told
+    }
+}
+
+fn asks(axis: &Axis, values: &[(u32, u32)]) -> Option<Asks> {
+    let has = |value: u32| values.iter().any(|(low, high)| (*low..=*high).contains(&value));
+    let (first, last) = axis.present();
+    let all = (first..=last).all(has);
+    let none_present = !(first..=last).any(has);
+    if all || none_present {
+        return None;
+    }
+    let pieces = |count: usize| -> Vec<bool> {
+        (0..count).map(|piece| has(u32::try_from(piece).unwrap_or(u32::MAX))).collect()
+    };
+    match (&axis.subject, axis.domain()) {
+        (Subject::Fact(text), _) => Some(Asks::Fact { text: Arc::clone(text), holds: has(1) }),
+        (Subject::Field(field), Domain::Numbers(_)) => {
+            let mut numbers = IntervalSet::from_intervals([]);
+            for (low, high) in values.iter().filter(|(low, _)| *low <= last) {
+                numbers = numbers.union(&axis.numbers_between(*low, (*high).min(last)));
+            }
+            Some(Asks::Numbers(*field, numbers))
+        }
+        (Subject::Field(field), Domain::Names(patterns)) => {
+            let held = pieces(patterns.len() + 2);
+            let which = |wanted: bool| {
+                let all = patterns.iter().zip(&held).filter(move |(_, held)| **held == wanted);
+                all.map(|(pattern, _)| pattern.clone()).collect::<Vec<Interface>>()
+            };
+            Some(Asks::Names {
+                field: *field,
+                named: which(true),
+                not: which(false),
+                others: held[patterns.len()],
+                none: held[patterns.len() + 1],
+            })
+        }
+        (Subject::Field(field), Domain::Accounts(accounts)) => {
+            let held = pieces(accounts.len() + 1);
+            let named = accounts.iter().zip(&held).filter(|(_, held)| **held);
+            let named = named.map(|(account, _)| account.clone()).collect();
+            Some(Asks::Accounts { field: *field, named, others: held[accounts.len()] })
+        }
+        (Subject::Mark { field, mask }, Domain::Marks { values: known, .. }) => {
+            let held = pieces(known.len() + 1);
+            let named = known.iter().zip(&held).filter(|(_, held)| **held);
+            let values = named.map(|(value, _)| *value).collect();
+            Some(Asks::Mark { field: *field, mask: *mask, values, others: held[known.len()] })
+        }
+        (Subject::Field(_) | Subject::Mark { .. }, _) => None,
+    }
+}

@@ -1,0 +1,140 @@
+//! `palisade test` and `palisade query`: what a policy promises, and what it lets in.
+
+use serde_json::Value;
+
+use crate::run::{Run, Scene, palisade};
+
+const EDGE: &str = "\
+zone wan = eth0
+zone lan = eth1 { 10.0.0.0/24 }
+zone guest = eth2 { 10.0.9.0/24 }
+let admins = 203.0.113.0/24, 2001:db8:a::/48
+allow ssh from admins
+allow dns limit 5/minute
+allow any from lan to wan
+allow http, https from guest to wan
+forward https from wan to 10.0.0.2:8443@lan
+";
+
+const KEPT: &str = "\
+assert allow ssh from admins
+assert drop any from guest to lan
+protect ssh from admins
+test \"logins\" {
+    tcp 203.0.113.5:40000 -> self:22 in eth0 => allow
+    tcp 198.51.100.9:40000 -> self:22 in eth0 => drop
+}
+";
+
+const BROKEN: &str = "\
+assert drop ssh from wan
+test \"shop\" {
+    tcp 198.51.100.9:40000 -> self:443 in eth0 => allow
+    tcp 198.51.100.9:40000 -> self:443 in eth0 => drop
+}
+";
+
+fn test(text: &str, more: &[&str]) -> Run {
+    palisade([&["test", "-"][..], more].concat()).stdin(text.as_bytes()).run()
+}
+
+fn query(question: &str, more: &[&str]) -> Run {
+    palisade([&["query", "-", question][..], more].concat()).stdin(EDGE.as_bytes()).run()
+}
+
+#[test]
+fn promises_that_are_kept_are_listed() {
+    let run = test(&format!("{EDGE}{KEPT}"), &[]);
+    assert_eq!((run.status, run.err.as_str()), (0, ""));
+    assert_eq!(
+        run.out,
+        "<stdin>\n  \
+           ok      assert allow ssh from admins\n  \
+           ok      assert drop any from guest to lan\n  \
+           ok      protect ssh from admins\n  \
+           ok      test \"logins\" (2 packets)\n\
+         4 promises are kept\n"
+    );
+    let none = test(EDGE, &[]);
+    assert_eq!(
+        (none.status, none.out.as_str()),
+        (0, "no promises: write `assert`, `protect` or `test`\n")
+    );
+}
+
+#[test]
+fn promises_that_are_broken_fail_and_tell_why() {
+    let run = test(&format!("{EDGE}{KEPT}{BROKEN}"), &[]);
+    assert_eq!(run.status, 1);
+    assert!(run.out.contains("  FAILED  assert drop ssh from wan\n"), "{}", run.out);
+    assert!(run.out.ends_with("in eth0 => drop\n2 of 6 promises broken\n"), "{}", run.out);
+    for said in ["error[assertion-failed]", "error[test-failed]", "nat sends it to 10.0.0.2:8443"] {
+        assert!(run.err.contains(said), "{}", run.err);
+    }
+    let run = test(&format!("{EDGE}{BROKEN}"), &["--format", "json"]);
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!((&document["kept"], &document["broken"]), (&0.into(), &2.into()));
+    let promises = &document["policies"][0]["promises"];
+    assert_eq!(promises[0]["findings"][0]["code"], "assertion-failed");
+    let packets: Vec<bool> =
+        promises[1]["packets"].as_array().unwrap().iter().map(|one| one["ok"] == true).collect();
+    assert_eq!(packets, [true, false]);
+}
+
+#[test]
+fn nothing_is_written_while_a_promise_is_broken() {
+    let scene = Scene::new(&[("edge.fw", &format!("{EDGE}{BROKEN}"))]);
+    let run = palisade(["build", "edge.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!((run.status, scene.files()), (1, vec!["edge.fw".to_owned()]));
+    let allowed = ["check", "edge.fw", "--allow", "assertion-failed", "--warn", "test-failed"];
+    assert_ne!(palisade(allowed).within(&scene).run().status, 0, "no option lowers a promise");
+}
+
+#[test]
+fn a_question_is_answered_in_the_names_of_the_policy() {
+    let run = query("allow any from any", &[]);
+    assert_eq!((run.status, run.err.as_str()), (0, ""));
+    let said = [
+        "<stdin>:5  allow ssh from admins  [filter INPUT]\n  tcp 22 (ssh) from admins\n",
+        "<stdin>:6  allow dns limit 5/minute  [filter INPUT], while a limit has room\n",
+        "forward https from wan to 10.0.0.2:8443@lan  [filter FORWARD]\n  tcp 8443 from wan to ",
+        "first sent to port 443",
+    ];
+    assert!(said.iter().all(|said| run.out.contains(said)), "{}", run.out);
+    let run = query("allow any from guest to wan", &[]);
+    assert!(
+        run.out.contains("  tcp 80, 443 (http, https) from guest to wan (IPv4)\n"),
+        "{}",
+        run.out
+    );
+    let run = query("drop ssh", &[]);
+    assert!(
+        run.out.starts_with("by default  [filter INPUT]\n  tcp 22 (ssh) from any except admins\n")
+    );
+}
+
+#[test]
+fn nothing_is_an_answer_too() {
+    let run = query("allow any from guest to lan", &[]);
+    assert_eq!((run.status, run.out.as_str()), (1, "nothing of it is accepted\n"));
+    let run = query("drop any from lan to wan", &[]);
+    assert_eq!((run.status, run.out.as_str()), (1, "nothing of it is dropped\n"));
+    let run = query("allow shh", &[]);
+    assert_eq!(run.status, 2);
+    assert!(run.err.contains("did you mean `ssh`?"), "{}", run.err);
+    for wrong in ["", "ssh", "reject ssh", "allow ssh; allow http", "allow ssh limit 5/minute"] {
+        let run = query(wrong, &[]);
+        assert_eq!((run.status, run.out.as_str()), (2, ""), "{wrong}: {}", run.err);
+    }
+}
+
+#[test]
+fn programs_read_an_answer() {
+    let run = query("allow https from any", &["--format", "json"]);
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!((&document["accepted"], &document["complete"]), (&true.into(), &true.into()));
+    let part = &document["parts"][0];
+    assert_eq!((&part["rule"]["line"], &part["chain"]), (&9.into(), &"FORWARD".into()));
+    let one = &part["boxes"][0];
+    assert_eq!((&one["from"], &one["example"]["original_dport"]), (&"wan".into(), &443.into()));
+}

@@ -1,0 +1,166 @@
+//! `palisade trace`: the way of one packet.
+
+use serde_json::Value;
+
+use crate::run::{Run, Scene, palisade};
+
+const EDGE: &str = "\
+zone wan = eth0
+zone lan = eth1 { 10.0.0.0/24 }
+chain guard { drop tcp any flags none / all; return }
+jump guard from wan
+allow ssh from wan limit 5/minute
+allow any from lan to wan
+forward https from wan to 10.0.0.2:8443@lan
+masquerade from lan to wan
+";
+
+fn trace(policy: &str, packet: &str, more: &[&str]) -> Run {
+    let arguments = [&["trace", "-", packet][..], more].concat();
+    palisade(arguments).stdin(policy.as_bytes()).run()
+}
+
+/// What is said of a packet that is followed.
+fn way(policy: &str, packet: &str) -> String {
+    let run = trace(policy, packet, &[]);
+    assert_eq!((run.status, run.err.as_str()), (0, ""), "{packet}");
+    run.out
+}
+
+/// What is missing of a packet that is not.
+fn refused(policy: &str, packet: &str) -> String {
+    let run = trace(policy, packet, &[]);
+    assert_eq!((run.status, run.out.as_str()), (2, ""), "{packet}");
+    run.err
+}
+
+#[test]
+fn a_published_host_is_shown_with_every_rule_and_translation() {
+    let out = way(EDGE, "tcp 198.51.100.9:40000 -> self:443 in eth0");
+    assert_eq!(
+        out,
+        "in eth0, tcp 198.51.100.9:40000 → self:443, new\n\
+         \n\
+         nat PREROUTING\n  \
+           <stdin>:7  forward https from wan to 10.0.0.2:8443@lan\n    \
+             sends it to 10.0.0.2:8443\n\
+         \n\
+         route\n  \
+           leaves by eth1\n\
+         \n\
+         filter FORWARD\n  \
+           <stdin>:7  forward https from wan to 10.0.0.2:8443@lan\n    \
+             allows\n\
+         \n\
+         allowed: leaves by eth1 as tcp 198.51.100.9:40000 → 10.0.0.2:8443\n"
+    );
+}
+
+#[test]
+fn chains_and_defaults_are_named() {
+    let out = way(EDGE, "tcp 198.51.100.9:40000 -> self:23 in eth0");
+    let said =
+        ["jump guard from wan\n    sends on", "in chain guard: return", "the default\n    drops"];
+    assert!(said.iter().all(|said| out.contains(said)), "{out}");
+    assert!(out.ends_with("\ndropped\n"), "{out}");
+    let flags = "tcp 198.51.100.9:40000 -> self:22 in eth0 flags none / all state new";
+    assert!(way(EDGE, flags).contains("in chain guard: drop tcp any flags none / all\n    drops"));
+}
+
+#[test]
+fn what_it_leaves_as_is_told() {
+    let out = way(EDGE, "udp 10.0.0.5:40000 -> 192.0.2.53:53 in eth1 out eth0");
+    assert!(out.contains("masquerade from lan to wan\n    gives it the address of eth0"), "{out}");
+    let own = way(EDGE, "udp self:40000 -> 192.0.2.53:53 out eth0");
+    assert!(
+        own.contains("filter OUTPUT") && own.contains("udp self:40000 → 192.0.2.53:53"),
+        "{own}"
+    );
+    let looped = way(EDGE, "tcp self:40000 -> self:22 ipv6");
+    assert!(
+        looped.contains("filter OUTPUT") && looped.contains("loopback\n    allows"),
+        "{looped}"
+    );
+}
+
+#[test]
+fn limits_have_room_unless_asked_otherwise() {
+    let packet = "tcp 198.51.100.9:40000 -> self:22 in eth0";
+    let room = way(EDGE, packet);
+    assert!(room.contains("allowed: arrives") && room.contains("taken to have room"), "{room}");
+    let exhausted = trace(EDGE, packet, &["--exhausted"]).out;
+    assert!(exhausted.contains("\ndropped\n") && exhausted.contains("used up"), "{exhausted}");
+}
+
+#[test]
+fn conditions_that_do_not_show_are_asked_for() {
+    let policy = "set banned dynamic timeout 1h\ndrop any from banned\nallow ssh\n";
+    let packet = "tcp 198.51.100.9:40000 -> self:22 in eth0";
+    let out = way(policy, packet);
+    assert!(out.contains("`source in banned-1h.v4` is taken not to hold"), "{out}");
+    let held = trace(policy, packet, &["--holds", "source in banned-1h.v4"]).out;
+    assert!(held.ends_with("\ndropped\n"), "{held}");
+}
+
+#[test]
+fn what_is_not_known_is_not_guessed() {
+    let said = refused(EDGE, "tcp 10.0.0.5:40000 -> 192.0.2.1:443 in eth1");
+    assert!(said.contains("by which interface 192.0.2.1 is reached"), "{said}");
+    assert!(said.contains("`out INTERFACE`") && said.contains("`192.0.2.1@self`"), "{said}");
+    let said = refused(EDGE, "tcp 198.51.100.9:40000 -> 203.0.113.7:443 in eth0");
+    assert!(said.contains("whether 203.0.113.7 is an address of this machine"), "{said}");
+    let two = "allow ssh to 203.0.113.7@self\n";
+    let said = refused(two, "tcp 198.51.100.9:40000 -> self:22 in eth0");
+    assert!(said.contains("depends on the address of this machine that it is for"), "{said}");
+    assert!(way(two, "tcp 198.51.100.9:40000 -> 203.0.113.7:22@self in eth0").contains("allowed"));
+    let said = refused(EDGE, "tcp 198.51.100.9:40000 -> self:22");
+    assert!(said.contains("add `in INTERFACE`"), "{said}");
+    let said = refused(EDGE, "tcp 198.51.100.9 -> self:22 in eth0");
+    assert!(said.contains("at `198.51.100.9`: the port is missing"), "{said}");
+    for wrong in ["frob 1 -> 2", "tcp 1.2.3.4:5 -> self:6 in eth0 => drop", "a; b", ""] {
+        assert!(refused(EDGE, wrong).starts_with("error: the packet"), "{wrong}");
+    }
+}
+
+#[test]
+fn a_policy_at_fault_is_told_instead() {
+    let run = trace("allow shh\n", "tcp 198.51.100.9:40000 -> self:22 in eth0", &[]);
+    assert_eq!((run.status, run.out.as_str()), (1, ""));
+    assert!(run.err.contains("unknown-name"), "{}", run.err);
+}
+
+#[test]
+fn programs_read_the_same() {
+    let scene = Scene::new(&[("site/edge.fw", EDGE)]);
+    let packet = "tcp 198.51.100.9:40000 -> self:443 in eth0";
+    let run = palisade(["trace", "site/edge.fw", packet, "--format", "json"]).within(&scene).run();
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(document["verdict"], "allow");
+    assert_eq!(document["any_own"], serde_json::json!(["dst"]));
+    let stages = document["stages"].as_array().unwrap();
+    let chains: Vec<String> = stages
+        .iter()
+        .map(|stage| {
+            format!("{} {}", stage["table"].as_str().unwrap(), stage["chain"].as_str().unwrap())
+        })
+        .collect();
+    let order = [
+        "raw PREROUTING",
+        "mangle PREROUTING",
+        "nat PREROUTING",
+        "mangle FORWARD",
+        "filter FORWARD",
+        "nat POSTROUTING",
+    ];
+    assert_eq!(chains, order);
+    let rule = &stages[2]["rules"][0];
+    assert_eq!(
+        (&rule["place"]["line"], &rule["does"]),
+        (&7.into(), &"sends it to 10.0.0.2:8443".into())
+    );
+    let last = &document["final"];
+    assert_eq!(
+        (&last["dst"], &last["dport"], &last["out"]),
+        (&"10.0.0.2".into(), &8443.into(), &"eth1".into())
+    );
+}
