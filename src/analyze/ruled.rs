@@ -438,6 +438,10 @@ impl Reading<'_> {
             Target::Opaque { text, end: OpaqueEnd::Decides, .. } => {
                 Effect::Decide(Decision::Unknown(Arc::clone(text)))
             }
+            // It only counts.
+            Target::Opaque { text, end: OpaqueEnd::GoesOn, .. } if text.is_empty() => {
+                Effect::Continue
+            }
             Target::Opaque { text, end: OpaqueEnd::GoesOn | OpaqueEnd::Unknown, changes } => {
                 Effect::Opaque { text: Arc::clone(text), changes }
             }

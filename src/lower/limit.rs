@@ -38,7 +38,9 @@ impl Limits {
             Item::Rule(rule) => Some(rule),
             Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => None,
         });
-        for rule in items.chain(policy.chains.iter().flat_map(|chain| &chain.rules)) {
+        let of_docker = policy.docker.iter().flat_map(|docker| &docker.rules);
+        let of_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
+        for rule in items.chain(of_docker).chain(of_chains) {
             for (index, limit) in rule.limits.iter().enumerate() {
                 let known = uses.entry(limit.id).or_insert_with(|| {
                     let said = place(rule.origin, index, policy, sources);

@@ -67,6 +67,8 @@ fn effect(raw: &Raw) -> Effect {
         RawTarget::Return => Effect::Return,
         RawTarget::Jump(chain) => Effect::Call(*chain),
         RawTarget::Goto(chain) => Effect::Goto(*chain),
+        // It only counts.
+        RawTarget::GoesOn(text) if text.is_empty() => Effect::Continue,
         RawTarget::GoesOn(text) => Effect::Opaque { text: Arc::clone(text), changes: MAY_CHANGE },
         RawTarget::Decides(text) => Effect::Decide(Decision::Unknown(Arc::clone(text))),
     }

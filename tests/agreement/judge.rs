@@ -69,7 +69,7 @@ pub fn disagreement(
 ) -> Option<String> {
     let answered = |key: String| Answer { has_room: answers.answer(&key), key };
     let by_meaning = |question: Question<'_>| answered(meant_key(meaning, question));
-    let by_rules = |question: &Match| answered(done_key(question));
+    let by_rules = |question: &Match| answered(done_key(ruleset, question));
     parting((meaning, &by_meaning), (ruleset, &by_rules), base, packet)
 }
 
@@ -123,10 +123,22 @@ fn meant_key(meaning: &Meaning, question: Question<'_>) -> String {
     }
 }
 
-fn done_key(question: &Match) -> String {
+/// (The kernel counts by the parameters of the first rule that names a table.)
+fn done_key(ruleset: &Ruleset, question: &Match) -> String {
+    let chains = || ruleset.tables.iter().flat_map(|table| &table.chains);
+    let matches = || chains().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.matches);
+    let first = |name: &str| {
+        matches().find_map(|found| match &found.kind {
+            MatchKind::Hashlimit(limit) if &*limit.name == name => Some(limit),
+            _ => None,
+        })
+    };
     match &question.kind {
         MatchKind::Limit { rate, burst } => format!("{rate} {burst}"),
-        MatchKind::Hashlimit(limit) => format!("{} {}", limit.rate, limit.burst),
+        MatchKind::Hashlimit(limit) => {
+            let limit = first(&limit.name).unwrap_or(limit);
+            format!("{} {}", limit.rate, limit.burst)
+        }
         MatchKind::Connlimit { count, .. } => format!("connections {count}"),
         MatchKind::OpaqueHistory(text) => text.to_string(),
         other => panic!("{other:?} does not depend on history"),

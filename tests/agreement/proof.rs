@@ -25,7 +25,7 @@ fn proved(text: &str, loader: MemoryLoader) -> Option<Comparison> {
     let [v4, v6] = Family::BOTH.map(|family| {
         written
             .read(family, written.text(family))
-            .unwrap_or_else(|| panic!("{}", written.text(family)))
+            .unwrap_or_else(|| panic!("{}{}", written.ipsets, written.text(family)))
     });
     let ruled = ruled(Some(&v4), Some(&v6));
     Some(compare(&written.meaning, &ruled.meaning, Families::BOTH, Budget::default()))

@@ -132,7 +132,7 @@ fn change(words: &mut Vec<String>, random: &mut Random) -> Option<()> {
             let value = words.get(at + 1)?.clone();
             words[at + 1] = match &*option {
                 "-j" | "-g" if random.one_in(3) && !is_target(&value) => {
-                    words[at] = String::from(if option == "-j" { "-g" } else { "-j" });
+                    words[at].replace_range(.., if option == "-j" { "-g" } else { "-j" });
                     value
                 }
                 "-j" | "-g" => {
@@ -148,7 +148,8 @@ fn change(words: &mut Vec<String>, random: &mut Random) -> Option<()> {
                 }
                 "--match-set" => {
                     let side = words.get_mut(at + 2)?;
-                    *side = String::from(if side == "src" { "dst" } else { "src" });
+                    let other = if side == "src" { "dst" } else { "src" };
+                    side.replace_range(.., other);
                     value
                 }
                 "--log-prefix" | "--comment" => changed_text(&value),

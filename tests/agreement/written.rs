@@ -16,8 +16,7 @@ use palisade::source::{MemoryLoader, Sources};
 pub struct Written {
     /// With what the words of raw rules say.
     pub meaning: Meaning,
-    /// Loaded by the tests with a kernel.
-    #[allow(dead_code, reason = "not all tests that share this file load it")]
+    /// The file of sets.
     pub ipsets: String,
     v4: String,
     v6: String,

@@ -23,7 +23,7 @@ use crate::slips::slip;
 use crate::written::Written;
 
 /// Changes that are shown to the kernel.
-const SHOWN: usize = 90;
+const SHOWN: usize = 80;
 
 /// Generated policies that are looked through for them.
 const POLICIES: u64 = 600;
@@ -126,7 +126,7 @@ fn passes(meaning: &Meaning, base: BaseChain, sent: &Packet) -> Option<bool> {
     let mangle = if is_forwarded { BaseChain::MangleForward } else { BaseChain::MangleInput };
     let as_it_comes = Packet { outgoing: None, ..sent.clone() };
     let mut there = sent.clone();
-    there.ttl -= u8::from(is_forwarded);
+    there.ttl = there.ttl.checked_sub(u8::from(is_forwarded))?;
     let is_left_alone = |base: BaseChain, packet: &Packet| {
         let found = meaning.trace(base, packet, &mut |_| true);
         let goes_on = match &found.decision {
