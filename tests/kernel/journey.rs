@@ -19,8 +19,8 @@ fn surroundings() -> Surroundings {
     Surroundings { own: Addresses::union_all(singles.iter()), places: Vec::new() }
 }
 
-/// Whether the whole way of a packet was foretold; `None` when it depends on a limit, on what a set holds or
-/// on words that only the kernel knows.
+/// Whether the whole way of a packet was foretold; `None` when it depends on a limit, on what a set holds, on
+/// words that only the kernel knows, or on Docker, which is not there.
 pub fn foretold(
     meaning: &Meaning,
     members: &Members,
@@ -54,6 +54,10 @@ pub fn foretold(
         Err(unclear) => return Some(Err(format!("is unclear: {unclear:?}"))),
     };
     if matches!(journey.fate, Fate::Unknown(_)) {
+        return None;
+    }
+    // Where Docker is not, nothing leads to its chain.
+    if journey.stages.last().is_some_and(|stage| stage.base == BaseChain::DockerUser) {
         return None;
     }
     let said = compare(&journey, asked.state, sighting);
