@@ -89,6 +89,12 @@ fn what_is_dead_or_redundant_can_be_left_out() {
         let spare = found.iter().filter(|finding| SPARE.contains(&finding.lint.name));
         for finding in spare.filter(|finding| finding.also_at.is_empty()) {
             let span = finding.span.expect("a rule has a place");
+            // A translation that nothing comes to keeps its accept: for packets that nothing makes.
+            let translates =
+                ["forward", "redirect"].iter().any(|verb| text[span.range()].starts_with(verb));
+            if translates && finding.lint.name == "unreachable-rule" {
+                continue;
+            }
             let edit = finding.fix.as_ref().map(|fix| fix.edits[0].span);
             let is_member = finding.lint.name == "partly-dead";
             let Some(gone) = (if is_member { edit } else { Some(span) }) else { continue };
