@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use palisade::diagnostic::{Level, catalogue, has_errors};
+use palisade::diagnostic::{Level, Lint, catalogue, has_errors};
 use palisade::net::Family;
 use palisade::read::{Read, read};
 use palisade::ruleset::{Origin, Target};
@@ -178,7 +178,9 @@ fn examples(page: &str) -> Vec<&str> {
 #[test]
 fn pages_show_dumps_that_do_and_do_not_have_the_finding() {
     let mut seen = BTreeSet::new();
-    for lint in catalogue::ALL {
+    // What the analysis finds in rules is tested where it is called.
+    let of_reading = |lint: &&&Lint| ***lint != catalogue::DEFAULT_ACCEPT;
+    for lint in catalogue::ALL.iter().filter(of_reading) {
         let examples = examples(lint.page);
         let [wrong, right] = examples.as_slice() else {
             assert!(examples.is_empty(), "{}", lint.name);
