@@ -43,6 +43,8 @@ pub fn differences(comparison: &Comparison, named: Named<'_>) -> Vec<Finding> {
 }
 
 impl Named<'_> {
+    pub const POLICY_AND_RULES: Named<'static> = Named { left: "the policy", right: "the rules" };
+
     /// What differs, with a packet that shows it and the places on both sides.
     fn finding(self, one: &Difference) -> Finding {
         let (left, right) = words(&one.left, &one.right);

@@ -147,7 +147,7 @@ fn chain(
 ) {
     let flats = meanings.map(|meaning| Flat::with_fragments(meaning, family, base, false));
     let [Some(left), Some(right)] = flats else {
-        // A chain that only one side has is there for Docker's rules, which the other leaves alone.
+        // Neither side has it: only who speaks of Docker has a chain for what that publishes.
         return;
     };
     let unproved = |why| Unproved { family, base, why };

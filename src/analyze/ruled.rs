@@ -26,7 +26,7 @@ use crate::resolve::policy::{
 };
 use crate::ruleset::{
     Chain, ChainPolicy, DOCKER_USER, HashKey, Hashlimit, KernelSet, Match, MatchKind, OpaqueEnd,
-    Origin, RejectType, Rule, Ruleset, SetContent, TableName, Target,
+    Origin, Rule, Ruleset, SetContent, TableName, Target,
 };
 use crate::source::Span;
 
@@ -406,7 +406,7 @@ impl Reading<'_> {
                 Some(id) => Effect::Goto(*id),
                 None => foreign(name),
             },
-            Target::Reject(with) => Effect::Decide(Decision::Reject(reject(*with))),
+            Target::Reject(with) => Effect::Decide(Decision::Reject(RejectWith::from(*with))),
             Target::Log { .. } => Effect::Continue,
             Target::Masquerade => translate(Translation::Masquerade),
             Target::Snat(low, high) => translate(Translation::Source { low: *low, high: *high }),
@@ -476,27 +476,6 @@ fn translated_network(rule: &Rule) -> Option<Prefix> {
         }
         None
     })
-}
-
-fn reject(with: RejectType) -> RejectWith {
-    match with {
-        RejectType::TcpReset => RejectWith::TcpReset,
-        RejectType::IcmpNetUnreachable | RejectType::Icmp6NoRoute => RejectWith::NetUnreachable,
-        RejectType::IcmpHostUnreachable | RejectType::Icmp6AddrUnreachable => {
-            RejectWith::HostUnreachable
-        }
-        RejectType::IcmpProtoUnreachable => RejectWith::ProtoUnreachable,
-        RejectType::IcmpPortUnreachable | RejectType::Icmp6PortUnreachable => {
-            RejectWith::PortUnreachable
-        }
-        RejectType::IcmpNetProhibited => RejectWith::NetProhibited,
-        RejectType::IcmpHostProhibited => RejectWith::HostProhibited,
-        RejectType::IcmpAdminProhibited | RejectType::Icmp6AdmProhibited => {
-            RejectWith::AdminProhibited
-        }
-        RejectType::Icmp6PolicyFail => RejectWith::PolicyFail,
-        RejectType::Icmp6RejectRoute => RejectWith::RejectRoute,
-    }
 }
 
 /// Why there is an entry, as far as a ruleset says.

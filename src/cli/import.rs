@@ -8,7 +8,7 @@ use super::Outcome;
 use super::deployed::{Deployed, counted};
 use super::failure::Failure;
 use super::output::{self, Output};
-use super::pipeline;
+use super::pipeline::{self, Named};
 use super::terminal::Terminal;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
@@ -171,7 +171,7 @@ impl Judge for Proof<'_> {
         }
         let meaning = pipeline::known_meaning(&resolved.policy);
         let comparison = compare(&meaning, &self.rules, self.families, Budget::default());
-        self.findings = pipeline::differences(&comparison, POLICY_AND_RULES);
+        self.findings = pipeline::differences(&comparison, Named::POLICY_AND_RULES);
         places(&comparison, root)
     }
 
@@ -188,9 +188,6 @@ impl Judge for Proof<'_> {
         findings.iter().filter_map(place).collect()
     }
 }
-
-const POLICY_AND_RULES: pipeline::Named<'static> =
-    pipeline::Named { left: "the policy", right: "the rules" };
 
 fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {
     let place = |reason: Reason| match reason {

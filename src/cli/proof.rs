@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::front::Checked;
-use super::pipeline;
+use super::pipeline::{self, Named};
 use crate::diagnostic::Finding;
 use crate::net::{Families, Family};
 use crate::ruleset::KernelSet;
@@ -41,10 +41,7 @@ pub(super) fn faults(policy: &mut Checked, written: &Written<'_>) -> Vec<Finding
         (None, None) => return findings,
     };
     let compared =
-        pipeline::compared(&meaning, v4.as_ref(), v6.as_ref(), families, POLICY_AND_RULES);
+        pipeline::compared(&meaning, v4.as_ref(), v6.as_ref(), families, Named::POLICY_AND_RULES);
     findings.extend(compared);
     findings
 }
-
-const POLICY_AND_RULES: pipeline::Named<'static> =
-    pipeline::Named { left: "the policy", right: "the rules" };

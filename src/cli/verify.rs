@@ -10,7 +10,7 @@ use super::deployed::Deployed;
 use super::failure::Failure;
 use super::front::{self, Checked, Depth};
 use super::levels::LevelOptions;
-use super::pipeline;
+use super::pipeline::{self, Named};
 use super::terminal::Terminal;
 use crate::diagnostic::has_errors;
 use crate::diagnostic::report::Names;
@@ -72,7 +72,7 @@ impl Verify {
         if let Some(resolved) = policy.policy() {
             let meaning = pipeline::known_meaning(resolved);
             let (v4, v6) = (deployed.v4.as_ref(), deployed.v6.as_ref());
-            let found = pipeline::compared(&meaning, v4, v6, families, POLICY_AND_RULES);
+            let found = pipeline::compared(&meaning, v4, v6, families, Named::POLICY_AND_RULES);
             policy.findings.extend(found);
         }
         let outcome = policy.outcome();
@@ -83,9 +83,6 @@ impl Verify {
         Ok(outcome)
     }
 }
-
-const POLICY_AND_RULES: pipeline::Named<'static> =
-    pipeline::Named { left: "the policy", right: "the rules" };
 
 /// The good news, and what they are not about.
 fn equal(title: &str, families: Families) -> String {

@@ -9,7 +9,7 @@ use crate::net::{
     Protocol, Rate,
 };
 use crate::resolve::policy::{Part, RejectWith};
-use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, RejectType, Rule, Target};
+use crate::ruleset::{Conntrack, HashKey, Hashlimit, Match, MatchKind, Rule, Target};
 
 /// A statement before it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -356,7 +356,7 @@ impl Reading {
             (Target::Return, Standing::Filter) => Some(Verb::Return),
             (Target::Jump(name), Standing::Filter) => Some(Verb::Jump(Arc::clone(name))),
             (Target::Goto(name), Standing::Filter) => Some(Verb::Goto(Arc::clone(name))),
-            (Target::Reject(with), Standing::Filter) => Some(Verb::Reject(reject(*with))),
+            (Target::Reject(with), Standing::Filter) => Some(Verb::Reject(RejectWith::from(*with))),
             (Target::Log { prefix, level }, Standing::Filter) => {
                 let rate = self.rate.take().filter(|_| self.limits.len() == 1);
                 if rate.is_some() {
@@ -497,26 +497,5 @@ fn lengths(length: u8, family: Family) -> String {
         (Family::V4, 32) | (Family::V6, 64) => String::new(),
         (Family::V4, length) => format!("/{length}"),
         (Family::V6, length) => format!("/32,/{length}"),
-    }
-}
-
-fn reject(with: RejectType) -> RejectWith {
-    match with {
-        RejectType::TcpReset => RejectWith::TcpReset,
-        RejectType::IcmpNetUnreachable | RejectType::Icmp6NoRoute => RejectWith::NetUnreachable,
-        RejectType::IcmpHostUnreachable | RejectType::Icmp6AddrUnreachable => {
-            RejectWith::HostUnreachable
-        }
-        RejectType::IcmpProtoUnreachable => RejectWith::ProtoUnreachable,
-        RejectType::IcmpPortUnreachable | RejectType::Icmp6PortUnreachable => {
-            RejectWith::PortUnreachable
-        }
-        RejectType::IcmpNetProhibited => RejectWith::NetProhibited,
-        RejectType::IcmpHostProhibited => RejectWith::HostProhibited,
-        RejectType::IcmpAdminProhibited | RejectType::Icmp6AdmProhibited => {
-            RejectWith::AdminProhibited
-        }
-        RejectType::Icmp6PolicyFail => RejectWith::PolicyFail,
-        RejectType::Icmp6RejectRoute => RejectWith::RejectRoute,
     }
 }

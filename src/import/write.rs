@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::net::{Families, Family, Interface};
+use crate::resolve::policy::RejectWith;
 use crate::ruleset::TableName;
 use crate::source::Span;
 use crate::syntax::is_name;
@@ -240,20 +241,9 @@ fn log_words(log: &Log) -> String {
     text
 }
 
-fn answer(with: crate::resolve::policy::RejectWith) -> Option<String> {
-    use crate::resolve::policy::RejectWith;
-    match with {
-        RejectWith::PortUnreachable => None,
-        RejectWith::TcpReset => Some("tcp-reset".to_owned()),
-        RejectWith::NetUnreachable
-        | RejectWith::HostUnreachable
-        | RejectWith::ProtoUnreachable
-        | RejectWith::NetProhibited
-        | RejectWith::HostProhibited
-        | RejectWith::AdminProhibited
-        | RejectWith::PolicyFail
-        | RejectWith::RejectRoute => Some(format!("icmp-{}", with.name())),
-    }
+/// What stands after `with`; `None` for what `reject` means by itself.
+fn answer(with: RejectWith) -> Option<&'static str> {
+    (with != RejectWith::PortUnreachable).then(|| with.name())
 }
 
 fn range(low: std::net::IpAddr, high: std::net::IpAddr) -> String {

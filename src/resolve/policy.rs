@@ -19,6 +19,7 @@ use crate::net::{
     Addresses, Dscp, Families, Family, Helper, IcmpType, Interface, MarkMatch, PortProtocol, Ports,
     Protocol, Rate,
 };
+use crate::ruleset::RejectType;
 use crate::source::Span;
 
 pub use condition::Condition;
@@ -263,21 +264,44 @@ pub enum RejectWith {
     RejectRoute,
 }
 
+impl From<RejectType> for RejectWith {
+    fn from(with: RejectType) -> Self {
+        match with {
+            RejectType::TcpReset => RejectWith::TcpReset,
+            RejectType::IcmpNetUnreachable | RejectType::Icmp6NoRoute => RejectWith::NetUnreachable,
+            RejectType::IcmpHostUnreachable | RejectType::Icmp6AddrUnreachable => {
+                RejectWith::HostUnreachable
+            }
+            RejectType::IcmpProtoUnreachable => RejectWith::ProtoUnreachable,
+            RejectType::IcmpPortUnreachable | RejectType::Icmp6PortUnreachable => {
+                RejectWith::PortUnreachable
+            }
+            RejectType::IcmpNetProhibited => RejectWith::NetProhibited,
+            RejectType::IcmpHostProhibited => RejectWith::HostProhibited,
+            RejectType::IcmpAdminProhibited | RejectType::Icmp6AdmProhibited => {
+                RejectWith::AdminProhibited
+            }
+            RejectType::Icmp6PolicyFail => RejectWith::PolicyFail,
+            RejectType::Icmp6RejectRoute => RejectWith::RejectRoute,
+        }
+    }
+}
+
 impl RejectWith {
     /// As the language spells it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            RejectWith::PortUnreachable => "port-unreachable",
-            RejectWith::NetUnreachable => "net-unreachable",
-            RejectWith::HostUnreachable => "host-unreachable",
-            RejectWith::ProtoUnreachable => "proto-unreachable",
-            RejectWith::NetProhibited => "net-prohibited",
-            RejectWith::HostProhibited => "host-prohibited",
-            RejectWith::AdminProhibited => "admin-prohibited",
+            RejectWith::PortUnreachable => "icmp-port-unreachable",
+            RejectWith::NetUnreachable => "icmp-net-unreachable",
+            RejectWith::HostUnreachable => "icmp-host-unreachable",
+            RejectWith::ProtoUnreachable => "icmp-proto-unreachable",
+            RejectWith::NetProhibited => "icmp-net-prohibited",
+            RejectWith::HostProhibited => "icmp-host-prohibited",
+            RejectWith::AdminProhibited => "icmp-admin-prohibited",
             RejectWith::TcpReset => "tcp-reset",
-            RejectWith::PolicyFail => "policy-fail",
-            RejectWith::RejectRoute => "reject-route",
+            RejectWith::PolicyFail => "icmp-policy-fail",
+            RejectWith::RejectRoute => "icmp-reject-route",
         }
     }
 }

@@ -229,8 +229,8 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn reject_word(&mut self, name: Name, families: Families) -> Option<RejectWith> {
         let word = self.text(name.0);
-        let Some((_, with, own)) = REJECT_WORDS.iter().find(|(known, ..)| *known == word) else {
-            let known: Vec<&str> = REJECT_WORDS.iter().map(|(word, ..)| *word).collect();
+        let Some((with, own)) = ANSWERS.iter().find(|(known, _)| known.name() == word) else {
+            let known: Vec<&str> = ANSWERS.iter().map(|(known, _)| known.name()).collect();
             self.report(messages::unknown_word(name.0, word, "answer", &known));
             return None;
         };
@@ -478,18 +478,18 @@ pub(super) fn ports_text(ports: &Ports) -> Option<String> {
     Some(ports.intervals().iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-/// The words after `with`, what they mean and in which families the kernel has them.
-const REJECT_WORDS: &[(&str, RejectWith, Families)] = &[
-    ("tcp-reset", RejectWith::TcpReset, Families::BOTH),
-    ("icmp-port-unreachable", RejectWith::PortUnreachable, Families::BOTH),
-    ("icmp-net-unreachable", RejectWith::NetUnreachable, Families::BOTH),
-    ("icmp-host-unreachable", RejectWith::HostUnreachable, Families::BOTH),
-    ("icmp-proto-unreachable", RejectWith::ProtoUnreachable, Families { v4: true, v6: false }),
-    ("icmp-net-prohibited", RejectWith::NetProhibited, Families::BOTH),
-    ("icmp-host-prohibited", RejectWith::HostProhibited, Families::BOTH),
-    ("icmp-admin-prohibited", RejectWith::AdminProhibited, Families::BOTH),
-    ("icmp-policy-fail", RejectWith::PolicyFail, Families { v4: false, v6: true }),
-    ("icmp-reject-route", RejectWith::RejectRoute, Families { v4: false, v6: true }),
+/// What may stand after `with`, and in which families the kernel has it.
+const ANSWERS: &[(RejectWith, Families)] = &[
+    (RejectWith::TcpReset, Families::BOTH),
+    (RejectWith::PortUnreachable, Families::BOTH),
+    (RejectWith::NetUnreachable, Families::BOTH),
+    (RejectWith::HostUnreachable, Families::BOTH),
+    (RejectWith::ProtoUnreachable, Families { v4: true, v6: false }),
+    (RejectWith::NetProhibited, Families::BOTH),
+    (RejectWith::HostProhibited, Families::BOTH),
+    (RejectWith::AdminProhibited, Families::BOTH),
+    (RejectWith::PolicyFail, Families { v4: false, v6: true }),
+    (RejectWith::RejectRoute, Families { v4: false, v6: true }),
 ];
 
 /// Whether a rule says nothing of packets: a verb, perhaps with `any`, and remarks.

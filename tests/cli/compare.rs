@@ -158,7 +158,7 @@ fn changes_are_told_as_packets_with_who_is_responsible() {
     let logged = "    old: not logged as \"dns \" at level 4: old.fw:5  allow dns from lan\n    \
                   new: logged as \"dns \" at level 4: new.fw:5  allow dns from lan log \"dns \"\n";
     assert!(run.out.contains(logged), "{}", run.out);
-    assert!(run.out.contains("new: rejected with port-unreachable: new.fw:6"), "{}", run.out);
+    assert!(run.out.contains("new: rejected with icmp-port-unreachable: new.fw:6"), "{}", run.out);
 
     let run = palisade(["diff", "old.fw", "new.fw", "--format", "markdown"]).within(&scene).run();
     assert!(
@@ -191,4 +191,16 @@ fn equal_sides_are_equal_whatever_they_are() {
     assert!(run.err.contains("one side is of IPv4 and the other of IPv6"), "{}", run.err);
     let run = palisade(["diff", "-", "-"]).within(&scene).run();
     assert_eq!(run.status, 2, "{}", run.out);
+}
+
+#[test]
+fn a_chain_that_is_gone_is_a_difference() {
+    let scene = Scene::new(&[("web.fw", "preserve docker\ndocker { allow http }\n")]);
+    assert_eq!(palisade(["build", "web.fw", "-o", "out/"]).within(&scene).run().status, 0);
+    let rules = scene.read("out/rules.v4");
+    let left: Vec<&str> = rules.lines().filter(|line| !line.contains("DOCKER-USER")).collect();
+    scene.write("now.v4", &(left.join("\n") + "\n"));
+    let run = palisade(["verify", "web.fw", "now.v4"]).within(&scene).run();
+    assert_eq!(run.status, 1, "{}{}", run.out, run.err);
+    assert!(run.err.contains("(filter DOCKER-USER)"), "{}", run.err);
 }

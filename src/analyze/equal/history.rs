@@ -63,11 +63,26 @@ pub(super) fn as_facts(meanings: [&Meaning; 2], sees_fragments: bool) -> [Meanin
             lists.push(rewriting.lists());
         }
     }
+    let [left, right] = &mut lists;
+    for (left, right) in left.iter_mut().zip(right) {
+        leave_to_docker(left, right);
+        leave_to_docker(right, left);
+    }
     lists.map(|lists| {
         let mut lists = lists.into_iter();
         let [v4, v6] = [(); 2].map(|()| lists.next().unwrap_or_default());
         Meaning::of_lists(v4, v6, BTreeMap::new())
     })
+}
+
+/// A side that does not speak of Docker, where the other does, leaves to it all that it publishes.
+fn leave_to_docker(silent: &mut FamilyMeaning, other: &FamilyMeaning) {
+    let base = BaseChain::DockerUser;
+    let default = other.bases.get(&base).and_then(|list| list.default.clone());
+    if let Some(default) = default {
+        let nothing = || List { entries: Vec::new(), default: Some(default) };
+        silent.bases.entry(base).or_insert_with(nothing);
+    }
 }
 
 /// The limits of a family by the order in which packets may meet them: what they count by, and the

@@ -294,3 +294,14 @@ fn a_translation_is_compared_with_its_port() {
     differ(&rule("10.0.0.2:8080"), &rule("10.0.0.3:8080"));
     differ(&rule("10.0.0.2:8080"), "*nat");
 }
+
+#[test]
+fn a_missing_chain_of_docker_is_a_difference() {
+    let with = of_policy("preserve docker\ndocker { allow tcp 80 }\n");
+    let without = of_policy("preserve docker\nallow ssh\n");
+    for (left, right) in [(&with, &without), (&without, &with)] {
+        let found = compared(left, right);
+        let bases: Vec<BaseChain> = found.differences.iter().map(|one| one.base).collect();
+        assert!(bases.contains(&BaseChain::DockerUser), "{bases:?}");
+    }
+}
