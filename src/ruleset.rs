@@ -370,6 +370,33 @@ pub enum OpaqueEnd {
 }
 
 impl Target {
+    /// The chain that packets are sent to.
+    #[must_use]
+    pub fn chain(&self) -> Option<&Arc<str>> {
+        match self {
+            Target::Jump(chain) | Target::Goto(chain) => Some(chain),
+            Target::Accept
+            | Target::Drop
+            | Target::Return
+            | Target::Reject(_)
+            | Target::Log { .. }
+            | Target::Masquerade
+            | Target::Snat(..)
+            | Target::Dnat { .. }
+            | Target::Redirect(_)
+            | Target::Netmap(_)
+            | Target::AddSource { .. }
+            | Target::SetMark(_)
+            | Target::SetConnmark(_)
+            | Target::RestoreMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_)
+            | Target::Notrack
+            | Target::Helper(_)
+            | Target::Opaque { .. } => None,
+        }
+    }
+
     /// Whether it changes a packet and lets it go on.
     #[must_use]
     pub fn changes(&self) -> bool {

@@ -247,11 +247,7 @@ impl Limits {
                 return Some(self.another(History::Opaque(text.into())));
             }
         };
-        Some(self.another(if found.negated {
-            History::Opaque(format!("over {kind:?}").into())
-        } else {
-            History::Limit(kind)
-        }))
+        Some(self.another(if found.negated { History::Over(kind) } else { History::Limit(kind) }))
     }
 }
 
@@ -457,7 +453,7 @@ fn foreign(name: &Arc<str>) -> Effect {
 fn is_jumped_to(ruleset: &Ruleset, name: &str) -> bool {
     let tables = ruleset.tables.iter().filter(|table| table.name == TableName::Filter);
     let mut rules = tables.flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
-    rules.any(|rule| matches!(&rule.target, Target::Jump(to) | Target::Goto(to) if &**to == name))
+    rules.any(|rule| rule.target.chain().is_some_and(|to| &**to == name))
 }
 
 /// How many bits of a source a set takes up.

@@ -10,7 +10,7 @@ use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{Effect, Reason};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Action, ChainId, Item, Rule};
-use crate::ruleset::{DOCKER_USER, TableName, Target};
+use crate::ruleset::{DOCKER_USER, TableName};
 use crate::source::Span;
 
 /// A finding for each chain that is named by rules none of which a packet reaches; in a dump also for
@@ -85,7 +85,7 @@ fn in_dump(dump: &Dump, entered: &BTreeSet<ChainId>) -> Vec<Finding> {
         if let Some(id) = ids.get(&(table, &**chain)) {
             first.entry(*id).or_insert(line);
         }
-        if let Target::Jump(to) | Target::Goto(to) = &rule.target
+        if let Some(to) = rule.target.chain()
             && let Some(id) = ids.get(&(table, &**to))
         {
             callers.entry(*id).or_default().push((line, !is_unreached(table, chain)));

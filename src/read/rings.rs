@@ -1,9 +1,8 @@
 //! Jumps that come back to the chain that they start in.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use crate::ruleset::{Origin, Rule, Table, Target};
+use crate::ruleset::{Origin, Table};
 use crate::source::Span;
 
 /// How far a chain has been looked at.
@@ -56,7 +55,8 @@ impl Walk<'_> {
                 continue;
             };
             *next += 1;
-            let Some(to) = goal(rule).and_then(|name| self.index.get(&**name)).copied() else {
+            let Some(to) = rule.target.chain().and_then(|name| self.index.get(&**name)).copied()
+            else {
                 continue;
             };
             match self.seen[to] {
@@ -85,30 +85,5 @@ impl Walk<'_> {
             }
         });
         self.found.push(jumps.collect());
-    }
-}
-
-fn goal(rule: &Rule) -> Option<&Arc<str>> {
-    match &rule.target {
-        Target::Jump(chain) | Target::Goto(chain) => Some(chain),
-        Target::Accept
-        | Target::Drop
-        | Target::Return
-        | Target::Reject(_)
-        | Target::Log { .. }
-        | Target::Masquerade
-        | Target::Snat(..)
-        | Target::Dnat { .. }
-        | Target::Redirect(_)
-        | Target::Netmap(_)
-        | Target::AddSource { .. }
-        | Target::SetMark(_)
-        | Target::SetConnmark(_)
-        | Target::RestoreMark(_)
-        | Target::SetDscp(_)
-        | Target::Tcpmss(_)
-        | Target::Notrack
-        | Target::Helper(_)
-        | Target::Opaque { .. } => None,
     }
 }

@@ -196,19 +196,8 @@ impl Resolver<'_> {
 
 /// Whether a packet that opens a connection can meet the conditions.
 fn opens(conditions: &[Condition]) -> bool {
-    conditions.iter().all(|condition| match condition {
-        Condition::State(states) => states.contains(CtState::New),
-        Condition::Flags(_)
-        | Condition::Mac(_)
-        | Condition::Mark(_)
-        | Condition::User(_)
-        | Condition::Group(_)
-        | Condition::Length(_)
-        | Condition::Ttl(_)
-        | Condition::Dscp(_)
-        | Condition::During(_)
-        | Condition::Ipsec => true,
-    })
+    let states = conditions.iter().filter_map(Condition::states);
+    states.into_iter().all(|states| states.contains(CtState::New))
 }
 
 /// Whether a condition is the same before all other tables as it is in the filter. There is no state

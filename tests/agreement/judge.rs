@@ -113,8 +113,10 @@ fn parting(
 fn meant_key(meaning: &Meaning, question: Question<'_>) -> String {
     match question {
         Question::Limit(id) => match &meaning.limits[&id] {
-            History::Limit(LimitKind::Rate { rate, burst, .. }) => format!("{rate} {burst}"),
-            History::Limit(LimitKind::Connections { count, .. }) => format!("connections {count}"),
+            History::Limit(kind) | History::Over(kind) => match kind {
+                LimitKind::Rate { rate, burst, .. } => format!("{rate} {burst}"),
+                LimitKind::Connections { count, .. } => format!("connections {count}"),
+            },
             History::Opaque(text) => text.to_string(),
         },
         Question::Log(log) => {

@@ -3,6 +3,7 @@
 //!
 //! `PALISADE_SEEDS=10000 cargo test --release --test agreement` tries more policies than the default.
 
+mod files;
 mod generate;
 mod judge;
 mod limits;
@@ -24,6 +25,7 @@ use palisade::net::Family;
 use palisade::resolve::resolve;
 use palisade::source::{MemoryLoader, Sources};
 
+use files::{files_below, files_beside};
 use judge::{Answers, disagreement};
 
 /// Probes for each base chain, family and set of answers.
@@ -64,45 +66,19 @@ fn judge(text: &str, loader: MemoryLoader, seed: u64) -> Option<Result<usize, St
     Some(Ok(judged))
 }
 
-/// The policies below a folder of the project.
-fn policies_below(folder: &str) -> Vec<PathBuf> {
-    files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), "fw")
-}
-
-/// The lists of sets that stand beside a policy or below it.
-fn lists_beside(policy: &Path) -> MemoryLoader {
-    let folder = policy.parent().expect("a file is in a folder");
-    let named = |path: PathBuf| {
-        let name = path.strip_prefix(folder).expect("it is below").to_str()?.to_owned();
-        Some((name, fs::read_to_string(&path).ok()?))
-    };
-    MemoryLoader::new(files_below(folder, "netset").into_iter().filter_map(named))
-}
-
-fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut folders = vec![folder.to_owned()];
-    let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.expect("readable").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|found| found == ending) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
+/// The policies of the examples and of the cases.
+fn written_policies() -> impl Iterator<Item = PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    ["examples", "tests/cases"].into_iter().flat_map(|folder| files_below(&root.join(folder), "fw"))
 }
 
 #[test]
 fn written_policies_agree() {
     let mut compiled = 0;
-    for path in policies_below("examples").into_iter().chain(policies_below("tests/cases")) {
+    for path in written_policies() {
         // A file that is not UTF-8 is a case of its own.
         let Ok(text) = fs::read_to_string(&path) else { continue };
-        match judge(&text, lists_beside(&path), 7) {
+        match judge(&text, files_beside(&path), 7) {
             Some(Ok(_)) => compiled += 1,
             Some(Err(fault)) => panic!("{}: {fault}", path.display()),
             None => {}

@@ -13,11 +13,12 @@ use palisade::packet::{Budget, Packet, Random};
 use palisade::ruleset::Ruleset;
 use palisade::source::MemoryLoader;
 
+use super::files::files_beside;
 use super::judge::{Answers, disagreement, disagreement_by_facts};
 use super::mutate::mutate;
 use super::slips::slip;
 use super::written::Written;
-use super::{compile, generate, lists_beside, policies_below, seeds};
+use super::{compile, generate, seeds, written_policies};
 
 /// Compares a policy with what is written for it; `None` when it is refused.
 fn proved(text: &str, loader: MemoryLoader) -> Option<Comparison> {
@@ -45,13 +46,13 @@ fn faults(comparison: &Comparison) -> String {
 
 #[test]
 fn written_policies_are_proved() {
-    for path in policies_below("examples").into_iter().chain(policies_below("tests/cases")) {
+    for path in written_policies() {
         // A file that is not UTF-8 is a case of its own, as is one that is too much work.
         let Ok(text) = fs::read_to_string(&path) else { continue };
         if path.ends_with("check/incomplete.fw") {
             continue;
         }
-        if let Some(comparison) = proved(&text, lists_beside(&path)) {
+        if let Some(comparison) = proved(&text, files_beside(&path)) {
             assert_eq!(faults(&comparison), "", "{}", path.display());
         }
     }

@@ -3,11 +3,13 @@
 //!
 //! `PALISADE_SEEDS=10000 cargo test --release --test import` tries more policies than the default.
 
+#[path = "../agreement/files.rs"]
+mod files;
 #[path = "../agreement/generate.rs"]
 mod generate;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use palisade::analyze::equal::compare;
@@ -21,6 +23,8 @@ use palisade::read::read;
 use palisade::resolve::resolve;
 use palisade::ruleset::Ruleset;
 use palisade::source::{MemoryLoader, Sources};
+
+use files::{files_below, files_beside};
 
 /// What the closing summary counts.
 #[derive(Debug, Default, Clone, Copy)]
@@ -119,34 +123,6 @@ fn round_trip(name: &str, text: &str, loader: MemoryLoader) -> Option<Counts> {
         }
         Err(fault) => panic!("{name}: {fault}\n{text}\n{v4}"),
     }
-}
-
-fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut folders = vec![folder.to_owned()];
-    let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.expect("readable").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|found| found == ending) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// The lists of sets that stand beside a policy, and what it includes.
-fn files_beside(policy: &Path) -> MemoryLoader {
-    let folder = policy.parent().expect("a file is in a folder");
-    let named = |path: PathBuf| {
-        let name = path.strip_prefix(folder).expect("it is below").to_str()?.to_owned();
-        Some((name, fs::read_to_string(&path).ok()?))
-    };
-    let files = ["netset", "fw"].into_iter().flat_map(|ending| files_below(folder, ending));
-    MemoryLoader::new(files.filter_map(named))
 }
 
 fn root() -> &'static Path {

@@ -6,6 +6,8 @@
 mod broken;
 #[path = "../kernel/everything.rs"]
 mod everything;
+#[path = "../agreement/files.rs"]
+mod files;
 #[path = "../agreement/generate.rs"]
 mod generate;
 mod normal;
@@ -13,7 +15,7 @@ mod old;
 mod refused;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use palisade::diagnostic::has_errors;
@@ -26,6 +28,7 @@ use palisade::ruleset::{KernelSet, Ruleset};
 use palisade::source::{MemoryLoader, Sources};
 
 use everything::{HOSTILE, everything};
+use files::{files_below, files_beside};
 use normal::normal;
 
 fn printed(ruleset: &Ruleset, sources: &Sources) -> String {
@@ -111,34 +114,6 @@ fn judge(name: &str, text: &str, loader: MemoryLoader) -> Option<usize> {
         }
     }
     Some(rulesets.iter().map(Ruleset::rule_count).sum())
-}
-
-fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut folders = vec![folder.to_owned()];
-    let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.expect("readable").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|found| found == ending) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// The lists of sets that stand beside a policy or below it, and what it includes.
-fn files_beside(policy: &Path) -> MemoryLoader {
-    let folder = policy.parent().expect("a file is in a folder");
-    let named = |path: PathBuf| {
-        let name = path.strip_prefix(folder).expect("it is below").to_str()?.to_owned();
-        Some((name, fs::read_to_string(&path).ok()?))
-    };
-    let files = ["netset", "fw"].into_iter().flat_map(|ending| files_below(folder, ending));
-    MemoryLoader::new(files.filter_map(named))
 }
 
 #[test]

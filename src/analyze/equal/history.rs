@@ -123,18 +123,21 @@ fn described(limit: Option<&History>, family: Family) -> String {
     match limit {
         None => "nothing".to_owned(),
         Some(History::Opaque(text)) => text.to_string(),
-        Some(History::Limit(LimitKind::Rate { rate, burst, per })) => {
+        Some(History::Limit(kind)) => described_limit(kind, family),
+        Some(History::Over(kind)) => format!("what is over {}", described_limit(kind, family)),
+    }
+}
+
+fn described_limit(kind: &LimitKind, family: Family) -> String {
+    match kind {
+        LimitKind::Rate { rate, burst, per } => {
             let mut keys: Vec<String> = per.iter().map(|key| key_name(*key, family)).collect();
             keys.sort();
             keys.dedup();
-            let per = if keys.is_empty() {
-                String::new()
-            } else {
-                format!(" for each {}", keys.join(", "))
-            };
-            format!("a limit of {}{per}", allowance(*rate, *burst))
+            let each = if keys.is_empty() { "" } else { " for each " };
+            format!("a limit of {}{each}{}", allowance(*rate, *burst), keys.join(", "))
         }
-        Some(History::Limit(LimitKind::Connections { count, per_source })) => {
+        LimitKind::Connections { count, per_source } => {
             let length = per_source.map_or(0, |lengths| lengths.of(family));
             format!("a limit of {count} connections for each source/{length}")
         }

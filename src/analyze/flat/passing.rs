@@ -5,7 +5,7 @@
 
 use super::Flat;
 use crate::analyze::list::{EffectNumber, ListedRule, RuleList};
-use crate::meaning::{BaseChain, Decision, Effect, Meaning, Reason};
+use crate::meaning::{BaseChain, Decision, Meaning, Reason};
 use crate::net::Family;
 use crate::packet::{
     Among, Answer, Budget, Cover, PacketSet, Point, Question, Region, RuleNumber, Verdict,
@@ -226,7 +226,7 @@ pub(in crate::analyze) fn cover_of(answer: Answer) -> Option<Cover> {
 }
 
 fn steps<'m>(flat: &Flat<'m>) -> Vec<Step<'m>> {
-    let default = decision_of(&flat.default.effect);
+    let default = flat.default.effect.decision();
     let mut steps: Vec<Step<'m>> = Vec::with_capacity(flat.steps.len() + 1);
     // Of each step, whether no limit is asked on the way through it: callers come first.
     for step in &flat.steps {
@@ -237,23 +237,10 @@ fn steps<'m>(flat: &Flat<'m>) -> Vec<Step<'m>> {
         let decision = if step.leaves {
             default.filter(|_| step.caller.is_none())
         } else {
-            decision_of(&step.entry.effect)
+            step.entry.effect.decision()
         };
         steps.push(Step { decision, reason: step.entry.reason, is_unlimited });
     }
     steps.push(Step { decision: default, reason: flat.default.reason, is_unlimited: true });
     steps
-}
-
-fn decision_of(effect: &Effect) -> Option<&Decision> {
-    match effect {
-        Effect::Decide(decision) => Some(decision),
-        Effect::Continue
-        | Effect::Opaque { .. }
-        | Effect::Change(_)
-        | Effect::Add { .. }
-        | Effect::Return
-        | Effect::Call(_)
-        | Effect::Goto(_) => None,
-    }
 }

@@ -267,24 +267,5 @@ fn does(effect: &Effect) -> Does {
 
 /// Whose default a chain has.
 fn hook(base: BaseChain) -> Option<Hook> {
-    match base {
-        BaseChain::FilterInput => Some(Hook::Input),
-        BaseChain::FilterForward => Some(Hook::Forward),
-        BaseChain::FilterOutput => Some(Hook::Output),
-        BaseChain::NatPrerouting
-        | BaseChain::NatOutput
-        | BaseChain::NatPostrouting
-        | BaseChain::ManglePrerouting
-        | BaseChain::MangleInput
-        | BaseChain::MangleForward
-        | BaseChain::MangleOutput
-        | BaseChain::RawPrerouting
-        | BaseChain::RawOutput
-        | BaseChain::NatInput
-        | BaseChain::ManglePostrouting
-        | BaseChain::SecurityInput
-        | BaseChain::SecurityForward
-        | BaseChain::SecurityOutput
-        | BaseChain::DockerUser => None,
-    }
+    Hook::ALL.into_iter().find(|hook| BaseChain::from(*hook) == base)
 }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::sent::usual;
 use super::{Answers, Journey, Sent, Surroundings, Unclear, Walk, Whose};
-use crate::meaning::{BaseChain, Decision, Effect, Entry, List, Meaning, Translation};
+use crate::meaning::{BaseChain, Entry, List, Meaning};
 use crate::net::Family;
 use crate::net::address::{from_number, to_number};
 use crate::packet::{Constraint, Factor, Field, FieldBox, Packet, Product, Values};
@@ -174,32 +174,8 @@ fn add_borders(constraint: &Constraint, starts: &mut BTreeSet<u128>) {
 fn targets(meaning: &Meaning, family: Family) -> BTreeSet<IpAddr> {
     let bases = [BaseChain::NatPrerouting, BaseChain::NatOutput];
     let lists = bases.into_iter().filter_map(|base| meaning.base(family, base));
-    let effects = lists.flat_map(|list| &list.entries).map(|entry| &entry.effect);
-    let targets = effects.filter_map(|effect| match effect {
-        Effect::Decide(Decision::Translate(translation)) => match **translation {
-            Translation::Destination { address, .. } => Some(address),
-            Translation::Exempt
-            | Translation::Masquerade
-            | Translation::Source { .. }
-            | Translation::Redirect { .. }
-            | Translation::Netmap { .. } => None,
-        },
-        Effect::Decide(
-            Decision::Accept
-            | Decision::Drop
-            | Decision::Reject(_)
-            | Decision::Unknown(_)
-            | Decision::LeaveToDocker,
-        )
-        | Effect::Continue
-        | Effect::Opaque { .. }
-        | Effect::Change(_)
-        | Effect::Return
-        | Effect::Call(_)
-        | Effect::Goto(_)
-        | Effect::Add { .. } => None,
-    });
-    targets.collect()
+    let entries = lists.flat_map(|list| &list.entries);
+    entries.filter_map(|entry| entry.effect.destination()).collect()
 }
 
 fn highest(family: Family) -> u128 {

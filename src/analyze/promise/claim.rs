@@ -502,16 +502,7 @@ pub fn decision<'m>(flat: &Flat<'m>, step: &FlatStep<'m>) -> Option<&'m Decision
         (_, true, None) => &flat.default.effect,
         (_, true, Some(_)) => return None,
     };
-    match effect {
-        Effect::Decide(decision) => Some(decision),
-        Effect::Continue
-        | Effect::Opaque { .. }
-        | Effect::Change(_)
-        | Effect::Return
-        | Effect::Call(_)
-        | Effect::Goto(_)
-        | Effect::Add { .. } => None,
-    }
+    effect.decision()
 }
 
 /// A packet of a region that no step of those is certain to take.
@@ -539,7 +530,7 @@ fn served(passage: &Passage<'_>, by_nat: &Passed<'_>, hook: Hook) -> Region {
         return served;
     }
     for arriving in &by_nat.arriving {
-        let moves = arriving.by.is_some_and(|entry| moves_to_one(&entry.effect));
+        let moves = arriving.by.is_some_and(|entry| entry.effect.destination().is_some());
         if moves {
             served = space.union(&served, &arriving.sent);
         }
@@ -569,34 +560,4 @@ fn served(passage: &Passage<'_>, by_nat: &Passed<'_>, hook: Hook) -> Region {
         | Field::Dscp
         | Field::Opaque => true,
     })
-}
-
-/// Whether all that it translates goes to one host. (Of a whole network that is exchanged for another it
-/// is not said which source is served by which address.)
-fn moves_to_one(effect: &Effect) -> bool {
-    use crate::meaning::Translation;
-    match effect {
-        Effect::Decide(Decision::Translate(translation)) => match **translation {
-            Translation::Destination { .. } => true,
-            Translation::Exempt
-            | Translation::Masquerade
-            | Translation::Source { .. }
-            | Translation::Redirect { .. }
-            | Translation::Netmap { .. } => false,
-        },
-        Effect::Decide(
-            Decision::Accept
-            | Decision::Drop
-            | Decision::Reject(_)
-            | Decision::Unknown(_)
-            | Decision::LeaveToDocker,
-        )
-        | Effect::Continue
-        | Effect::Opaque { .. }
-        | Effect::Change(_)
-        | Effect::Return
-        | Effect::Call(_)
-        | Effect::Goto(_)
-        | Effect::Add { .. } => false,
-    }
 }

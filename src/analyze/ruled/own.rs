@@ -1,6 +1,6 @@
 //! A ruleset without what other programs have in it.
 
-use crate::ruleset::{Chain, DOCKER_USER, OWN_PREFIX, Ruleset, TableName, Target};
+use crate::ruleset::{Chain, DOCKER_USER, OWN_PREFIX, Ruleset, TableName};
 
 /// How much of a ruleset is of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,10 +30,9 @@ pub fn leave_out_foreign(ruleset: &mut Ruleset, keeps_docker_user: bool) -> Fore
         });
         for chain in table.chains.iter_mut().filter(|chain| chain.policy.is_some()) {
             let before = chain.rules.len();
-            chain.rules.retain(|rule| {
-                matches!(&rule.target, Target::Jump(to) | Target::Goto(to)
-                    if to.starts_with(OWN_PREFIX))
-            });
+            chain
+                .rules
+                .retain(|rule| rule.target.chain().is_some_and(|to| to.starts_with(OWN_PREFIX)));
             foreign.rules += before - chain.rules.len();
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
-use crate::ruleset::{Chain, Ruleset, Table, TableName, Target};
+use crate::ruleset::{Chain, Ruleset, Table, TableName};
 
 /// Which address a NETMAP in a chain translates: that depends on the hook it is called from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl<'a> Names<'a> {
                     *entry = Side::Both;
                 }
                 for rule in &chain.rules {
-                    if let Target::Jump(name) | Target::Goto(name) = &rule.target {
+                    if let Some(name) = rule.target.chain() {
                         next.push(name);
                     }
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::net::Family;
-use crate::ruleset::{Origin, Ruleset, Table, Target};
+use crate::ruleset::{Origin, Ruleset, Table};
 use crate::source::Span;
 
 /// A statement and what it became in one family.
@@ -35,7 +35,7 @@ fn count(table: &Table, family: Family, found: &mut BTreeMap<(Span, Family), Spr
         let entry = found.entry((place, family));
         let spread = entry.or_insert(Spread { place, family, rules: 0, by_chain: false });
         spread.rules += 1;
-        if let Target::Jump(chain) | Target::Goto(chain) = &rule.target {
+        if let Some(chain) = rule.target.chain() {
             spread.by_chain |= owners.get(&**chain) == Some(&Some(place));
         }
     }

@@ -29,11 +29,11 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Whether it is about the state, and packets in this one meet it.
+    /// The states that it asks for, if it is about the state.
     #[must_use]
-    pub fn is_met_in(&self, state: CtState) -> bool {
+    pub fn states(&self) -> Option<CtStates> {
         match self {
-            Condition::State(states) => states.contains(state),
+            Condition::State(states) => Some(*states),
             Condition::Flags(_)
             | Condition::Mac(_)
             | Condition::Mark(_)
@@ -43,8 +43,14 @@ impl Condition {
             | Condition::Ttl(_)
             | Condition::Dscp(_)
             | Condition::During(_)
-            | Condition::Ipsec => false,
+            | Condition::Ipsec => None,
         }
+    }
+
+    /// Whether it is about the state, and packets in this one meet it.
+    #[must_use]
+    pub fn is_met_in(&self, state: CtState) -> bool {
+        self.states().is_some_and(|states| states.contains(state))
     }
 
     /// Whether both are of one kind, of which a rule needs but one. Time windows are not: what two
