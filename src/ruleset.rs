@@ -55,7 +55,7 @@ pub enum TableName {
     Nat,
     Mangle,
     Raw,
-    /// Of rules for SELinux; no policy has any.
+    /// Of labels for SELinux: only raw rules of a policy stand there.
     Security,
 }
 

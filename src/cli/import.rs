@@ -124,9 +124,14 @@ fn summary(counts: Counts) -> String {
         let rules = counted(counts.implicit, "rule");
         parts.push(format!("{rules} by defaults and implicit rules"));
     }
-    parts.push(format!("{} as raw", counted(counts.raw, "rule")));
+    let raw = format!("{} as raw", counted(counts.raw, "rule"));
+    parts.push(if counts.raw_statements < counts.raw {
+        format!("{raw} in {}", counted(counts.raw_statements, "statement"))
+    } else {
+        raw
+    });
     if counts.idle > 0 {
-        parts.push(format!("{} left out that no packet meets", counted(counts.idle, "rule")));
+        parts.push(format!("{} without effect left out", counted(counts.idle, "rule")));
     }
     format!("imported {}: {}", counted(counts.rules, "rule"), parts.join(", "))
 }

@@ -1,11 +1,11 @@
 //! What chains and interfaces are called in the policy.
 
 use crate::net::Interface;
-use crate::ruleset::{MAX_CHAIN_NAME, MatchKind, Ruleset, TableName, Target};
+use crate::ruleset::{MAX_CHAIN_NAME, MatchKind, Rule, Ruleset, TableName, Target};
 use crate::syntax::is_name;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::Called;
+use super::side::Called;
 
 /// The chains that need another name, with it: the language does not take theirs, or another table has a
 /// chain of this name. And all names that are taken then.
@@ -62,8 +62,15 @@ pub(super) fn zones(rulesets: &[&Ruleset]) -> BTreeMap<Interface, String> {
     for ruleset in rulesets {
         for table in &ruleset.tables {
             let rules = table.chains.iter().flat_map(|chain| &chain.rules);
+            let is_new_source =
+                |rule: &Rule| matches!(rule.target, Target::Masquerade | Target::Snat(..));
+            let leads_there = |rule: &Rule| {
+                let to = rule.target.chain().and_then(|name| table.chain(name));
+                to.is_some_and(|to| to.rules.iter().all(is_new_source) && !to.rules.is_empty())
+            };
             for rule in rules {
-                let translates = matches!(rule.target, Target::Masquerade | Target::Snat(..));
+                let translates =
+                    table.name == TableName::Nat && (is_new_source(rule) || leads_there(rule));
                 for found in rule.matches.iter().filter(|found| !found.negated) {
                     match &found.kind {
                         MatchKind::Out(interface) if translates => {

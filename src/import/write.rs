@@ -6,14 +6,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::net::{Families, Family, Interface};
-use crate::resolve::policy::RejectWith;
+use crate::resolve::policy::{KernelChain, RejectWith};
 use crate::ruleset::TableName;
 use crate::source::Span;
 use crate::syntax::is_name;
 
-use super::draft::Called;
-use super::merge::{Piece, Says};
+use super::merge::{Piece, RawRule, Says};
 use super::services::Services;
+use super::side::Called;
 use super::statement::{Address, Ends, Log, Statement, Verb};
 
 /// Where a statement stands in the policy.
@@ -25,8 +25,10 @@ pub(super) enum Place {
     /// In an `output` block.
     Output,
     Chain,
-    /// A translation at the top level.
+    /// A translation, or a raw rule, at the top level.
     Nat,
+    /// At the top level, where packets are changed.
+    Mangle(KernelChain),
 }
 
 /// A policy while it is written.
@@ -52,16 +54,33 @@ impl Writer<'_> {
         let line = match &piece.says {
             Says::Words(statement) => {
                 let clause = family_clause(piece.families, statement, given);
-                self.statement(statement, place, clause, piece.plain)
+                let line = self.statement(statement, place, clause, piece.plain);
+                let is_clamp = matches!(statement.verb, Verb::Clamp(_));
+                match place {
+                    Place::Mangle(KernelChain::Forward) if !is_clamp => {
+                        format!("forward {{ {line} }}")
+                    }
+                    Place::Mangle(KernelChain::Output) => format!("output {{ {line} }}"),
+                    _ => line,
+                }
             }
-            Says::Raw(_) => piece.raws.join("\n"),
-            Says::Dead => format!("# No packet meets this: {}", piece.raws.join("; ")),
+            Says::Raw => self.raws(&piece.raws, "\n"),
+            Says::Dead => format!("# No packet meets this: {}", self.raws(&piece.raws, "; ")),
         };
         self.text.push_str(indent);
         let start = self.text.len();
         self.text.push_str(&line);
         self.places.push((start..self.text.len(), piece.lines.clone()));
         self.text.push('\n');
+    }
+
+    /// `raw v4 filter INPUT "…"`
+    fn raws(&self, raws: &[RawRule], between: &str) -> String {
+        let one = |RawRule { family, at: (table, chain), text, .. }: &RawRule| {
+            let family = if *family == Family::V4 { "v4" } else { "v6" };
+            format!("raw {family} {table} {} {}", self.called(*table, chain), quoted(text))
+        };
+        raws.iter().map(one).collect::<Vec<_>>().join(between)
     }
 
     /// `default reject input log "rest "`
@@ -126,6 +145,10 @@ impl Writer<'_> {
             Verb::Masquerade => "masquerade".to_owned(),
             Verb::Snat(..) => "snat".to_owned(),
             Verb::Nonat => "nonat".to_owned(),
+            Verb::Forward { .. } => "forward".to_owned(),
+            Verb::Redirect { .. } => "redirect".to_owned(),
+            Verb::Mark(mark) => format!("mark {mark}"),
+            Verb::Dscp(dscp) => format!("dscp {dscp}"),
             Verb::Clamp(None) => "clamp mss".to_owned(),
             Verb::Clamp(Some(size)) => format!("clamp mss {size}"),
         });
@@ -142,8 +165,16 @@ impl Writer<'_> {
             words.extend(self.interfaces("", &statement.outgoing, plain));
             return words.push("out".to_owned());
         }
-        let has_zones = place != Place::Output && place != Place::Nat;
+        let to_where = match statement.verb {
+            Verb::Forward { host, port, of_self } => Some((of_self, host_and_port(host, port))),
+            Verb::Redirect { port, of_self } => Some((of_self, format!(":{port}"))),
+            _ => None,
+        };
+        let has_zones = place != Place::Output && (place != Place::Nat || to_where.is_some());
         let clamps = matches!(statement.verb, Verb::Clamp(_));
+        if let Some((false, _)) = to_where {
+            words.push(list("at", &statement.to, "").unwrap_or_else(|| "at any".to_owned()));
+        }
         if clamps && statement.incoming.is_empty() && statement.from.is_any() {
             words.push("from any".to_owned());
         }
@@ -157,7 +188,14 @@ impl Writer<'_> {
                 words.extend(self.interfaces("in", &statement.incoming, plain));
             }
         }
-        let placed = if place == Place::Input { "@self" } else { "" };
+        if let Some((_, to_where)) = to_where {
+            return words.push(format!("to {to_where}"));
+        }
+        if place == Place::Mangle(KernelChain::Prerouting) {
+            return words.push("to self, any".to_owned());
+        }
+        let to_self = [Place::Input, Place::Mangle(KernelChain::Input)].contains(&place);
+        let placed = if to_self { "@self" } else { "" };
         match zones(&statement.outgoing).filter(|_| statement.to.is_any() && has_zones) {
             Some(zones) => words.push(format!("to {zones}")),
             None => {
@@ -244,6 +282,14 @@ fn log_words(log: &Log) -> String {
 /// What stands after `with`; `None` for what `reject` means by itself.
 fn answer(with: RejectWith) -> Option<&'static str> {
     (with != RejectWith::PortUnreachable).then(|| with.name())
+}
+
+/// `10.0.0.2:8443`, `[fd00::2]:8443`
+fn host_and_port(host: std::net::IpAddr, port: Option<u16>) -> String {
+    match port {
+        Some(port) => std::net::SocketAddr::new(host, port).to_string(),
+        None => host.to_string(),
+    }
 }
 
 fn range(low: std::net::IpAddr, high: std::net::IpAddr) -> String {

@@ -53,7 +53,7 @@ fn rules_become_what_a_person_would_write() {
     assert_eq!((run.status, run.out.as_str()), (0, ""), "{}", run.err);
     assert_eq!(scene.read("web.fw"), POLICY);
     let summary = "imported 11 rules: 4 statements, 4 rules by defaults and implicit rules, \
-                   1 rule as raw, 1 rule left out that no packet meets\n";
+                   1 rule as raw, 1 rule without effect left out\n";
     assert!(run.err.starts_with(summary), "{}", run.err);
     assert!(run.err.contains("nothing is known of IPv6"), "{}", run.err);
     let run = palisade(["verify", "web.fw", "now.v4"]).within(&scene).run();

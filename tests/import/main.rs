@@ -50,7 +50,7 @@ fn number(summary: &str, word: &str) -> usize {
 }
 
 fn counts(summary: &str) -> Counts {
-    let raw = summary.split(", ").find(|part| part.ends_with(" as raw")).expect("raw is counted");
+    let raw = summary.split(", ").find(|part| part.contains(" as raw")).expect("raw is counted");
     Counts {
         rules: number(summary, " rule"),
         statements: number(summary, " statement"),
