@@ -10,6 +10,7 @@ mod chains;
 mod draft;
 mod ending;
 mod implicit;
+mod lists;
 mod merge;
 mod names;
 mod reading;
@@ -24,6 +25,8 @@ use std::collections::BTreeMap;
 use crate::net::Families;
 use crate::ruleset::Ruleset;
 use crate::source::Span;
+
+pub use lists::with_lists;
 
 use draft::Draft;
 use implicit::Implicits;

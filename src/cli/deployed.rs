@@ -17,6 +17,8 @@ use crate::source::Sources;
 pub(super) struct Deployed {
     pub(super) v4: Option<Ruleset>,
     pub(super) v6: Option<Ruleset>,
+    /// The sets of which is told what is in them, where rules know them by their names only.
+    pub(super) told: Vec<Arc<KernelSet>>,
 }
 
 /// What is done with the contents of sets that dumps tell.
@@ -74,11 +76,11 @@ impl Deployed {
                 );
             }
         }
-        match contents {
-            Contents::Count => {}
-            Contents::AreLeft => sets.clear(),
-        }
-        let mut deployed = Deployed::default();
+        let told = match contents {
+            Contents::Count => Vec::new(),
+            Contents::AreLeft => std::mem::take(&mut sets),
+        };
+        let mut deployed = Deployed { told, ..Deployed::default() };
         for (path, file, text) in rules {
             let mut read = pipeline::read_with_sets(file, &text, None, &sets);
             // Where the text does not say, the name does: `rules.v6`.

@@ -79,7 +79,7 @@ impl Drafting<'_> {
 
     /// What stands in a chain, with jumps to what has chains of its own. In a chain of the kernel
     /// (without a name) raw rules stand in their place; in others only at the end.
-    pub(super) fn apart(&mut self, chain: Option<&str>, pieces: Vec<Piece>) -> Vec<Piece> {
+    pub(super) fn apart(&mut self, chain: Option<&str>, pieces: &[Piece]) -> Vec<Piece> {
         let mut all: Vec<Piece> = Vec::with_capacity(pieces.len());
         let rows: Vec<Vec<Piece>> = pieces
             .chunk_by(|a, b| self.is_often(a) == self.is_often(b))

@@ -46,7 +46,7 @@ impl Drafting<'_> {
         for UserChain { name, families, mut pieces } in chains {
             let called: Arc<str> = self.writer.called(table, &name).into();
             if table == TableName::Filter {
-                pieces = self.apart(Some(&called), pieces);
+                pieces = self.apart(Some(&called), &pieces);
             } else if pieces.is_empty() {
                 // The table of a chain is that of its rules.
                 pieces.extend(nothing((table, Arc::clone(&called)), families));
@@ -83,11 +83,10 @@ impl Drafting<'_> {
                     raw.at = (table, Arc::clone(&part));
                 }
                 piece.says = match piece.says {
-                    Says::Raw => Says::Raw,
                     Says::Dead => Says::Dead,
                     Says::Words(statement) if statement.expect.is_some() => Says::Dead,
                     // A last rule needs no chain of its own.
-                    Says::Words(_) => Says::Raw,
+                    Says::Words(_) | Says::Raw => Says::Raw,
                 };
                 self.put(&piece, Place::Chain, families, "");
             }

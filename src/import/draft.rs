@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::emit::rule_text;
 use crate::net::{Families, Family, Interface};
-use crate::ruleset::{MatchKind, Origin, Rule, Ruleset, TableName, Target};
+use crate::ruleset::{KernelSet, MatchKind, Origin, Rule, Ruleset, TableName, Target};
 use crate::source::Span;
 
 use super::apart::Apart;
@@ -17,7 +18,7 @@ use super::services::Services;
 use super::side::Side;
 use super::statement::Statement;
 use super::write::{Place, Writer, interface};
-use super::{Choices, Counts, Dumps, Level, names};
+use super::{Choices, Counts, Dumps, Level, lists, names};
 
 /// A policy that was written.
 pub(super) struct Draft {
@@ -42,12 +43,17 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
     let rulesets: Vec<&Ruleset> = sides.iter().map(|side| side.ruleset).collect();
     let zones = if choices.zones { names::zones(&rulesets) } else { BTreeMap::new() };
     let (chain_names, taken) = names::chain_names(sides.iter().flat_map(|side| &side.used));
+    let hosts = names::hosts(&rulesets);
+    let sets = lists::known_sets(&rulesets);
+    let set_names = lists::set_names(&sets, &zones);
     let writer = Writer {
         text: String::new(),
         places: Vec::new(),
         services,
         zones: &zones,
         names: &chain_names,
+        hosts: &hosts,
+        sets: &set_names,
     };
     let rules = sides.iter().map(|side| side.ruleset.rule_count()).sum();
     let idle = sides.iter().map(|side| side.idle).sum();
@@ -55,7 +61,7 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
     let given = dumps.families();
     let apart = Apart::default();
     let mut drafting = Drafting { sides, choices, given, writer, counts, taken, apart };
-    drafting.policy(dumps, &zones);
+    drafting.policy(dumps, &zones, &sets);
     let Writer { text, places, .. } = drafting.writer;
     Draft { text, counts: drafting.counts, places }
 }
@@ -87,12 +93,21 @@ const HOOKS: [(&str, &str, Place); 3] = [
 ];
 
 impl Drafting<'_> {
-    fn policy(&mut self, dumps: &Dumps<'_>, zones: &BTreeMap<Interface, String>) {
+    fn policy(
+        &mut self,
+        dumps: &Dumps<'_>,
+        zones: &BTreeMap<Interface, String>,
+        sets: &[Arc<KernelSet>],
+    ) {
         self.head(dumps);
         for (interface, zone) in zones {
             self.line(&format!("zone {zone} = {}", self::interface(interface, false)));
         }
-        if !zones.is_empty() {
+        for set in sets {
+            let line = self.writer.set(set);
+            self.line(&line);
+        }
+        if !zones.is_empty() || !sets.is_empty() {
             self.line("");
         }
         let mut bodies = Vec::new();
@@ -108,7 +123,7 @@ impl Drafting<'_> {
         self.defaults(&bodies);
         self.implicit();
         for Body { word, place, pieces, ending } in bodies {
-            let pieces = self.apart(None, pieces);
+            let pieces = self.apart(None, &pieces);
             self.base_chain(word, place, &pieces, &ending);
         }
         self.chains(TableName::Filter, chains);
@@ -174,28 +189,28 @@ impl Drafting<'_> {
         at: (TableName, &str),
         standing: Option<Standing>,
     ) -> Piece {
-        let family = side.ruleset.family;
         match &rule.target {
             // The end of the other chain is the end of this one.
             Target::Goto(to) if side.does_nothing(at.0, to) => {
                 let rule = Rule { target: Target::Return, ..rule.clone() };
-                self.piece(&rule, family, at, standing)
+                self.piece(side, &rule, at, standing)
             }
-            _ => self.piece(rule, family, at, standing),
+            _ => self.piece(side, rule, at, standing),
         }
     }
 
     fn piece(
         &self,
+        side: &Side<'_>,
         rule: &Rule,
-        family: Family,
         at: (TableName, &str),
         standing: Option<Standing>,
     ) -> Piece {
+        let family = side.ruleset.family;
         let line = line_of(rule);
         let level = self.level(rule);
         let expect = line.and_then(|line| self.choices.expected.get(&line)).copied();
-        let words = standing.and_then(|standing| self.words(rule, family, standing));
+        let words = standing.and_then(|standing| self.words(side, rule, standing));
         // What is expected is said of one statement.
         let words = words.filter(|said| expect.is_none() || said.unless.is_empty());
         let says = match words {
@@ -215,14 +230,14 @@ impl Drafting<'_> {
     /// The words that a rule has, unless it is to have those of iptables.
     pub(super) fn words(
         &self,
+        side: &Side<'_>,
         rule: &Rule,
-        family: Family,
         standing: Standing,
     ) -> Option<Statement> {
-        if self.level(rule) == Level::Raw {
+        if self.level(rule) == Level::Raw || side.counts_with_others(rule) {
             return None;
         }
-        statement(rule, family, standing)
+        statement(rule, side.ruleset.family, standing)
     }
 
     fn level(&self, rule: &Rule) -> Level {

@@ -4,6 +4,7 @@ use crate::net::Interface;
 use crate::ruleset::{MAX_CHAIN_NAME, MatchKind, Rule, Ruleset, TableName, Target};
 use crate::syntax::is_name;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::side::Called;
 
@@ -103,4 +104,31 @@ pub(super) fn zones(rulesets: &[&Ruleset]) -> BTreeMap<Interface, String> {
     }
     zones.insert(wan, "wan".to_owned());
     zones
+}
+
+/// The interface behind which hosts are, where rules let packets to them leave by one alone.
+pub(super) fn hosts(rulesets: &[&Ruleset]) -> BTreeMap<IpAddr, Interface> {
+    let mut found: BTreeMap<IpAddr, BTreeSet<Interface>> = BTreeMap::new();
+    let tables = rulesets.iter().flat_map(|ruleset| &ruleset.tables);
+    let chains =
+        tables.filter(|table| table.name == TableName::Filter).flat_map(|table| &table.chains);
+    for rule in chains.flat_map(|chain| &chain.rules) {
+        let asked = || rule.matches.iter().filter(|found| !found.negated);
+        let out = asked().find_map(|found| {
+            let MatchKind::Out(interface) = &found.kind else { return None };
+            Some(interface)
+        });
+        let host = asked().find_map(|found| {
+            let MatchKind::Destination(net) = found.kind else { return None };
+            (net.length() == net.family().bits()).then(|| net.address())
+        });
+        if let (Target::Accept, Some(host), Some(out)) = (&rule.target, host, out) {
+            found.entry(host).or_default().insert(out.clone());
+        }
+    }
+    let one = |(host, mut interfaces): (IpAddr, BTreeSet<Interface>)| {
+        let first = interfaces.pop_first()?;
+        interfaces.is_empty().then_some((host, first))
+    };
+    found.into_iter().filter_map(one).collect()
 }

@@ -8,7 +8,8 @@ use crate::net::{
 };
 use crate::resolve::policy::{KernelChain, Part, RejectWith};
 use crate::ruleset::{
-    Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, Rule, TableName, Target,
+    Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, Rule, SetContent, SetSide, TableName,
+    Target,
 };
 
 use super::statement::{Address, Ends, Log, Statement, Verb};
@@ -190,6 +191,13 @@ impl Reading {
             MatchKind::DestinationRange(low, high) => {
                 address(&mut self.to, Address::Range(*low, *high), no)?;
             }
+            MatchKind::Set { set, side } if matches!(set.content, SetContent::Static(_)) => {
+                let ends = match side {
+                    SetSide::Source => &mut self.from,
+                    SetSide::Destination => &mut self.to,
+                };
+                address(ends, Address::Set(Arc::clone(&set.name), set.family), no)?;
+            }
             MatchKind::In(interface) if !no => only(&mut self.incoming, interface)?,
             MatchKind::Out(interface) if !no => only(&mut self.outgoing, interface)?,
             MatchKind::Protocol(protocol) if !no && self.protocol.is_none() => {
@@ -362,11 +370,8 @@ impl Reading {
     /// What it is not about, each as the statement that leaves a chain.
     fn exceptions(&self) -> Option<Vec<Statement>> {
         let one = |kind: &MatchKind| {
-            let protocol = match kind {
-                MatchKind::TcpFlags(_) | MatchKind::Icmp(_) => self.protocol,
-                _ => None,
-            };
-            let protocol = protocol.map(MatchKind::Protocol);
+            let asks_protocol = matches!(kind, MatchKind::TcpFlags(_) | MatchKind::Icmp(_));
+            let protocol = self.protocol.filter(|_| asks_protocol).map(MatchKind::Protocol);
             let matches = protocol.into_iter().chain([kind.clone()]).map(Match::from).collect();
             let origin = Origin::Default(None);
             let rule = Rule { matches, target: Target::Return, origin };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::ruleset::{Chain, DOCKER_USER, Rule, Ruleset, Table, TableName, Target};
+use crate::ruleset::{Chain, DOCKER_USER, MatchKind, Rule, Ruleset, Table, TableName, Target};
 
 /// The rules of one family, and what of them is used.
 pub(super) struct Side<'a> {
@@ -14,6 +14,8 @@ pub(super) struct Side<'a> {
     /// all return.
     kept: BTreeMap<Called, usize>,
     pub idle: usize,
+    /// Tables of `hashlimit` that more than one rule asks: what the language limits is not shared.
+    shared_tables: BTreeSet<Arc<str>>,
 }
 
 /// A chain by its table and its name there.
@@ -21,7 +23,8 @@ pub(super) type Called = (TableName, Arc<str>);
 
 impl<'a> Side<'a> {
     pub fn of(ruleset: &'a Ruleset) -> Self {
-        let mut side = Side { ruleset, used: Vec::new(), kept: BTreeMap::new(), idle: 0 };
+        let (used, kept, shared_tables) = (Vec::new(), BTreeMap::new(), shared_tables(ruleset));
+        let mut side = Side { ruleset, used, kept, idle: 0, shared_tables };
         for table in &ruleset.tables {
             side.find_kept(table);
             side.find_used(table);
@@ -116,6 +119,11 @@ impl<'a> Side<'a> {
         comes_back && !rule.matches.iter().any(|found| found.kind.depends_on_history())
     }
 
+    /// Whether a rule counts by a table that another counts by too.
+    pub fn counts_with_others(&self, rule: &Rule) -> bool {
+        tables(rule).any(|name| self.shared_tables.contains(name))
+    }
+
     /// Whether packets come to a chain.
     pub fn uses(&self, table: TableName, chain: &Chain) -> bool {
         let is_it = |(of, name): &Called| *of == table && *name == chain.name;
@@ -129,4 +137,23 @@ impl<'a> Side<'a> {
     pub fn filter(&self, name: &str) -> Option<&'a Chain> {
         self.chain(TableName::Filter, name)
     }
+}
+
+fn shared_tables(ruleset: &Ruleset) -> BTreeSet<Arc<str>> {
+    let chains = ruleset.tables.iter().flat_map(|table| &table.chains);
+    let (mut once, mut shared) = (BTreeSet::new(), BTreeSet::new());
+    for name in chains.flat_map(|chain| &chain.rules).flat_map(tables) {
+        if !once.insert(name) {
+            shared.insert(Arc::clone(name));
+        }
+    }
+    shared
+}
+
+/// The tables of `hashlimit` that a rule asks, by name.
+fn tables(rule: &Rule) -> impl Iterator<Item = &Arc<str>> {
+    rule.matches.iter().filter_map(|found| {
+        let MatchKind::Hashlimit(table) = &found.kind else { return None };
+        Some(&table.name)
+    })
 }

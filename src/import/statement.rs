@@ -104,21 +104,24 @@ impl Ends {
     }
 
     fn families(&self) -> impl Iterator<Item = Family> {
-        self.these.iter().chain(&self.except).map(|address| address.family())
+        self.these.iter().chain(&self.except).map(Address::family)
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Address {
     Network(Prefix),
     Range(IpAddr, IpAddr),
+    /// A set of the kernel of which is known what is in it.
+    Set(Arc<str>, Family),
 }
 
 impl Address {
-    fn family(self) -> Family {
+    fn family(&self) -> Family {
         match self {
             Address::Network(prefix) => prefix.family(),
-            Address::Range(low, _) => Family::of(low),
+            Address::Range(low, _) => Family::of(*low),
+            Address::Set(_, family) => *family,
         }
     }
 }
@@ -131,6 +134,7 @@ impl fmt::Display for Address {
             }
             Address::Network(prefix) => prefix.fmt(f),
             Address::Range(low, high) => write!(f, "{low}-{high}"),
+            Address::Set(name, _) => f.write_str(name),
         }
     }
 }

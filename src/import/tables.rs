@@ -31,9 +31,9 @@ impl Drafting<'_> {
         self.chains(table, chains);
         for (chain, pieces) in bases {
             let kernel = KernelChain::ALL.into_iter().find(|one| one.name() == chain);
-            let place = match (table, kernel) {
-                (TableName::Mangle, Some(chain)) => Place::Mangle(chain),
-                _ => Place::Nat,
+            let place = match kernel {
+                Some(chain) if table == TableName::Mangle => Place::Mangle(chain),
+                Some(_) | None => Place::Nat,
             };
             for piece in pieces {
                 self.put(&piece, place, self.given, "");
@@ -94,8 +94,7 @@ impl Drafting<'_> {
         let Target::Jump(_) = rule.target else { return None };
         let mut rules = Vec::new();
         flat(side, table, rule, &mut rules)?;
-        let family = side.ruleset.family;
-        let has_words = |rule: &Rule| self.words(rule, family, standing).is_some();
+        let has_words = |rule: &Rule| self.words(side, rule, standing).is_some();
         rules.iter().all(has_words).then_some(rules)
     }
 }
@@ -103,14 +102,13 @@ impl Drafting<'_> {
 /// What a rule says, with the chain that it jumps to as rules of its own; `None` where a rule leaves that
 /// chain.
 fn flat(side: &Side<'_>, table: TableName, rule: &Rule, rules: &mut Vec<Rule>) -> Option<()> {
-    let name = match &rule.target {
-        Target::Jump(name) => name,
-        Target::Return | Target::Goto(_) => return None,
-        _ if rules.len() == MAX_CALLED => return None,
-        _ => {
-            rules.push(rule.clone());
-            return Some(());
+    let Target::Jump(name) = &rule.target else {
+        let leaves = matches!(rule.target, Target::Return | Target::Goto(_));
+        if leaves || rules.len() == MAX_CALLED {
+            return None;
         }
+        rules.push(rule.clone());
+        return Some(());
     };
     if rule.matches.iter().any(|found| found.kind.depends_on_history()) {
         return None;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::net::{Families, Family, Interface};
 use crate::resolve::policy::{KernelChain, RejectWith};
-use crate::ruleset::TableName;
+use crate::ruleset::{KernelSet, TableName};
 use crate::source::Span;
 use crate::syntax::is_name;
 
@@ -40,6 +41,10 @@ pub(super) struct Writer<'a> {
     pub zones: &'a BTreeMap<Interface, String>,
     /// What chains are called here.
     pub names: &'a BTreeMap<Called, String>,
+    /// Where hosts are, as the rules that let packets go there say.
+    pub hosts: &'a BTreeMap<IpAddr, Interface>,
+    /// What sets are called here.
+    pub sets: &'a BTreeMap<Arc<str>, String>,
 }
 
 impl Writer<'_> {
@@ -49,6 +54,16 @@ impl Writer<'_> {
         known.cloned().unwrap_or_else(|| name.to_owned())
     }
 
+    /// `set NAME = …`, some networks a line.
+    pub fn set(&self, set: &KernelSet) -> String {
+        const A_LINE: usize = 5;
+        let all: Vec<String> =
+            set.networks().map(|network| Address::Network(network).to_string()).collect();
+        let lines: Vec<String> = all.chunks(A_LINE).map(|some| some.join(", ")).collect();
+        let name = self.sets.get(&set.name).map_or(&*set.name, String::as_str);
+        format!("set {name} = {}", lines.join(",\n    "))
+    }
+
     /// A statement or raw rule. `given` are the families that the list is about.
     pub fn piece(&mut self, piece: &Piece, place: Place, given: Families, indent: &str) {
         let line = match &piece.says {
@@ -56,12 +71,12 @@ impl Writer<'_> {
                 let clause = family_clause(piece.families, statement, given);
                 let line = self.statement(statement, place, clause, piece.plain);
                 let is_clamp = matches!(statement.verb, Verb::Clamp(_));
-                match place {
-                    Place::Mangle(KernelChain::Forward) if !is_clamp => {
-                        format!("forward {{ {line} }}")
-                    }
-                    Place::Mangle(KernelChain::Output) => format!("output {{ {line} }}"),
-                    _ => line,
+                if place == Place::Mangle(KernelChain::Forward) && !is_clamp {
+                    format!("forward {{ {line} }}")
+                } else if place == Place::Mangle(KernelChain::Output) {
+                    format!("output {{ {line} }}")
+                } else {
+                    line
                 }
             }
             Says::Raw => self.raws(&piece.raws, "\n"),
@@ -165,15 +180,20 @@ impl Writer<'_> {
             words.extend(self.interfaces("", &statement.outgoing, plain));
             return words.push("out".to_owned());
         }
-        let to_where = match statement.verb {
-            Verb::Forward { host, port, of_self } => Some((of_self, host_and_port(host, port))),
-            Verb::Redirect { port, of_self } => Some((of_self, format!(":{port}"))),
-            _ => None,
+        let to_where = if let Verb::Forward { host, port, of_self } = statement.verb {
+            let zone = self.hosts.get(&host).and_then(|out| self.zones.get(out));
+            let zone = zone.filter(|_| !plain).map(|zone| format!("@{zone}"));
+            let host = host_and_port(host, port);
+            Some((of_self, format!("{host}{}", zone.unwrap_or_default())))
+        } else if let Verb::Redirect { port, of_self } = statement.verb {
+            Some((of_self, format!(":{port}")))
+        } else {
+            None
         };
         let has_zones = place != Place::Output && (place != Place::Nat || to_where.is_some());
         let clamps = matches!(statement.verb, Verb::Clamp(_));
         if let Some((false, _)) = to_where {
-            words.push(list("at", &statement.to, "").unwrap_or_else(|| "at any".to_owned()));
+            words.push(self.list("at", &statement.to, "").unwrap_or_else(|| "at any".to_owned()));
         }
         if clamps && statement.incoming.is_empty() && statement.from.is_any() {
             words.push("from any".to_owned());
@@ -184,7 +204,7 @@ impl Writer<'_> {
         match zones(&statement.incoming).filter(|_| statement.from.is_any() && has_zones) {
             Some(zones) => words.push(format!("from {zones}")),
             None => {
-                words.extend(list("from", &statement.from, ""));
+                words.extend(self.list("from", &statement.from, ""));
                 words.extend(self.interfaces("in", &statement.incoming, plain));
             }
         }
@@ -196,13 +216,42 @@ impl Writer<'_> {
         }
         let to_self = [Place::Input, Place::Mangle(KernelChain::Input)].contains(&place);
         let placed = if to_self { "@self" } else { "" };
-        match zones(&statement.outgoing).filter(|_| statement.to.is_any() && has_zones) {
-            Some(zones) => words.push(format!("to {zones}")),
-            None => {
-                words.extend(list("to", &statement.to, placed));
+        let is_list = |ends: &Ends| !ends.these.is_empty() && ends.except.is_empty();
+        match zones(&statement.outgoing).filter(|_| has_zones) {
+            Some(zones) if statement.to.is_any() => words.push(format!("to {zones}")),
+            // A host of the zone.
+            Some(zone) if is_list(&statement.to) && statement.outgoing.len() == 1 => {
+                words.extend(self.list("to", &statement.to, &format!("@{zone}")));
+            }
+            Some(_) | None => {
+                words.extend(self.list("to", &statement.to, placed));
                 words.extend(self.interfaces("out", &statement.outgoing, plain));
             }
         }
+    }
+
+    fn list(&self, word: &str, ends: &Ends, placed: &str) -> Option<String> {
+        if ends.is_any() {
+            return None;
+        }
+        let all = |addresses: &[Address], placed: &str| {
+            let one = |address: &Address| match address {
+                Address::Set(name, _) => {
+                    let name = self.sets.get(name).map_or(&**name, String::as_str);
+                    format!("{name}{placed}")
+                }
+                Address::Network(_) | Address::Range(..) => format!("{address}{placed}"),
+            };
+            addresses.iter().map(one).collect::<Vec<_>>().join(", ")
+        };
+        let these = match &ends.these[..] {
+            [] => "any".to_owned(),
+            these => all(these, placed),
+        };
+        Some(match &ends.except[..] {
+            [] => format!("{word} {these}"),
+            except => format!("{word} {these} except {}", all(except, "")),
+        })
     }
 
     fn interfaces(&self, word: &str, interfaces: &[Interface], plain: bool) -> Option<String> {
@@ -242,24 +291,6 @@ pub(super) fn interface(interface: &Interface, plain: bool) -> String {
         return interface.to_string();
     }
     quoted(&interface.to_string())
-}
-
-fn list(word: &str, ends: &Ends, placed: &str) -> Option<String> {
-    if ends.is_any() {
-        return None;
-    }
-    let all = |addresses: &[Address], placed: &str| {
-        let one = |address: &Address| format!("{address}{placed}");
-        addresses.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    let these = match &ends.these[..] {
-        [] => "any".to_owned(),
-        these => all(these, placed),
-    };
-    Some(match &ends.except[..] {
-        [] => format!("{word} {these}"),
-        except => format!("{word} {these} except {}", all(except, "")),
-    })
 }
 
 fn log_words(log: &Log) -> String {
