@@ -90,7 +90,7 @@ impl Limits {
                     burst: *burst,
                     keys: keys(per),
                     source_mask: source_mask(per, family),
-                    max_entries: Some(MAX_ENTRIES),
+                    max_entries: MAX_ENTRIES,
                     // The default forgets after one unit, and with it a longer burst.
                     expire_ms: rate.drain_seconds(*burst).max(rate.unit().seconds().into()) * 1000,
                 };
@@ -110,7 +110,6 @@ impl Limits {
 fn named(table: Hashlimit, place: &str, family: Family) -> Hashlimit {
     let mut hash = Sha256::new();
     let Hashlimit { rate, burst, keys, source_mask, max_entries, expire_ms, .. } = &table;
-    let max_entries = max_entries.unwrap_or(0);
     hash.update(format!("{family} {rate} {burst} {source_mask:?} {max_entries} {expire_ms}"));
     hash.update(format!(" {keys:?} {place}"));
     let digits = hex(&hash.finalize());

@@ -71,9 +71,8 @@ pub(super) fn hashlimit(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result
     keys.sort_unstable();
     keys.dedup();
     let expire_ms = expire.unwrap_or_else(|| u64::from(rate.unit().seconds()) * 1000);
-    let (name, source_mask) = (name.into(), mask);
-    let hashlimit =
-        Hashlimit { name, rate, burst, keys, source_mask, max_entries: most, expire_ms };
+    let (name, source_mask, max_entries) = (name.into(), mask, most.unwrap_or(0));
+    let hashlimit = Hashlimit { name, rate, burst, keys, source_mask, max_entries, expire_ms };
     context.push(above, MatchKind::Hashlimit(Box::new(hashlimit)));
     Ok(true)
 }

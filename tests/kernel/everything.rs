@@ -155,7 +155,7 @@ pub fn hashlimit(
         burst,
         keys,
         source_mask,
-        max_entries: Some(65_536),
+        max_entries: 65_536,
         expire_ms: rate(at).drain_seconds(burst) * 1000,
     }))
 }

@@ -27,9 +27,6 @@ pub(super) enum Condition {
 /// Elements that a set for connection counts may have.
 const CONNECTIONS_SIZE: u32 = 65_536;
 
-/// Elements that a set for rates may have, where nobody says how many.
-const RATES_SIZE: u32 = 65_536;
-
 impl Writer<'_> {
     /// All of them must hold; none for a match that every packet fulfils.
     pub(super) fn condition(
@@ -136,7 +133,7 @@ impl Writer<'_> {
             let declaration = format!(
                 "set @ {{ type {}; size {}; flags dynamic,timeout; timeout {}ms; }}",
                 types.join(" . "),
-                asked.max_entries.unwrap_or(RATES_SIZE).max(1),
+                asked.max_entries.max(1),
                 asked.expire_ms.max(1)
             );
             (declaration, format!("update @{name} {{ {} {rate} }}", keys.join(" . ")))
