@@ -5,19 +5,19 @@ use super::shown::{Broken, Told};
 use crate::analyze::journey::told::end;
 use crate::analyze::journey::{Fate, Journey, Unclear};
 use crate::analyze::story::name;
-use crate::analyze::text::span_of;
+use crate::analyze::text::Text;
 use crate::analyze::witness::{chain_name, witness_of};
 use crate::diagnostic::{Finding, Lint, Witness, catalogue as lint};
 use crate::meaning::{BaseChain, Reason};
 use crate::packet::Packet;
-use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Promise, TestPacket};
 use crate::source::{Sources, Span};
 
 /// What messages need to know.
 #[derive(Clone, Copy)]
 pub(super) struct Telling<'a> {
-    pub policy: &'a Policy,
+    /// Where the rules that decide are written.
+    pub text: Text<'a>,
     pub sources: &'a Sources,
 }
 
@@ -27,7 +27,6 @@ impl Telling<'_> {
         let at = promise.span;
         match verdict {
             Verdict::Kept => None,
-            Verdict::Vacuous => Some(vacuous(at)),
             Verdict::Unknown => Some(unknown(at)),
             Verdict::Broken(broken) | Verdict::Unanswered(broken) | Verdict::Diverted(broken) => {
                 let message = if claim.accepts {
@@ -54,7 +53,6 @@ impl Telling<'_> {
         let at = promise.span;
         let (message, broken) = match verdict {
             Verdict::Kept => return None,
-            Verdict::Vacuous => return Some(vacuous(at)),
             Verdict::Unknown => return Some(unknown(at)),
             Verdict::Broken(broken) => {
                 (format!("a connection that is protected is {}", broken.told.fate.told()), broken)
@@ -80,7 +78,7 @@ impl Telling<'_> {
 
     fn broken(&self, lint: &'static Lint, at: Span, message: String, broken: &Broken) -> Finding {
         let mut finding = Finding::new(lint, at, message).label("does not hold");
-        let limited = broken.limited_by.and_then(|reason| span_of(self.policy, reason));
+        let limited = broken.limited_by.and_then(|reason| self.text.span_of(reason));
         if let Some(span) = limited {
             finding = finding.related(span, "allows it while its limit has room");
         }
@@ -109,8 +107,8 @@ impl Telling<'_> {
 
     /// Adds the packet, who decided about it and who translated it.
     fn show(&self, finding: Finding, from: Span, sent: &Packet, told: &Told) -> Finding {
-        let decided = told.decided_by.and_then(|reason| span_of(self.policy, reason));
-        let translated = told.translated_by.and_then(|reason| span_of(self.policy, reason));
+        let decided = told.decided_by.and_then(|reason| self.text.span_of(reason));
+        let translated = told.translated_by.and_then(|reason| self.text.span_of(reason));
         let does = match told.fate {
             Fate::Delivered | Fate::Sent => "allows it",
             Fate::Dropped => "drops it",
@@ -164,7 +162,7 @@ impl Telling<'_> {
     }
 }
 
-fn vacuous(at: Span) -> Finding {
+pub(super) fn vacuous(at: Span) -> Finding {
     Finding::new(&lint::VACUOUS_ASSERTION, at, "a promise about packets that there are not")
         .label("no such packet opens a connection")
         .help("name the addresses and services that are meant")
