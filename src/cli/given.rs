@@ -1,7 +1,6 @@
 //! What stands at the paths that a command is given: policies, dumps of rules and of sets, told by what is in
 //! them.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -95,9 +94,11 @@ impl Subject {
     }
 }
 
-/// The dumps at some paths, each once. That they are dumps is not looked at.
+/// The dumps at some paths. That they are dumps is not looked at.
 pub(super) fn dumps(paths: &[PathBuf]) -> Result<Vec<Given>, Failure> {
-    let mut seen = BTreeSet::new();
+    if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
+        return Err(Failure::new("standard input is given twice").help("give a file for one"));
+    }
     let mut all = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -113,7 +114,6 @@ pub(super) fn dumps(paths: &[PathBuf]) -> Result<Vec<Given>, Failure> {
             return Err(Failure::new(message).help("name the files that are meant"));
         }
     }
-    all.retain(|path| seen.insert(path.clone()));
     Ok(all.iter().map(|path| Given::read(path)).collect())
 }
 

@@ -80,41 +80,39 @@ impl Query {
         let answers: Vec<(Telling<'_>, Answer)> = rules
             .iter()
             .map(|rules| {
-                let telling =
-                    Telling { text: rules.text, sources: &asked.sources, accepts: claim.accepts };
+                let (text, accepts) = (rules.text, claim.accepts);
+                let telling = Telling { text, sources: &asked.sources, accepts };
                 (telling, answer(&asked.policy, *rules, claim, &surroundings))
             })
             .collect();
+        let is_complete = !answers.iter().any(|(_, answer)| answer.is_incomplete);
         let is_empty = answers.iter().all(|(_, answer)| answer.parts.is_empty());
-        let is_incomplete = answers.iter().any(|(_, answer)| answer.is_incomplete);
         terminal.print(&match self.format {
-            Format::Human if is_empty => {
-                format!("nothing of it is {}\n", if claim.accepts { "accepted" } else { "dropped" })
-            }
-            Format::Human => {
-                answers.iter().map(|(telling, answer)| telling.human(answer)).collect::<String>()
-            }
+            Format::Human => human(&answers, claim.accepts),
             Format::Json => json::pretty(&json!({
                 "version": 1,
                 "accepted": claim.accepts,
-                "complete": !is_incomplete,
-                "parts": answers
-                    .iter()
-                    .flat_map(|(telling, answer)| telling.json(answer))
-                    .collect::<Vec<_>>(),
+                "complete": is_complete,
+                "parts": answers.iter().flat_map(|(one, answer)| one.json(answer)).collect::<Vec<_>>(),
             })),
         })?;
-        if let Some(more) =
-            give_the_other(asked.families()).filter(|_| self.format == Format::Human)
-        {
-            terminal.tell_line(&format!("nothing is known of the other family: {more}"));
+        if let Some(more) = give_the_other(asked.families()) {
+            terminal.tell_line(&format!("of one family only; {more}"));
         }
-        if is_incomplete {
+        if !is_complete {
             return Err(Failure::new("the answer is not whole: it was too much work")
                 .help("ask for less at once, by one service or zone"));
         }
         Ok(if is_empty { Outcome::AtFault } else { Outcome::Clean })
     }
+}
+
+fn human(answers: &[(Telling<'_>, Answer)], accepts: bool) -> String {
+    let text: String = answers.iter().map(|(telling, answer)| telling.human(answer)).collect();
+    if !text.is_empty() {
+        return text;
+    }
+    format!("nothing of it is {}\n", if accepts { "accepted" } else { "dropped" })
 }
 
 /// One of those who answer.

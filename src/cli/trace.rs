@@ -113,7 +113,7 @@ impl Trace {
         let answers = Answers { oracle: &oracle, facts: None };
         let journey = follow(meaning, &Surroundings::of(&asked.policy), &sent, answers);
         let journey = journey.map_err(|unclear| {
-            let (message, help) = unclear.told();
+            let (message, help) = unclear.told(*text);
             Failure::new(format!("{WHAT}: {message}")).help(help)
         })?;
         let limits = limits.borrow().iter().copied().collect::<Vec<_>>();

@@ -209,9 +209,9 @@ impl Fate {
 }
 
 impl Unclear {
-    /// What is missing, and how to say it: a clause, and an act.
+    /// What is missing, and how to say it in a packet for these rules: a clause, and an act.
     #[must_use]
-    pub fn told(&self) -> (String, String) {
+    pub fn told(&self, text: Text<'_>) -> (String, String) {
         match self {
             Unclear::Leaves { destination, choices } => {
                 let message =
@@ -228,7 +228,8 @@ impl Unclear {
             Unclear::Own { destination } => (
                 format!("it is not said whether {destination} is an address of this machine"),
                 format!(
-                    "write `{destination}@self` if it is, `{destination}@ZONE` for a host of a zone"
+                    "write `{destination}@self` if it is, `{destination}@{}",
+                    text.say("ZONE` for a host of a zone", "INTERFACE` for a host behind one")
                 ),
             ),
             Unclear::Which { whose, one, other } => {
@@ -277,7 +278,8 @@ pub fn assumed(
         let family = stage.before.family();
         let decided = stage.trace.steps.last().map(|step| step.entry);
         let is_last = |entry: &&Entry| decided.is_some_and(|last| std::ptr::eq(last, *entry));
-        let chains = stage.trace.steps.iter().filter_map(|step| step.chain);
+        // Also those where no rule took the packet.
+        let chains = stage.trace.steps.iter().filter_map(|step| step.entry.effect.chain());
         let chains: BTreeSet<_> = chains.collect();
         let own = meaning.base(family, stage.base).into_iter();
         let others = chains.into_iter().filter_map(|id| meaning.chain(family, id));

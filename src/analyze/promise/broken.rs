@@ -10,6 +10,7 @@ use crate::analyze::witness::{chain_name, witness_of};
 use crate::diagnostic::{Finding, Lint, Witness, catalogue as lint};
 use crate::meaning::{BaseChain, Reason};
 use crate::packet::Packet;
+use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Promise, TestPacket};
 use crate::source::{Sources, Span};
 
@@ -98,8 +99,8 @@ impl Telling<'_> {
     }
 
     /// A packet of a test of which too little is said.
-    pub fn unclear(packet: &TestPacket, unclear: &Unclear) -> Finding {
-        let (message, help) = unclear.told();
+    pub fn unclear(policy: &Policy, packet: &TestPacket, unclear: &Unclear) -> Finding {
+        let (message, help) = unclear.told(Text::Policy(policy));
         Finding::new(&lint::UNCLEAR_PACKET, packet.span, message)
             .label("what becomes of it is not known")
             .help(help)
