@@ -5,7 +5,7 @@ use crate::packet::probes::{Edge, Pool, Presence, View};
 use crate::packet::{Packet, PacketSet, Random};
 use crate::resolve::policy::ChainId;
 
-use super::{BaseChain, Effect, Entry, List, Meaning};
+use super::{BaseChain, List, Meaning};
 
 /// `count` packets of a family for a base chain: each in turn heads for one entry (its lowest, its
 /// highest values, just outside, anywhere), through the jumps that lead there, every fifth for
