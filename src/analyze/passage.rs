@@ -85,10 +85,13 @@ impl<'m> Passage<'m> {
         budget: Budget,
     ) -> Option<Self> {
         let flat = Flat::of(meaning, family, hook.into()).filter(|flat| flat.is_whole)?;
-        let whole = |set: &PacketSet| match flat.sees_fragments {
-            // Who asks for ports does not ask for later fragments, which have none.
-            true => of_first_fragments(Cow::Borrowed(set)).into_owned(),
-            false => set.clone(),
+        let whole = |set: &PacketSet| {
+            if flat.sees_fragments {
+                // Who asks for ports does not ask for later fragments, which have none.
+                of_first_fragments(Cow::Borrowed(set)).into_owned()
+            } else {
+                set.clone()
+            }
         };
         let mut sets: Vec<PacketSet> = asked.iter().map(whole).collect();
         let mut before = Vec::new();

@@ -55,7 +55,7 @@ impl Deployed {
                 let file = sources.add(name, Arc::clone(&text));
                 rules.push((path, file, text));
             } else if pipeline::is_ipset_dump(&text) {
-                known.read(name, &text, sources)?;
+                known.read(&name, &text, sources)?;
             } else {
                 let failure = Failure::new(format!("{name} is no dump of rules"));
                 return Err(
@@ -142,14 +142,14 @@ impl KnownSets {
     /// Adds those of one dump, which becomes a source.
     pub(super) fn read(
         &mut self,
-        name: String,
+        name: &str,
         text: &Arc<str>,
         sources: &mut Sources,
     ) -> Result<(), Failure> {
-        let file = sources.add(name.clone(), Arc::clone(text));
+        let file = sources.add(name, Arc::clone(text));
         let read = pipeline::read_ipsets(file, text);
         for set in &read.sets {
-            if let Some(other) = self.files.insert(Arc::clone(&set.name), name.clone()) {
+            if let Some(other) = self.files.insert(Arc::clone(&set.name), name.to_owned()) {
                 let message = format!("the set `{}` is in {other} and in {name}", set.name);
                 return Err(Failure::new(message).help("give the dumps of one machine at a time"));
             }

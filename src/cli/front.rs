@@ -181,7 +181,7 @@ impl Checked {
         let in_folder = self.names != Names::default();
         let mut known = KnownSets::default();
         for (name, text) in sets.iter().filter_map(|given| given.named(in_folder)) {
-            known.read(name, text, &mut self.sources)?;
+            known.read(&name, text, &mut self.sources)?;
         }
         let read = pipeline::read_rules(file, text, &self.path, &known.sets);
         self.take_dump(file, read, known.findings);
