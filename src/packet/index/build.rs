@@ -18,6 +18,11 @@ const LEAF: usize = 12;
 /// Boxes of which a division is tried: enough to see a middle, few enough to be quick.
 const SAMPLE: usize = 32;
 
+/// The same of fewer than [`FEW`] boxes: most nodes have few.
+const SMALL_SAMPLE: usize = 16;
+
+const FEW: usize = 64;
+
 /// Fewer boxes are divided before another thread has started.
 const WORTH_A_THREAD: usize = 1_024;
 
@@ -222,7 +227,8 @@ impl Builder<'_> {
 
     /// The best division of a sample of the boxes; `None` when none divides it.
     fn best_division(&self, entries: &Entries<'_>) -> Option<Division> {
-        let step = entries.len().div_ceil(SAMPLE).max(1);
+        let most = if entries.len() < FEW { SMALL_SAMPLE } else { SAMPLE };
+        let step = entries.len().div_ceil(most);
         let sample: Vec<&[u64]> =
             (0..entries.len()).step_by(step).map(|at| entries.one(at)).collect();
         let mut best = None;
