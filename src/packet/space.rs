@@ -182,6 +182,12 @@ impl Space {
         touched.fold(region.clone(), |region, touched| self.intersection(&region, &touched))
     }
 
+    /// The lowest point of the first box of a region; `None` when it has no box.
+    #[must_use]
+    pub fn first(&self, region: &Region) -> Option<Point> {
+        self.boxes(region).next().map(|one| Point(self.layout.lowest(one)))
+    }
+
     #[must_use]
     pub fn contains(&self, region: &Region, point: &Point) -> bool {
         self.boxes(region).any(|one| self.layout.contains(one, &point.0))

@@ -4,7 +4,7 @@
 //! item of a policy and the five rules that it became. Pairs follow each other on both sides. What is
 //! in no pair has no counterpart at its place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::items::{Deeds, Item, Items};
 use crate::packet::{Among, Budget, Index, Question, Region, RuleNumber, Space, Verdict};
@@ -68,6 +68,36 @@ pub(super) fn align(space: &Space, deeds: &Deeds, left: &Items, right: &Items) -
         (*pair, *pair_right) = (Some(number + 1), Some(number + 1));
     }
     pairs
+}
+
+/// Whether all are pairs, and packets were asked the same on their ways to both of each.
+pub(super) fn are_alike(pairs: &Pairs, left: &Items, right: &Items) -> bool {
+    if !pairs.are_all() || left.are_plain() && right.are_plain() {
+        return pairs.are_all();
+    }
+    let ways = |items: &Items, pairs: &[Option<u32>]| {
+        let stretches = items.stretches(pairs)?;
+        // How often packets were changed before a place that stands in no pair.
+        let at = |place: usize| {
+            let before = place.checked_sub(1).and_then(|before| pairs.get(before));
+            let is_within = before.is_some_and(|before| Some(before) == pairs.get(place));
+            let changed = place.checked_sub(1).map_or(0, |before| stretches[before]);
+            (!is_within).then_some(changed)
+        };
+        let mut all: BTreeMap<Option<u32>, Vec<(u32, bool, Region)>> = BTreeMap::new();
+        for (item, pair) in items.all.iter().zip(pairs) {
+            let asked = item.ways.iter().map(|asked| {
+                Some((at(asked.place)?, asked.leave, asked.region.clone()))
+            });
+            let asked: Vec<_> = asked.collect::<Option<_>>()?;
+            if *all.entry(*pair).or_insert_with(|| asked.clone()) != asked {
+                return None;
+            }
+        }
+        Some(all)
+    };
+    let [left, right] = [ways(left, &pairs.left), ways(right, &pairs.right)];
+    left.is_some() && left == right
 }
 
 /// Where the items of a side are, by their keys.
