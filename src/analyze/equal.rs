@@ -203,13 +203,7 @@ struct Here<'a> {
 }
 
 impl Here<'_> {
-    fn by_items(
-        &self,
-        pairs: align::Pairs,
-        budget: Budget,
-        changes: bool,
-        into: &mut Comparison,
-    ) {
+    fn by_items(&self, pairs: align::Pairs, budget: Budget, changes: bool, into: &mut Comparison) {
         let (family, base, space) = (self.family, self.walked.base, self.walked.space);
         let [lefts, rights] = self.items;
         let unproved = |why| Unproved { family, base, why };
@@ -296,7 +290,15 @@ fn by_courses(
         }
         acts.push(both);
         let space = Arc::clone(space);
-        into.differences.push(Difference { family, base, packet, left, right, region: None, space });
+        into.differences.push(Difference {
+            family,
+            base,
+            packet,
+            left,
+            right,
+            region: None,
+            space,
+        });
     }
 }
 

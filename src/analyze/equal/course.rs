@@ -284,9 +284,8 @@ fn bits_apart(
     let mut add = |unless: Option<Unless>| {
         all.extend(unless.map(|unless| Apart { what, unless }));
     };
-    let some = |value: u32, mask: u32| {
-        MarkMatch::new(value & mask, mask).filter(|mark| mark.mask() != 0)
-    };
+    let some =
+        |value: u32, mask: u32| MarkMatch::new(value & mask, mask).filter(|mark| mark.mask() != 0);
     add(((one.value ^ other.value) & one.set & other.set != 0).then_some(Unless::Never));
     for (one, other) in [(one, other), (other, one)] {
         let own = !(one.set | one.copied);

@@ -290,7 +290,8 @@ fn a_copied_mark_is_compared_bit_by_bit() {
     // Who asks for the mark then asks for what the connection had.
     let asks = "-A PREROUTING -m mark --mark 0x7/0xff -j DROP";
     let asked = "-A PREROUTING -m connmark --mark 0x7/0xff -j DROP";
-    let own = "-A PREROUTING -m conntrack --ctstate INVALID,UNTRACKED -m mark --mark 0x7/0xff -j DROP";
+    let own =
+        "-A PREROUTING -m conntrack --ctstate INVALID,UNTRACKED -m mark --mark 0x7/0xff -j DROP";
     are_equal(&mangle(&[copies, asks]), &mangle(&[asked, own, copies]));
     differ(&mangle(&[copies, asks]), &mangle(&[asked, copies]));
 }
