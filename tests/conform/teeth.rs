@@ -1,0 +1,1 @@
+//! Whether a fault would be found.
