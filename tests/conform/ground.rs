@@ -224,14 +224,6 @@ impl Ground {
         entries
     }
 
-    /// Makes an address one of the router's own, or no longer.
-    pub fn own(&self, address: IpAddr, own: bool) {
-        let (family, length) = if address.is_ipv6() { ("-6", 128) } else { ("-4", 32) };
-        let act = if own { "add" } else { "del" };
-        let route = format!("route {act} local {address}/{length} dev lo table local\n");
-        self.router.ip_of(family, &route);
-    }
-
     fn name(&self, index: u32) -> Option<String> {
         let wire = usize::try_from(index).ok()?.checked_sub(FIRST);
         match wire {

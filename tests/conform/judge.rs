@@ -5,7 +5,9 @@
 //! diary must be what comes out.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use palisade::analyze::deliverable::first_state;
 use palisade::analyze::journey::{Answers, Behind, Fate, Journey, Sent, Stage, Surroundings, follow};
@@ -46,7 +48,6 @@ pub struct Judged {
     pub end: End,
     pub state: CtState,
     pub logs: usize,
-    pub why: &'static str,
     pub is_changed: bool,
     pub steps: Vec<Step>,
 }
@@ -71,7 +72,6 @@ pub fn judge(
         end: End::Unasked,
         state,
         logs: 0,
-        why: "",
         is_changed: false,
         steps: Vec::new(),
     };
@@ -82,27 +82,43 @@ pub fn judge(
     let sent = sent(probe, sighting);
     let is_open = tested.room() == Room::Everywhere;
     let is_unknown = Cell::new(false);
-    let known = RefCell::new(members.clone());
     let oracle = |question: Question<'_>| {
         let is_settled = loader != Loader::Native && is_settled(&tested.meaning, question);
         is_unknown.set(is_unknown.get() || !is_settled);
         is_open
     };
-    let facts = |packet: &mut Packet| {
-        let is_told = known.borrow_mut().tell(packet);
-        is_unknown.set(is_unknown.get() || !is_told);
+    let surroundings = surroundings(ground, sighting, &sent);
+    // Where nobody knows whether a condition holds, it must be all the same.
+    let with = |unknown: &BTreeSet<Arc<str>>| {
+        let known = RefCell::new(members.clone());
+        let facts = |packet: &mut Packet| {
+            let is_told = known.borrow_mut().tell(packet);
+            is_unknown.set(is_unknown.get() || !is_told);
+            packet.opaque.extend(unknown.iter().cloned());
+        };
+        let answers = Answers { oracle: &oracle, facts: Some(&facts) };
+        let journey = follow(&tested.meaning, &surroundings, &sent, answers);
+        journey.map_err(|unclear| format!("the way is unclear: {unclear:?}"))
     };
-    let answers = Answers { oracle: &oracle, facts: Some(&facts) };
-    let journey = follow(&tested.meaning, &surroundings(ground, sighting, &sent), &sent, answers)
-        .map_err(|unclear| format!("the way is unclear: {unclear:?}"))?;
+    let unknown = || Ok(Judged { end: End::Unknown, ..unasked(probe.packet.state) });
+    let journey = match with(&BTreeSet::new()) {
+        Err(_) if !tested.unknown.is_empty() => return unknown(),
+        journey => journey?,
+    };
     let own = own_stages(&journey);
-    is_unknown.set(is_unknown.get() || is_in_words(own));
-    let why = if is_in_words(own) { "words" } else if matches!(journey.fate, Fate::Unknown(_)) { "fate" } else { "limit or set" };
-    if is_unknown.get() || matches!(journey.fate, Fate::Unknown(_)) {
+    if !tested.unknown.is_empty() {
+        let Ok(other) = with(&tested.unknown) else { return unknown() };
+        let other = own_stages(&other).iter().map(|stage| (stage.base, &stage.trace.steps));
+        let same = own.iter().map(|stage| (stage.base, &stage.trace.steps)).eq(other);
+        is_unknown.set(is_unknown.get() || !same);
+    }
+    let is_rerouted = sent.packet.incoming.is_none() && is_rerouted(sighting);
+    let is_in_words = is_in_words(own) || matches!(journey.fate, Fate::Unknown(_));
+    if is_unknown.get() || is_in_words || is_rerouted {
         if tested.fills_sets {
             members.doubt(sent.packet.source);
         }
-        return Ok(Judged { end: End::Unknown, why, ..unasked(probe.packet.state) });
+        return unknown();
     }
     take_up(members, own, sighting);
     let end = compare(&journey, own, (&sent.packet, probe.wrapping), sighting, ground);
@@ -116,6 +132,9 @@ pub fn judge(
     })?;
     let steps = own.iter().map(|stage| (stage.base, &stage.before));
     for (base, packet) in steps.clone() {
+        if tested.is_in_words {
+            break;
+        }
         let ruleset = tested.read_of(packet.family());
         let all = if is_open { rules::Answers::Open } else { rules::Answers::Exhausted };
         if let Some(fault) = rules::disagreement(&tested.meaning, ruleset, base, packet, all) {
@@ -126,7 +145,7 @@ pub fn judge(
     let is_changed = own.iter().any(|stage| stage.trace.changes().next().is_some());
     let steps = steps.map(|(base, packet)| Step { base, packet: packet.clone() }).collect();
     let state = sighting.asked.as_ref().map_or(sent.packet.state, |(state, ..)| *state);
-    Ok(Judged { end, why, state, logs, is_changed, steps })
+    Ok(Judged { end, state, logs, is_changed, steps })
 }
 
 /// Whether the loaded rules were made to answer such a question.
@@ -134,6 +153,16 @@ fn is_settled(meaning: &Meaning, question: Question<'_>) -> bool {
     match question {
         Question::Limit(id) => matches!(meaning.limits.get(&id), Some(History::Limit(_))),
         Question::Log(_) => true,
+    }
+}
+
+/// Whether a packet of a process found another way for its new mark or class than for the old one.
+fn is_rerouted(sighting: &Sighting) -> bool {
+    match (&sighting.changed, &sighting.passed) {
+        (Some((before, _, old)), Some((after, _, new))) => {
+            old != new && before.destination == after.destination && old.is_some()
+        }
+        _ => false,
     }
 }
 

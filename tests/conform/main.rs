@@ -13,7 +13,7 @@
 //! (`diary`), `tracked` are the connections that it is told of; `probe` makes the packets, `craft` and
 //! `wrap` their bytes. `ruleset` is what is tested, `settle` takes the past out of it. `judge` compares
 //! one packet, `regions` asks the set engine, `run` does both for all, and `shrink` makes a policy with a
-//! fault smaller. `teeth` tests the tests.
+//! fault smaller. `states` are those that conntrack gives first packets; `teeth` tests the tests.
 
 #[path = "../kernel/need.rs"]
 mod need;
@@ -41,10 +41,8 @@ mod files;
 #[expect(dead_code, reason = "other tests look at more of it")]
 mod generate;
 #[path = "../agreement/limits.rs"]
-#[expect(dead_code, reason = "other tests look at more of it")]
 mod limits;
 #[path = "../agreement/judge.rs"]
-#[expect(dead_code, reason = "other tests look at more of it")]
 mod rules;
 
 mod probe;
@@ -58,5 +56,6 @@ mod run;
 mod shrink;
 
 mod generated;
+mod states;
 mod teeth;
 mod written;

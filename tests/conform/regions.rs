@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use palisade::analyze::flat::Flat;
-use palisade::meaning::{BaseChain, Effect, Entry, Meaning, Step as StepOf, Trace};
+use palisade::meaning::{BaseChain, Effect, Entry, Meaning};
 use palisade::net::{Addresses, Dscp, Family, FlagMatch, Interface, MarkMatch, Ports, TcpFlags};
 use palisade::packet::{
     Budget, Constraint, Factor, Packet, PacketSet, Payload, Product, RuleNumber,
@@ -32,7 +32,7 @@ pub fn faults(meaning: &Meaning, steps: &[Step]) -> (usize, Vec<String>) {
     let mut judged = 0;
     let mut faults = Vec::new();
     for ((family, base), packets) in by_chain {
-        let Some(flat) = Flat::of(meaning, family, base).filter(|flat| flat.is_whole) else { continue };
+        let Some(flat) = Flat::with_fragments(meaning, family, base, false).filter(|flat| flat.is_whole) else { continue };
         let mut facts: Vec<Arc<str>> = flat.steps.iter().flat_map(|step| step.may.facts().cloned()).collect();
         facts.sort();
         facts.dedup();
@@ -42,10 +42,17 @@ pub fn faults(meaning: &Meaning, steps: &[Step]) -> (usize, Vec<String>) {
         let number = |index: usize| RuleNumber(u32::try_from(index).expect("few steps"));
         for (at, packet) in packets.iter().enumerate() {
             let trace = meaning.trace(base, packet, &mut |_| true);
-            let Some(last) = deciding(&trace) else { continue };
-            let candidates: Vec<usize> = (0..flat.steps.len())
-                .filter(|index| std::ptr::eq(flat.steps[*index].entry, last.entry))
-                .collect();
+            let Some(last) = trace.steps.last() else { continue };
+            // What leaves the chain for its default decides by that.
+            let is_default = std::ptr::eq(last.entry, flat.default);
+            let leaves = |entry: &Entry| matches!(entry.effect, Effect::Return | Effect::Goto(_));
+            let decides = |entry: &Entry| {
+                let mut steps = trace.steps.iter().map(|step| step.entry);
+                std::ptr::eq(entry, last.entry)
+                    || is_default && leaves(entry) && steps.any(|met| std::ptr::eq(entry, met))
+            };
+            let candidates: Vec<usize> =
+                (0..flat.steps.len()).filter(|index| decides(flat.steps[*index].entry)).collect();
             // What only chance or the past decides, the engine never says for certain.
             if candidates.iter().any(|index| !flat.steps[*index].takes) {
                 continue;
@@ -54,8 +61,8 @@ pub fn faults(meaning: &Meaning, steps: &[Step]) -> (usize, Vec<String>) {
             let region = list.may(number(flat.steps.len() + at));
             let is_free = |before: usize| !list.reaches_none(number(before), &region);
             let taken = |index: &usize| is_free(*index) && !is_free(index + 1);
-            let is_default = std::ptr::eq(last.entry, flat.default);
-            let fits = if is_default { is_free(flat.steps.len()) } else { candidates.iter().any(taken) };
+            let is_left = is_default && is_free(flat.steps.len());
+            let fits = is_left || candidates.iter().any(taken);
             if !fits {
                 let first = (0..flat.steps.len()).find(taken).map(|index| flat.steps[index].entry);
                 let told = |entry: &Entry| format!("{:?} by {:?}", entry.effect, entry.reason);
@@ -68,12 +75,6 @@ pub fn faults(meaning: &Meaning, steps: &[Step]) -> (usize, Vec<String>) {
         }
     }
     (judged, faults)
-}
-
-/// The step that a packet goes no further than: what leaves the chain for its default decides by that.
-fn deciding<'m>(trace: &Trace<'m>) -> Option<StepOf<'m>> {
-    let is_end = |step: &&StepOf<'_>| step.chain.is_none() && step.entry.effect == Effect::Return;
-    trace.steps.iter().rev().take(2).find(is_end).or(trace.steps.last()).copied()
 }
 
 /// The set of one packet, as far as a chain can tell it from others.

@@ -1,6 +1,8 @@
 //! A ruleset under test: what it means, by all who say so, and what is loaded.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use palisade::analyze::ruled::ruled;
 use palisade::diagnostic::has_errors;
@@ -17,7 +19,7 @@ use palisade::source::{MemoryLoader, Sources};
 use crate::generate::{ALWAYS, NEVER};
 use crate::load::{Rules, Variant, nft, restore, restore_sets};
 use crate::netns::Namespace;
-use crate::settle::{Room, fills_sets, noted, noted_by_nft, settled};
+use crate::settle::{Room, fills_sets, noted, noted_by_nft, settled, unknown_facts};
 
 /// What brings rules into the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,12 @@ pub struct Tested {
     pub meaning: Meaning,
     /// Whether packets put their sources into sets.
     pub fills_sets: bool,
+    /// Conditions of which nobody knows whether they hold.
+    pub unknown: BTreeSet<Arc<str>>,
+    /// Whether it has words of iptables that are read for more than they are meant as.
+    pub is_in_words: bool,
+    /// Whether it says nothing of some chains of the kernel, which others may have filled.
+    is_partial: bool,
     /// The rules, as they are read from what is printed.
     pub read: [Ruleset; 2],
     pub rules: Rules,
@@ -69,6 +77,9 @@ impl Tested {
             text: text.to_owned(),
             seed,
             fills_sets: fills_sets(&meaning),
+            is_in_words: !unknown_facts(&meaning).is_empty(),
+            is_partial: false,
+            unknown: unknown_facts(&meaning),
             meaning,
             sets: resolved.policy.sets,
             read: Family::BOTH.map(|family| read_back(&rules, family)),
@@ -88,11 +99,25 @@ impl Tested {
             seed,
             sets: Vec::new(),
             fills_sets: fills_sets(&meaning),
+            unknown: unknown_facts(&meaning),
             meaning,
             read,
             rules,
+            is_in_words: false,
+            is_partial: true,
             native: None,
         }
+    }
+
+    /// The same rules, held to the meaning of a policy that was made from them.
+    /// Of a family that nobody wrote rules for, those of the policy are taken.
+    pub fn meant_as(mut self, policy: Tested) -> Self {
+        let is_in_words = true;
+        if self.rules.v6.is_empty() {
+            self.rules.v6.clone_from(&policy.rules.v6);
+        }
+        let Tested { meaning, sets, text, unknown, fills_sets, .. } = policy;
+        Self { meaning, sets, text, unknown, fills_sets, is_in_words, ..self }
     }
 
     /// What limits say while it is tested: half of the rulesets have room everywhere, half nowhere.
@@ -118,6 +143,9 @@ impl Tested {
         router.output("ipset", &["flush"], "")?;
         restore_sets(router, &self.rules.sets)?;
         for family in Family::BOTH {
+            if self.is_partial {
+                restore(router, variant, family, EMPTY)?;
+            }
             let text = with_docker(&noted(&settled(self.rules.of(family), self.room())));
             restore(router, variant, family, &text)?;
         }
@@ -128,6 +156,37 @@ impl Tested {
         &self.read[usize::from(family == Family::V6)]
     }
 }
+
+/// No rule in any chain.
+const EMPTY: &str = "\
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+COMMIT
+*nat
+:PREROUTING ACCEPT [0:0]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+COMMIT
+*mangle
+:PREROUTING ACCEPT [0:0]
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+COMMIT
+*raw
+:PREROUTING ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+COMMIT
+*security
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+COMMIT
+";
 
 /// The rules of a family as their text is read.
 fn read_back(rules: &Rules, family: Family) -> Ruleset {

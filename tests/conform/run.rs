@@ -249,7 +249,6 @@ pub fn one(
             match judge(case, &mut members, probe, &sighting) {
                 Ok(judged) => {
                     tally.add(probe, &judged);
-                    if judged.end == End::Unknown { *tally.u.entry(format!("{loader:?} {}", judged.why)).or_default() += 1; }
                     steps.extend(judged.steps);
                 }
                 Err(words) => fault(format!("{words}\n{}", judge::told(probe, &sighting))),

@@ -1,7 +1,13 @@
 //! Rules whose limits have room for every packet, or for none: what they count is the past, and a probe
 //! has none.
 
-use palisade::meaning::{Effect, List, Meaning};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use palisade::meaning::{Effect, Entry, List, Meaning};
+use palisade::packet::opaque;
+
+use crate::generate::{ALWAYS, NEVER};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
@@ -10,7 +16,7 @@ pub enum Room {
 }
 
 /// What no packet matches.
-const NEVER: &str = " -m statistic --mode random --probability 0.0";
+const NO_ROOM: &str = " -m statistic --mode random --probability 0.0";
 
 /// The same rules where limits are left out, or never have room.
 pub fn settled(text: &str, room: Room) -> String {
@@ -31,7 +37,7 @@ fn settled_line(line: &str, room: Room) -> String {
             let end = start + words.len() + length;
             let instead = match room {
                 Room::Everywhere => "",
-                Room::Nowhere => NEVER,
+                Room::Nowhere => NO_ROOM,
             };
             out.replace_range(start..end, &format!("{instead} "));
         }
@@ -48,6 +54,9 @@ pub fn noted(text: &str) -> String {
 fn noted_line(line: &str) -> String {
     let Some((before, after)) = line.split_once(" -j LOG").filter(|(_, after)| after.is_empty() || after.starts_with(' ')) else { return line.to_owned() };
     let (before, after) = (before.to_owned(), after.trim());
+    if ["--log-tcp", "--log-ip", "--log-uid", "--log-mac"].iter().any(|it| after.contains(it)) {
+        return line.to_owned();
+    }
     let (rest, level) = match after.rsplit_once("--log-level ") {
         Some((rest, level)) if !level.ends_with('"') => (rest.trim(), level),
         Some(_) | None => (after, "4"),
@@ -127,12 +136,27 @@ pub fn settled_meaning(meaning: &Meaning, room: Room) -> Meaning {
 
 /// Whether packets put their sources into sets: then one is not the same for all entries.
 pub fn fills_sets(meaning: &Meaning) -> bool {
-    let (v4, v6, _) = meaning.clone().into_lists();
-    let lists = [v4, v6].into_iter().flat_map(|one| {
-        one.bases.into_values().chain(one.chains).collect::<Vec<List>>()
+    entries(meaning).iter().any(|entry| matches!(entry.effect, Effect::Add { .. }))
+}
+
+/// The conditions of which nobody here knows whether they hold of a packet. (None here came by ipsec, and
+/// who is in sets is known.)
+pub fn unknown_facts(meaning: &Meaning) -> BTreeSet<Arc<str>> {
+    let entries = entries(meaning);
+    let mut facts: BTreeSet<Arc<str>> =
+        entries.iter().flat_map(|entry| entry.set.facts().cloned()).collect();
+    let ipsec = [false, true].map(opaque::through_ipsec);
+    facts.retain(|text| {
+        let is_chance = **text == *ALWAYS || **text == *NEVER;
+        !is_chance && !opaque::is_of_membership(text) && !ipsec.contains(text)
     });
-    let mut entries = lists.flat_map(|list| list.entries);
-    entries.any(|entry| matches!(entry.effect, Effect::Add { .. }))
+    facts
+}
+
+fn entries(meaning: &Meaning) -> Vec<Entry> {
+    let (v4, v6, _) = meaning.clone().into_lists();
+    let lists = [v4, v6].into_iter().flat_map(|one| one.bases.into_values().chain(one.chains));
+    lists.flat_map(|list| list.entries).collect()
 }
 
 #[test]
@@ -141,7 +165,7 @@ fn limits_are_left_out() {
                 --hashlimit-mode srcip --hashlimit-name a-1 -m comment --comment \"x\" -j ACCEPT";
     let open = "-A pal-INPUT -p tcp -m comment --comment \"x\" -j ACCEPT";
     assert_eq!(settled_line(line, Room::Everywhere), open);
-    let shut = format!("-A pal-INPUT -p tcp{NEVER} -m comment --comment \"x\" -j ACCEPT");
+    let shut = format!("-A pal-INPUT -p tcp{NO_ROOM} -m comment --comment \"x\" -j ACCEPT");
     assert_eq!(settled_line(line, Room::Nowhere), shut);
     let line = "-A X -m limit --limit 5/min --limit-burst 3 -m connlimit --connlimit-upto 3 \
                 --connlimit-mask 32 --connlimit-saddr -j LOG";
