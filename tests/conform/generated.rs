@@ -28,7 +28,10 @@ fn tested(text: &str, seed: u64) -> Option<Tested> {
 /// Tells of the first fault, by the smallest policy that has one.
 pub fn complain(faults: &[Fault]) {
     let Some(first) = faults.first() else { return };
-    for fault in faults { eprintln!("FAULT {} {:?} {}", fault.name, fault.loader, fault.words.replace('\n', " ").chars().take(330).collect::<String>()); }
+    for fault in faults {
+        let first = fault.words.lines().next().unwrap_or_default();
+        eprintln!("{} by {:?}: {first}", fault.name, fault.loader);
+    }
     let (loader, seed) = (first.loader, first.seed);
     let mut grounds = Grounds::default();
     let mut last = None;

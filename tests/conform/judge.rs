@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use palisade::analyze::deliverable::first_state;
-use palisade::analyze::journey::{Answers, Behind, Fate, Journey, Sent, Stage, Surroundings, follow};
+use palisade::analyze::journey::{Answers, Behind, Fate, Journey, Sent, Stage, Surroundings, Unclear, follow};
 use palisade::meaning::{BaseChain, Decision, Effect, History, Meaning, Question, Translation};
 use palisade::net::{Addresses, CtState, Family, Interface};
 use palisade::packet::{Packet, Payload};
@@ -79,7 +79,7 @@ pub fn judge(
         return Ok(unasked(probe.packet.state));
     }
     let Case { tested, ground, loader } = case;
-    let sent = sent(probe, sighting);
+    let sent = sent(probe, sighting, &ground.wires[0]);
     let is_open = tested.room() == Room::Everywhere;
     let is_unknown = Cell::new(false);
     let oracle = |question: Question<'_>| {
@@ -98,11 +98,13 @@ pub fn judge(
         };
         let answers = Answers { oracle: &oracle, facts: Some(&facts) };
         let journey = follow(&tested.meaning, &surroundings, &sent, answers);
+        // Which of its addresses it redirects to is the router's own matter.
+        is_unknown.set(is_unknown.get() || matches!(journey, Err(Unclear::Which { .. })));
         journey.map_err(|unclear| format!("the way is unclear: {unclear:?}"))
     };
     let unknown = || Ok(Judged { end: End::Unknown, ..unasked(probe.packet.state) });
     let journey = match with(&BTreeSet::new()) {
-        Err(_) if !tested.unknown.is_empty() => return unknown(),
+        Err(_) if is_unknown.get() || !tested.unknown.is_empty() => return unknown(),
         journey => journey?,
     };
     let own = own_stages(&journey);
@@ -177,14 +179,14 @@ fn is_in_words(stages: &[Stage<'_>]) -> bool {
 }
 
 /// A packet as it is sent, with the state that conntrack gave it. What no rule was to see may be untracked:
-/// then rules said so.
-fn sent(probe: &Probe, sighting: &Sighting) -> Sent {
+/// then rules said so. (Without a class the router sends by its first wire.)
+fn sent(probe: &Probe, sighting: &Sighting, first: &str) -> Sent {
     let mut packet = probe.packet.clone();
     let leaves = match (&sighting.passed, &sighting.changed, &sighting.asked) {
         (Some((_, _, Some(name))), ..)
         | (_, Some((_, _, Some(name))), _)
         | (.., Some((_, _, Some(name)))) => Some(name.as_str().into()),
-        _ => packet.outgoing.take(),
+        _ => Some(packet.outgoing.take().unwrap_or_else(|| first.into())),
     };
     packet.outgoing = None;
     packet.state = match &sighting.asked {

@@ -38,11 +38,11 @@ mod ground;
 #[path = "../agreement/files.rs"]
 mod files;
 #[path = "../agreement/generate.rs"]
-#[expect(dead_code, reason = "other tests look at more of it")]
 mod generate;
 #[path = "../agreement/limits.rs"]
 mod limits;
 #[path = "../agreement/judge.rs"]
+#[expect(dead_code, reason = "other tests look at more of it")]
 mod rules;
 
 mod probe;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use palisade::net::{CtState, Family};
+use palisade::net::Family;
 use palisade::packet::Payload;
 
 use crate::diary::sightings;
@@ -28,8 +28,6 @@ const BATCH: usize = 500;
 /// What happened to how many packets.
 #[derive(Debug, Default, Clone)]
 pub struct Tally {
-    pub t: [f64; 6],
-    pub u: BTreeMap<String, usize>,
     pub rulesets: usize,
     pub sent: usize,
     pub judged: usize,
@@ -102,8 +100,6 @@ impl Tally {
         ] {
             *to += from;
         }
-        for i in 0..6 { self.t[i] += other.t[i]; }
-        for (w, c) in other.u { *self.u.entry(w).or_default() += c; }
         for (state, count) in other.by_state {
             *self.by_state.entry(state).or_default() += count;
         }
@@ -206,16 +202,12 @@ pub fn one(
     least: usize,
     tally: &mut Tally,
 ) -> Vec<Fault> {
-    let t0 = Instant::now();
     if !tested.load(&ground.router, loader) {
         return Vec::new();
     }
-    tally.t[0] += t0.elapsed().as_secs_f64();
-    let t0 = Instant::now();
     let probes = probe::all(&tested.meaning, ground, tested.seed, least);
     let mut members = Members::of(&tested.sets);
     let wanted: Vec<_> = probes.iter().flat_map(|probe| members.wish(&probe.packet)).collect();
-    tally.t[1] += t0.elapsed().as_secs_f64();
     fill(&ground.router, loader, &wanted);
     ground.forget();
     let case = Case { tested, ground, loader };
@@ -229,7 +221,6 @@ pub fn one(
     let (first, then): (Vec<Probe>, Vec<Probe>) =
         probes.into_iter().partition(|probe| matches!(probe.history, History::Nothing));
     for batch in first.chunks(BATCH).chain(then.chunks(BATCH)) {
-        let t0 = Instant::now();
         let mut sent = Vec::new();
         for probe in batch {
             let cookie = ground.cookie();
@@ -239,11 +230,7 @@ pub fn one(
             ground.send(&probe.packet, probe.account, cookie, probe.wrapping);
             sent.push((probe, cookie));
         }
-        tally.t[2] += t0.elapsed().as_secs_f64();
-        let t0 = Instant::now();
         let seen = sightings(ground.read());
-        tally.t[3] += t0.elapsed().as_secs_f64();
-        let t0 = Instant::now();
         for (probe, cookie) in sent {
             let sighting = seen.get(&(probe.packet.family(), cookie)).cloned().unwrap_or_default();
             match judge(case, &mut members, probe, &sighting) {
@@ -254,14 +241,8 @@ pub fn one(
                 Err(words) => fault(format!("{words}\n{}", judge::told(probe, &sighting))),
             }
         }
-        tally.t[4] += t0.elapsed().as_secs_f64();
     }
-    let t0 = Instant::now();
-    let e = by_engine(tested, &steps, loader, tally);
-    tally.t[5] += t0.elapsed().as_secs_f64();
-    for words in e { fault(words); }
-    if false {
- let words = String::new();
+    for words in by_engine(tested, &steps, loader, tally) {
         fault(words);
     }
     faults
