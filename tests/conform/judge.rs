@@ -10,7 +10,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use palisade::analyze::deliverable::first_state;
-use palisade::analyze::journey::{Answers, Behind, Fate, Journey, Sent, Stage, Surroundings, Unclear, follow};
+use palisade::analyze::journey::{
+    Answers, Behind, Fate, Journey, Sent, Stage, Surroundings, Unclear, follow,
+};
 use palisade::meaning::{BaseChain, Decision, Effect, History, Meaning, Question, Translation};
 use palisade::net::{Addresses, CtState, Family, Interface};
 use palisade::packet::{Packet, Payload};
@@ -27,10 +29,14 @@ use crate::settle::Room;
 /// How a packet ended, as it was meant to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    Passed { is_translated: bool },
+    Passed {
+        is_translated: bool,
+    },
     Stopped,
     /// With an answer of the right kind, or without one.
-    Rejected { is_answered: bool },
+    Rejected {
+        is_answered: bool,
+    },
     /// The kernel refused it before the rules decided: it has no way, or cannot be so.
     Unasked,
     /// Whether it passes only the past knows, or words that are only the kernel's.
@@ -68,13 +74,8 @@ pub fn judge(
     probe: &Probe,
     sighting: &Sighting,
 ) -> Result<Judged, String> {
-    let unasked = |state| Judged {
-        end: End::Unasked,
-        state,
-        logs: 0,
-        is_changed: false,
-        steps: Vec::new(),
-    };
+    let unasked =
+        |state| Judged { end: End::Unasked, state, logs: 0, is_changed: false, steps: Vec::new() };
     if !sighting.has_entered {
         return Ok(unasked(probe.packet.state));
     }
@@ -125,11 +126,8 @@ pub fn judge(
     take_up(members, own, sighting);
     let end = compare(&journey, own, (&sent.packet, probe.wrapping), sighting, ground);
     let end = end.map_err(|fault| {
-        let way: Vec<_> = journey
-            .stages
-            .iter()
-            .map(|stage| (stage.base, &stage.trace.decision))
-            .collect();
+        let way: Vec<_> =
+            journey.stages.iter().map(|stage| (stage.base, &stage.trace.decision)).collect();
         format!("{fault}\nforetold {:?} by {way:#?}", journey.fate)
     })?;
     let steps = own.iter().map(|stage| (stage.base, &stage.before));
@@ -215,8 +213,9 @@ fn surroundings(ground: &Ground, sighting: &Sighting, sent: &Sent) -> Surroundin
 /// The stages up to where the observer takes packets away: what the router sends to itself does not come
 /// back.
 fn own_stages<'j, 'm>(journey: &'j Journey<'m>) -> &'j [Stage<'m>] {
-    let is_looped =
-        |stage: &Stage<'_>| stage.base == BaseChain::RawPrerouting && stage.before.incoming.as_deref() == Some("lo");
+    let is_looped = |stage: &Stage<'_>| {
+        stage.base == BaseChain::RawPrerouting && stage.before.incoming.as_deref() == Some("lo")
+    };
     let end = journey.stages.iter().position(is_looped).unwrap_or(journey.stages.len());
     &journey.stages[..end]
 }
@@ -263,7 +262,13 @@ fn compare(
     let (state, ..) = sighting.asked.as_ref().ok_or("was asked about nothing")?;
     let before = &stage.before;
     let found = (*state, *mark, sighting.connection_mark, seen.dscp, outgoing.as_deref());
-    let meant = (before.state, before.mark, before.connection_mark, before.dscp, before.outgoing.as_deref());
+    let meant = (
+        before.state,
+        before.mark,
+        before.connection_mark,
+        before.dscp,
+        before.outgoing.as_deref(),
+    );
     if found != meant {
         return Err(format!("comes to the filter as {found:?}, meant {meant:?}"));
     }
@@ -305,9 +310,10 @@ fn compare(
 /// Whether a packet goes where it is meant to.
 fn is_destination(seen: &Seen, meant: &Packet, journey: &Journey<'_>) -> Result<(), String> {
     // Which of its addresses the router takes is its own matter.
-    let is_redirected = journey.stages.iter().any(|stage| {
-        matches!(stage.translation(), Some(Translation::Redirect { .. }))
-    });
+    let is_redirected = journey
+        .stages
+        .iter()
+        .any(|stage| matches!(stage.translation(), Some(Translation::Redirect { .. })));
     let port = meant.ports().map(|(_, port)| port);
     if seen.destination != meant.destination && !is_redirected {
         return Err(format!("goes to {}, meant {}", seen.destination, meant.destination));
@@ -373,8 +379,19 @@ fn is_silent(meant: Answer, sent: &Packet) -> bool {
         _ => false,
     };
     let is_strange = |address: IpAddr| match address {
-        IpAddr::V4(it) => it.is_multicast() || it.is_broadcast() || it.octets()[0] == 0 || it.octets()[0] >= 240 || it.is_loopback(),
-        IpAddr::V6(it) => it.is_multicast() || it.is_unspecified() || it.is_loopback() || it.is_unicast_link_local(),
+        IpAddr::V4(it) => {
+            it.is_multicast()
+                || it.is_broadcast()
+                || it.octets()[0] == 0
+                || it.octets()[0] >= 240
+                || it.is_loopback()
+        }
+        IpAddr::V6(it) => {
+            it.is_multicast()
+                || it.is_unspecified()
+                || it.is_loopback()
+                || it.is_unicast_link_local()
+        }
     };
     by_payload || is_strange(sent.source) || is_strange(sent.destination)
 }

@@ -25,7 +25,6 @@ mod craft;
 #[path = "../kernel/load.rs"]
 #[expect(dead_code, reason = "other tests look at more of it")]
 mod load;
-#[path = "../kernel/members.rs"]
 mod members;
 
 mod netlink;

@@ -67,7 +67,8 @@ impl Netlink {
             SockProtocol::NetlinkNetFilter,
         );
         let socket = socket.expect("root may talk to netfilter");
-        setsockopt(&socket, sockopt::RcvBufForce, &WAITING).expect("root may have much in a buffer");
+        setsockopt(&socket, sockopt::RcvBufForce, &WAITING)
+            .expect("root may have much in a buffer");
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0)).expect("an address of its own");
         Self(socket)
     }

@@ -77,7 +77,9 @@ pub fn all(meaning: &Meaning, ground: &Ground, seed: u64, least: usize) -> Vec<P
                 entries => least.max(entries * 3 / 2),
             };
             let wishes = probes(meaning, family, chain, seed, count);
-            all.extend(wishes.into_iter().filter_map(|wish| made(wish, chain, ground, &mut random)));
+            all.extend(
+                wishes.into_iter().filter_map(|wish| made(wish, chain, ground, &mut random)),
+            );
         }
     }
     all
@@ -130,6 +132,9 @@ fn made(wish: Packet, chain: BaseChain, ground: &Ground, random: &mut Random) ->
 
 const SYN: u8 = 0x02;
 
+/// The flags that most probes have and that no connection begins with: a reset, an answer.
+const NEVER_FIRST: [u8; 2] = [0x04, 0x12];
+
 /// What is told of before, so that the packet has the state that is wished for.
 fn history(packet: &mut Packet, state: CtState, mark: u32, random: &mut Random) -> History {
     packet.connection_mark = mark;
@@ -138,7 +143,8 @@ fn history(packet: &mut Packet, state: CtState, mark: u32, random: &mut Random) 
         CtState::Established => Known::of(packet, random.one_in(2)).map(History::Connection),
         CtState::Related => match &mut packet.payload {
             Payload::Icmp { kind, .. } => {
-                let errors: &[u8] = if packet.source.is_ipv4() { &[3, 4, 5, 11, 12] } else { &[1, 2, 3, 4] };
+                let errors: &[u8] =
+                    if packet.source.is_ipv4() { &[3, 4, 5, 11, 12] } else { &[1, 2, 3, 4] };
                 errors.contains(kind).then_some(History::Error(about))
             }
             Payload::Tcp { flags, .. } => {
@@ -148,7 +154,15 @@ fn history(packet: &mut Packet, state: CtState, mark: u32, random: &mut Random) 
             Payload::Udp { .. } => Some(History::Session),
             Payload::Sctp { .. } | Payload::Other(_) => None,
         },
-        CtState::New | CtState::Invalid | CtState::Untracked => None,
+        CtState::New | CtState::Untracked => {
+            if let Payload::Tcp { flags, .. } = &mut packet.payload
+                && NEVER_FIRST.contains(&flags.bits())
+            {
+                *flags = TcpFlags::from_bits(SYN);
+            }
+            None
+        }
+        CtState::Invalid => None,
     };
     if history.is_none() {
         packet.connection_mark = 0;

@@ -32,8 +32,13 @@ pub fn faults(meaning: &Meaning, steps: &[Step]) -> (usize, Vec<String>) {
     let mut judged = 0;
     let mut faults = Vec::new();
     for ((family, base), packets) in by_chain {
-        let Some(flat) = Flat::with_fragments(meaning, family, base, false).filter(|flat| flat.is_whole) else { continue };
-        let mut facts: Vec<Arc<str>> = flat.steps.iter().flat_map(|step| step.may.facts().cloned()).collect();
+        let Some(flat) =
+            Flat::with_fragments(meaning, family, base, false).filter(|flat| flat.is_whole)
+        else {
+            continue;
+        };
+        let mut facts: Vec<Arc<str>> =
+            flat.steps.iter().flat_map(|step| step.may.facts().cloned()).collect();
         facts.sort();
         facts.dedup();
         let singles: Vec<PacketSet> = packets.iter().map(|packet| single(packet, &facts)).collect();
@@ -116,14 +121,17 @@ fn single(packet: &Packet, facts: &[Arc<str>]) -> PacketSet {
     if packet.is_tracked() {
         let mark = MarkMatch::new(packet.connection_mark, u32::MAX).expect("all bits");
         all.push(Constraint::connection_mark(mark));
-        all.push(packet.original.map_or_else(Constraint::untranslated, |_| Constraint::translated()));
+        all.push(
+            packet.original.map_or_else(Constraint::untranslated, |_| Constraint::translated()),
+        );
     }
     if let Some(original) = packet.original {
         let before = Addresses::single(original.destination);
         all.push(Constraint::original_destination(family, &before));
         all.extend(original.port.map(|port| Constraint::original_port(&Ports::single(port))));
     }
-    let holds = |text: &Arc<str>| Constraint::opaque(Arc::clone(text), packet.opaque.contains(text));
+    let holds =
+        |text: &Arc<str>| Constraint::opaque(Arc::clone(text), packet.opaque.contains(text));
     all.extend(facts.iter().map(holds));
     PacketSet::of(family, Product::of([Factor::all(all)]))
 }

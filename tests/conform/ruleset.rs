@@ -47,7 +47,7 @@ pub struct Tested {
     /// Whether it has words of iptables that are read for more than they are meant as.
     pub is_in_words: bool,
     /// Whether it says nothing of some chains of the kernel, which others may have filled.
-    is_partial: bool,
+    pub is_partial: bool,
     /// The rules, as they are read from what is printed.
     pub read: [Ruleset; 2],
     pub rules: Rules,

@@ -19,8 +19,8 @@ use crate::netns::Namespace;
 use crate::probe::{self, History, Probe};
 use crate::regions;
 use crate::ruleset::{Loader, Tested};
-use crate::tracked::Ends;
 use crate::settle::settled_meaning;
+use crate::tracked::Ends;
 
 /// Packets between two looks into the diary.
 const BATCH: usize = 500;
@@ -178,7 +178,9 @@ fn wires(tested: &Tested) -> [String; 8] {
                     Some(stem) if stem.len() < 15 => format!("{stem}7"),
                     Some(_) | None => name.to_owned(),
                 };
-                let is_wire = name != "lo" && !name.is_empty() && name.chars().all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it));
+                let is_wire = name != "lo"
+                    && !name.is_empty()
+                    && name.chars().all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it));
                 if is_wire && !names.contains(&name) {
                     names.push(name);
                 }
@@ -189,7 +191,8 @@ fn wires(tested: &Tested) -> [String; 8] {
         return USUAL.map(str::to_owned);
     }
     names.truncate(7);
-    let others: Vec<String> = USUAL.iter().map(|name| (*name).to_owned()).filter(|name| !names.contains(name)).collect();
+    let others: Vec<String> =
+        USUAL.iter().map(|name| (*name).to_owned()).filter(|name| !names.contains(name)).collect();
     names.extend(others);
     std::array::from_fn(|index| names[index].clone())
 }
@@ -302,5 +305,8 @@ pub fn report(what: &str, tally: &Tally, begun: Instant) {
     let seconds = begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "only to be read")]
     let rate = tally.judged as f64 / seconds * 60.0;
-    eprintln!("{what}: {} probes agree in {seconds:.1} s ({rate:.0} a minute): {tally:?}", tally.judged);
+    eprintln!(
+        "{what}: {} probes agree in {seconds:.1} s ({rate:.0} a minute): {tally:?}",
+        tally.judged
+    );
 }

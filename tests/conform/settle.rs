@@ -52,7 +52,11 @@ pub fn noted(text: &str) -> String {
 }
 
 fn noted_line(line: &str) -> String {
-    let Some((before, after)) = line.split_once(" -j LOG").filter(|(_, after)| after.is_empty() || after.starts_with(' ')) else { return line.to_owned() };
+    let Some((before, after)) =
+        line.split_once(" -j LOG").filter(|(_, after)| after.is_empty() || after.starts_with(' '))
+    else {
+        return line.to_owned();
+    };
     let (before, after) = (before.to_owned(), after.trim());
     if ["--log-tcp", "--log-ip", "--log-uid", "--log-mac"].iter().any(|it| after.contains(it)) {
         return line.to_owned();
@@ -82,7 +86,8 @@ fn noted_line_by_nft(line: &str) -> String {
         let plain = format!(" level {level}");
         let Some(start) = line.find("log ").filter(|_| line.contains(&plain)) else { continue };
         let end = line.rfind(&plain).expect("it is there");
-        let prefix = line[start..end].strip_prefix("log prefix \"").map(|it| it.trim_end_matches('"'));
+        let prefix =
+            line[start..end].strip_prefix("log prefix \"").map(|it| it.trim_end_matches('"'));
         let (prefix, rest) = (prefix.unwrap_or(""), &line[end + plain.len()..]);
         return format!("{}log prefix \"{number}:{prefix}\" group 0{rest}", &line[..start]);
     }
@@ -99,7 +104,10 @@ fn what_is_logged_is_noted() {
     assert_eq!(noted("-A X -j LOG --log-prefix tel --log-level 6"), format!("{to} 6:tel"));
     assert_eq!(noted("-A X -j LOGGING"), "-A X -j LOGGING");
     let by_nft = |line: &str| noted_line_by_nft(line);
-    assert_eq!(by_nft("  ip daddr x log prefix \"a \" level warn"), "  ip daddr x log prefix \"4:a \" group 0");
+    assert_eq!(
+        by_nft("  ip daddr x log prefix \"a \" level warn"),
+        "  ip daddr x log prefix \"4:a \" group 0"
+    );
     assert_eq!(by_nft("log level info"), "log prefix \"6:\" group 0");
 }
 
@@ -110,7 +118,8 @@ fn length_of_options(text: &str, name: &str) -> usize {
     while text[at..].starts_with(&prefix) {
         let flag = &text[at..];
         let word = flag.find(' ').map_or(flag.len(), |end| end + 1);
-        let has_value = !flag.starts_with("--connlimit-saddr") && !flag.starts_with("--connlimit-daddr");
+        let has_value =
+            !flag.starts_with("--connlimit-saddr") && !flag.starts_with("--connlimit-daddr");
         let value = &flag[word..];
         let value = if has_value { value.find(' ').map_or(value.len(), |end| end + 1) } else { 0 };
         at += word + value;

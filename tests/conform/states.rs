@@ -40,11 +40,16 @@ fn packet(family: Family, payload: Payload) -> Packet {
 fn payloads(family: Family) -> Vec<Payload> {
     let (source, destination) = (40_000, 22);
     let icmp = (0..=u8::MAX).map(|kind| Payload::Icmp { kind, code: 0 });
-    let tcp = (0..=TcpFlags::ALL.bits())
-        .map(|bits| Payload::Tcp { source, destination, flags: TcpFlags::from_bits(bits) });
+    let tcp = (0..=TcpFlags::ALL.bits()).map(|bits| Payload::Tcp {
+        source,
+        destination,
+        flags: TcpFlags::from_bits(bits),
+    });
     let others = (1..=u8::MAX).filter_map(Protocol::new).filter(|protocol| {
         let is_header = [43, 44, 51, 59, 60, 135, 139, 140].contains(&protocol.number());
-        ![6, 17, 132, 136].contains(&protocol.number()) && *protocol != Protocol::icmp(family) && !is_header
+        ![6, 17, 132, 136].contains(&protocol.number())
+            && *protocol != Protocol::icmp(family)
+            && !is_header
     });
     let ported = [Payload::Udp { source, destination }, Payload::Sctp { source, destination }];
     icmp.chain(tcp).chain(others.map(Payload::Other)).chain(ported).collect()

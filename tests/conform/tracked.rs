@@ -105,8 +105,7 @@ impl Known {
         let is_echo_reply = matches!(packet.payload, Payload::Icmp { kind: 0 | 129, .. });
         let is_echo = matches!(packet.payload, Payload::Icmp { kind: 8 | 128, .. });
         let ends = Ends::of(packet)?;
-        let opened =
-            if is_echo_reply || is_answer && !is_echo { ends.turned() } else { ends };
+        let opened = if is_echo_reply || is_answer && !is_echo { ends.turned() } else { ends };
         Some(Self { opened, mark: packet.connection_mark })
     }
 
@@ -120,9 +119,8 @@ impl Known {
             .with(8, &self.mark.to_be_bytes());
         let message = match self.opened.protocol {
             // It is established.
-            6 => message.with_nested(4, |message| {
-                message.with_nested(1, |message| message.with(1, &[3]))
-            }),
+            6 => message
+                .with_nested(4, |message| message.with_nested(1, |message| message.with(1, &[3]))),
             132 => message.with_nested(4, |message| {
                 message.with_nested(3, |message| {
                     message.with(1, &[4]).with(2, &[0; 4]).with(3, &[0; 4])

@@ -22,7 +22,9 @@ pub const END_CLASS: u8 = 3;
 /// Whether a packet has a checksum that can be wrong.
 pub fn has_checksum(packet: &Packet) -> bool {
     match packet.payload {
-        Payload::Tcp { .. } | Payload::Udp { .. } | Payload::Sctp { .. } | Payload::Icmp { .. } => true,
+        Payload::Tcp { .. } | Payload::Udp { .. } | Payload::Sctp { .. } | Payload::Icmp { .. } => {
+            true
+        }
         Payload::Other(_) => false,
     }
 }

@@ -9,12 +9,12 @@ use std::time::Instant;
 use palisade::source::MemoryLoader;
 
 use crate::files::{files_below, files_beside};
+use crate::generated::complain;
 use crate::generated::{PROBES, timeless};
 use crate::load::Rules;
 use crate::need;
 use crate::ruleset::{Loader, Tested, folder};
 use crate::run::{self, Job};
-use crate::generated::complain;
 
 #[test]
 fn written_policies_conform() {
@@ -32,8 +32,10 @@ fn written_policies_conform() {
         })
     };
     // Limits have room for the one seed, and for the other none.
-    let jobs: Vec<Job<'_>> =
-        [0, 1].into_iter().flat_map(|seed| paths.iter().map(move |path| job((path, seed)))).collect();
+    let jobs: Vec<Job<'_>> = [0, 1]
+        .into_iter()
+        .flat_map(|seed| paths.iter().map(move |path| job((path, seed))))
+        .collect();
     let (tally, faults) = run::all(&jobs, &Loader::ALL, PROBES);
     run::report("written policies", &tally, begun);
     complain(&faults);
@@ -75,7 +77,12 @@ impl Dump {
     fn imported(&self, seed: u64) -> Option<Tested> {
         let files = [&self.v4, &self.v6].into_iter().flatten().map(PathBuf::as_path);
         let text = import(&files.collect::<Vec<_>>());
-        Tested::policy(&format!("the import of {}", self.name), &text, MemoryLoader::default(), seed)
+        Tested::policy(
+            &format!("the import of {}", self.name),
+            &text,
+            MemoryLoader::default(),
+            seed,
+        )
     }
 }
 
