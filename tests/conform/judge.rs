@@ -58,6 +58,13 @@ pub struct Judged {
     pub steps: Vec<Step>,
 }
 
+impl Judged {
+    fn without_steps(end: End, probe: &Probe) -> Self {
+        let (state, steps) = (probe.packet.state, Vec::new());
+        Judged { end, state, logs: 0, is_changed: false, steps }
+    }
+}
+
 /// Who is asked: a ruleset, as it was loaded.
 #[derive(Clone, Copy)]
 pub struct Case<'t> {
@@ -74,78 +81,128 @@ pub fn judge(
     probe: &Probe,
     sighting: &Sighting,
 ) -> Result<Judged, String> {
-    let unasked =
-        |state| Judged { end: End::Unasked, state, logs: 0, is_changed: false, steps: Vec::new() };
+    let Case { tested, ground, .. } = case;
     if !sighting.has_entered {
-        return Ok(unasked(probe.packet.state));
+        return Ok(Judged::without_steps(End::Unasked, probe));
     }
-    let Case { tested, ground, loader } = case;
     let sent = sent(probe, sighting, &ground.wires[0]);
-    let is_open = tested.room() == Room::Everywhere;
-    let is_unknown = Cell::new(false);
-    let oracle = |question: Question<'_>| {
-        let is_settled = loader != Loader::Native && is_settled(&tested.meaning, question);
-        is_unknown.set(is_unknown.get() || !is_settled);
-        is_open
-    };
-    let surroundings = surroundings(ground, sighting, &sent);
-    // Where nobody knows whether a condition holds, it must be all the same.
-    let with = |unknown: &BTreeSet<Arc<str>>| {
-        let known = RefCell::new(members.clone());
-        let facts = |packet: &mut Packet| {
-            let is_told = known.borrow_mut().tell(packet);
-            is_unknown.set(is_unknown.get() || !is_told);
-            packet.opaque.extend(unknown.iter().cloned());
-        };
-        let answers = Answers { oracle: &oracle, facts: Some(&facts) };
-        let journey = follow(&tested.meaning, &surroundings, &sent, answers);
-        // Which of its addresses it redirects to is the router's own matter.
-        is_unknown.set(is_unknown.get() || matches!(journey, Err(Unclear::Which { .. })));
-        journey.map_err(|unclear| format!("the way is unclear: {unclear:?}"))
-    };
-    let unknown = || Ok(Judged { end: End::Unknown, ..unasked(probe.packet.state) });
-    let journey = match with(&BTreeSet::new()) {
-        Err(_) if is_unknown.get() || !tested.unknown.is_empty() => return unknown(),
-        journey => journey?,
-    };
-    let own = own_stages(&journey);
-    if !tested.unknown.is_empty() {
-        let Ok(other) = with(&tested.unknown) else { return unknown() };
-        let other = own_stages(&other).iter().map(|stage| (stage.base, &stage.trace.steps));
-        let same = own.iter().map(|stage| (stage.base, &stage.trace.steps)).eq(other);
-        is_unknown.set(is_unknown.get() || !same);
-    }
-    let is_rerouted = sent.packet.incoming.is_none() && is_rerouted(sighting);
-    let is_in_words = is_in_words(own) || matches!(journey.fate, Fate::Unknown(_));
-    if is_unknown.get() || is_in_words || is_rerouted {
+    let asking =
+        Asking { case, members, sent: &sent, around: surroundings(ground, sighting, &sent) };
+    let Some(journey) = asking.certain(&tested.meaning, sighting)? else {
         if tested.fills_sets {
             members.doubt(sent.packet.source);
         }
-        return unknown();
-    }
+        return Ok(Judged::without_steps(End::Unknown, probe));
+    };
+    let read = match tested.is_in_words {
+        true => None,
+        false => asking.certain(&tested.read_meaning, sighting)?,
+    };
+    let own = own_stages(&journey);
     take_up(members, own, sighting);
-    let end = compare(&journey, own, (&sent.packet, probe.wrapping), sighting, ground);
-    let end = end.map_err(|fault| {
-        let way: Vec<_> =
-            journey.stages.iter().map(|stage| (stage.base, &stage.trace.decision)).collect();
-        format!("{fault}\nforetold {:?} by {way:#?}", journey.fate)
-    })?;
-    let steps = own.iter().map(|stage| (stage.base, &stage.before));
-    for (base, packet) in steps.clone() {
-        if tested.is_in_words {
-            break;
-        }
-        let ruleset = tested.read_of(packet.family());
-        let all = if is_open { rules::Answers::Open } else { rules::Answers::Exhausted };
-        if let Some(fault) = rules::disagreement(&tested.meaning, ruleset, base, packet, all) {
-            return Err(format!("the rules that were read, in {base:?}: {fault}\n{packet:?}"));
-        }
+    let compared = |journey: &Journey<'_>| {
+        let end = compare(journey, (&sent.packet, probe.wrapping), sighting, ground);
+        end.map_err(|fault| {
+            let stages = journey.stages.iter();
+            let way: Vec<_> = stages.map(|stage| (stage.base, &stage.trace.decision)).collect();
+            format!("{fault}\nforetold {:?} by {way:#?}", journey.fate)
+        })
+    };
+    let end = compared(&journey)?;
+    if let Some(read) = &read {
+        compared(read).map_err(|fault| format!("by the rules that were read: {fault}"))?;
     }
+    is_done_so(tested, own)?;
     let logs = own.iter().map(|stage| stage.trace.logs().count()).sum();
     let is_changed = own.iter().any(|stage| stage.trace.changes().next().is_some());
-    let steps = steps.map(|(base, packet)| Step { base, packet: packet.clone() }).collect();
+    let step = |stage: &Stage<'_>| Step { base: stage.base, packet: stage.before.clone() };
+    let steps = own.iter().map(step).collect();
     let state = sighting.asked.as_ref().map_or(sent.packet.state, |(state, ..)| *state);
     Ok(Judged { end, state, logs, is_changed, steps })
+}
+
+/// Whether the rules that were read do in each chain what is meant there.
+fn is_done_so(tested: &Tested, stages: &[Stage<'_>]) -> Result<(), String> {
+    if tested.is_in_words {
+        return Ok(());
+    }
+    let all = match tested.room() {
+        Room::Everywhere => rules::Answers::Open,
+        Room::Nowhere => rules::Answers::Exhausted,
+    };
+    for Stage { base, before, .. } in stages {
+        let ruleset = tested.read_of(before.family());
+        if let Some(fault) = rules::disagreement(&tested.meaning, ruleset, *base, before, all) {
+            return Err(format!("the rules that were read, in {base:?}: {fault}\n{before:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// A packet, and all that is known when its way is asked for.
+struct Asking<'a> {
+    case: Case<'a>,
+    members: &'a Members,
+    sent: &'a Sent,
+    around: Surroundings,
+}
+
+impl<'a> Asking<'a> {
+    /// The way of the packet; `None` when it depends on what nobody here knows.
+    fn certain(
+        &self,
+        meaning: &'a Meaning,
+        sighting: &Sighting,
+    ) -> Result<Option<Journey<'a>>, String> {
+        let unknown = &self.case.tested.unknown;
+        let (journey, is_unknown) = self.way(meaning, &BTreeSet::new());
+        let journey = match journey {
+            Err(_) if is_unknown || !unknown.is_empty() => return Ok(None),
+            Err(unclear) => return Err(format!("the way is unclear: {unclear:?}")),
+            Ok(journey) => journey,
+        };
+        let own = own_stages(&journey);
+        // Where nobody knows whether a condition holds, it must be all the same.
+        if !unknown.is_empty() {
+            let (Ok(other), false) = self.way(meaning, unknown) else { return Ok(None) };
+            let steps = |stages: &[Stage<'a>]| {
+                let steps = stages.iter().map(|stage| (stage.base, stage.trace.steps.clone()));
+                steps.collect::<Vec<_>>()
+            };
+            if steps(own) != steps(own_stages(&other)) {
+                return Ok(None);
+            }
+        }
+        let is_rerouted = self.sent.packet.incoming.is_none() && is_rerouted(sighting);
+        let is_in_words = is_in_words(own) || matches!(journey.fate, Fate::Unknown(_));
+        Ok(Some(journey).filter(|_| !is_unknown && !is_rerouted && !is_in_words))
+    }
+
+    /// The way where some conditions hold too, and whether something was asked that nobody knows.
+    fn way(
+        &self,
+        meaning: &'a Meaning,
+        holding: &BTreeSet<Arc<str>>,
+    ) -> (Result<Journey<'a>, Unclear>, bool) {
+        let Case { tested, loader, .. } = self.case;
+        let is_unknown = Cell::new(false);
+        let oracle = |question: Question<'_>| {
+            let is_settled = loader != Loader::Native && is_settled(meaning, question);
+            is_unknown.set(is_unknown.get() || !is_settled);
+            tested.room() == Room::Everywhere
+        };
+        let known = RefCell::new(self.members.clone());
+        let facts = |packet: &mut Packet| {
+            let is_told = known.borrow_mut().tell(packet);
+            is_unknown.set(is_unknown.get() || !is_told);
+            packet.opaque.extend(holding.iter().cloned());
+        };
+        let answers = Answers { oracle: &oracle, facts: Some(&facts) };
+        let journey = follow(meaning, &self.around, self.sent, answers);
+        // Which of its addresses it redirects to is the router's own matter.
+        let is_unclear = matches!(journey, Err(Unclear::Which { .. }));
+        (journey, is_unknown.get() || is_unclear)
+    }
 }
 
 /// Whether the loaded rules were made to answer such a question.
@@ -243,13 +300,14 @@ fn is_of_filter(base: BaseChain) -> bool {
     )
 }
 
+/// Whether what was seen is what is told of the way.
 fn compare(
     journey: &Journey<'_>,
-    own: &[Stage<'_>],
     (sent, wrapping): (&Packet, Wrapping),
     sighting: &Sighting,
     ground: &Ground,
 ) -> Result<End, String> {
+    let own = own_stages(journey);
     let is_cut = own.len() < journey.stages.len();
     let passes = is_cut || journey.fate.is_accepted();
     let filter = own.iter().find(|stage| is_of_filter(stage.base));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use palisade::analyze::ruled::ruled;
+use palisade::analyze::ruled::{ruled, understood};
 use palisade::diagnostic::has_errors;
 use palisade::emit::{self, Header};
 use palisade::lower::lower;
@@ -50,6 +50,8 @@ pub struct Tested {
     pub is_partial: bool,
     /// The rules, as they are read from what is printed.
     pub read: [Ruleset; 2],
+    /// What those rules mean.
+    pub read_meaning: Meaning,
     pub rules: Rules,
     /// `None` when nft has no words for a part of it.
     pub native: Option<String>,
@@ -71,18 +73,23 @@ impl Tested {
             v4: emit::iptables(&lowered.v4, &header, &sources),
             v6: emit::iptables(&lowered.v6, &header, &sources),
         };
-        let meaning = meaning(&resolved.policy);
+        // Where it has words of iptables, of which not all is meant, what is read of them counts.
+        let plain = meaning(&resolved.policy);
+        let is_in_words = !unknown_facts(&plain).is_empty();
+        let meaning = if is_in_words { understood(&resolved.policy) } else { plain };
+        let read = Family::BOTH.map(|family| read_back(&rules, family));
         Some(Self {
             name: name.to_owned(),
             text: text.to_owned(),
             seed,
             fills_sets: fills_sets(&meaning),
-            is_in_words: !unknown_facts(&meaning).is_empty(),
+            is_in_words,
             is_partial: false,
             unknown: unknown_facts(&meaning),
             meaning,
             sets: resolved.policy.sets,
-            read: Family::BOTH.map(|family| read_back(&rules, family)),
+            read_meaning: ruled(Some(&read[0]), Some(&read[1])).meaning,
+            read,
             native: emit::nft(&lowered.v4, &lowered.v6, &header, &sources).ok(),
             rules,
         })
@@ -100,6 +107,7 @@ impl Tested {
             sets: Vec::new(),
             fills_sets: fills_sets(&meaning),
             unknown: unknown_facts(&meaning),
+            read_meaning: meaning.clone(),
             meaning,
             read,
             rules,
