@@ -140,14 +140,14 @@ fn is_done_so(tested: &Tested, stages: &[Stage<'_>]) -> Result<(), String> {
 }
 
 /// A packet, and all that is known when its way is asked for.
-struct Asking<'a> {
+struct Asking<'a, 'b> {
     case: Case<'a>,
-    members: &'a Members,
-    sent: &'a Sent,
+    members: &'b Members,
+    sent: &'b Sent,
     around: Surroundings,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> Asking<'a, '_> {
     /// The way of the packet; `None` when it depends on what nobody here knows.
     fn certain(
         &self,
