@@ -14,11 +14,11 @@ use palisade::net::{CtState, Families, Family};
 use palisade::packet::{Budget, Packet, Random};
 use palisade::source::MemoryLoader;
 
-use crate::conform::{sendable, timeless};
 use crate::generate;
 use crate::ground::{Ground, is_local};
 use crate::load::{Variant, restore, restore_sets};
 use crate::need;
+use crate::sendable::{sendable, timeless};
 use crate::slips::slip;
 use crate::written::Written;
 
