@@ -11,8 +11,8 @@ use super::failure::Failure;
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
 use super::front::{self, Checked, Content, Depth};
-use super::levels::{LevelOptions, Levels};
 use super::terminal::Terminal;
+use super::terms::{TermOptions, Terms};
 use crate::diagnostic::report::{Counts, Report};
 use crate::diagnostic::{github, json, sarif};
 
@@ -60,7 +60,7 @@ pub(super) struct Check {
     fix: bool,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 /// Findings go to standard error for people, else to standard output.
@@ -78,7 +78,7 @@ pub(super) enum FindingFormat {
 
 impl Check {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         let reads_stdin = self.paths.iter().any(|path| front::is_stdin(path));
         if self.fix && reads_stdin && self.format != FindingFormat::Human {
             let failure = Failure::new("standard output cannot have the text and the findings");
@@ -91,7 +91,7 @@ impl Check {
         let mut told = BTreeSet::new();
         // A path given twice is one; standard input could not even be read again.
         for path in self.paths.iter().filter(|path| given.insert(*path)) {
-            let (found, worst) = check_path(path, &levels, terminal, &mut told);
+            let (found, worst) = check_path(path, &terms, terminal, &mut told);
             outcome = outcome.max(worst);
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
         }
@@ -170,12 +170,16 @@ fn is_new(policy: &Checked, seen: &mut BTreeSet<PathBuf>) -> bool {
 /// same. `told` are the messages that were told, for a `palisade.toml` serves many.
 fn check_path(
     path: &Path,
-    levels: &Levels,
+    terms: &Terms,
     terminal: &Terminal,
     told: &mut BTreeSet<String>,
 ) -> (Vec<Checked>, Outcome) {
     let is_folder = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    let files = if is_folder { policies_in(path) } else { Ok(vec![path.to_owned()]) };
+    let files = match terms.within.given(path) {
+        Err(why) if is_folder => Err(Failure::reading(path.display(), why)),
+        Ok(_) if is_folder => policies_in(path),
+        Ok(_) | Err(_) => Ok(vec![path.to_owned()]),
+    };
     let files = match files {
         Ok(files) => files,
         Err(failure) => return (Vec::new(), terminal.tell_failure(&failure)),
@@ -183,7 +187,7 @@ fn check_path(
     let mut policies = Vec::new();
     let mut outcome = Outcome::Clean;
     for file in files {
-        match front::check(&file, levels, Depth::Rules) {
+        match front::check(&file, terms, Depth::Rules) {
             Ok(mut policy) => {
                 policy.judge();
                 policies.push(policy);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::front;
 use super::pipeline;
+use super::within::Within;
 use crate::diagnostic::{Finding, catalogue};
 use crate::net::{Families, Family};
 use crate::resolve::Policy;
@@ -34,10 +35,11 @@ impl Deployed {
     pub(super) fn read(
         paths: &[PathBuf],
         in_folder: bool,
+        within: &Within,
         sources: &mut Sources,
         findings: &mut Vec<Finding>,
     ) -> Result<Self, Failure> {
-        Self::read_with(paths, in_folder, Contents::Count, sources, findings)
+        Self::read_with(paths, in_folder, within, Contents::Count, sources, findings)
     }
 
     /// The same, of which sets are known by their names only.
@@ -46,12 +48,13 @@ impl Deployed {
         sources: &mut Sources,
         findings: &mut Vec<Finding>,
     ) -> Result<Self, Failure> {
-        Self::read_with(paths, false, Contents::AreLeft, sources, findings)
+        Self::read_with(paths, false, &Within::default(), Contents::AreLeft, sources, findings)
     }
 
     fn read_with(
         paths: &[PathBuf],
         in_folder: bool,
+        within: &Within,
         contents: Contents,
         sources: &mut Sources,
         findings: &mut Vec<Finding>,
@@ -59,7 +62,7 @@ impl Deployed {
         let mut rules = Vec::new();
         let mut sets: Vec<Arc<KernelSet>> = Vec::new();
         for path in paths {
-            let text = front::text_of(path)?;
+            let text = front::text_of(path, within)?;
             let file = sources.add(name_of(path, in_folder), Arc::clone(&text));
             if pipeline::is_dump(&text) {
                 rules.push((path, file, text));

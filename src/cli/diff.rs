@@ -10,9 +10,10 @@ use super::Outcome;
 use super::deployed::Deployed;
 use super::failure::Failure;
 use super::front::{self, Content, Depth};
-use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
+use super::terms::{TermOptions, Terms};
+use super::within::Within;
 use crate::analyze::boxes::Readable;
 use crate::analyze::changes::{Change, Kind, changes};
 use crate::analyze::difference::{by, unproved, words};
@@ -54,7 +55,7 @@ pub(super) struct Diff {
     format: DiffFormat,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,7 +73,9 @@ impl Diff {
         if self.old == self.new && self.old.as_os_str() == "-" {
             return Err(Failure::new("standard input is given twice").help("give a file for one"));
         }
-        let (old, new) = (self.side(&self.old, terminal)?, self.side(&self.new, terminal)?);
+        let terms = self.terms.terms()?;
+        let old = self.side(&self.old, &terms, terminal)?;
+        let new = self.side(&self.new, &terms, terminal)?;
         let (Some(old), Some(new)) = (old, new) else { return Ok(Outcome::Undone) };
         let families = old.families.intersection(new.families);
         if families.is_empty() {
@@ -99,14 +102,19 @@ impl Diff {
     }
 
     /// One side; `None` when it is at fault, which is told.
-    fn side(&self, path: &Path, terminal: &Terminal) -> Result<Option<Side>, Failure> {
+    fn side(
+        &self,
+        path: &Path,
+        terms: &Terms,
+        terminal: &Terminal,
+    ) -> Result<Option<Side>, Failure> {
         let title = path.to_string_lossy().into_owned();
         let dumps = dumps_in(path);
-        let is_dump = !dumps.is_empty() || is_dump(path)?;
+        let is_dump = !dumps.is_empty() || is_dump(path, &terms.within)?;
         let side = if is_dump {
             let paths = if dumps.is_empty() { vec![path.to_owned()] } else { dumps };
             let (mut sources, mut findings) = (Sources::new(), Vec::new());
-            let read = Deployed::read(&paths, false, &mut sources, &mut findings)?;
+            let read = Deployed::read(&paths, false, &terms.within, &mut sources, &mut findings)?;
             let families = read.families();
             let meaning = pipeline::ruled(read.v4.as_ref(), read.v6.as_ref()).meaning;
             let names = Names::default();
@@ -117,8 +125,7 @@ impl Diff {
             }
             side
         } else {
-            let levels = self.levels.levels()?;
-            let mut checked = front::check(path, &levels, Depth::Words)?;
+            let mut checked = front::check(path, terms, Depth::Words)?;
             checked.judge();
             if has_errors(&checked.findings) {
                 checked.tell(terminal);
@@ -148,9 +155,9 @@ fn dumps_in(path: &Path) -> Vec<PathBuf> {
     names.map(|name| path.join(name)).into_iter().filter(|path| path.is_file()).collect()
 }
 
-fn is_dump(path: &Path) -> Result<bool, Failure> {
+fn is_dump(path: &Path, within: &Within) -> Result<bool, Failure> {
     // Standard input can be read once: it is a policy.
-    Ok(path.as_os_str() != "-" && pipeline::is_dump(&front::text_of(path)?))
+    Ok(path.as_os_str() != "-" && pipeline::is_dump(&front::text_of(path, within)?))
 }
 
 /// A policy without a name for anything.

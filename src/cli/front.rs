@@ -12,6 +12,8 @@ use super::levels::Levels;
 use super::loader::{DiskLoader, read_all, read_text};
 use super::pipeline::{self, Read};
 use super::terminal::Terminal;
+use super::terms::Terms;
+use super::within::Within;
 use crate::analyze::{self, Dump};
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
@@ -56,6 +58,8 @@ pub(super) struct Checked {
     pub(super) expected: usize,
     /// How the findings are judged: by the command line and by the file beside the policy.
     levels: Levels,
+    /// Where its files may be, and what is written of it.
+    pub(super) within: Within,
     depth: Depth,
     /// What includes are relative to.
     folder: PathBuf,
@@ -200,6 +204,7 @@ impl Checked {
             sources: Sources::new(),
             names: self.names.clone(),
             levels: self.levels.clone(),
+            within: self.within.clone(),
             folder: self.folder.clone(),
             path: self.path.clone(),
             root: self.root.clone(),
@@ -244,8 +249,8 @@ impl Checked {
 ///
 /// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
 /// root that is no text is a finding.
-pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checked, Failure> {
-    read(path, levels, depth, None).map(|(checked, _)| checked)
+pub(super) fn check(path: &Path, terms: &Terms, depth: Depth) -> Result<Checked, Failure> {
+    read(path, terms, depth, None).map(|(checked, _)| checked)
 }
 
 /// The same of a policy that is asked something: a statement about its names, which is then the last of
@@ -255,11 +260,11 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
 /// A mistake in the question is a failure; `what` it is called there.
 pub(super) fn ask(
     path: &Path,
-    levels: &Levels,
+    terms: &Terms,
     what: &str,
     question: &str,
 ) -> Result<(Checked, Option<Promise>), Failure> {
-    let (mut checked, wrong) = read(path, levels, Depth::Words, Some((what, question)))?;
+    let (mut checked, wrong) = read(path, terms, Depth::Words, Some((what, question)))?;
     checked.judge();
     if checked.outcome() != Outcome::Clean {
         return Ok((checked, None));
@@ -286,10 +291,11 @@ pub(super) fn ask(
 /// Reads a policy, with a question if there is one; what is wrong with that is apart.
 fn read(
     path: &Path,
-    levels: &Levels,
+    terms: &Terms,
     depth: Depth,
     question: Option<(&str, &str)>,
 ) -> Result<(Checked, Vec<Finding>), Failure> {
+    let within = &terms.within;
     let root = Root::of(path);
     let mut checked = Checked {
         title: root.title.clone(),
@@ -297,7 +303,8 @@ fn read(
         names: Names::within(root.folder.to_string_lossy()),
         findings: Vec::new(),
         expected: 0,
-        levels: levels.in_folder(&root.folder)?,
+        levels: terms.levels.in_folder(&root.folder, within)?,
+        within: within.clone(),
         depth,
         folder: root.folder.clone(),
         path: path.to_owned(),
@@ -307,7 +314,7 @@ fn read(
         content: Content::Nothing,
         is_whole: false,
     };
-    let text = match root.read(path) {
+    let text = match root.read(path, within) {
         Ok(text) => text,
         Err(error) => {
             checked.findings.push(unusable(&root.title, error)?);
@@ -325,7 +332,7 @@ fn read(
         let failure = Failure::new(format!("{} is a dump of sets, without a rule", root.title));
         return Err(failure.help("give the dump of the rules that name them"));
     }
-    let mut loader = DiskLoader::new(&root.folder, text.len());
+    let mut loader = DiskLoader::new(&root.folder, text.len(), within);
     let id = checked.sources.add(root.name.clone(), text);
     let question = question.map(|(what, text)| checked.sources.add(what, text));
     let mut resolved = match question {
@@ -358,9 +365,9 @@ fn read_dump(file: FileId, text: &str, path: &Path) -> Read {
 }
 
 /// The text of a file that is no policy; `-` is standard input.
-pub(super) fn text_of(path: &Path) -> Result<Arc<str>, Failure> {
+pub(super) fn text_of(path: &Path, within: &Within) -> Result<Arc<str>, Failure> {
     let root = Root::of(path);
-    root.read(path).map_err(|error| match unusable(&root.title, error) {
+    root.read(path, within).map_err(|error| match unusable(&root.title, error) {
         Err(failure) => failure,
         Ok(finding) => Failure::reading(&root.title, finding.message),
     })
@@ -389,11 +396,12 @@ impl Root {
         Root { is_stdin: false, name: name.unwrap_or_else(|| title.clone()), title, folder }
     }
 
-    fn read(&self, path: &Path) -> Result<Arc<str>, LoadError> {
+    fn read(&self, path: &Path, within: &Within) -> Result<Arc<str>, LoadError> {
         if self.is_stdin {
             return read_all(io::stdin().lock(), MAX_BYTES);
         }
-        read_text(path, MAX_BYTES)
+        let place = within.given(path).map_err(LoadError::System)?;
+        read_text(&place, MAX_BYTES)
     }
 }
 

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::output::{self, Output};
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
+use super::within::Within;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
 use crate::diagnostic::report::{Names, Report};
@@ -94,7 +95,7 @@ impl Import {
                     self.dumps.iter().filter_map(|dump| dump.canonicalize().ok()).collect();
                 let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
                 let file = Output { path: path.to_owned(), text: imported.text, executable: false };
-                output::write_all(&[file], &inputs)?;
+                output::write_all(&[file], &inputs, &Within::default())?;
             }
         }
         terminal.tell_line(&summary(imported.counts));

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::front;
-use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use super::{Format, Outcome};
 use crate::analyze::journey::Surroundings;
 use crate::analyze::query::{Answer, Part, answer, lines};
@@ -52,20 +52,20 @@ pub(super) struct Query {
     format: Format,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 const WHAT: &str = "the question";
 
 impl Query {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         if self.question.contains(['\n', ';', '{', '}', '#']) {
             return Err(Failure::new(format!("{WHAT}: it is more than one"))
                 .help("write one, such as `allow tcp 22 from any`"));
         }
         let question = format!("assert {}", self.question);
-        let (checked, promise) = front::ask(&self.file, &levels, WHAT, &question)?;
+        let (checked, promise) = front::ask(&self.file, &terms, WHAT, &question)?;
         checked.needs_policy("query")?;
         let (Some(promise), Some(policy)) = (promise, checked.policy()) else {
             terminal.tell_findings(&checked.report());

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::front::{self, Checked, Depth};
-use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use super::{Format, Outcome};
 use crate::analyze::promise::{Judged, judged};
 use crate::diagnostic::json;
@@ -39,19 +39,19 @@ pub(super) struct Test {
     format: Format,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 impl Test {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         let mut outcome = Outcome::Clean;
         let mut given = BTreeSet::new();
         let mut counted = Counted::default();
         let mut documents = Vec::new();
         let mut text = String::new();
         for file in self.files.iter().filter(|file| given.insert(*file)) {
-            let mut checked = front::check(file, &levels, Depth::Words)?;
+            let mut checked = front::check(file, &terms, Depth::Words)?;
             checked.needs_policy("test")?;
             checked.judge();
             if checked.outcome() != Outcome::Clean {

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::front::{self, Checked};
-use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use super::{Format, Outcome};
 use crate::analyze::journey::told::{self, Assumed, ToldRule, ToldStage};
 use crate::analyze::journey::{Answers, Fate, Journey, Sent, Surroundings, Whose, follow};
@@ -60,7 +60,7 @@ pub(super) struct Trace {
     format: Format,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 /// What a policy without a name for it calls the question.
@@ -68,13 +68,13 @@ const WHAT: &str = "the packet";
 
 impl Trace {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         if self.packet.contains(['\n', ';', '{', '}', '#']) {
             return Err(Failure::new("the packet: it is more than one packet")
                 .help("write one packet, without `{`, `;` and comments"));
         }
         let question = format!("test \"packet\" {{ {} => allow }}", self.packet);
-        let (checked, promise) = front::ask(&self.file, &levels, WHAT, &question)?;
+        let (checked, promise) = front::ask(&self.file, &terms, WHAT, &question)?;
         checked.needs_policy("trace")?;
         let (Some(promise), Some(policy)) = (promise, checked.policy()) else {
             terminal.tell_findings(&checked.report());

@@ -9,9 +9,9 @@ use super::check::FindingFormat;
 use super::deployed::Deployed;
 use super::failure::Failure;
 use super::front::{self, Checked, Depth};
-use super::levels::LevelOptions;
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use crate::diagnostic::has_errors;
 use crate::diagnostic::report::Names;
 use crate::net::{Families, Family};
@@ -45,13 +45,13 @@ pub(super) struct Verify {
     format: FindingFormat,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 impl Verify {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
-        let mut policy = front::check(&self.policy, &levels, Depth::Words)?;
+        let terms = self.terms.terms()?;
+        let mut policy = front::check(&self.policy, &terms, Depth::Words)?;
         policy.needs_policy("verify")?;
         policy.judge();
         if has_errors(&policy.findings) {
@@ -61,7 +61,8 @@ impl Verify {
         policy.findings.clear();
         let in_folder = policy.names != Names::default();
         let Checked { sources, findings, .. } = &mut policy;
-        let mut deployed = Deployed::read(&self.dumps, in_folder, sources, findings)?;
+        let mut deployed =
+            Deployed::read(&self.dumps, in_folder, &terms.within, sources, findings)?;
         if has_errors(&policy.findings) {
             self.format.print(std::slice::from_ref(&policy), Outcome::Undone, false, terminal)?;
             return Ok(Outcome::Undone);
