@@ -3,8 +3,9 @@
 //! Paths in policies are relative to the folder of the root file; this is where they become paths of
 //! the system.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -140,11 +141,18 @@ pub(super) fn read_text(path: &Path, limit: usize) -> Result<Arc<str>, LoadError
         return Err(LoadError::System("it is not a regular file".to_owned()));
     }
     let file = File::open(path).map_err(system)?;
-    let bytes = file.metadata().map_err(system)?.len();
-    if bytes > limit as u64 {
-        return Err(LoadError::TooLarge { bytes });
+    let before = file.metadata().map_err(system)?;
+    if before.len() > limit as u64 {
+        return Err(LoadError::TooLarge { bytes: before.len() });
     }
-    read_all(file, limit)
+    let text = read_all(&file, limit)?;
+    let after = file.metadata().map_err(system)?;
+    // Half of the old text with half of the new is what nobody wrote.
+    let same = |of: fn(&Metadata) -> i64| of(&before) == of(&after);
+    if !same(Metadata::mtime) || !same(Metadata::mtime_nsec) || before.len() != after.len() {
+        return Err(LoadError::System("it was changed while it was read".to_owned()));
+    }
+    Ok(text)
 }
 
 /// All that a reader gives, if it is UTF-8 and at most `limit` bytes.
