@@ -74,8 +74,8 @@ impl Diff {
             return Err(Failure::new("standard input is given twice").help("give a file for one"));
         }
         let terms = self.terms.terms()?;
-        let old = self.side(&self.old, &terms, terminal)?;
-        let new = self.side(&self.new, &terms, terminal)?;
+        let old = Self::side(&self.old, &terms, terminal)?;
+        let new = Self::side(&self.new, &terms, terminal)?;
         let (Some(old), Some(new)) = (old, new) else { return Ok(Outcome::Undone) };
         let families = old.families.intersection(new.families);
         if families.is_empty() {
@@ -102,12 +102,7 @@ impl Diff {
     }
 
     /// One side; `None` when it is at fault, which is told.
-    fn side(
-        &self,
-        path: &Path,
-        terms: &Terms,
-        terminal: &Terminal,
-    ) -> Result<Option<Side>, Failure> {
+    fn side(path: &Path, terms: &Terms, terminal: &Terminal) -> Result<Option<Side>, Failure> {
         let title = path.to_string_lossy().into_owned();
         let dumps = dumps_in(path);
         let is_dump = !dumps.is_empty() || is_dump(path, &terms.within)?;
