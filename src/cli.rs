@@ -15,6 +15,10 @@ mod front;
 
 mod levels;
 
+mod within;
+
+mod terms;
+
 mod config;
 
 mod folder;

@@ -73,6 +73,13 @@ const MAX_DEPTH: usize = 64;
 /// The statements that all `def`s together may unfold to.
 const MAX_EXPANSION: usize = 200_000;
 
+/// So often members of lists are looked for behind names that stand for lists, and held against those of
+/// the block around. What a name of a `let` stands for is found once; what an argument does, for each use.
+const MAX_FOLLOWED: usize = 5_000_000;
+
+/// The members that one list may have with those of lists in it.
+const MAX_MEMBERS: usize = 200_000;
+
 /// Findings of one level beyond this many are counted, not kept.
 const MAX_FINDINGS: usize = 1_000;
 
@@ -153,6 +160,7 @@ struct Resolver<'a> {
     /// The call whose body is being resolved.
     current: Option<CallId>,
     expanded: usize,
+    followed: usize,
     /// Whether the block around has a head that could not be read: no direction is judged in it.
     headless: bool,
     /// Whether the block around was never closed, and so has swallowed what follows it.
@@ -234,6 +242,7 @@ impl<'a> Resolver<'a> {
             frames: Vec::new(),
             current: None,
             expanded: 0,
+            followed: 0,
             headless: false,
             unclosed: false,
             body: Body::Policy,
@@ -452,6 +461,17 @@ impl<'a> Resolver<'a> {
         }
         self.expanded <= MAX_EXPANSION
     }
+
+    /// Counts steps to the members of lists; whether they may be gone. All that may not is one mistake.
+    fn follow(&mut self, at: Span, steps: usize) -> bool {
+        let was_too_much = self.followed > MAX_FOLLOWED;
+        self.followed = self.followed.saturating_add(steps);
+        if self.followed > MAX_FOLLOWED && !was_too_much {
+            self.report(messages::too_many_members(at));
+        }
+        self.followed <= MAX_FOLLOWED
+    }
+
     fn rule(&mut self, rule: &'a tree::Rule, span: Span, outer: &Context<'a>, env: Option<CallId>) {
         match &rule.verb.kind {
             VerbKind::Allow

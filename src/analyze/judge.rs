@@ -64,6 +64,8 @@ pub struct Judged<'m> {
     pub list: RuleList,
     /// Of each step.
     pub lives: Vec<Life>,
+    /// The steps that may take a packet or not, as history has it.
+    perhaps: Vec<RuleNumber>,
 }
 
 /// Where a statement says something.
@@ -213,7 +215,10 @@ impl<'m> Judged<'m> {
             // Nothing is asked about it.
             (RuleList::of(family, None, &[], budget), vec![Life::Unknown; flat.steps.len()])
         };
-        Some(Judged { flat, list, lives })
+        let steps = (0..).map(RuleNumber).zip(&flat.steps);
+        let perhaps = steps.filter(|(_, step)| step.ends() && !step.takes);
+        let perhaps = perhaps.map(|(number, _)| number).collect();
+        Some(Judged { flat, list, lives, perhaps })
     }
 
     /// Whether a step is of the block `docker` itself and of no statement in it: such is the last.
@@ -225,11 +230,8 @@ impl<'m> Judged<'m> {
 
     /// Whether no step before this one that depends on history may take a packet.
     pub fn is_certain(&self, point: &Point, before: RuleNumber) -> bool {
-        let earlier = (0..before.0).map(RuleNumber).zip(&self.flat.steps);
-        let mut perhaps = earlier.filter(|(_, step)| step.ends() && !step.takes);
-        perhaps.all(|(number, _)| {
-            !self.list.space().contains(&self.list.mays[number.0 as usize], point)
-        })
+        let mut earlier = self.perhaps.iter().take_while(|number| **number < before);
+        earlier.all(|number| !self.list.space().contains(&self.list.mays[number.0 as usize], point))
     }
 
     /// Whether packets come to the chain that a step stands in, as far as the calls say.

@@ -12,9 +12,9 @@ use super::deployed::{Contents, Deployed, tell};
 use super::failure::Failure;
 use super::front::{self, Content};
 use super::given::{Given, Subject};
-use super::levels::Levels;
 use super::pipeline;
 use super::terminal::Terminal;
+use super::terms::Terms;
 use crate::analyze::{Dump, Rules, Text};
 use crate::diagnostic::{Finding, has_errors};
 use crate::meaning::Meaning;
@@ -66,13 +66,13 @@ impl Asked {
 /// is those who are asked that are at fault, that is told, and how the run ends is returned.
 pub(super) fn ask(
     paths: &[PathBuf],
-    levels: &Levels,
+    terms: &Terms,
     (what, question): (&str, &str),
     terminal: &Terminal,
 ) -> Result<Result<Asked, Outcome>, Failure> {
-    match Subject::at(paths)? {
+    match Subject::at(paths, &terms.within)? {
         Subject::Policy(given) => {
-            let (checked, promise) = front::ask(given, levels, what, question)?;
+            let (checked, promise) = front::ask(given, terms, what, question)?;
             let outcome = checked.outcome();
             let (Some(promise), Content::Policy(_)) = (promise, &checked.content) else {
                 terminal.tell_findings(&checked.report());

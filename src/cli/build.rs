@@ -8,11 +8,11 @@ use clap::{Args, ValueEnum};
 use super::digest::digest;
 use super::failure::Failure;
 use super::front::{self, Checked, Depth, IMPORT};
-use super::levels::LevelOptions;
 use super::output::Output;
 use super::pipeline::{self, Header};
 use super::proof::{self, Written};
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use super::{Outcome, output};
 use crate::diagnostic::{Finding, catalogue, has_errors};
 use crate::net::Family;
@@ -46,7 +46,7 @@ pub(super) struct Build {
     no_proof: bool,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -85,9 +85,9 @@ enum Destination {
 
 impl Build {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         let destination = Destination::of(self.output.as_deref(), self.emit)?;
-        let mut policy = front::check(&self.file, &levels, Depth::Rules)?;
+        let mut policy = front::check(&self.file, &terms, Depth::Rules)?;
         policy.needs_policy("build", IMPORT)?;
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
@@ -164,7 +164,7 @@ impl Destination {
                 write_files(&file.into_iter().collect::<Vec<_>>(), policy)
             }
             Destination::Folder(folder) => {
-                output::create_folder(folder)?;
+                output::create_folder(folder, &policy.within)?;
                 let files = IN_FOLDER.into_iter().zip(texts);
                 let files = files
                     .map(|((name, emit), (_, text))| output_file(folder.join(name), emit, text))
@@ -208,7 +208,7 @@ fn output_file(path: PathBuf, emit: Emit, text: String) -> Output {
 
 fn write_files(files: &[Output], policy: &Checked) -> Result<(), Failure> {
     let inputs: Vec<&Path> = policy.inputs().collect();
-    output::write_all(files, &inputs)
+    output::write_all(files, &inputs, &policy.within)
 }
 
 /// The outputs asked for, all with the same header.

@@ -12,8 +12,9 @@ use super::fix::{self, Fixing};
 use super::folder::policies_in;
 use super::front::{self, Checked, Content, Depth, without_rules};
 use super::given::{Given, Kind, is_stdin};
-use super::levels::{LevelOptions, Levels};
 use super::terminal::Terminal;
+use super::terms::{TermOptions, Terms};
+use super::within::Within;
 use crate::diagnostic::report::{Counts, Report};
 use crate::diagnostic::{github, json, sarif};
 
@@ -63,7 +64,7 @@ pub(super) struct Check {
     fix: bool,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 /// Findings go to standard error for people, else to standard output.
@@ -81,7 +82,7 @@ pub(super) enum FindingFormat {
 
 impl Check {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         let reads_stdin = self.paths.iter().any(|path| is_stdin(path));
         if self.fix && reads_stdin && self.format != FindingFormat::Human {
             let failure = Failure::new("standard output cannot have the text and the findings");
@@ -95,12 +96,12 @@ impl Check {
         let paths = self.paths.iter().filter(|path| given.insert(*path));
         let (mut at, mut sets) = (Vec::new(), Vec::new());
         for path in paths {
-            match At::of(path) {
+            match At::of(path, &terms.within) {
                 At::File(file) if file.kind() == Kind::Sets => sets.push(file),
                 other => at.push(other),
             }
         }
-        let mut checking = Checking { levels: &levels, sets: &sets, told: BTreeSet::new() };
+        let mut checking = Checking { terms: &terms, sets: &sets, told: BTreeSet::new() };
         for at in at {
             let (found, worst) = checking.at(at, terminal);
             outcome = outcome.max(worst);
@@ -187,18 +188,18 @@ enum At {
 }
 
 impl At {
-    fn of(path: &Path) -> Self {
+    fn of(path: &Path, within: &Within) -> Self {
         if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
             At::Folder(path.to_owned())
         } else {
-            At::File(Given::read(path))
+            At::File(Given::read(path, within))
         }
     }
 }
 
 /// What is the same for all paths.
 struct Checking<'c> {
-    levels: &'c Levels,
+    terms: &'c Terms,
     /// Dumps of sets, for all dumps of rules.
     sets: &'c [Given],
     /// The messages that were told, for a `palisade.toml` serves many.
@@ -213,11 +214,14 @@ impl Checking<'_> {
             At::File(given) => return self.files([given], terminal),
             At::Folder(folder) => folder,
         };
-        let files = match policies_in(&folder) {
+        let within = &self.terms.within;
+        let place = within.given(&folder);
+        let place = place.map_err(|why| Failure::reading(folder.display(), why));
+        let files = match place.and_then(|_| policies_in(&folder)) {
             Ok(files) => files,
             Err(failure) => return (Vec::new(), terminal.tell_failure(&failure)),
         };
-        let given = files.iter().map(|path| Given::read(path));
+        let given = files.iter().map(|path| Given::read(path, within));
         let (mut policies, outcome) = self.files(given, terminal);
         let parts: Vec<Part> = policies.iter().map(Part::of).collect();
         let mut wholes = wholes(&parts).into_iter();
@@ -233,7 +237,7 @@ impl Checking<'_> {
         let mut policies = Vec::new();
         let mut outcome = Outcome::Clean;
         for file in files {
-            match front::check_given(file, self.sets, self.levels, Depth::Rules) {
+            match front::check_given(file, self.sets, self.terms, Depth::Rules) {
                 Ok(mut policy) => {
                     policy.judge();
                     policies.push(policy);

@@ -13,6 +13,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::failure::{Failure, system_words};
 use super::levels::{Layer, WARNINGS};
 use super::loader::read_text;
+use super::within::Within;
 use crate::diagnostic::Level;
 use crate::source::LoadError;
 
@@ -26,14 +27,15 @@ const SECTION: &str = "lints";
 const KEYS: [&str; 4] = ["deny", "warn", "allow", "deny-warnings"];
 
 /// What the file of a folder says; nothing where there is none. The empty path is the working directory.
-pub(super) fn read(folder: &Path) -> Result<Layer, Failure> {
+pub(super) fn read(folder: &Path, within: &Within) -> Result<Layer, Failure> {
     let path = folder.join(NAME);
     match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Layer::default()),
         Err(error) => return Err(Failure::reading(path.display(), system_words(&error))),
         Ok(_) => {}
     }
-    let text = read_text(&path, MAX_BYTES).map_err(|error| match error {
+    let place = within.given(&path).map_err(|why| Failure::reading(path.display(), why))?;
+    let text = read_text(&place, MAX_BYTES).map_err(|error| match error {
         LoadError::System(words) => Failure::reading(path.display(), words),
         LoadError::NotUtf8 { .. } => Failure::reading(path.display(), "it is not UTF-8 text"),
         LoadError::TooLarge { .. } => Failure::reading(path.display(), "it is larger than 1 MiB"),

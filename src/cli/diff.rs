@@ -11,9 +11,9 @@ use super::deployed::{Contents, Deployed};
 use super::failure::Failure;
 use super::front::{self, Content, Depth};
 use super::given::Subject;
-use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
+use super::terms::{TermOptions, Terms};
 use crate::analyze::Text;
 use crate::analyze::boxes::Readable;
 use crate::analyze::changes::{Change, Kind, changes};
@@ -55,7 +55,7 @@ pub(super) struct Diff {
     format: DiffFormat,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,7 +73,9 @@ impl Diff {
         if self.old == self.new && self.old.as_os_str() == "-" {
             return Err(Failure::new("standard input is given twice").help("give a file for one"));
         }
-        let (old, new) = (self.side(&self.old, terminal)?, self.side(&self.new, terminal)?);
+        let terms = self.terms.terms()?;
+        let old = Self::side(&self.old, &terms, terminal)?;
+        let new = Self::side(&self.new, &terms, terminal)?;
         let (Some(old), Some(new)) = (old, new) else { return Ok(Outcome::Undone) };
         let families = old.families.intersection(new.families);
         if families.is_empty() {
@@ -100,9 +102,9 @@ impl Diff {
     }
 
     /// One side; `None` when it is at fault, which is told.
-    fn side(&self, path: &Path, terminal: &Terminal) -> Result<Option<Side>, Failure> {
+    fn side(path: &Path, terms: &Terms, terminal: &Terminal) -> Result<Option<Side>, Failure> {
         let title = path.to_string_lossy().into_owned();
-        match Subject::at(std::slice::from_ref(&path.to_owned()))? {
+        match Subject::at(std::slice::from_ref(&path.to_owned()), &terms.within)? {
             Subject::Dumps(dumps) => {
                 let (mut sources, mut findings) = (Sources::new(), Vec::new());
                 let read =
@@ -118,8 +120,7 @@ impl Diff {
                 Ok(Some(side))
             }
             Subject::Policy(given) => {
-                let levels = self.levels.levels()?;
-                let mut checked = front::check_given(given, &[], &levels, Depth::Words)?;
+                let mut checked = front::check_given(given, &[], terms, Depth::Words)?;
                 checked.judge();
                 if has_errors(&checked.findings) {
                     checked.tell(terminal);

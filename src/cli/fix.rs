@@ -167,7 +167,7 @@ impl Fixing {
             let (path, _) = self.read.get(id)?;
             Some(Output { path: path.clone(), text: text(*id).to_string(), executable: false })
         });
-        output::write_all(&outputs.collect::<Vec<_>>(), &[])?;
+        output::write_all(&outputs.collect::<Vec<_>>(), &[], &self.policy.within)?;
         for (id, count) in &self.fixed {
             let name = self.policy.names.name(self.policy.sources.file(*id));
             let findings = if *count == 1 { "finding" } else { "findings" };
@@ -279,13 +279,13 @@ mod tests {
     use clap::ColorChoice;
 
     use super::super::front::{self, Depth};
-    use super::super::levels::Levels;
+    use super::super::terms::Terms;
     use super::*;
 
     const SPARE: &str = "allow ssh\nallow tcp 22\n";
 
     fn fixing(path: &std::path::Path) -> Fixing {
-        let mut policy = front::check(path, &Levels::default(), Depth::Rules).unwrap();
+        let mut policy = front::check(path, &Terms::default(), Depth::Rules).unwrap();
         policy.judge();
         let mut fixing = Fixing::of(policy, &BTreeSet::new());
         fixing.run();
@@ -316,7 +316,7 @@ mod tests {
         let path = folder.path().join("web.fw");
         fs::write(&path, "allow ssh\nallow tcp 22 from 10.0.0.5/8; allow tcp 22; drop tcp 23\n")
             .unwrap();
-        let policy = front::check(&path, &Levels::default(), Depth::Rules).unwrap();
+        let policy = front::check(&path, &Terms::default(), Depth::Rules).unwrap();
         let findings: Vec<&Finding> = policy.findings.iter().collect();
         assert_eq!(findings.iter().filter(|one| !edits_of(one).is_empty()).count(), 3);
         let text = |finding: &Finding| policy.sources.text(edits_of(finding)[0].span);

@@ -13,6 +13,8 @@ use super::levels::Levels;
 use super::loader::DiskLoader;
 use super::pipeline::{self, Read};
 use super::terminal::Terminal;
+use super::terms::Terms;
+use super::within::Within;
 use crate::analyze::{self, Dump};
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
@@ -51,6 +53,8 @@ pub(super) struct Checked {
     pub(super) expected: usize,
     /// How the findings are judged: by the command line and by the file beside the policy.
     levels: Levels,
+    /// Where its files may be, and what is written of it.
+    pub(super) within: Within,
     depth: Depth,
     /// What includes are relative to.
     folder: PathBuf,
@@ -209,6 +213,7 @@ impl Checked {
             sources: Sources::new(),
             names: self.names.clone(),
             levels: self.levels.clone(),
+            within: self.within.clone(),
             folder: self.folder.clone(),
             path: self.path.clone(),
             root: self.root.clone(),
@@ -253,18 +258,18 @@ impl Checked {
 ///
 /// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
 /// root that is no text is a finding.
-pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checked, Failure> {
-    check_given(Given::read(path), &[], levels, depth)
+pub(super) fn check(path: &Path, terms: &Terms, depth: Depth) -> Result<Checked, Failure> {
+    check_given(Given::read(path, &terms.within), &[], terms, depth)
 }
 
 /// The same of a text that was read already. Of a dump it is known what is in the sets that others tell.
 pub(super) fn check_given(
     given: Given,
     sets: &[Given],
-    levels: &Levels,
+    terms: &Terms,
     depth: Depth,
 ) -> Result<Checked, Failure> {
-    read(given, sets, levels, depth, None).map(|(checked, _)| checked)
+    read(given, sets, terms, depth, None).map(|(checked, _)| checked)
 }
 
 /// The same of a policy that is asked something: a statement about its names, which is then the last of
@@ -274,11 +279,11 @@ pub(super) fn check_given(
 /// A mistake in the question is a failure; `what` it is called there.
 pub(super) fn ask(
     given: Given,
-    levels: &Levels,
+    terms: &Terms,
     what: &str,
     question: &str,
 ) -> Result<(Checked, Option<Promise>), Failure> {
-    let (mut checked, wrong) = read(given, &[], levels, Depth::Words, Some((what, question)))?;
+    let (mut checked, wrong) = read(given, &[], terms, Depth::Words, Some((what, question)))?;
     checked.judge();
     if checked.outcome() != Outcome::Clean {
         return Ok((checked, None));
@@ -324,7 +329,7 @@ pub(super) fn without_rules(path: &Path) -> Failure {
 fn read(
     given: Given,
     sets: &[Given],
-    levels: &Levels,
+    terms: &Terms,
     depth: Depth,
     question: Option<(&str, &str)>,
 ) -> Result<(Checked, Vec<Finding>), Failure> {
@@ -336,7 +341,8 @@ fn read(
         names: Names::within(root.folder.to_string_lossy()),
         findings: Vec::new(),
         expected: 0,
-        levels: levels.in_folder(&root.folder)?,
+        levels: terms.levels.in_folder(&root.folder, &terms.within)?,
+        within: terms.within.clone(),
         depth,
         folder: root.folder.clone(),
         root: fs::canonicalize(&path).ok().filter(|_| !root.is_stdin),
@@ -361,7 +367,7 @@ fn read(
         }
         Kind::Sets => return Err(without_rules(&checked.path)),
     }
-    let mut loader = DiskLoader::new(&root.folder, text.len());
+    let mut loader = DiskLoader::new(&root.folder, text.len(), &terms.within);
     let id = checked.sources.add(root.name.clone(), text);
     let question = question.map(|(what, text)| checked.sources.add(what, text));
     let mut resolved = match question {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::loader::{read_all, read_text};
 use super::pipeline;
+use super::within::Within;
 use crate::diagnostic::{Finding, catalogue};
 use crate::source::{LoadError, MAX_BYTES};
 
@@ -50,8 +51,8 @@ impl Kind {
 }
 
 impl Given {
-    pub(super) fn read(path: &Path) -> Self {
-        Given { path: path.to_owned(), text: Root::of(path).read(path) }
+    pub(super) fn read(path: &Path, within: &Within) -> Self {
+        Given { path: path.to_owned(), text: Root::of(path).read(path, within) }
     }
 
     /// What it is of; of what cannot be read a policy.
@@ -84,8 +85,8 @@ pub(super) enum Subject {
 impl Subject {
     /// What is at some paths: one policy, or dumps of one machine; those of a folder are its `rules.v4`,
     /// `rules.v6` and `ipsets`.
-    pub(super) fn at(paths: &[PathBuf]) -> Result<Self, Failure> {
-        let mut all = dumps(paths)?;
+    pub(super) fn at(paths: &[PathBuf], within: &Within) -> Result<Self, Failure> {
+        let mut all = dumps(paths, within)?;
         let is_one_file = all.len() == 1 && paths.iter().all(|path| !path.is_dir());
         match all.pop() {
             Some(one) if is_one_file && one.kind() == Kind::Policy => Ok(Subject::Policy(one)),
@@ -95,7 +96,7 @@ impl Subject {
 }
 
 /// The dumps at some paths. That they are dumps is not looked at.
-pub(super) fn dumps(paths: &[PathBuf]) -> Result<Vec<Given>, Failure> {
+pub(super) fn dumps(paths: &[PathBuf], within: &Within) -> Result<Vec<Given>, Failure> {
     if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
         return Err(Failure::new("standard input is given twice").help("give a file for one"));
     }
@@ -114,7 +115,7 @@ pub(super) fn dumps(paths: &[PathBuf]) -> Result<Vec<Given>, Failure> {
             return Err(Failure::new(message).help("name the files that are meant"));
         }
     }
-    Ok(all.iter().map(|path| Given::read(path)).collect())
+    Ok(all.iter().map(|path| Given::read(path, within)).collect())
 }
 
 /// As the user wrote it, where that leads from another folder too.
@@ -149,11 +150,12 @@ impl Root {
         Root { is_stdin: false, name: name.unwrap_or_else(|| title.clone()), title, folder }
     }
 
-    fn read(&self, path: &Path) -> Result<Arc<str>, LoadError> {
+    fn read(&self, path: &Path, within: &Within) -> Result<Arc<str>, LoadError> {
         if self.is_stdin {
             return read_all(io::stdin().lock(), MAX_BYTES);
         }
-        read_text(path, MAX_BYTES)
+        let place = within.given(path).map_err(LoadError::System)?;
+        read_text(&place, MAX_BYTES)
     }
 }
 

@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use super::Outcome;
 use super::failure::Failure;
 use super::front::{self, Checked, Content, Depth};
-use super::levels::LevelOptions;
 use super::output::{self, Output};
 use super::pipeline;
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use crate::analyze::Text;
 use crate::meaning::Meaning;
 
@@ -43,7 +43,7 @@ pub(super) struct Graph {
     output: Option<PathBuf>,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,10 +68,10 @@ pub(super) enum Shown {
 
 impl Graph {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         let output = self.output.as_deref().filter(|path| *path != Path::new("-"));
         let drawn = self.format.or(output.and_then(by_ending)).unwrap_or(Drawn::Dot);
-        let mut policy = front::check(&self.file, &levels, Depth::Words)?;
+        let mut policy = front::check(&self.file, &terms, Depth::Words)?;
         if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }
@@ -81,7 +81,7 @@ impl Graph {
             Some(path) => {
                 let inputs: Vec<&Path> = policy.inputs().collect();
                 let file = Output { path: path.to_owned(), text, executable: false };
-                output::write_all(&[file], &inputs)?;
+                output::write_all(&[file], &inputs, &policy.within)?;
             }
         }
         Ok(Outcome::Clean)

@@ -11,6 +11,7 @@ use super::given::dumps;
 use super::output::{self, Output};
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
+use super::within::Within;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
 use crate::diagnostic::{Finding, Level, Lint, has_errors};
@@ -53,7 +54,7 @@ impl Import {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let mut sources = Sources::new();
         let mut findings = Vec::new();
-        let dumps = dumps(&self.dumps)?;
+        let dumps = dumps(&self.dumps, &Within::default())?;
         let mut deployed =
             Deployed::read(dumps, false, Contents::AreLeft, &mut sources, &mut findings)?;
         let titles: Vec<String> = self.dumps.iter().map(|path| title_of(path)).collect();
@@ -104,7 +105,7 @@ impl Import {
                     self.dumps.iter().filter_map(|dump| dump.canonicalize().ok()).collect();
                 let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
                 let file = Output { path: path.to_owned(), text: imported.text, executable: false };
-                output::write_all(&[file], &inputs)?;
+                output::write_all(&[file], &inputs, &Within::default())?;
             }
         }
         terminal.tell_line(&summary(imported.counts));

@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 
 use super::config;
 use super::failure::Failure;
+use super::within::Within;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 
 /// The word that stands for every lint at level warning.
@@ -122,8 +123,8 @@ fn two_levels(name: &str) -> Failure {
 
 impl Levels {
     /// The levels for policies in a folder: what its `palisade.toml` says comes first.
-    pub(super) fn in_folder(&self, folder: &Path) -> Result<Levels, Failure> {
-        Ok(Levels { file: config::read(folder)?, ..self.clone() })
+    pub(super) fn in_folder(&self, folder: &Path, within: &Within) -> Result<Levels, Failure> {
+        Ok(Levels { file: config::read(folder, within)?, ..self.clone() })
     }
 
     /// The findings at the levels asked for, without those that are not to be shown.

@@ -3,18 +3,21 @@
 //! Paths in policies are relative to the folder of the root file; this is where they become paths of
 //! the system.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::system_words;
+use super::within::Within;
 use crate::source::{LoadError, Loader, MAX_BYTES, glob_matches};
 
 /// Reads the files of one policy and remembers which they were.
 #[derive(Debug)]
 pub(super) struct DiskLoader {
     folder: PathBuf,
+    within: Within,
     /// Canonical paths, in the order read.
     read: Vec<PathBuf>,
     /// Bytes that the policy may still have.
@@ -24,9 +27,9 @@ pub(super) struct DiskLoader {
 impl DiskLoader {
     /// A loader for a policy whose root, of `root_bytes`, is in `folder`; the empty path is the
     /// working directory.
-    pub(super) fn new(folder: &Path, root_bytes: usize) -> Self {
+    pub(super) fn new(folder: &Path, root_bytes: usize, within: &Within) -> Self {
         let room = MAX_BYTES.saturating_sub(root_bytes);
-        DiskLoader { folder: folder.to_owned(), read: Vec::new(), room }
+        DiskLoader { folder: folder.to_owned(), within: within.clone(), read: Vec::new(), room }
     }
 
     /// The canonical paths of all files that were read.
@@ -34,14 +37,14 @@ impl DiskLoader {
         &self.read
     }
 
-    fn on_disk(&self, path: &str) -> PathBuf {
-        self.folder.join(path)
+    fn on_disk(&self, path: &str) -> Result<PathBuf, LoadError> {
+        self.within.named(&self.folder, Path::new(path)).map_err(LoadError::System)
     }
 }
 
 impl Loader for DiskLoader {
     fn load(&mut self, path: &str) -> Result<Arc<str>, LoadError> {
-        let path = self.on_disk(path);
+        let path = self.on_disk(path)?;
         let text = read_text(&path, self.room)?;
         self.room -= text.len();
         self.read.push(fs::canonicalize(&path).unwrap_or(path));
@@ -66,10 +69,12 @@ impl Loader for DiskLoader {
     }
 
     fn identity(&mut self, path: &str) -> String {
-        match fs::canonicalize(self.on_disk(path)) {
+        match self.on_disk(path).map(fs::canonicalize) {
             // Also names that are not UTF-8 are told apart.
-            Ok(canonical) => canonical.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
-            Err(_) => path.to_owned(),
+            Ok(Ok(canonical)) => {
+                canonical.as_os_str().as_encoded_bytes().escape_ascii().to_string()
+            }
+            Ok(Err(_)) | Err(_) => path.to_owned(),
         }
     }
 }
@@ -88,13 +93,13 @@ impl DiskLoader {
         };
         if !part.contains(['*', '?']) {
             let path = join(part);
-            if fs::symlink_metadata(self.on_disk(&path)).is_ok() {
+            if fs::symlink_metadata(self.on_disk(&path)?).is_ok() {
                 found.push(path);
             }
             return Ok(());
         }
         let here = if folder.is_empty() { "." } else { folder };
-        let entries = match fs::read_dir(self.on_disk(here)) {
+        let entries = match fs::read_dir(self.on_disk(here)?) {
             Ok(entries) => entries,
             // A folder that is not there, or is no folder, has no entries.
             Err(error) if is_absence(&error) => return Ok(()),
@@ -136,11 +141,18 @@ pub(super) fn read_text(path: &Path, limit: usize) -> Result<Arc<str>, LoadError
         return Err(LoadError::System("it is not a regular file".to_owned()));
     }
     let file = File::open(path).map_err(system)?;
-    let bytes = file.metadata().map_err(system)?.len();
-    if bytes > limit as u64 {
-        return Err(LoadError::TooLarge { bytes });
+    let before = file.metadata().map_err(system)?;
+    if before.len() > limit as u64 {
+        return Err(LoadError::TooLarge { bytes: before.len() });
     }
-    read_all(file, limit)
+    let text = read_all(&file, limit)?;
+    let after = file.metadata().map_err(system)?;
+    // Half of the old text with half of the new is what nobody wrote.
+    let same = |of: fn(&Metadata) -> i64| of(&before) == of(&after);
+    if !same(Metadata::mtime) || !same(Metadata::mtime_nsec) || before.len() != after.len() {
+        return Err(LoadError::System("it was changed while it was read".to_owned()));
+    }
+    Ok(text)
 }
 
 /// All that a reader gives, if it is UTF-8 and at most `limit` bytes.
@@ -186,7 +198,7 @@ mod tests {
             "sites/y/main.fw",
             "sites/plain.fw",
         ]);
-        let mut loader = DiskLoader::new(folder.path(), 0);
+        let mut loader = DiskLoader::new(folder.path(), 0, &Within::default());
         let mut expand = |pattern: &str| loader.expand(pattern).unwrap();
         assert_eq!(expand("conf.d/*.fw"), ["conf.d/B.fw", "conf.d/a.fw", "conf.d/b.fw"]);
         assert_eq!(expand("conf.d/.*.fw"), ["conf.d/.hidden.fw"]);
@@ -206,7 +218,7 @@ mod tests {
     fn identity_follows_links() {
         let folder = folder_with(&["a.fw"]);
         std::os::unix::fs::symlink("a.fw", folder.path().join("link.fw")).unwrap();
-        let mut loader = DiskLoader::new(folder.path(), 0);
+        let mut loader = DiskLoader::new(folder.path(), 0, &Within::default());
         assert_eq!(loader.identity("a.fw"), loader.identity("./link.fw"));
         assert_eq!(loader.identity("missing.fw"), "missing.fw");
     }
@@ -242,7 +254,7 @@ mod tests {
     #[test]
     fn the_files_of_a_policy_share_one_bound() {
         let folder = folder_with(&["a.fw"]);
-        let mut loader = DiskLoader::new(folder.path(), MAX_BYTES - 5);
+        let mut loader = DiskLoader::new(folder.path(), MAX_BYTES - 5, &Within::default());
         assert!(loader.load("a.fw").is_ok());
         assert_eq!(loader.load("a.fw"), Err(LoadError::TooLarge { bytes: 4 }));
         assert_eq!(loader.read().len(), 1);

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::failure::{Failure, system_words};
+use super::within::Within;
 
 /// Permissions of a new file, less what the umask takes.
 const NEW_FILE: u32 = 0o644;
@@ -20,7 +21,7 @@ const NEW_FILE: u32 = 0o644;
 const NEW_PROGRAM: u32 = 0o755;
 
 /// As many links in a row as the kernel follows.
-const MAX_LINKS: usize = 40;
+pub(super) const MAX_LINKS: usize = 40;
 
 /// A file to be written.
 #[derive(Debug)]
@@ -33,10 +34,14 @@ pub(super) struct Output {
 }
 
 /// Writes each file. None of the paths may be one of `inputs` (canonical paths).
-pub(super) fn write_all(files: &[Output], inputs: &[&Path]) -> Result<(), Failure> {
+pub(super) fn write_all(
+    files: &[Output],
+    inputs: &[&Path],
+    within: &Within,
+) -> Result<(), Failure> {
     let mut staged = Vec::new();
     for file in files {
-        staged.push(Staged::new(file, inputs)?);
+        staged.push(Staged::new(file, inputs, within)?);
     }
     let mut folders: Vec<PathBuf> = Vec::new();
     for file in staged {
@@ -59,13 +64,15 @@ pub(super) fn write_all(files: &[Output], inputs: &[&Path]) -> Result<(), Failur
 }
 
 /// Creates a folder for outputs, with those above it.
-pub(super) fn create_folder(path: &Path) -> Result<(), Failure> {
-    let why = match fs::create_dir_all(path) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+pub(super) fn create_folder(path: &Path, within: &Within) -> Result<(), Failure> {
+    let made = within.given(path).map(fs::create_dir_all);
+    let why = match made {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
             "a file is in its place".to_owned()
         }
-        Err(error) => system_words(&error),
+        Ok(Err(error)) => system_words(&error),
+        Err(why) => why,
     };
     Err(Failure::new(format!("cannot create the folder {}: {why}", path.display())))
 }
@@ -80,10 +87,11 @@ struct Staged {
 }
 
 impl Staged {
-    fn new(output: &Output, inputs: &[&Path]) -> Result<Self, Failure> {
+    fn new(output: &Output, inputs: &[&Path], within: &Within) -> Result<Self, Failure> {
         let path = output.path.as_path();
         let system = |error: io::Error| Failure::writing(path.display(), system_words(&error));
-        let place = follow_links(path).map_err(system)?;
+        let outside = |why: String| Failure::writing(path.display(), why);
+        let place = follow_links(&within.given(path).map_err(outside)?).map_err(system)?;
         let existing = existing(&place).map_err(|why| Failure::writing(path.display(), why))?;
         if existing.is_some() && fs::canonicalize(&place).is_ok_and(|p| inputs.contains(&&*p)) {
             let failure = Failure::writing(path.display(), "it is a file of the policy itself");

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::asked::ask;
 use super::deployed::give_the_other;
 use super::failure::Failure;
-use super::levels::LevelOptions;
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use super::{Format, Outcome};
 use crate::analyze::journey::Surroundings;
 use crate::analyze::query::{Answer, Part, answer, lines};
@@ -54,20 +54,20 @@ pub(super) struct Query {
     format: Format,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 const WHAT: &str = "the question";
 
 impl Query {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         if self.question.contains(['\n', ';', '{', '}', '#']) {
             return Err(Failure::new(format!("{WHAT}: it is more than one"))
                 .help("write one, such as `allow tcp 22 from any`"));
         }
         let question = format!("assert {}", self.question);
-        let asked = match ask(&self.files, &levels, (WHAT, &question), terminal)? {
+        let asked = match ask(&self.files, &terms, (WHAT, &question), terminal)? {
             Ok(asked) => asked,
             Err(outcome) => return Ok(outcome),
         };

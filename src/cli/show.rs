@@ -7,8 +7,8 @@ use clap::Args;
 use super::build::{self, Emit};
 use super::failure::Failure;
 use super::front::{self, Depth, IMPORT};
-use super::levels::LevelOptions;
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use super::{Format, Outcome};
 
 const EXAMPLES: &str = "\
@@ -28,13 +28,13 @@ pub(super) struct Show {
     format: Format,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
-        let mut policy = front::check(&self.file, &levels, Depth::Rules)?;
+        let terms = self.terms.terms()?;
+        let mut policy = front::check(&self.file, &terms, Depth::Rules)?;
         policy.needs_policy("show", IMPORT)?;
         if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);

@@ -11,9 +11,9 @@ use super::deployed::{Contents, Deployed, give_the_other};
 use super::failure::Failure;
 use super::front::{self, Checked, Depth};
 use super::given::{self, is_stdin};
-use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use super::{Format, Outcome};
 use crate::analyze::promise::{Judged, judged};
 use crate::analyze::{Dump, Rules, Text};
@@ -55,12 +55,12 @@ pub(super) struct Test {
     format: Format,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 impl Test {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         let mut given = BTreeSet::new();
         let files: Vec<&PathBuf> = self.files.iter().filter(|file| given.insert(*file)).collect();
         self.is_readable(&files)?;
@@ -70,7 +70,7 @@ impl Test {
         let mut text = String::new();
         let mut known = Families::BOTH;
         for file in files {
-            let mut checked = front::check(file, &levels, Depth::Words)?;
+            let mut checked = front::check(file, &terms, Depth::Words)?;
             checked
                 .needs_policy("test", "`palisade test POLICY --on DUMP` holds it to promises")?;
             checked.judge();
@@ -140,7 +140,7 @@ impl Test {
             return Ok(Ok(Ground::Policy(pipeline::meaning(policy))));
         }
         let in_folder = checked.names != Names::default();
-        let dumps = given::dumps(&self.on)?;
+        let dumps = given::dumps(&self.on, &checked.within)?;
         checked.findings.clear();
         let Checked { sources, findings, .. } = checked;
         let deployed = Deployed::read(dumps, in_folder, Contents::Count, sources, findings)?;

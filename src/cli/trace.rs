@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::asked::{Asked, ask};
 use super::deployed::give_the_other;
 use super::failure::Failure;
-use super::levels::LevelOptions;
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use super::{Format, Outcome};
 use crate::analyze::journey::told::{self, Assumed, ToldRule, ToldStage};
 use crate::analyze::journey::{Answers, Fate, Journey, Sent, Surroundings, Whose, follow};
@@ -67,7 +67,7 @@ pub(super) struct Trace {
     format: Format,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 /// What a policy without a name for it calls the question.
@@ -75,13 +75,13 @@ const WHAT: &str = "the packet";
 
 impl Trace {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
+        let terms = self.terms.terms()?;
         if self.packet.contains(['\n', ';', '{', '}', '#']) {
             return Err(Failure::new("the packet: it is more than one packet")
                 .help("write one packet, without `{`, `;` and comments"));
         }
         let question = format!("test \"packet\" {{ {} => allow }}", self.packet);
-        let asked = match ask(&self.files, &levels, (WHAT, &question), terminal)? {
+        let asked = match ask(&self.files, &terms, (WHAT, &question), terminal)? {
             Ok(asked) => asked,
             Err(outcome) => return Ok(outcome),
         };

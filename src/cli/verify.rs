@@ -10,9 +10,9 @@ use super::deployed::{Contents, Deployed, give_the_other};
 use super::failure::Failure;
 use super::front::{self, Checked, Depth};
 use super::given::dumps;
-use super::levels::LevelOptions;
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
+use super::terms::TermOptions;
 use crate::diagnostic::has_errors;
 use crate::diagnostic::report::Names;
 use crate::net::Families;
@@ -46,13 +46,13 @@ pub(super) struct Verify {
     format: FindingFormat,
 
     #[command(flatten)]
-    levels: LevelOptions,
+    terms: TermOptions,
 }
 
 impl Verify {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let levels = self.levels.levels()?;
-        let mut policy = front::check(&self.policy, &levels, Depth::Words)?;
+        let terms = self.terms.terms()?;
+        let mut policy = front::check(&self.policy, &terms, Depth::Words)?;
         policy.needs_policy("verify", "`palisade diff` compares any two")?;
         policy.judge();
         if has_errors(&policy.findings) {
@@ -62,7 +62,7 @@ impl Verify {
         policy.findings.clear();
         let in_folder = policy.names != Names::default();
         let Checked { sources, findings, .. } = &mut policy;
-        let dumps = dumps(&self.dumps)?;
+        let dumps = dumps(&self.dumps, &terms.within)?;
         let mut deployed = Deployed::read(dumps, in_folder, Contents::Count, sources, findings)?;
         if has_errors(&policy.findings) {
             self.format.print(std::slice::from_ref(&policy), Outcome::Undone, false, terminal)?;

@@ -34,8 +34,8 @@ pub(super) enum What {
     Twice,
     NotNegated,
     NegatedList,
-    /// Addresses of which more rules would be made than are read.
-    LongList,
+    /// More than so many, with those that are made of these addresses.
+    TooManyRules(usize),
     TooManyWords,
     AfterChain,
     UnknownTarget,

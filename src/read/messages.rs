@@ -6,7 +6,6 @@ use crate::ruleset::TableName;
 use crate::source::Span;
 
 use super::line::What;
-use super::rule::MAX_RULES;
 
 /// After so many mistakes reading stops.
 pub(super) const MAX_FINDINGS: usize = 100;
@@ -201,7 +200,7 @@ pub(super) fn fault(span: Span, text: &str, what: &What, family: Family) -> Find
         What::NegatedList => bad_dump(span, "`!` before a list of addresses")
             .label("the tools refuse it: each address would be a rule of its own")
             .help("write a rule that returns for each address"),
-        What::LongList => bad_dump(span, format!("more than {MAX_RULES} rules in one file"))
+        What::TooManyRules(most) => bad_dump(span, format!("more than {most} rules in one file"))
             .label("with the addresses of this line")
             .help("put the addresses into a set"),
         What::TooManyWords => bad_dump(span, "line of more words than the tools take")

@@ -14,8 +14,11 @@ use super::sets::KnownSets;
 use super::value::{self, Network};
 use super::words::Word;
 
-/// Most rules of one file that are read: two lists of addresses in each line make very many.
-pub(super) const MAX_RULES: usize = 2_000_000;
+/// Most rules of one file that are read.
+const MAX_RULES: usize = 2_000_000;
+
+/// Most of them that lists of addresses make: two lists in each line make very many of a short text.
+const MAX_LISTED: usize = 200_000;
 
 /// What is known while a file is read.
 pub(super) struct Context<'s> {
@@ -26,15 +29,18 @@ pub(super) struct Context<'s> {
     pub matches: Vec<Match>,
     pub sets: &'s mut KnownSets,
     /// How many rules may still come.
-    pub room: usize,
+    room: usize,
+    /// The same of rules that lists make.
+    listed: usize,
     interfaces: HashMap<String, Interface>,
 }
 
 impl<'s> Context<'s> {
     pub fn new(family: Family, sets: &'s mut KnownSets) -> Self {
         let interfaces = HashMap::new();
-        let (protocol, matches, room) = (None, Vec::new(), MAX_RULES);
-        Context { family, protocol, matches, sets, room, interfaces }
+        let (protocol, matches) = (None, Vec::new());
+        let (room, listed) = (MAX_RULES, MAX_LISTED);
+        Context { family, protocol, matches, sets, room, listed, interfaces }
     }
 
     /// Whether the rule is about packets of this protocol alone.
@@ -168,11 +174,15 @@ impl Line {
         let destination =
             addresses(words, context.family, self.destination.as_ref(), MatchKind::Destination)?;
         let count = source.len() * destination.len();
-        let Some(room) = context.room.checked_sub(count) else {
+        let too_many = |most| {
             let word = self.source.as_ref().map_or(0, |said| said.value);
-            return Err(Fault { word, what: What::LongList });
+            Fault { word, what: What::TooManyRules(most) }
         };
-        context.room = room;
+        context.room = context.room.checked_sub(count).ok_or_else(|| too_many(MAX_RULES))?;
+        if count > 1 {
+            let listed = context.listed.checked_sub(count);
+            context.listed = listed.ok_or_else(|| too_many(MAX_LISTED))?;
+        }
         let mut rules = Vec::with_capacity(count);
         for source in &source {
             for destination in &destination {

@@ -3,7 +3,7 @@
 use super::ends::{End, intersect_interfaces};
 use super::policy::{CallId, Condition, Hook, Limit, Log, Remarks};
 use super::remarks::Remarked;
-use super::{Resolver, messages};
+use super::{MAX_MEMBERS, Resolver, messages};
 use crate::net::{Families, Interface, Ports};
 use crate::source::Span;
 use crate::syntax::tree::{Clause, ClauseKind, List, Name};
@@ -272,8 +272,15 @@ impl<'a> Resolver<'a> {
     /// The ends that the block around and the clause itself both mean.
     fn both(&mut self, outer: Option<&[End]>, own: Vec<End>, span: Span) -> Option<Vec<End>> {
         let Some(outer) = outer else { return Some(own) };
+        if !self.follow(span, outer.len().saturating_mul(own.len())) {
+            return None;
+        }
         let meet = |a: &End| own.iter().filter_map(|b| a.intersection(b)).collect::<Vec<_>>();
-        let ends: Vec<End> = outer.iter().flat_map(meet).collect();
+        let ends: Vec<End> = outer.iter().flat_map(meet).take(MAX_MEMBERS + 1).collect();
+        if ends.len() > MAX_MEMBERS {
+            self.report(messages::too_many_members(span));
+            return None;
+        }
         if ends.is_empty() {
             let finding = messages::empty_intersection(span, "addresses or interfaces");
             self.report(finding.related(outer[0].span, "the block around says this"));

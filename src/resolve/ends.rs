@@ -1,12 +1,12 @@
 //! Endpoints: zones, addresses, names of lists and sets, and `self` → places in the network.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::rc::Rc;
 
 use super::names::PlaceNode;
 use super::policy::{CallId, Member, Place};
-use super::{Resolver, messages};
+use super::{MAX_MEMBERS, Resolver, messages};
 use crate::net::address::parse_addresses;
 use crate::net::interface::widest;
 use crate::net::{Addresses, Families, Family, Interface};
@@ -29,7 +29,7 @@ pub struct End {
     pub lacks: Families,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndKind {
     /// `any`
     Any,
@@ -250,6 +250,14 @@ impl<'a> Resolver<'a> {
                 Some(ends) => all.extend(ends),
                 None => whole = false,
             }
+            // What is there twice is there once; it is looked for only where lists of lists double.
+            if all.len() > MAX_MEMBERS {
+                all = merge_ends(all);
+            }
+            if all.len() > MAX_MEMBERS {
+                self.report(messages::too_many_members(item.span));
+                return None;
+            }
         }
         whole.then_some(all)
     }
@@ -309,6 +317,9 @@ impl<'a> Resolver<'a> {
             self.report(messages::not_a_zone(zone.0, self.text(zone.0)));
             return None;
         }
+        if !self.follow(span, ends.len().saturating_mul(zones.len())) {
+            return None;
+        }
         let mut placed = Vec::new();
         for end in ends {
             let inside: Vec<End> = zones.iter().filter_map(|z| z.intersection(&end)).collect();
@@ -325,6 +336,9 @@ impl<'a> Resolver<'a> {
     pub(super) fn place(&mut self, name: Name, env: Option<CallId>) -> Option<Vec<End>> {
         let word = self.text(name.0);
         if let Some((argument, env)) = self.argument(word, env) {
+            if !self.follow(name.0, 1) {
+                return None;
+            }
             return match &argument.kind {
                 ArgumentKind::Name(inner) => self.place(*inner, env),
                 ArgumentKind::Endpoints(list) => self.ends(list, env),
@@ -483,10 +497,13 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Addresses placed nowhere as one end: a list of a hundred thousand is one set of them.
+/// Addresses placed nowhere as one end, for a list of a hundred thousand is one set of them; and others
+/// once each.
 pub fn merge_ends(ends: Vec<End>) -> Vec<End> {
     let loose = |end: &End| end.kind == EndKind::Address && is_bare(&end.place);
     let (addresses, mut others): (Vec<End>, Vec<End>) = ends.into_iter().partition(loose);
+    let mut seen = HashSet::new();
+    others.retain(|end| seen.insert((end.kind, end.place.clone(), end.loose.clone())));
     if let Some(first) = addresses.first() {
         let all = Addresses::union_all(addresses.iter().map(|end| &end.place.addresses));
         others.insert(0, End::new(first.span, EndKind::Address, all));

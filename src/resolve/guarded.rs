@@ -1,8 +1,10 @@
 //! Services in rules that by their tags are not for everybody.
 
+use std::collections::BTreeSet;
+
+use super::Resolver;
 use super::policy::{CallId, Guarded, Part};
 use super::services::merge_parts;
-use super::{MAX_DEPTH, Resolver};
 use crate::net::Ports;
 use crate::source::Span;
 use crate::syntax::tree::{ArgumentKind, ClauseKind, Subject, SubjectKind};
@@ -47,7 +49,7 @@ impl<'a> Resolver<'a> {
         found: &mut Vec<Guarded>,
     ) {
         match self.argument(word, env) {
-            Some((argument, env)) => match &argument.kind {
+            Some((argument, env)) if self.follow(at, 1) => match &argument.kind {
                 ArgumentKind::Name(name) => {
                     self.guarded_of_word(self.text(name.0), name.0, env, found);
                 }
@@ -57,15 +59,17 @@ impl<'a> Resolver<'a> {
                 | ArgumentKind::Pattern(_)
                 | ArgumentKind::Value(_) => {}
             },
-            None => self.guarded_service(word, at, 0, found),
+            Some(_) => {}
+            None => self.guarded_service(word, at, found),
         }
     }
 
     /// The service of this name, if it is such a one by its own tags.
     pub(super) fn guarded_alone(&mut self, name: Span) -> Option<Guarded> {
-        let mut found = Vec::new();
-        self.guarded_service(self.text(name), name, MAX_DEPTH, &mut found);
-        found.pop()
+        match self.tagged(self.text(name), name) {
+            Tagged::Guarded(guarded) => Some(guarded),
+            Tagged::Settled | Tagged::MadeOf(_) => None,
+        }
     }
 
     /// What the service of this name opens.
@@ -74,11 +78,33 @@ impl<'a> Resolver<'a> {
         traffic.map(|all| merge_parts(all.iter().map(|one| &one.part))).unwrap_or_default()
     }
 
-    fn guarded_service(&mut self, word: &'a str, at: Span, depth: usize, found: &mut Vec<Guarded>) {
+    /// With the services that it is made of; each of these is looked at once.
+    fn guarded_service(&mut self, word: &'a str, at: Span, found: &mut Vec<Guarded>) {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![word];
+        while let Some(word) = open.pop() {
+            if !seen.insert(word) {
+                continue;
+            }
+            match self.tagged(word, at) {
+                Tagged::Guarded(guarded) => found.push(guarded),
+                Tagged::Settled => {}
+                Tagged::MadeOf(subjects) => {
+                    open.extend(subjects.iter().rev().filter_map(|one| match &one.kind {
+                        SubjectKind::Name(name) => Some(self.text(name.0)),
+                        _ => None,
+                    }));
+                }
+            }
+        }
+    }
+
+    /// What the tags of a service say.
+    fn tagged(&mut self, word: &'a str, at: Span) -> Tagged<'a> {
         let own = self.names.services.find(word).map(|(_, node)| node);
         let Some(node) = own.or_else(|| self.names.standard.find(word).map(|(_, node)| node))
         else {
-            return;
+            return Tagged::Settled;
         };
         let tags: Vec<&str> = node
             .clauses
@@ -92,24 +118,26 @@ impl<'a> Resolver<'a> {
             .collect();
         // What goes to many on one link does not come from afar.
         if tags.contains(&"multicast") {
-            return;
+            return Tagged::Settled;
         }
         let is_login = tags.contains(&"remote-access");
         let tag = GUARDED.into_iter().find(|tag| tags.contains(tag));
-        if let Some(tag) = tag.filter(|tag| *tag != "admin" || !is_login) {
-            let Some(traffic) = self.service_of_word(at, word) else { return };
-            let parts = merge_parts(traffic.iter().map(|one| &one.part));
-            found.push(Guarded { name: word.into(), tag: tag.into(), span: at, parts });
-            return;
-        }
-        if depth < MAX_DEPTH {
-            for subject in node.subjects {
-                if let SubjectKind::Name(name) = &subject.kind {
-                    self.guarded_service(self.text(name.0), at, depth + 1, found);
-                }
-            }
-        }
+        let Some(tag) = tag.filter(|tag| *tag != "admin" || !is_login) else {
+            return Tagged::MadeOf(node.subjects);
+        };
+        let Some(traffic) = self.service_of_word(at, word) else { return Tagged::Settled };
+        let parts = merge_parts(traffic.iter().map(|one| &one.part));
+        Tagged::Guarded(Guarded { name: word.into(), tag: tag.into(), span: at, parts })
     }
+}
+
+/// Whether a service is for everybody.
+enum Tagged<'a> {
+    Guarded(Guarded),
+    /// Nothing in it is guarded.
+    Settled,
+    /// By its own tags it is; those that it is made of tell the rest.
+    MadeOf(&'a [Subject]),
 }
 
 /// Traffic of a service at other ports.

@@ -284,6 +284,9 @@ impl<'a> Resolver<'a> {
     fn service(&mut self, name: Name, env: Option<CallId>) -> Option<Vec<Traffic>> {
         let word = self.text(name.0);
         if let Some((argument, env)) = self.argument(word, env) {
+            if !self.follow(name.0, 1) {
+                return None;
+            }
             return match &argument.kind {
                 ArgumentKind::Name(name) => self.service(*name, env),
                 ArgumentKind::Subjects(subjects) => self.traffic(subjects, env),

@@ -6,7 +6,7 @@ use super::*;
 
 fn write(files: &[(&Path, &str)]) -> Result<(), Failure> {
     let files: Vec<Output> = files.iter().map(|(path, text)| output(path, text)).collect();
-    write_all(&files, &[])
+    write_all(&files, &[], &Within::default())
 }
 
 fn output(path: &Path, text: &str) -> Output {
@@ -100,7 +100,7 @@ fn the_policy_itself_is_never_an_output() {
     fs::write(&policy, "allow ssh").unwrap();
     let link = folder.path().join("link");
     symlink(&policy, &link).unwrap();
-    let failure = write_all(&[output(&link, "")], &[&policy]).unwrap_err();
+    let failure = write_all(&[output(&link, "")], &[&policy], &Within::default()).unwrap_err();
     assert!(failure.message.ends_with("it is a file of the policy itself"));
     assert_eq!(fs::read_to_string(&policy).unwrap(), "allow ssh");
 }

@@ -96,6 +96,13 @@ pub fn too_many_findings(dropped: usize, level: Level) -> Finding {
     Finding { level, ..finding }
 }
 
+pub fn too_many_members(at: Span) -> Finding {
+    let message = "lists of lists have too many members";
+    Finding::new(&lint::TOO_MUCH_EXPANSION, at, message)
+        .label("not unfolded")
+        .help("name a list once, with `let`, and leave out what is in it twice")
+}
+
 pub fn too_much_expansion(at: Span, max: usize) -> Finding {
     let message = format!("calls unfold to more than {max} statements");
     Finding::new(&lint::TOO_MUCH_EXPANSION, at, message)

@@ -1,0 +1,120 @@
+//! Texts of rules that tools print.
+
+use palisade::analyze::equal::{Comparison, compare};
+use palisade::analyze::ruled::{ruled, understood};
+use palisade::analyze::{self, Dump, Text};
+use palisade::diagnostic::expectation::{Expectations, settle};
+use palisade::diagnostic::{Finding, Level, Lint, has_errors};
+use palisade::import::{self, Dumps, Fault, Judge};
+use palisade::meaning::{Meaning, Reason, meaning};
+use palisade::net::{Families, Family};
+use palisade::packet::Budget;
+use palisade::read::{self, read_ipsets, read_rule};
+use palisade::resolve::{Resolved, resolve};
+use palisade::source::{FileId, MemoryLoader, Sources, Span};
+
+use crate::tell;
+
+/// Any dump is read as rules and as sets, judged and told.
+pub fn dump(text: &str) {
+    let _ = (read::is_dump(text), read::is_ipset_dump(text));
+    let mut sources = Sources::new();
+    let file = sources.add("rules", text);
+    tell(&read_ipsets(file, text).findings, &sources);
+    for family in [None, Some(Family::V4), Some(Family::V6)] {
+        let read = read::read(file, text, family);
+        let is_whole = !has_errors(&read.findings);
+        tell(&read.findings, &sources);
+        if is_whole {
+            let dump = Dump::of(read.ruleset, read.declared);
+            let none = Expectations::default();
+            let text = Text::Dump(&dump);
+            let found = analyze::findings(text, dump.meaning(), &sources, &none, &|_| true);
+            tell(&found, &sources);
+        }
+    }
+}
+
+/// Any dump that is read whole becomes a policy that is equal to it, or none.
+pub fn import(text: &str) {
+    let mut sources = Sources::new();
+    let file = sources.add("rules", text);
+    let read = read::read(file, text, None);
+    if has_errors(&read.findings) {
+        return;
+    }
+    let rules = &read.ruleset;
+    let [v4, v6] = Family::BOTH.map(|family| Some(rules).filter(|_| rules.family == family));
+    let mut proof = Proof {
+        rules: ruled(v4, v6).meaning,
+        families: Families { v4: v4.is_some(), v6: v6.is_some() },
+        sources,
+    };
+    if let Ok(imported) = import::import(&Dumps { v4, v6, names: "rules" }, &mut proof) {
+        assert!(proof.faults(&imported.text).is_empty(), "{}", imported.text);
+    }
+}
+
+/// Holds policies to the rules, as the program does.
+struct Proof {
+    rules: Meaning,
+    families: Families,
+    sources: Sources,
+}
+
+impl Proof {
+    fn resolve(&mut self, text: &str) -> (FileId, Resolved) {
+        let root = self.sources.add("policy.fw", text);
+        (root, resolve(root, &mut self.sources, &mut MemoryLoader::default()))
+    }
+}
+
+impl Judge for Proof {
+    fn faults(&mut self, policy: &str) -> Vec<Fault> {
+        let (root, resolved) = self.resolve(policy);
+        let errors = resolved.findings.iter().filter(|one| one.level == Level::Error);
+        let faults: Vec<Fault> = errors
+            .map(|one| Fault {
+                written: Some(one.span.map_or(usize::MAX, Span::start)),
+                read: None,
+            })
+            .collect();
+        if !faults.is_empty() {
+            return faults;
+        }
+        let policy = &resolved.policy;
+        let meaning = understood(policy, meaning(policy), &|span, text, family, is_chain| {
+            let words = read_rule(span, text, family, is_chain).ok()?;
+            Some((words.matches, words.target))
+        });
+        places(&compare(&meaning, &self.rules, self.families, Budget::default()), root)
+    }
+
+    fn errors(&mut self, policy: &str) -> Vec<(usize, &'static str)> {
+        let (root, resolved) = self.resolve(policy);
+        let is_error = |lint: &Lint| lint.is_error() && lint.expectable;
+        let Resolved { policy, mut findings, expectations, .. } = resolved;
+        let meaning = meaning(&policy);
+        let text = Text::Policy(&policy);
+        findings.extend(analyze::findings(text, &meaning, &self.sources, &expectations, &is_error));
+        let findings = settle(findings, &expectations, is_error).findings;
+        let place = |finding: &Finding| {
+            let span = finding.span.filter(|span| span.file() == root)?;
+            is_error(finding.lint).then_some((span.start(), finding.lint.name))
+        };
+        findings.iter().filter_map(place).collect()
+    }
+}
+
+fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {
+    let place = |reason: Reason| match reason {
+        Reason::Written(origin) => Some(origin.span),
+        Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
+    };
+    let differing = comparison.differences.iter().map(|one| Fault {
+        written: place(one.left.reason).filter(|span| span.file() == root).map(Span::start),
+        read: place(one.right.reason),
+    });
+    let unproved = comparison.unproved.first().map(|_| Fault { written: None, read: None });
+    differing.chain(unproved).collect()
+}

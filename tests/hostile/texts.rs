@@ -1,0 +1,232 @@
+//! Short texts that would like to become very large, and long ones that are broken all over. Each is
+//! answered, with an address space of 1 GiB.
+
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::run::{Run, Scene};
+
+/// Kilobytes of address space, and seconds of processor time on a slow machine with a program that is not
+/// optimised: what takes so long would never end.
+const LIMITS: &str = "ulimit -v 1048576; ulimit -t 300; exec \"$@\"";
+
+/// Long enough to show what grows with the square of it.
+const LONG: usize = 1_000_000;
+
+fn limited(scene: &Scene, command: &str, file: &str) -> Run {
+    let program = env!("CARGO_BIN_EXE_palisade");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", LIMITS, "sh", program, command, file]);
+    // Each thread of the allocator has an arena of its own, which is space and no memory.
+    limited.current_dir(scene.path("")).env("MALLOC_ARENA_MAX", "2");
+    limited.stdin(Stdio::null()).output().unwrap().into()
+}
+
+/// Answers to a command: the status, and something that is said.
+fn answers(command: &str, name: &str, text: &str, status: i32, said: &str) {
+    let scene = Scene::new(&[(name, text)]);
+    let run = limited(&scene, command, name);
+    let start: String = text.chars().take(60).collect();
+    let err: String = run.err.chars().take(2_000).collect();
+    assert_eq!(run.status, status, "{command} {name} {start:?}: {err}");
+    assert!(run.err.contains(said), "{command} {name} {start:?}: {err}");
+    // What is said grows no faster than what was asked.
+    assert!(run.err.len() < 4 * text.len() + 100_000, "{command} {name} {start:?}");
+}
+
+fn policy(text: &str, status: i32, said: &str) {
+    answers("check", "web.fw", text, status, said);
+}
+
+fn dump(text: &str, status: i32, said: &str) {
+    answers("check", "now.v4", text, status, said);
+}
+
+fn flood(unit: &str) -> String {
+    unit.repeat(LONG / unit.len())
+}
+
+/// `of` each number below `count`.
+fn each(count: usize, of: impl Fn(usize) -> String) -> String {
+    (0..count).map(of).collect()
+}
+
+/// Definitions of which each has the one before it twice.
+fn doubling(first: &str, depth: usize, of: impl Fn(usize, usize) -> String) -> String {
+    format!("{first}\n{}", each(depth, |at| of(at + 1, at) + "\n"))
+}
+
+#[test]
+fn brackets_that_never_close() {
+    for open in ["{", "(", "{[", "a(", "from wan {\n", "allow ssh from ("] {
+        policy(&flood(open), 1, "nesting-too-deep");
+    }
+    policy(&flood("}"), 1, "too-many-findings");
+    policy(&format!("let a = {}", flood("(")), 1, "nesting-too-deep");
+    policy(&format!("allow any from {}", flood("! ")), 1, "unknown-character");
+}
+
+#[test]
+fn a_megabyte_of_one_thing() {
+    policy(&"\0".repeat(LONG), 1, "unknown-character");
+    policy(&"\u{202e}".repeat(LONG / 3), 1, "unknown-character");
+    policy(&format!("allow a{}", "\u{301}".repeat(LONG / 2)), 1, "unknown-character");
+    policy(&format!("allow tcp {}", "9".repeat(LONG)), 1, "bad-port");
+    policy(&format!("allow ssh from 10.0.0.{}", "9".repeat(LONG)), 1, "bad-address");
+    policy(&format!("mark 0x{} any", "f".repeat(LONG)), 1, "error");
+    policy(&format!("allow {}", "a".repeat(LONG)), 1, "unknown-name");
+    policy(&format!("log any prefix \"{}", "a".repeat(LONG)), 1, "unterminated-string");
+    policy(&format!("include \"{}\"", "a".repeat(LONG)), 2, "unreadable-file");
+    policy(&format!("include \"{}\"", "*a".repeat(LONG / 2)), 0, "include-empty");
+    policy(&"#".repeat(LONG), 0, "no findings");
+    policy(&"\n".repeat(LONG), 0, "no findings");
+    policy(&flood("alow ssh\n"), 1, "too-many-findings");
+    policy(&flood("x "), 1, "error");
+    policy(&flood(":"), 1, "error");
+}
+
+#[test]
+fn one_line_of_a_megabyte() {
+    let host = |at: usize| format!("10.{}.{}.{}, ", at >> 15, at >> 7 & 255, at * 2 & 255);
+    let list = each(60_000, host);
+    policy(&format!("allow ssh from {list} 192.0.2.1"), 0, "no findings");
+    policy(&format!("allow ssh from 10.0.0.0/8 except {list} 192.0.2.1"), 0, "");
+    policy(&format!("let a = 10.0.0.1; {}", flood("alow ssh; ")), 1, "too-many-findings");
+}
+
+#[test]
+fn bytes_that_are_no_text() {
+    let scene = Scene::new(&[]);
+    std::fs::write(scene.path("web.fw"), vec![0xff; LONG]).unwrap();
+    let run = limited(&scene, "check", "web.fw");
+    assert_eq!(run.status, 1);
+    assert!(run.err.contains("not-utf8"), "{}", run.err);
+}
+
+#[test]
+fn definitions_that_double() {
+    let lists = doubling("let a0 = 10.0.0.1, 10.0.0.3", 60, |new, old| {
+        format!("let a{new} = a{old}, a{old}")
+    });
+    policy(&format!("{lists}allow ssh from a60"), 0, "no findings");
+    let zones = doubling("zone z0 = eth0", 60, |new, old| format!("let z{new} = z{old}, z{old}"));
+    policy(&format!("{zones}allow ssh from z60"), 0, "no findings");
+    let services =
+        doubling("service s0 = tcp 1", 60, |new, old| format!("service s{new} = s{old}, s{old}"));
+    policy(&format!("{services}allow s60"), 0, "web.fw: 1 note");
+    let calls = doubling("def d0() { allow tcp 22 }", 60, |new, old| {
+        format!("def d{new}() {{ d{old}(); d{old}() }}")
+    });
+    policy(&format!("{calls}d60()"), 1, "too-much-expansion");
+}
+
+#[test]
+fn arguments_that_double() {
+    let of = |first| doubling(first, 40, |new, old| format!("def d{new}(x) {{ d{old}((x, x)) }}"));
+    let places = of("def d0(x) { allow tcp 22 from x }");
+    policy(&format!("{places}d40(10.0.0.1)"), 1, "too-much-expansion");
+    policy(&format!("zone z = eth0\n{places}d40(z)"), 1, "too-much-expansion");
+    let services = of("def d0(x) { allow x }");
+    policy(&format!("{services}d40(ssh)"), 1, "too-much-expansion");
+}
+
+#[test]
+fn blocks_that_multiply() {
+    let zone = "zone z = eth0 { 10.0.0.0/8 }\n";
+    let range = |at: usize| format!("10.0.0.{}-10.255.{}.0@z, ", at & 255, at >> 8);
+    let list = each(700, range);
+    let block = format!("from {list} 10.1.1.1@z {{\n");
+    let text = format!("{zone}{}allow ssh\n{}", block.repeat(10), "}\n".repeat(10));
+    policy(&text, 1, "too-much-expansion");
+}
+
+#[test]
+fn definitions_too_deep_to_follow() {
+    for (first, more, last) in [
+        ("let a0 = 10.0.0.1", "let aNEW = aOLD", "allow ssh from a5000"),
+        ("service a0 = tcp 1", "service aNEW = aOLD", "allow a5000"),
+        ("chain a0 { allow ssh }", "chain aNEW { jump aOLD }", "jump a5000"),
+        ("def a0() { allow ssh }", "def aNEW() { aOLD() }", "a5000()"),
+    ] {
+        let of = |new: usize, old: usize| {
+            more.replace("NEW", &new.to_string()).replace("OLD", &old.to_string())
+        };
+        let text = doubling(first, 5_000, of) + last;
+        policy(&text, 1, "nesting-too-deep");
+    }
+}
+
+#[test]
+fn files_that_include_each_other() {
+    let many = |text: &str| text.repeat(2_000);
+    let scene = Scene::new(&[
+        ("self.fw", &many("include \"self.fw\"\n")),
+        ("web.fw", &many("include \"ring.fw\"\n")),
+        ("ring.fw", &many("include \"web.fw\"\n")),
+        ("all.fw", &many("include \"d/*.fw\"\n")),
+        ("d/a.fw", "allow ssh\n"),
+        ("sets.fw", &each(2_000, |at| format!("set s{at} from \"list\"\n"))),
+        ("list", &"10.0.0.1\n".repeat(10_000)),
+    ]);
+    for (file, said) in
+        [("self.fw", "include-cycle"), ("web.fw", "include-cycle"), ("all.fw", "include-twice")]
+    {
+        let run = limited(&scene, "check", file);
+        assert!(run.status == 0 || run.status == 1, "{file}: {}", run.status);
+        assert!(run.err.contains(said), "{file}: {}", run.err);
+    }
+    let run = limited(&scene, "check", "sets.fw");
+    assert_eq!(run.status, 0, "{}", run.err);
+    for at in 0..70 {
+        scene.write(&format!("p{at}.fw"), &format!("include \"p{}.fw\"\n", at + 1).repeat(50));
+    }
+    let run = limited(&scene, "check", "p0.fw");
+    assert_eq!(run.status, 1, "{}", run.err);
+    assert!(run.err.contains("nesting-too-deep"), "{}", run.err);
+}
+
+/// A dump of the table `filter` with these chains and rules.
+fn filter(chains: usize, rules: &str) -> String {
+    let own = each(chains, |at| format!(":c{at} - [0:0]\n"));
+    let built_in = ["INPUT", "FORWARD", "OUTPUT"].map(|name| format!(":{name} ACCEPT [0:0]\n"));
+    format!("*filter\n{}{own}{rules}COMMIT\n", built_in.concat())
+}
+
+#[test]
+fn chains_without_end() {
+    const MANY: usize = 100_000;
+    dump(&filter(MANY, ""), 0, "");
+    let ring = each(MANY, |at| format!("-A c{at} -g c{}\n", (at + 1) % MANY));
+    dump(&filter(MANY, &format!("-A INPUT -j c0\n{ring}")), 1, "chain-cycle");
+    let clique = each(150 * 150, |at| format!("-A c{} -j c{}\n", at / 150, at % 150));
+    dump(&filter(150, &clique), 1, "chain-cycle");
+}
+
+#[test]
+fn dumps_that_are_broken_all_over() {
+    dump(&filter(0, &"\0".repeat(LONG)), 1, "bad-dump");
+    for line in ["-A INPUT -j NOSUCH\n", "-A nosuch -j ACCEPT\n", "*filter\n", "garbage\n"] {
+        dump(&filter(0, &flood(line)), 1, "too-many-findings");
+    }
+    for words in ["-m tcp ", "! ", "\"", "-s 10.0.0.1,"] {
+        dump(&filter(0, &format!("-A INPUT {}\n", flood(words))), 1, "bad-dump");
+    }
+}
+
+#[test]
+fn lists_of_a_dump_that_multiply() {
+    let list = |net: usize| {
+        let all = each(480, |at| format!("10.{net}.{}.{},", at >> 8, at & 255));
+        all.trim_end_matches(',').to_owned()
+    };
+    let line = format!("-A INPUT -s {} -d {} -j ACCEPT\n", list(0), list(1));
+    dump(&filter(0, &line.repeat(100)), 1, "more than 200000 rules in one file");
+}
+
+#[test]
+fn imports_of_what_is_no_dump_end() {
+    let mut text = filter(0, &flood("-A INPUT -p tcp -j NOSUCH\n"));
+    answers("import", "now.v4", &text, 2, "bad-dump");
+    write!(text, "{}", "\0".repeat(LONG)).unwrap();
+    answers("import", "now.v4", &text, 2, "bad-dump");
+}
