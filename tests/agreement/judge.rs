@@ -1,7 +1,7 @@
 //! One packet through one base chain, by the meaning and by the rules: where do they part?
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use palisade::analyze::equal::Rooms;
@@ -67,13 +67,7 @@ struct Fate {
 impl Fate {
     /// Without what nobody sees.
     fn as_seen(self) -> Self {
-        Fate {
-            logs: Vec::new(),
-            changes: Vec::new(),
-            words: Vec::new(),
-            left: (0, 0, 0),
-            ..self
-        }
+        Fate { logs: Vec::new(), changes: Vec::new(), words: Vec::new(), left: (0, 0, 0), ..self }
     }
 }
 

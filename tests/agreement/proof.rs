@@ -128,8 +128,9 @@ fn told_by_probes(
     BaseChain::ALL.into_iter().find_map(|base| {
         let probes = |meaning| probes(meaning, ruleset.family, base, seed, 40);
         meanings.into_iter().flat_map(probes).find_map(|packet| {
-            let tells =
-                |answers| visible_disagreement(meanings[0], ruleset, base, &packet, answers).is_some();
+            let tells = |answers| {
+                visible_disagreement(meanings[0], ruleset, base, &packet, answers).is_some()
+            };
             Answers::all(seed).into_iter().any(tells).then(|| (base, packet.clone()))
         })
     })

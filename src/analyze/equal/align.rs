@@ -86,9 +86,10 @@ pub(super) fn are_alike(pairs: &Pairs, left: &Items, right: &Items) -> bool {
         };
         let mut all: BTreeMap<Option<u32>, Vec<(u32, bool, Region)>> = BTreeMap::new();
         for (item, pair) in items.all.iter().zip(pairs) {
-            let asked = item.ways.iter().map(|asked| {
-                Some((at(asked.place)?, asked.leave, asked.region.clone()))
-            });
+            let asked = item
+                .ways
+                .iter()
+                .map(|asked| Some((at(asked.place)?, asked.leave, asked.region.clone())));
             let asked: Vec<_> = asked.collect::<Option<_>>()?;
             if *all.entry(*pair).or_insert_with(|| asked.clone()) != asked {
                 return None;

@@ -111,9 +111,11 @@ fn results<'m>(family: Family, entries: impl Iterator<Item = &'m Entry>) -> Vec<
             Effect::Change(Change::RestoredMark(mask)) => {
                 let each = bits(mask).flat_map(|bit| [bit_of(bit, false), bit_of(bit, true)]);
                 let each = each.flatten();
-                all.extend(each.flat_map(|mark| {
-                    [Constraint::mark(mark), Constraint::connection_mark(mark)]
-                }));
+                all.extend(
+                    each.flat_map(|mark| {
+                        [Constraint::mark(mark), Constraint::connection_mark(mark)]
+                    }),
+                );
             }
             Effect::Change(Change::Dscp(dscp)) => all.push(Constraint::dscp(dscp)),
             Effect::Change(Change::Mss(_) | Change::Untracked | Change::Helper(_))
@@ -262,7 +264,7 @@ impl Going<'_, '_, '_> {
     fn done(&mut self, entry: &Entry, flow: Flow) -> Result<Vec<Flow>, Unknown> {
         let Some(deed) = deed_of(entry) else { return Ok(vec![flow]) };
         let copies = matches!(deed, Deed::Change(Change::RestoredMark(_)));
-        if copies && flow.course.made.unknown.contains_key(&Field::ConnectionMark) {
+        if copies && flow.course.made.unknown.contains(&Field::ConnectionMark) {
             return Err(Unknown);
         }
         let parts = if copies { self.work.by_tracking(flow)? } else { vec![(flow, true)] };
@@ -279,10 +281,11 @@ impl Going<'_, '_, '_> {
 
 /// Whether a condition is about what may be another than it was, in a way that is not known.
 fn asks_for_unknown(set: &PacketSet, course: &Course) -> bool {
-    let members = course.added.iter().flat_map(|name| {
-        [SetSide::Source, SetSide::Destination].map(|side| member(side, name))
-    });
-    set.speaks_of(|field| course.made.unknown.contains_key(&field))
+    let members = course
+        .added
+        .iter()
+        .flat_map(|name| [SetSide::Source, SetSide::Destination].map(|side| member(side, name)));
+    set.speaks_of(|field| course.made.unknown.contains(&field))
         || members.into_iter().any(|text| set.facts().any(|fact| *fact == text))
 }
 
@@ -342,9 +345,8 @@ impl Work<'_> {
         let tracked = self.difference(&flow.region, &untracked)?;
         let parts = [(untracked, false), (tracked, true)].into_iter();
         let parts = parts.filter(|(region, _)| !self.space.is_empty(region));
-        let flow = |(region, is_tracked)| {
-            (Flow { region, course: flow.course.clone() }, is_tracked)
-        };
+        let flow =
+            |(region, is_tracked)| (Flow { region, course: flow.course.clone() }, is_tracked);
         Ok(parts.map(flow).collect())
     }
 
@@ -389,7 +391,8 @@ impl Work<'_> {
         for mark in [bit_of(bit, false), bit_of(bit, true)].into_iter().flatten() {
             let marked = space.within(&region, &Constraint::mark(mark));
             let free = space.freed_mark(&marked, Field::Mark, bit);
-            before = self.union(&before, &space.within(&free, &Constraint::connection_mark(mark)))?;
+            before =
+                self.union(&before, &space.within(&free, &Constraint::connection_mark(mark)))?;
         }
         Ok(before)
     }

@@ -238,9 +238,11 @@ impl Way<'_, '_> {
         let before = self.flat.steps.iter().take(number.0 as usize);
         match step.role {
             Role::Said => here,
-            Role::NoWayBack => {
-                before.enumerate().filter(|(_, other)| is_call(other)).last().map_or(here, |(at, _)| self.asked[at])
-            }
+            Role::NoWayBack => before
+                .enumerate()
+                .filter(|(_, other)| is_call(other))
+                .last()
+                .map_or(here, |(at, _)| self.asked[at]),
         }
     }
 
@@ -261,7 +263,8 @@ impl Way<'_, '_> {
         let is_of_before = |asking: &RuleNumber| self.is_of_before(*asking, items);
         let own = std::iter::once(&number).filter(|_| step.role == Role::NoWayBack);
         for asking in own.chain(&callers).filter(|asking| is_of_before(asking)) {
-            let (place, region) = (self.asked[asking.0 as usize], self.mays[asking.0 as usize].clone());
+            let (place, region) =
+                (self.asked[asking.0 as usize], self.mays[asking.0 as usize].clone());
             ways.push(Asked { place, leave: false, region });
         }
         for (left, region) in callers.iter().filter_map(|caller| leaving.get(caller)).flatten() {

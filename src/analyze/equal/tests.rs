@@ -179,6 +179,8 @@ fn a_lost_log_is_a_difference() {
     differ(&logged("seen "), &logged("sees "));
     // Twice is two lines.
     differ(&logged("a"), &format!("-A INPUT -p tcp -j LOG --log-prefix \"a\"\n{}", logged("a")));
+    let last = "-A INPUT -j LOG --log-prefix \"a\"";
+    differ(last, &format!("-A INPUT -p tcp -j LOG --log-prefix \"a\"\n{last}"));
     are_equal(
         &logged("a"),
         &format!(
@@ -290,7 +292,8 @@ fn a_copied_mark_is_compared_bit_by_bit() {
     // Who asks for the mark then asks for what the connection had.
     let asks = "-A PREROUTING -m mark --mark 0x7/0xff -j DROP";
     let asked = "-A PREROUTING -m connmark --mark 0x7/0xff -j DROP";
-    let own = "-A PREROUTING -m conntrack --ctstate INVALID,UNTRACKED -m mark --mark 0x7/0xff -j DROP";
+    let own =
+        "-A PREROUTING -m conntrack --ctstate INVALID,UNTRACKED -m mark --mark 0x7/0xff -j DROP";
     are_equal(&mangle(&[copies, asks]), &mangle(&[asked, own, copies]));
     differ(&mangle(&[copies, asks]), &mangle(&[asked, copies]));
 }
