@@ -41,5 +41,5 @@ mod findings;
 pub use expiry::expired;
 pub use findings::{LINTS, findings};
 pub use story::name as implied_name;
-pub use text::{Dump, Text, span_of};
+pub use text::{Dump, Rules, Text};
 pub use trace::trace;

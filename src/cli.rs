@@ -9,6 +9,8 @@ mod terminal;
 
 mod loader;
 
+mod given;
+
 mod front;
 
 mod levels;
@@ -32,6 +34,8 @@ mod proof;
 mod build;
 
 mod deployed;
+
+mod asked;
 
 mod verify;
 

@@ -83,8 +83,8 @@ pub struct Words {
     pub target: Target,
 }
 
-/// Reads the words of a rule without its `-A CHAIN`, such as those of a raw rule. `is_chain` tells the
-/// chains that it may go to; `span` is where the words stand.
+/// Reads the words of a rule without its `-A CHAIN`, such as those of a raw rule, where it is known what is
+/// in some sets. `is_chain` tells the chains that it may go to; `span` is where the words stand.
 ///
 /// # Errors
 /// What the tools would refuse, at `span`.
@@ -92,7 +92,8 @@ pub fn read_rule(
     span: Span,
     text: &str,
     family: Family,
+    sets: &[Arc<KernelSet>],
     is_chain: &dyn Fn(&str) -> bool,
 ) -> Result<Words, Box<Finding>> {
-    dump::one_rule(span, text, family, is_chain)
+    dump::one_rule(span, text, family, sets, is_chain)
 }

@@ -284,6 +284,7 @@ impl<'a> Resolver<'a> {
         let zones = self.known_zones();
         self.helpers_behind_netmaps();
         self.excuse_uncalled();
+        self.sets_of_raws(&sets, &chains);
         // A definition may be used in what could not be read.
         if !has_errors(&self.findings) {
             self.check_unused();

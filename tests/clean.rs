@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use palisade::analyze::ruled::understood;
 use palisade::analyze::{self, Dump};
 use palisade::diagnostic::expectation::{Expectations, settle};
 use palisade::diagnostic::{Finding, Level, Lint};
 use palisade::emit::{self, Header};
 use palisade::lower::lower;
-use palisade::meaning::meaning;
 use palisade::packet::Random;
 use palisade::read;
 use palisade::resolve::resolve;
@@ -21,7 +21,7 @@ fn findings(text: &str, loader: &mut MemoryLoader) -> Vec<Finding> {
     let root = sources.add("policy.fw", text);
     let resolved = resolve(root, &mut sources, loader);
     let shows = |lint: &Lint| lint.level.is_some();
-    let meaning = meaning(&resolved.policy);
+    let meaning = understood(&resolved.policy);
     let expectations = &resolved.expectations;
     let mut all = resolved.findings;
     all.extend(analyze::findings(

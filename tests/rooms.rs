@@ -19,7 +19,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         "lower",
         &["source", "net", "packet", "diagnostic", "syntax", "ruleset", "resolve", "meaning"],
     ),
-    ("analyze", &["source", "net", "packet", "ruleset", "resolve", "meaning", "diagnostic"]),
+    (
+        "analyze",
+        &["source", "net", "packet", "diagnostic", "ruleset", "read", "resolve", "meaning"],
+    ),
     ("emit", &["source", "net", "ruleset", "analyze"]),
     ("import", &["source", "net", "syntax", "ruleset", "resolve", "emit"]),
     (

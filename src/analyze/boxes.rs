@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::flat::FIRST_FRAGMENT;
 use super::passage::GROUPS;
 use super::promise::sets::opening_types;
 use crate::net::address::{from_number, parse_addresses};
@@ -428,6 +429,10 @@ impl Names<'_> {
     fn further(&self, asks: &Asks) -> Option<String> {
         let text = |set: &IntervalSet<u128>| list(set, &|number| number.to_string());
         match asks {
+            // Packets are whole unless more is said.
+            Asks::Fact { text, holds } if **text == *FIRST_FRAGMENT => {
+                (!holds).then(|| "later fragments".to_owned())
+            }
             Asks::Fact { text, holds: true } => Some(text.to_string()),
             Asks::Fact { text, holds: false } => Some(format!("not {text}")),
             Asks::Mark { mask, values, others: false, .. } => {

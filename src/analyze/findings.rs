@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::dead::Life;
 use super::judge::{At, Judgement};
 use super::story::Stories;
-use super::text::Text;
+use super::text::{Rules, Text};
 use super::witness::chain_name;
 use super::work::Work;
 use super::{habits, nat, partly, promise, shadow, spare, unreached};
@@ -82,7 +82,8 @@ fn all(
     found.extend(nat::findings(text, meaning, &work));
     found.extend(habits::findings(text, meaning, &work));
     found.extend(work.findings(shows));
-    let promises = text.policy().map(|policy| promise::judged(policy, meaning, sources));
+    let own = [Rules { text, meaning }];
+    let promises = text.policy().map(|policy| promise::judged(policy, &own, sources));
     found.extend(promises.into_iter().flatten().flat_map(|judged| judged.findings));
     found.retain(|finding| shows(finding.lint));
     let mut found = without_consequences(found);

@@ -55,6 +55,8 @@ pub struct Flat<'m> {
     /// False when there are more ways through the chains than are looked at: then steps are missing,
     /// and nothing can be said for certain.
     pub is_whole: bool,
+    /// Whether packets come in fragments, of which only the first has ports.
+    pub sees_fragments: bool,
 }
 
 /// One entry by one way.
@@ -129,7 +131,16 @@ impl<'m> Flat<'m> {
         };
         let is_whole = flattener.run();
         let Flattener { steps, renewals, .. } = flattener;
-        Some(Flat { family, base, steps, default, default_effect, renewals, is_whole })
+        Some(Flat {
+            family,
+            base,
+            steps,
+            default,
+            default_effect,
+            renewals,
+            is_whole,
+            sees_fragments,
+        })
     }
 
     /// The steps as a list to be asked about: the number of a rule is that of its step.

@@ -6,7 +6,9 @@
 //! becomes of a region is not known to the point, more comes out, never less. So what is proved of what comes
 //! to the chain holds of all that is sent; and who finds a packet that breaks a promise has it walk by itself.
 
-use super::flat::Flat;
+use std::borrow::Cow;
+
+use super::flat::{Flat, of_first_fragments};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Change, Decision, Effect, Entry, Meaning, Translation};
 use crate::net::{Addresses, CtState, CtStates, Family, Interface, MarkMatch, Ports, Prefix};
@@ -83,7 +85,15 @@ impl<'m> Passage<'m> {
         budget: Budget,
     ) -> Option<Self> {
         let flat = Flat::of(meaning, family, hook.into()).filter(|flat| flat.is_whole)?;
-        let mut sets: Vec<PacketSet> = asked.to_vec();
+        let whole = |set: &PacketSet| {
+            if flat.sees_fragments {
+                // Who asks for ports does not ask for later fragments, which have none.
+                of_first_fragments(Cow::Borrowed(set)).into_owned()
+            } else {
+                set.clone()
+            }
+        };
+        let mut sets: Vec<PacketSet> = asked.iter().map(whole).collect();
         let mut before = Vec::new();
         for base in chains_before(hook) {
             let Some(list) = meaning.base(family, *base) else { continue };

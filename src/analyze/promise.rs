@@ -18,15 +18,19 @@ pub(super) mod claim;
 pub(super) mod sets;
 mod shown;
 
+use std::collections::BTreeSet;
+
 use super::journey::{Answers, Fate, Sent, Surroundings, follow};
+use super::text::Rules;
 use crate::diagnostic::Finding;
 use crate::meaning::Meaning;
+use crate::net::Family;
 use crate::resolve::Policy;
-use crate::resolve::policy::{Expected, Promise, PromiseKind, TestPacket};
-use crate::source::Sources;
+use crate::resolve::policy::{Claim, Expected, Promise, PromiseKind, TestPacket};
+use crate::source::{Sources, Span};
 
 use broken::Telling;
-use claim::World;
+use claim::{Verdict, World};
 
 /// What was found about one promise.
 #[derive(Debug)]
@@ -34,45 +38,89 @@ pub struct Judged<'p> {
     pub promise: &'p Promise,
     /// Empty when it is kept. Of a test, one for each packet that failed.
     pub findings: Vec<Finding>,
+    /// The promise, or those packets of a test, that are about a family of which there are no rules.
+    pub unjudged: BTreeSet<Span>,
 }
 
-/// Every promise of a policy, in order.
+/// Every promise of a policy, in order, held to rules: its own, or others, at most one of a family.
 #[must_use]
-pub fn judged<'p>(policy: &'p Policy, meaning: &Meaning, sources: &Sources) -> Vec<Judged<'p>> {
+pub fn judged<'p>(policy: &'p Policy, rules: &[Rules<'_>], sources: &Sources) -> Vec<Judged<'p>> {
     if policy.promises.is_empty() {
         return Vec::new();
     }
-    let at_best = meaning.at_best();
-    let surroundings = Surroundings::of(policy);
-    let world = World { policy, meaning, at_best: &at_best, surroundings: &surroundings };
-    let telling = Telling { policy, sources };
-    let judge = |promise: &'p Promise| {
-        let findings = match &promise.kind {
-            PromiseKind::Assert(claim) => {
-                let verdict = claim::verdict(&world, claim, false);
-                telling.claim(promise, claim, verdict).into_iter().collect()
+    let surroundings = &Surroundings::of(policy);
+    let at_best: Vec<Meaning> = rules.iter().map(|rules| rules.meaning.at_best()).collect();
+    let sides = rules.iter().zip(&at_best).map(|(Rules { text, meaning }, at_best)| Side {
+        world: World { policy, families: text.families(), meaning, at_best, surroundings },
+        telling: Telling { text: *text, sources },
+    });
+    let sides: Vec<Side<'_>> = sides.collect();
+    policy.promises.iter().map(|promise| judge(promise, &sides)).collect()
+}
+
+/// Rules that promises are held to.
+struct Side<'s> {
+    world: World<'s>,
+    telling: Telling<'s>,
+}
+
+fn judge<'p>(promise: &'p Promise, sides: &[Side<'_>]) -> Judged<'p> {
+    let mut judged = Judged { promise, findings: Vec::new(), unjudged: BTreeSet::new() };
+    match &promise.kind {
+        PromiseKind::Assert(claim) => {
+            judged.claim(claim, false, sides, |telling, verdict| {
+                telling.claim(promise, claim, verdict)
+            });
+        }
+        PromiseKind::Protect(claim) => {
+            judged.claim(claim, true, sides, |telling, verdict| telling.protect(promise, verdict));
+        }
+        PromiseKind::Test { packets, .. } => {
+            for packet in packets {
+                let of_its_family = |side: &&Side<'_>| side.world.families.contains(packet.family);
+                match sides.iter().find(of_its_family) {
+                    Some(side) => judged.findings.extend(test(side, packet)),
+                    None => _ = judged.unjudged.insert(packet.span),
+                }
             }
-            PromiseKind::Protect(claim) => {
-                let verdict = claim::verdict(&world, claim, true);
-                telling.protect(promise, verdict).into_iter().collect()
+        }
+    }
+    judged
+}
+
+impl Judged<'_> {
+    /// Judges a claim by the rules of all sides. It may be about one family alone.
+    fn claim(
+        &mut self,
+        claim: &Claim,
+        protects: bool,
+        sides: &[Side<'_>],
+        tell: impl Fn(&Telling<'_>, Verdict) -> Option<Finding>,
+    ) {
+        let mut is_about_some = false;
+        for side in sides {
+            if let Some(verdict) = claim::verdict(&side.world, claim, protects) {
+                is_about_some = true;
+                self.findings.extend(tell(&side.telling, verdict));
             }
-            PromiseKind::Test { packets, .. } => {
-                packets.iter().filter_map(|packet| test(&world, &telling, packet)).collect()
-            }
-        };
-        Judged { promise, findings }
-    };
-    policy.promises.iter().map(judge).collect()
+        }
+        let knows = |family| sides.iter().any(|side| side.world.families.contains(family));
+        match (is_about_some, Family::BOTH.into_iter().all(knows)) {
+            (true, _) => {}
+            (false, true) => self.findings.push(broken::vacuous(self.promise.span)),
+            (false, false) => _ = self.unjudged.insert(self.promise.span),
+        }
+    }
 }
 
 /// What is wrong with a packet of a test, if something is.
-fn test(world: &World<'_>, telling: &Telling<'_>, packet: &TestPacket) -> Option<Finding> {
+fn test(side: &Side<'_>, packet: &TestPacket) -> Option<Finding> {
     let sent = Sent::of(packet);
     let answers = Answers { oracle: &|_| true, facts: None };
-    match follow(world.meaning, world.surroundings, &sent, answers) {
-        Err(unclear) => Some(Telling::unclear(packet, &unclear)),
+    match follow(side.world.meaning, side.world.surroundings, &sent, answers) {
+        Err(unclear) => Some(Telling::unclear(side.world.policy, packet, &unclear)),
         Ok(journey) if is_as_expected(&journey.fate, packet.expected) => None,
-        Ok(journey) => Some(telling.test(packet, &journey)),
+        Ok(journey) => Some(side.telling.test(packet, &journey)),
     }
 }
 

@@ -11,7 +11,8 @@ use super::boxes::{Readable, readable};
 use super::flat::FlatStep;
 use super::passage::{Arriving, Passage, Passed, TooMuch};
 use super::promise::claim::{Asking, World, decision};
-use crate::meaning::{BaseChain, Decision, Effect, Meaning, Reason};
+use super::text::Rules;
+use crate::meaning::{BaseChain, Decision, Effect, Reason};
 use crate::net::Family;
 use crate::packet::{Among, Budget, Field, Region, RuleNumber};
 use crate::resolve::Policy;
@@ -38,23 +39,26 @@ pub struct Part {
     pub boxes: Vec<Readable>,
 }
 
-/// The part of a claim's connections that is accepted, or that is not.
+/// The part of a claim's connections that rules accept, or that they do not. The claim is in the words of a
+/// policy, which has the names for the answer too.
 #[must_use]
 pub fn answer(
     policy: &Policy,
-    meaning: &Meaning,
+    rules: Rules<'_>,
     claim: &Claim,
     surroundings: &super::journey::Surroundings,
 ) -> Answer {
     let wants_accepted = claim.accepts;
     // Either way it is about connections that somebody opens.
     let opening = Claim { accepts: true, ..claim.clone() };
-    let world = World { policy, meaning, at_best: meaning, surroundings };
+    let (meaning, families) = (rules.meaning, rules.text.families());
+    let world = World { policy, families, meaning, at_best: meaning, surroundings };
     let mut answer = Answer::default();
     for is_looped in [false, true] {
         let claim = &opening;
         let asking = Asking { world: &world, meaning, claim, at_best: false, is_looped };
-        for (hook, family) in Hook::ALL.into_iter().flat_map(|hook| Family::BOTH.map(|f| (hook, f)))
+        for (hook, family) in
+            Hook::ALL.into_iter().flat_map(|hook| families.each().map(move |f| (hook, f)))
         {
             if gather(&asking, (family, hook), wants_accepted, &mut answer).is_err() {
                 answer.is_incomplete = true;

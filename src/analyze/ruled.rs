@@ -8,9 +8,10 @@
 //! limit of the entry ([`History`]). Tables of `hashlimit` that have one name are one limit.
 
 mod own;
+mod raw;
 mod set;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::meaning::{
@@ -19,18 +20,17 @@ use crate::meaning::{
 };
 use crate::net::{Family, Prefix};
 use crate::packet::{Field, PacketSet};
-use crate::resolve::Policy;
 use crate::resolve::policy::{
-    self, ChainId, Item, LimitId, LimitKey, LimitKind, Log, LogLevel, Raw, RawTable, RawTarget,
-    RejectWith, SourceLengths,
+    self, ChainId, LimitId, LimitKey, LimitKind, Log, LogLevel, RejectWith, SourceLengths,
 };
 use crate::ruleset::{
     Chain, ChainPolicy, DOCKER_USER, HashKey, Hashlimit, KernelSet, Match, MatchKind, OpaqueEnd,
     Origin, Rule, Ruleset, SetContent, TableName, Target,
 };
-use crate::source::Span;
 
 pub use own::{Foreign, leave_out_foreign};
+pub use raw::understood;
+pub(super) use raw::{raws, words};
 pub use set::{packets, tracked_packets};
 
 /// What rulesets do, and how their chains are called.
@@ -92,68 +92,6 @@ pub fn ruled(v4: Option<&Ruleset>, v6: Option<&Ruleset>) -> Ruled {
         ruleset.map_or_else(|| nothing(family), |ruleset| reading.family(ruleset, chains.len()))
     });
     Ruled { meaning: Meaning::of_lists(v4, v6, limits.kinds), chains }
-}
-
-/// What the words of a raw rule say: the matches of each rule that they are, and the target.
-pub type Words = (Vec<Vec<Match>>, Target);
-
-/// Reads the words of a raw rule that stand at a place, for one family; it is told which chains they may
-/// go to. `None` when they say nothing.
-pub type WordReader<'a> = &'a dyn Fn(Span, &str, Family, &dyn Fn(&str) -> bool) -> Option<Words>;
-
-/// The meaning of a policy with the conditions of its raw rules as what their words say, as far as they
-/// can be read. The others stay as they are.
-#[must_use]
-pub fn understood(policy: &Policy, meaning: Meaning, read: WordReader<'_>) -> Meaning {
-    let items = policy.items.iter().filter_map(|item| match item {
-        Item::Raw(raw) => Some(raw),
-        Item::Rule(_) | Item::Nat(_) | Item::Alter(_) => None,
-    });
-    let chains: BTreeSet<&str> = policy.chains.iter().map(|chain| &*chain.name).collect();
-    let words =
-        |raw: &Raw| read(raw.origin.span, &text(raw), raw.family, &|name| chains.contains(name));
-    let raws = items.chain(policy.chains.iter().flat_map(|chain| &chain.raws));
-    let known: HashMap<(policy::Origin, Family), (&Raw, Words)> =
-        raws.filter_map(|raw| Some(((raw.origin, raw.family), (raw, words(raw)?)))).collect();
-    if known.is_empty() {
-        return meaning;
-    }
-    let (v4, v6, kinds) = meaning.into_lists();
-    let mut limits = Limits { kinds, tables: HashMap::new() };
-    let ids = HashMap::new();
-    let [v4, v6] = [(v4, Family::V4), (v6, Family::V6)].map(|(mut lists, family)| {
-        let mut reading = Reading { family, ids: &ids, limits: &mut limits };
-        for list in lists.bases.values_mut().chain(&mut lists.chains) {
-            let entries = std::mem::take(&mut list.entries).into_iter();
-            let read = entries.flat_map(|entry| {
-                let Reason::Written(origin) = entry.reason else { return vec![entry] };
-                match known.get(&(origin, family)) {
-                    Some((raw, words)) => reading.raw(&entry, raw, words),
-                    None => vec![entry],
-                }
-            });
-            list.entries = read.collect();
-        }
-        lists
-    });
-    Meaning::of_lists(v4, v6, limits.kinds)
-}
-
-/// The words of a raw rule that the language has no words for.
-fn text(raw: &Raw) -> String {
-    match &raw.target {
-        RawTarget::GoesOn(target) | RawTarget::Decides(target) if !target.is_empty() => {
-            format!("{} {target}", raw.matches)
-        }
-        RawTarget::GoesOn(_)
-        | RawTarget::Decides(_)
-        | RawTarget::Accept
-        | RawTarget::Drop
-        | RawTarget::Return
-        | RawTarget::Reject(_)
-        | RawTarget::Jump(_)
-        | RawTarget::Goto(_) => raw.matches.to_string(),
-    }
 }
 
 /// The chains that are not the kernel's own.
@@ -347,42 +285,6 @@ impl Reading<'_> {
                 vec![entry(set, limits, self.effect(table, rule))]
             }
         }
-    }
-
-    /// The rules that the words of a raw rule are, instead of its entry. What it does with packets where
-    /// the language has words for it is known already.
-    fn raw(&mut self, entry: &Entry, raw: &Raw, (lists, target): &Words) -> Vec<Entry> {
-        let table = match raw.table {
-            RawTable::Filter => TableName::Filter,
-            RawTable::Nat => TableName::Nat,
-            RawTable::Mangle => TableName::Mangle,
-            RawTable::Raw => TableName::Raw,
-        };
-        let is_known = match raw.target {
-            RawTarget::GoesOn(_) | RawTarget::Decides(_) => false,
-            RawTarget::Accept
-            | RawTarget::Drop
-            | RawTarget::Return
-            | RawTarget::Reject(_)
-            | RawTarget::Jump(_)
-            | RawTarget::Goto(_) => true,
-        };
-        let origin = Origin::Statement { span: raw.origin.span, call: None };
-        let read = lists.iter().flat_map(|matches| {
-            let target = if is_known { Target::Return } else { target.clone() };
-            self.rule(table, &Rule { matches: matches.clone(), target, origin })
-        });
-        let effect = |read: Entry| {
-            let effect = if is_known { entry.effect.clone() } else { read.effect };
-            Entry {
-                set: read.set,
-                limits: read.limits,
-                log: read.log,
-                effect,
-                reason: entry.reason,
-            }
-        };
-        read.map(effect).collect()
     }
 
     fn effect(&self, table: TableName, rule: &Rule) -> Effect {

@@ -10,7 +10,7 @@ use crate::diagnostic::{Finding, Lint};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason};
 use crate::net::{Families, Family};
 use crate::resolve::Policy;
-use crate::resolve::policy::Origin;
+use crate::resolve::policy::{ChainId, Origin};
 use crate::ruleset::{self, Rule, Ruleset, TableName};
 use crate::source::Span;
 
@@ -37,6 +37,12 @@ impl Dump {
     #[must_use]
     pub fn meaning(&self) -> &Meaning {
         &self.ruled.meaning
+    }
+
+    /// The rules as they are written, with what they do.
+    #[must_use]
+    pub fn rules_at_work(&self) -> Rules<'_> {
+        Rules { text: Text::Dump(self), meaning: self.meaning() }
     }
 
     /// The chains that are not the kernel's own, by the number of their id.
@@ -94,6 +100,13 @@ impl Dump {
     }
 }
 
+/// Rules as they are written, with what they do.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    pub text: Text<'a>,
+    pub meaning: &'a Meaning,
+}
+
 /// What is analysed.
 #[derive(Debug, Clone, Copy)]
 pub enum Text<'a> {
@@ -103,7 +116,8 @@ pub enum Text<'a> {
 
 impl<'a> Text<'a> {
     /// The families of which something is said.
-    pub(super) fn families(self) -> Families {
+    #[must_use]
+    pub fn families(self) -> Families {
         match self {
             Text::Policy(_) => Families::BOTH,
             Text::Dump(dump) => Families::only(dump.ruleset.family),
@@ -133,8 +147,19 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The name of a chain that is not the kernel's own.
+    #[must_use]
+    pub fn chain(self, id: ChainId) -> Option<&'a Arc<str>> {
+        let at = usize::try_from(id.0).ok()?;
+        match self {
+            Text::Policy(policy) => policy.chains.get(at).map(|chain| &chain.name),
+            Text::Dump(dump) => dump.chains().get(at).map(|(_, name)| name),
+        }
+    }
+
     /// The place of an entry, if it has one.
-    pub(super) fn span_of(self, reason: Reason) -> Option<Span> {
+    #[must_use]
+    pub fn span_of(self, reason: Reason) -> Option<Span> {
         match (reason, self) {
             (Reason::Written(origin), _) => Some(origin.span),
             (Reason::Default(base), Text::Dump(dump)) => dump.policy(base),
@@ -157,12 +182,6 @@ impl<'a> Text<'a> {
             Text::Dump(_) => None,
         }
     }
-}
-
-/// The place of an entry of a policy, if it has one.
-#[must_use]
-pub fn span_of(policy: &Policy, reason: Reason) -> Option<Span> {
-    Text::Policy(policy).span_of(reason)
 }
 
 fn default_of(policy: &Policy, base: BaseChain) -> Option<Span> {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::digest::digest;
 use super::failure::Failure;
-use super::front::{self, Checked, Depth};
+use super::front::{self, Checked, Depth, IMPORT};
 use super::levels::LevelOptions;
 use super::output::Output;
 use super::pipeline::{self, Header};
@@ -88,7 +88,7 @@ impl Build {
         let levels = self.levels.levels()?;
         let destination = Destination::of(self.output.as_deref(), self.emit)?;
         let mut policy = front::check(&self.file, &levels, Depth::Rules)?;
-        policy.needs_policy("build")?;
+        policy.needs_policy("build", IMPORT)?;
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }

@@ -10,7 +10,8 @@ use super::Outcome;
 use super::failure::Failure;
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
-use super::front::{self, Checked, Content, Depth};
+use super::front::{self, Checked, Content, Depth, without_rules};
+use super::given::{Given, Kind, is_stdin};
 use super::levels::{LevelOptions, Levels};
 use super::terminal::Terminal;
 use crate::diagnostic::report::{Counts, Report};
@@ -33,13 +34,15 @@ text of standard input goes to standard output. What is left is told as usual.
 One finding is accepted in the policy: `allow telnet expect LINT \"reason\"`.
 
 A dump is what iptables-save or ip6tables-save prints, or a rules file; its findings are accepted by
---allow or in palisade.toml. --fix does not edit it.
+--allow or in palisade.toml. --fix does not edit it. What `ipset save` prints tells what is in the sets
+that the dumps beside it name.
 
 Examples:
   palisade check web.fw
   palisade check site/ extra.fw --deny warnings
   palisade check --fix web.fw
   iptables-save | palisade check -
+  palisade check now.v4 now.v6 now.sets
   palisade check site/ --format sarif > palisade.sarif
   generate-policy | palisade check - --format json";
 
@@ -47,7 +50,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Check {
-    /// Policies, folders of `*.fw` files, or dumps of rules; `-` is standard input
+    /// Policies, folders of `*.fw` files, or dumps of rules and of sets; `-` is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
@@ -79,7 +82,7 @@ pub(super) enum FindingFormat {
 impl Check {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
-        let reads_stdin = self.paths.iter().any(|path| front::is_stdin(path));
+        let reads_stdin = self.paths.iter().any(|path| is_stdin(path));
         if self.fix && reads_stdin && self.format != FindingFormat::Human {
             let failure = Failure::new("standard output cannot have the text and the findings");
             return Err(failure.help("with `--fix -`, leave out `--format`"));
@@ -88,16 +91,27 @@ impl Check {
         let mut policies = Vec::new();
         let mut seen = BTreeSet::new();
         let mut given = BTreeSet::new();
-        let mut told = BTreeSet::new();
         // A path given twice is one; standard input could not even be read again.
-        for path in self.paths.iter().filter(|path| given.insert(*path)) {
-            let (found, worst) = check_path(path, &levels, terminal, &mut told);
+        let paths = self.paths.iter().filter(|path| given.insert(*path));
+        let (mut at, mut sets) = (Vec::new(), Vec::new());
+        for path in paths {
+            match At::of(path) {
+                At::File(file) if file.kind() == Kind::Sets => sets.push(file),
+                other => at.push(other),
+            }
+        }
+        let mut checking = Checking { levels: &levels, sets: &sets, told: BTreeSet::new() };
+        for at in at {
+            let (found, worst) = checking.at(at, terminal);
             outcome = outcome.max(worst);
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
         }
+        let is_dump = |one: &Checked| matches!(one.content, Content::Dump(_));
+        if let Some(alone) = sets.first().filter(|_| !policies.iter().any(is_dump)) {
+            return Err(without_rules(&alone.path));
+        }
         if self.fix {
-            if let Some(dump) = policies.iter().find(|one| matches!(one.content, Content::Dump(_)))
-            {
+            if let Some(dump) = policies.iter().find(|one| is_dump(one)) {
                 return Err(not_fixed(&dump.title));
             }
             let worst;
@@ -166,42 +180,74 @@ fn is_new(policy: &Checked, seen: &mut BTreeSet<PathBuf>) -> bool {
     policy.root.as_ref().is_none_or(|root| seen.insert(root.clone()))
 }
 
-/// The policies at one path. One that cannot be read is told at once; the others are checked all the
-/// same. `told` are the messages that were told, for a `palisade.toml` serves many.
-fn check_path(
-    path: &Path,
-    levels: &Levels,
-    terminal: &Terminal,
-    told: &mut BTreeSet<String>,
-) -> (Vec<Checked>, Outcome) {
-    let is_folder = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    let files = if is_folder { policies_in(path) } else { Ok(vec![path.to_owned()]) };
-    let files = match files {
-        Ok(files) => files,
-        Err(failure) => return (Vec::new(), terminal.tell_failure(&failure)),
-    };
-    let mut policies = Vec::new();
-    let mut outcome = Outcome::Clean;
-    for file in files {
-        match front::check(&file, levels, Depth::Rules) {
-            Ok(mut policy) => {
-                policy.judge();
-                policies.push(policy);
-            }
-            Err(failure) => {
-                outcome = Outcome::Undone;
-                if told.insert(failure.message.clone()) {
-                    terminal.tell_failure(&failure);
-                }
-            }
+/// What is at a path.
+enum At {
+    Folder(PathBuf),
+    File(Given),
+}
+
+impl At {
+    fn of(path: &Path) -> Self {
+        if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+            At::Folder(path.to_owned())
+        } else {
+            At::File(Given::read(path))
         }
     }
-    if is_folder {
+}
+
+/// What is the same for all paths.
+struct Checking<'c> {
+    levels: &'c Levels,
+    /// Dumps of sets, for all dumps of rules.
+    sets: &'c [Given],
+    /// The messages that were told, for a `palisade.toml` serves many.
+    told: BTreeSet<String>,
+}
+
+impl Checking<'_> {
+    /// The policies at one path. One that cannot be read is told at once; the others are checked all the
+    /// same.
+    fn at(&mut self, at: At, terminal: &Terminal) -> (Vec<Checked>, Outcome) {
+        let folder = match at {
+            At::File(given) => return self.files([given], terminal),
+            At::Folder(folder) => folder,
+        };
+        let files = match policies_in(&folder) {
+            Ok(files) => files,
+            Err(failure) => return (Vec::new(), terminal.tell_failure(&failure)),
+        };
+        let given = files.iter().map(|path| Given::read(path));
+        let (mut policies, outcome) = self.files(given, terminal);
         let parts: Vec<Part> = policies.iter().map(Part::of).collect();
         let mut wholes = wholes(&parts).into_iter();
         policies.retain(|_| wholes.next().unwrap_or(true));
+        (policies, outcome)
     }
-    (policies, outcome)
+
+    fn files(
+        &mut self,
+        files: impl IntoIterator<Item = Given>,
+        terminal: &Terminal,
+    ) -> (Vec<Checked>, Outcome) {
+        let mut policies = Vec::new();
+        let mut outcome = Outcome::Clean;
+        for file in files {
+            match front::check_given(file, self.sets, self.levels, Depth::Rules) {
+                Ok(mut policy) => {
+                    policy.judge();
+                    policies.push(policy);
+                }
+                Err(failure) => {
+                    outcome = Outcome::Undone;
+                    if self.told.insert(failure.message.clone()) {
+                        terminal.tell_failure(&failure);
+                    }
+                }
+            }
+        }
+        (policies, outcome)
+    }
 }
 
 /// What tells whether a policy is a part of another.

@@ -1,13 +1,17 @@
 //! What is deployed on a machine, as dumps of it tell.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::front;
+use super::given::{Given, Kind};
 use super::pipeline;
+use super::terminal::Terminal;
+use crate::analyze::Dump;
+use crate::diagnostic::report::{Names, Report};
 use crate::diagnostic::{Finding, catalogue};
 use crate::net::{Families, Family};
+use crate::read::Declared;
 use crate::resolve::Policy;
 use crate::ruleset::{KernelSet, Ruleset};
 use crate::source::Sources;
@@ -17,11 +21,13 @@ use crate::source::Sources;
 pub(super) struct Deployed {
     pub(super) v4: Option<Ruleset>,
     pub(super) v6: Option<Ruleset>,
+    /// The lines of chains, by the family of the rules.
+    declared: BTreeMap<Family, Declared>,
 }
 
 /// What is done with the contents of sets that dumps tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Contents {
+pub(super) enum Contents {
     /// A rule that asks for a set asks for what is in it.
     Count,
     /// Only the names of sets are known, for what is in them is the kernel's affair.
@@ -32,59 +38,42 @@ impl Deployed {
     /// Reads dumps. What is wrong with them is put among the findings, and their texts into the sources,
     /// whose other files are named within another folder or not.
     pub(super) fn read(
-        paths: &[PathBuf],
-        in_folder: bool,
-        sources: &mut Sources,
-        findings: &mut Vec<Finding>,
-    ) -> Result<Self, Failure> {
-        Self::read_with(paths, in_folder, Contents::Count, sources, findings)
-    }
-
-    /// The same, of which sets are known by their names only.
-    pub(super) fn read_with_named_sets(
-        paths: &[PathBuf],
-        sources: &mut Sources,
-        findings: &mut Vec<Finding>,
-    ) -> Result<Self, Failure> {
-        Self::read_with(paths, false, Contents::AreLeft, sources, findings)
-    }
-
-    fn read_with(
-        paths: &[PathBuf],
+        dumps: Vec<Given>,
         in_folder: bool,
         contents: Contents,
         sources: &mut Sources,
         findings: &mut Vec<Finding>,
     ) -> Result<Self, Failure> {
         let mut rules = Vec::new();
-        let mut sets: Vec<Arc<KernelSet>> = Vec::new();
-        for path in paths {
-            let text = front::text_of(path)?;
-            let file = sources.add(name_of(path, in_folder), Arc::clone(&text));
-            if pipeline::is_dump(&text) {
+        let mut known = KnownSets::default();
+        for given in dumps {
+            let (path, kind) = (given.path.clone(), given.kind());
+            let name = super::given::name_of(&path, in_folder);
+            let text = given.text()?;
+            // The file of a policy without sets says nothing.
+            if kind == Kind::Rules {
+                let file = sources.add(name, Arc::clone(&text));
                 rules.push((path, file, text));
             } else if pipeline::is_ipset_dump(&text) {
-                let read = pipeline::read_ipsets(file, &text);
-                sets.extend(read.sets);
-                findings.extend(read.findings);
+                known.read(&name, &text, sources)?;
             } else {
-                let failure = Failure::new(format!("{} is no dump of rules", path.display()));
+                let failure = Failure::new(format!("{name} is no dump of rules"));
                 return Err(
                     failure.help("give what iptables-save, ip6tables-save or `ipset save` prints")
                 );
             }
         }
         match contents {
-            Contents::Count => {}
-            Contents::AreLeft => sets.clear(),
+            Contents::Count => findings.append(&mut known.findings),
+            Contents::AreLeft => {
+                known.sets.clear();
+                known.findings.retain(|finding| finding.lint.is_error());
+                findings.append(&mut known.findings);
+            }
         }
         let mut deployed = Deployed::default();
         for (path, file, text) in rules {
-            let mut read = pipeline::read_with_sets(file, &text, None, &sets);
-            // Where the text does not say, the name does: `rules.v6`.
-            if read.family_is_assumed && path.extension().is_some_and(|ending| ending == "v6") {
-                read = pipeline::read_with_sets(file, &text, Some(Family::V6), &sets);
-            }
+            let read = pipeline::read_rules(file, &text, &path, &known.sets);
             findings.extend(read.findings);
             let family = read.ruleset.family;
             let place = match family {
@@ -96,6 +85,7 @@ impl Deployed {
                     Failure::new(format!("{} is a second dump of {family}", path.display()));
                 return Err(failure.help("give one dump a family"));
             }
+            deployed.declared.insert(family, read.declared);
         }
         if deployed.families().is_empty() {
             return Err(Failure::new("there is no dump of rules")
@@ -105,12 +95,17 @@ impl Deployed {
     }
 
     pub(super) fn families(&self) -> Families {
-        match (&self.v4, &self.v6) {
-            (Some(_), Some(_)) => Families::BOTH,
-            (Some(_), None) => Families::only(Family::V4),
-            (None, Some(_)) => Families::only(Family::V6),
-            (None, None) => Families::NONE,
-        }
+        Families { v4: self.v4.is_some(), v6: self.v6.is_some() }
+    }
+
+    /// The rules of each family by themselves.
+    pub(super) fn dumps(self) -> Vec<Dump> {
+        let Deployed { v4, v6, mut declared } = self;
+        let mut dump = |ruleset: Ruleset| {
+            let declared = declared.remove(&ruleset.family).unwrap_or_default();
+            Dump::of(ruleset, declared)
+        };
+        v4.into_iter().chain(v6).map(&mut dump).collect()
     }
 
     /// Under `preserve`, what others have is not compared.
@@ -134,6 +129,46 @@ impl Deployed {
     }
 }
 
+/// The sets that dumps of them tell, of one machine.
+#[derive(Default)]
+pub(super) struct KnownSets {
+    pub(super) sets: Vec<Arc<KernelSet>>,
+    pub(super) findings: Vec<Finding>,
+    /// The file that each set is of.
+    files: BTreeMap<Arc<str>, String>,
+}
+
+impl KnownSets {
+    /// Adds those of one dump, which becomes a source.
+    pub(super) fn read(
+        &mut self,
+        name: &str,
+        text: &Arc<str>,
+        sources: &mut Sources,
+    ) -> Result<(), Failure> {
+        let file = sources.add(name, Arc::clone(text));
+        let read = pipeline::read_ipsets(file, text);
+        for set in &read.sets {
+            if let Some(other) = self.files.insert(Arc::clone(&set.name), name.to_owned()) {
+                let message = format!("the set `{}` is in {other} and in {name}", set.name);
+                return Err(Failure::new(message).help("give the dumps of one machine at a time"));
+            }
+        }
+        self.sets.extend(read.sets);
+        self.findings.extend(read.findings);
+        Ok(())
+    }
+}
+
+/// What is found in dumps, to people.
+pub(super) fn tell(sources: &Sources, findings: &[Finding], terminal: &Terminal) {
+    if findings.is_empty() {
+        return;
+    }
+    let names = Names::default();
+    terminal.tell_findings(&Report { root: "", sources, names: &names, findings, expected: 0 });
+}
+
 /// `1 rule`, `2 rules`
 pub(super) fn counted(count: usize, what: &str) -> String {
     match count {
@@ -142,11 +177,11 @@ pub(super) fn counted(count: usize, what: &str) -> String {
     }
 }
 
-/// As the user wrote it, where that leads from another folder too.
-fn name_of(path: &Path, in_folder: bool) -> String {
-    let written = path.to_string_lossy().into_owned();
-    if !in_folder {
-        return written;
+/// Of a family that dumps do not tell, how to know more; nothing where both are known.
+pub(super) fn give_the_other(families: Families) -> Option<&'static str> {
+    match (families.v4, families.v6) {
+        (true, false) => Some("for IPv6 give what ip6tables-save prints too"),
+        (false, true) => Some("for IPv4 give what iptables-save prints too"),
+        (true, true) | (false, false) => None,
     }
-    std::path::absolute(path).map_or(written, |path| path.to_string_lossy().into_owned())
 }

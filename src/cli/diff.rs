@@ -7,17 +7,18 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::deployed::Deployed;
+use super::deployed::{Contents, Deployed};
 use super::failure::Failure;
 use super::front::{self, Content, Depth};
+use super::given::Subject;
 use super::levels::LevelOptions;
 use super::pipeline;
 use super::terminal::Terminal;
+use crate::analyze::Text;
 use crate::analyze::boxes::Readable;
 use crate::analyze::changes::{Change, Kind, changes};
 use crate::analyze::difference::{by, unproved, words};
 use crate::analyze::equal::Act;
-use crate::analyze::span_of;
 use crate::analyze::witness::{chain_name, table_name, witness_of};
 use crate::diagnostic::report::{Names, Report};
 use crate::diagnostic::{Finding, has_errors, json};
@@ -101,56 +102,36 @@ impl Diff {
     /// One side; `None` when it is at fault, which is told.
     fn side(&self, path: &Path, terminal: &Terminal) -> Result<Option<Side>, Failure> {
         let title = path.to_string_lossy().into_owned();
-        let dumps = dumps_in(path);
-        let is_dump = !dumps.is_empty() || is_dump(path)?;
-        let side = if is_dump {
-            let paths = if dumps.is_empty() { vec![path.to_owned()] } else { dumps };
-            let (mut sources, mut findings) = (Sources::new(), Vec::new());
-            let read = Deployed::read(&paths, false, &mut sources, &mut findings)?;
-            let families = read.families();
-            let meaning = pipeline::ruled(read.v4.as_ref(), read.v6.as_ref()).meaning;
-            let names = Names::default();
-            let side = Side { title, sources, names, meaning, families, policy: None };
-            if has_errors(&findings) {
-                side.tell(&findings, terminal);
-                return Ok(None);
-            }
-            side
-        } else {
-            let levels = self.levels.levels()?;
-            let mut checked = front::check(path, &levels, Depth::Words)?;
-            checked.judge();
-            if has_errors(&checked.findings) {
-                checked.tell(terminal);
-                return Ok(None);
-            }
-            let (sources, names) = (checked.sources, checked.names);
-            match checked.content {
-                Content::Policy(policy) => {
-                    let (meaning, families) = (pipeline::known_meaning(&policy), Families::BOTH);
-                    Side { title, sources, names, meaning, families, policy: Some(*policy) }
+        match Subject::at(std::slice::from_ref(&path.to_owned()))? {
+            Subject::Dumps(dumps) => {
+                let (mut sources, mut findings) = (Sources::new(), Vec::new());
+                let read =
+                    Deployed::read(dumps, false, Contents::Count, &mut sources, &mut findings)?;
+                let families = read.families();
+                let meaning = pipeline::ruled(read.v4.as_ref(), read.v6.as_ref()).meaning;
+                let names = Names::default();
+                let side = Side { title, sources, names, meaning, families, policy: None };
+                if has_errors(&findings) {
+                    side.tell(&findings, terminal);
+                    return Ok(None);
                 }
-                Content::Dump(dump) => {
-                    let families = Families::only(dump.ruleset.family);
-                    let meaning = dump.meaning().clone();
-                    Side { title, sources, names, meaning, families, policy: None }
-                }
-                Content::Nothing => return Ok(None),
+                Ok(Some(side))
             }
-        };
-        Ok(Some(side))
+            Subject::Policy(given) => {
+                let levels = self.levels.levels()?;
+                let mut checked = front::check_given(given, &[], &levels, Depth::Words)?;
+                checked.judge();
+                if has_errors(&checked.findings) {
+                    checked.tell(terminal);
+                    return Ok(None);
+                }
+                let (sources, names) = (checked.sources, checked.names);
+                let Content::Policy(policy) = checked.content else { return Ok(None) };
+                let (meaning, families) = (pipeline::meaning(&policy), Families::BOTH);
+                Ok(Some(Side { title, sources, names, meaning, families, policy: Some(*policy) }))
+            }
+        }
     }
-}
-
-/// The dumps of a folder that a machine loads.
-fn dumps_in(path: &Path) -> Vec<PathBuf> {
-    let names = ["rules.v4", "rules.v6", "ipsets"];
-    names.map(|name| path.join(name)).into_iter().filter(|path| path.is_file()).collect()
-}
-
-fn is_dump(path: &Path) -> Result<bool, Failure> {
-    // Standard input can be read once: it is a policy.
-    Ok(path.as_os_str() != "-" && pipeline::is_dump(&front::text_of(path)?))
 }
 
 /// A policy without a name for anything.
@@ -185,7 +166,7 @@ impl Side {
 
     fn span(&self, act: &Act) -> Option<Span> {
         match &self.policy {
-            Some(policy) => span_of(policy, act.reason),
+            Some(policy) => Text::Policy(policy).span_of(act.reason),
             None => match act.reason {
                 crate::meaning::Reason::Written(origin) => Some(origin.span),
                 crate::meaning::Reason::Implicit(_)

@@ -2,31 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Outcome;
+use super::deployed::KnownSets;
 use super::failure::Failure;
+use super::given::{Given, Kind, Root, unusable};
 use super::levels::Levels;
-use super::loader::{DiskLoader, read_all, read_text};
+use super::loader::DiskLoader;
 use super::pipeline::{self, Read};
 use super::terminal::Terminal;
 use crate::analyze::{self, Dump};
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
-use crate::net::Family;
 use crate::resolve::policy::{Item, Promise};
 use crate::resolve::{Policy, Resolved};
-use crate::source::{File, FileId, LoadError, MAX_BYTES, MemoryLoader, Sources};
+use crate::source::{File, FileId, MemoryLoader, Sources};
 
-/// The path that stands for standard input.
-const STDIN: &str = "-";
-
-/// Whether a path stands for standard input.
-pub(super) fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == STDIN
-}
+/// How a dump becomes what most commands take.
+pub(super) const IMPORT: &str = "`palisade import` makes a policy of it";
 
 /// How far a policy is looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,14 +126,15 @@ impl Checked {
         }
     }
 
-    /// Fails for a dump: what a command of this name does asks for a policy.
-    pub(super) fn needs_policy(&self, command: &str) -> Result<(), Failure> {
+    /// Fails for a dump: what a command of this name does asks for a policy. `instead` is what can be done
+    /// with a dump.
+    pub(super) fn needs_policy(&self, command: &str, instead: &str) -> Result<(), Failure> {
         match &self.content {
             Content::Policy(_) | Content::Nothing => Ok(()),
             Content::Dump(_) => {
                 let title = &self.title;
                 let message = format!("`{command}` takes a policy, and {title} is a dump of rules");
-                Err(Failure::new(message).help("`palisade import` makes a policy of it"))
+                Err(Failure::new(message).help(instead))
             }
         }
     }
@@ -179,11 +175,24 @@ impl Checked {
         self.content = Content::Policy(Box::new(policy));
     }
 
-    /// Takes in rules that were read, with what is found in them.
-    fn take_dump(&mut self, file: FileId, read: Read) {
+    /// Takes in a dump, with what is found in it.
+    fn dump(&mut self, name: String, text: &Arc<str>, sets: &[Given]) -> Result<(), Failure> {
+        let file = self.sources.add(name, Arc::clone(text));
+        let in_folder = self.names != Names::default();
+        let mut known = KnownSets::default();
+        for (name, text) in sets.iter().filter_map(|given| given.named(in_folder)) {
+            known.read(&name, text, &mut self.sources)?;
+        }
+        let read = pipeline::read_rules(file, text, &self.path, &known.sets);
+        self.take_dump(file, read, known.findings);
+        Ok(())
+    }
+
+    fn take_dump(&mut self, file: FileId, read: Read, of_sets: Vec<Finding>) {
         let shows = |lint: &Lint| self.levels.shows(lint);
         let dump = Dump::of(read.ruleset, read.declared);
         let mut findings = read.findings;
+        findings.extend(of_sets);
         self.is_whole = pipeline::is_whole(&findings);
         if self.depth == Depth::Rules && self.is_whole {
             findings.extend(pipeline::analysed_dump(&dump, &self.sources, &shows));
@@ -245,7 +254,17 @@ impl Checked {
 /// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
 /// root that is no text is a finding.
 pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checked, Failure> {
-    read(path, levels, depth, None).map(|(checked, _)| checked)
+    check_given(Given::read(path), &[], levels, depth)
+}
+
+/// The same of a text that was read already. Of a dump it is known what is in the sets that others tell.
+pub(super) fn check_given(
+    given: Given,
+    sets: &[Given],
+    levels: &Levels,
+    depth: Depth,
+) -> Result<Checked, Failure> {
+    read(given, sets, levels, depth, None).map(|(checked, _)| checked)
 }
 
 /// The same of a policy that is asked something: a statement about its names, which is then the last of
@@ -254,27 +273,18 @@ pub(super) fn check(path: &Path, levels: &Levels, depth: Depth) -> Result<Checke
 ///
 /// A mistake in the question is a failure; `what` it is called there.
 pub(super) fn ask(
-    path: &Path,
+    given: Given,
     levels: &Levels,
     what: &str,
     question: &str,
 ) -> Result<(Checked, Option<Promise>), Failure> {
-    let (mut checked, wrong) = read(path, levels, Depth::Words, Some((what, question)))?;
+    let (mut checked, wrong) = read(given, &[], levels, Depth::Words, Some((what, question)))?;
     checked.judge();
     if checked.outcome() != Outcome::Clean {
         return Ok((checked, None));
     }
-    if let Some(finding) = wrong.into_iter().find(|finding| finding.level == Level::Error) {
-        let place = finding.span.filter(|span| span.start() < span.end());
-        let at = place.map(|span| checked.sources.text(span).trim().to_owned());
-        let at = at.filter(|text| !text.is_empty() && question.contains(text.as_str()));
-        let message = match at {
-            Some(text) if !finding.message.contains(&text) => {
-                format!("{what}, at `{text}`: {}", finding.message)
-            }
-            _ => format!("{what}: {}", finding.message),
-        };
-        return Err(Failure { message, help: finding.help });
+    if let Some(failure) = misunderstood(what, question, wrong, &checked.sources) {
+        return Err(failure);
     }
     let promise = match &mut checked.content {
         Content::Policy(policy) => policy.promises.pop(),
@@ -283,14 +293,43 @@ pub(super) fn ask(
     Ok((checked, promise))
 }
 
+/// What is wrong with a question, if something is.
+pub(super) fn misunderstood(
+    what: &str,
+    question: &str,
+    wrong: Vec<Finding>,
+    sources: &Sources,
+) -> Option<Failure> {
+    let finding = wrong.into_iter().find(|finding| finding.level == Level::Error)?;
+    let place = finding.span.filter(|span| span.start() < span.end());
+    let at = place.map(|span| sources.text(span).trim().to_owned());
+    let at = at.filter(|text| !text.is_empty() && question.contains(text.as_str()));
+    let message = match at {
+        Some(text) if !finding.message.contains(&text) => {
+            format!("{what}, at `{text}`: {}", finding.message)
+        }
+        _ => format!("{what}: {}", finding.message),
+    };
+    Some(Failure { message, help: finding.help })
+}
+
+/// A dump of sets by itself says nothing of packets.
+pub(super) fn without_rules(path: &Path) -> Failure {
+    let title = Root::of(path).title;
+    Failure::new(format!("{title} is a dump of sets, without a rule"))
+        .help("give the dump of the rules that name them")
+}
+
 /// Reads a policy, with a question if there is one; what is wrong with that is apart.
 fn read(
-    path: &Path,
+    given: Given,
+    sets: &[Given],
     levels: &Levels,
     depth: Depth,
     question: Option<(&str, &str)>,
 ) -> Result<(Checked, Vec<Finding>), Failure> {
-    let root = Root::of(path);
+    let Given { path, text } = given;
+    let root = Root::of(&path);
     let mut checked = Checked {
         title: root.title.clone(),
         sources: Sources::new(),
@@ -300,30 +339,27 @@ fn read(
         levels: levels.in_folder(&root.folder)?,
         depth,
         folder: root.folder.clone(),
-        path: path.to_owned(),
+        root: fs::canonicalize(&path).ok().filter(|_| !root.is_stdin),
+        path,
         files: Vec::new(),
-        root: fs::canonicalize(path).ok().filter(|_| !root.is_stdin),
         included: Vec::new(),
         content: Content::Nothing,
         is_whole: false,
     };
-    let text = match root.read(path) {
+    let text = match text {
         Ok(text) => text,
         Err(error) => {
             checked.findings.push(unusable(&root.title, error)?);
             return Ok((checked, Vec::new()));
         }
     };
-    if pipeline::is_dump(&text) {
-        let file = checked.sources.add(root.name.clone(), Arc::clone(&text));
-        checked.take_dump(file, read_dump(file, &text, path));
-        return Ok((checked, Vec::new()));
-    }
-    // A text that says nothing is a policy that says nothing.
-    let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    if pipeline::is_ipset_dump(&text) && text.lines().any(says) {
-        let failure = Failure::new(format!("{} is a dump of sets, without a rule", root.title));
-        return Err(failure.help("give the dump of the rules that name them"));
+    match Kind::of(&text) {
+        Kind::Policy => {}
+        Kind::Rules => {
+            checked.dump(root.name, &text, sets)?;
+            return Ok((checked, Vec::new()));
+        }
+        Kind::Sets => return Err(without_rules(&checked.path)),
     }
     let mut loader = DiskLoader::new(&root.folder, text.len());
     let id = checked.sources.add(root.name.clone(), text);
@@ -340,101 +376,4 @@ fn read(
     checked.included = loader.read().to_vec();
     checked.take(resolved);
     Ok((checked, wrong))
-}
-
-/// Reads a dump, where nothing in it says the family as one of the family that its name ends in.
-fn read_dump(file: FileId, text: &str, path: &Path) -> Read {
-    let read = pipeline::read_with_sets(file, text, None, &[]);
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    let named = match ending {
-        Some("v4") => Some(Family::V4),
-        Some("v6") => Some(Family::V6),
-        _ => None,
-    };
-    match named.filter(|_| read.family_is_assumed) {
-        Some(family) => pipeline::read_with_sets(file, text, Some(family), &[]),
-        None => read,
-    }
-}
-
-/// The text of a file that is no policy; `-` is standard input.
-pub(super) fn text_of(path: &Path) -> Result<Arc<str>, Failure> {
-    let root = Root::of(path);
-    root.read(path).map_err(|error| match unusable(&root.title, error) {
-        Err(failure) => failure,
-        Ok(finding) => Failure::reading(&root.title, finding.message),
-    })
-}
-
-/// The first file of a policy.
-struct Root {
-    is_stdin: bool,
-    /// For messages: as the user wrote it.
-    title: String,
-    /// For outputs: without its folder, so that they do not depend on the working directory.
-    name: String,
-    /// What includes are relative to; empty for the working directory.
-    folder: PathBuf,
-}
-
-impl Root {
-    fn of(path: &Path) -> Self {
-        if is_stdin(path) {
-            let name = "<stdin>".to_owned();
-            return Root { is_stdin: true, title: name.clone(), name, folder: PathBuf::new() };
-        }
-        let title = path.to_string_lossy().into_owned();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Root { is_stdin: false, name: name.unwrap_or_else(|| title.clone()), title, folder }
-    }
-
-    fn read(&self, path: &Path) -> Result<Arc<str>, LoadError> {
-        if self.is_stdin {
-            return read_all(io::stdin().lock(), MAX_BYTES);
-        }
-        read_text(path, MAX_BYTES)
-    }
-}
-
-/// A root that is no text is at fault itself; one that the system keeps back is not.
-fn unusable(title: &str, error: LoadError) -> Result<Finding, Failure> {
-    match error {
-        LoadError::System(words) => Err(Failure::reading(title, words)),
-        LoadError::NotUtf8 { offset } => {
-            let message = format!("`{title}` is not UTF-8 text");
-            Ok(Finding::without_place(&catalogue::NOT_UTF8, message)
-                .note(format!("the first byte that is wrong is at offset {offset}"))
-                .help("save it as UTF-8, or convert it: `iconv -f LATIN1 -t UTF-8`"))
-        }
-        LoadError::TooLarge { .. } => {
-            let message = format!("`{title}` is larger than {} MiB", MAX_BYTES >> 20);
-            Ok(Finding::without_place(&catalogue::FILE_TOO_LARGE, message)
-                .help("put long lists of addresses into sets, or split the policy"))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn roots_are_named_for_outputs_and_for_people() {
-        let root = Root::of(Path::new("site/web.fw"));
-        assert_eq!((root.title.as_str(), root.name.as_str()), ("site/web.fw", "web.fw"));
-        assert_eq!(root.folder, Path::new("site"));
-        let root = Root::of(Path::new("-"));
-        assert_eq!((root.name.as_str(), root.folder), ("<stdin>", PathBuf::new()));
-    }
-
-    #[test]
-    fn what_the_system_keeps_back_is_a_failure_and_a_bad_text_a_finding() {
-        let failure = unusable("a.fw", LoadError::System("permission denied".to_owned()));
-        assert_eq!(failure.unwrap_err().message, "cannot read a.fw: permission denied");
-        let finding = unusable("a.fw", LoadError::NotUtf8 { offset: 3 }).unwrap();
-        assert_eq!(finding.lint.name, "not-utf8");
-        let finding = unusable("a.fw", LoadError::TooLarge { bytes: 1 << 40 }).unwrap();
-        assert_eq!(finding.message, "`a.fw` is larger than 80 MiB");
-    }
 }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Outcome;
-use super::deployed::{Deployed, counted};
+use super::deployed::{Contents, Deployed, counted, tell};
 use super::failure::Failure;
+use super::given::dumps;
 use super::output::{self, Output};
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
-use crate::diagnostic::report::{Names, Report};
 use crate::diagnostic::{Finding, Level, Lint, has_errors};
 use crate::import::{Counts, Dumps, Fault, Imported, Judge, import};
 use crate::meaning::{Meaning, Reason};
@@ -50,14 +50,16 @@ impl Import {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let mut sources = Sources::new();
         let mut findings = Vec::new();
-        let deployed = Deployed::read_with_named_sets(&self.dumps, &mut sources, &mut findings)?;
+        let dumps = dumps(&self.dumps)?;
+        let deployed =
+            Deployed::read(dumps, false, Contents::AreLeft, &mut sources, &mut findings)?;
         let file_name = |path: &PathBuf| {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             name.filter(|name| name != "-").unwrap_or_else(|| "standard input".to_owned())
         };
         let titles: Vec<String> = self.dumps.iter().map(file_name).collect();
         let title = titles.join(" and ");
-        tell(&title, &sources, &findings, terminal);
+        tell(&sources, &findings, terminal);
         if has_errors(&findings) {
             return Ok(Outcome::Undone);
         }
@@ -74,7 +76,7 @@ impl Import {
         match imported {
             Ok(imported) => self.write(imported, families, terminal),
             Err(_) => {
-                tell(&title, &sources, &findings, terminal);
+                tell(&sources, &findings, terminal);
                 let failure = Failure::new(format!("no policy was found that is equal to {title}"));
                 Err(failure.help("nothing was written; what differs stands above"))
             }
@@ -131,14 +133,6 @@ fn summary(counts: Counts) -> String {
     format!("imported {}: {}", counted(counts.rules, "rule"), parts.join(", "))
 }
 
-fn tell(title: &str, sources: &Sources, findings: &[Finding], terminal: &Terminal) {
-    if findings.is_empty() {
-        return;
-    }
-    let names = Names::default();
-    terminal.tell_findings(&Report { root: title, sources, names: &names, findings, expected: 0 });
-}
-
 /// Holds policies to the rules.
 struct Proof<'s> {
     rules: Meaning,
@@ -169,7 +163,7 @@ impl Judge for Proof<'_> {
             self.findings = errors;
             return faults;
         }
-        let meaning = pipeline::known_meaning(&resolved.policy);
+        let meaning = pipeline::meaning(&resolved.policy);
         let comparison = compare(&meaning, &self.rules, self.families, Budget::default());
         self.findings = pipeline::differences(&comparison, Named::POLICY_AND_RULES);
         places(&comparison, root)

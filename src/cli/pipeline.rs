@@ -1,9 +1,11 @@
 //! From a text to what the kernel loads: the stages as the commands call them.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::build::Emit;
 use super::failure::Failure;
 use super::graph::{Drawn, Shown};
-use crate::analyze::ruled::understood;
 use crate::analyze::{self, Dump, Text};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue, json};
@@ -11,11 +13,11 @@ use crate::emit;
 use crate::emit::graph::{Style, What};
 use crate::lower::Lowered;
 use crate::meaning::Meaning;
-use crate::net::Families;
+use crate::net::{Families, Family};
 use crate::packet::Budget;
 use crate::resolve::Policy;
-use crate::ruleset::Ruleset;
-use crate::source::Sources;
+use crate::ruleset::{KernelSet, Ruleset};
+use crate::source::{FileId, Sources};
 
 pub(super) use crate::analyze::difference::{Named, differences};
 pub(super) use crate::analyze::equal::compare;
@@ -23,20 +25,28 @@ pub(super) use crate::analyze::expired;
 pub(super) use crate::analyze::removal::{EditedText, Removal};
 pub(super) use crate::analyze::ruled::leave_out_foreign;
 pub(super) use crate::analyze::ruled::ruled;
+/// Everywhere with what the words of raw rules say, as far as they can be read.
+pub(super) use crate::analyze::ruled::understood as meaning;
 pub(super) use crate::diagnostic::expectation::settle;
 pub(super) use crate::emit::Header;
 pub(super) use crate::lower::lower;
-pub(super) use crate::meaning::meaning;
-use crate::read::read_rule;
 pub(super) use crate::read::{Read, is_dump, is_ipset_dump, read_ipsets, read_with_sets};
 pub(super) use crate::resolve::{ServiceInfo, resolve, resolve_asking, services};
 
-/// What a policy means, with the words of its raw rules as what they say.
-pub(super) fn known_meaning(policy: &Policy) -> Meaning {
-    understood(policy, meaning(policy), &|span, text, family, is_chain| {
-        let words = read_rule(span, text, family, is_chain).ok()?;
-        Some((words.matches, words.target))
-    })
+/// Reads the rules of one family, where it is known what is in some sets. The family is the one that the
+/// text speaks of, else the one that the name of the file ends in.
+pub(super) fn read_rules(file: FileId, text: &str, path: &Path, sets: &[Arc<KernelSet>]) -> Read {
+    let read = read_with_sets(file, text, None, sets);
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let named = match ending {
+        Some("v4") => Some(Family::V4),
+        Some("v6") => Some(Family::V6),
+        _ => None,
+    };
+    match named.filter(|_| read.family_is_assumed) {
+        Some(family) => read_with_sets(file, text, Some(family), sets),
+        None => read,
+    }
 }
 
 /// How rules differ from a meaning in some families; empty when they do not.

@@ -19,7 +19,7 @@ pub(super) struct Written<'t> {
 /// the policy says.
 pub(super) fn faults(policy: &mut Checked, written: &Written<'_>) -> Vec<Finding> {
     let Some(resolved) = policy.policy() else { return Vec::new() };
-    let meaning = pipeline::known_meaning(resolved);
+    let meaning = pipeline::meaning(resolved);
     let sets = policy.sources.add("ipsets", written.ipsets);
     let read = pipeline::read_ipsets(sets, written.ipsets);
     let (sets, mut findings): (Vec<Arc<KernelSet>>, Vec<Finding>) = (read.sets, read.findings);

@@ -6,26 +6,26 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::asked::ask;
+use super::deployed::give_the_other;
 use super::failure::Failure;
-use super::front;
 use super::levels::LevelOptions;
-use super::pipeline;
 use super::terminal::Terminal;
 use super::{Format, Outcome};
 use crate::analyze::journey::Surroundings;
 use crate::analyze::query::{Answer, Part, answer, lines};
 use crate::analyze::witness::{chain_name, table_name, witness_of};
-use crate::analyze::{implied_name, span_of};
+use crate::analyze::{Text, implied_name};
 use crate::diagnostic::json;
 use crate::meaning::Reason;
 use crate::net::Family;
-use crate::resolve::Policy;
 use crate::resolve::policy::PromiseKind;
 use crate::source::{Sources, Span};
 
 const EXAMPLES: &str = "\
 The question is `allow` or `drop`, subjects and ends like those of a rule. It is about new connections, by their
-first packets; `drop` asks for all that is not accepted.
+first packets; `drop` asks for all that is not accepted. Of dumps, each interface that rules name is a zone
+for the question: `from eth1`, `to 192.0.2.1@eth0`.
 
 Exit status:
   0  there are such connections
@@ -35,14 +35,16 @@ Exit status:
 Examples:
   palisade query edge.fw 'allow tcp 22 from any'
   palisade query edge.fw 'allow any from guest to lan'
-  palisade query edge.fw 'drop dns from self to wan' --format json";
+  palisade query edge.fw 'drop dns from self to wan' --format json
+  palisade query rules.v4 rules.v6 'allow tcp 22 from any'";
 
 /// Show which connections of a set are accepted or dropped, and by which rules
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Query {
-    /// The policy; `-` is standard input
-    file: PathBuf,
+    /// The policy, or dumps of rules and of sets, or a folder of them; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
 
     /// The question, such as 'allow tcp 22 from any'
     question: String,
@@ -65,44 +67,63 @@ impl Query {
                 .help("write one, such as `allow tcp 22 from any`"));
         }
         let question = format!("assert {}", self.question);
-        let (checked, promise) = front::ask(&self.file, &levels, WHAT, &question)?;
-        checked.needs_policy("query")?;
-        let (Some(promise), Some(policy)) = (promise, checked.policy()) else {
-            terminal.tell_findings(&checked.report());
-            terminal.tell_summary(&checked.title, checked.counts());
-            return Ok(checked.outcome());
+        let asked = match ask(&self.files, &levels, (WHAT, &question), terminal)? {
+            Ok(asked) => asked,
+            Err(outcome) => return Ok(outcome),
         };
-        let PromiseKind::Assert(claim) = promise.kind else {
+        let PromiseKind::Assert(claim) = &asked.promise.kind else {
             return Err(Failure::new(format!("{WHAT} cannot be read"))
                 .help("write one, such as `allow tcp 22 from any`"));
         };
-        let meaning = pipeline::meaning(policy);
-        let answer = answer(policy, &meaning, &claim, &Surroundings::of(policy));
-        let telling = Telling { policy, sources: &checked.sources, accepts: claim.accepts };
+        let surroundings = Surroundings::of(&asked.policy);
+        let rules = asked.rules();
+        let answers: Vec<(Telling<'_>, Answer)> = rules
+            .iter()
+            .map(|rules| {
+                let (text, accepts) = (rules.text, claim.accepts);
+                let telling = Telling { text, sources: &asked.sources, accepts };
+                (telling, answer(&asked.policy, *rules, claim, &surroundings))
+            })
+            .collect();
+        let is_complete = !answers.iter().any(|(_, answer)| answer.is_incomplete);
+        let is_empty = answers.iter().all(|(_, answer)| answer.parts.is_empty());
         terminal.print(&match self.format {
-            Format::Human => telling.human(&answer),
-            Format::Json => json::pretty(&telling.json(&answer)),
+            Format::Human => human(&answers, claim.accepts),
+            Format::Json => json::pretty(&json!({
+                "version": 1,
+                "accepted": claim.accepts,
+                "complete": is_complete,
+                "parts": answers.iter().flat_map(|(one, answer)| one.json(answer)).collect::<Vec<_>>(),
+            })),
         })?;
-        if answer.is_incomplete {
+        if let Some(more) = give_the_other(asked.families()) {
+            terminal.tell_line(&format!("of one family only; {more}"));
+        }
+        if !is_complete {
             return Err(Failure::new("the answer is not whole: it was too much work")
                 .help("ask for less at once, by one service or zone"));
         }
-        Ok(if answer.parts.is_empty() { Outcome::AtFault } else { Outcome::Clean })
+        Ok(if is_empty { Outcome::AtFault } else { Outcome::Clean })
     }
 }
 
+fn human(answers: &[(Telling<'_>, Answer)], accepts: bool) -> String {
+    let text: String = answers.iter().map(|(telling, answer)| telling.human(answer)).collect();
+    if !text.is_empty() {
+        return text;
+    }
+    format!("nothing of it is {}\n", if accepts { "accepted" } else { "dropped" })
+}
+
+/// One of those who answer.
 struct Telling<'t> {
-    policy: &'t Policy,
+    text: Text<'t>,
     sources: &'t Sources,
     accepts: bool,
 }
 
 impl Telling<'_> {
     fn human(&self, answer: &Answer) -> String {
-        let word = if self.accepts { "accepted" } else { "dropped" };
-        if answer.parts.is_empty() {
-            return format!("nothing of it is {word}\n");
-        }
         let mut text = String::new();
         for part in &answer.parts {
             let _ = writeln!(text, "{}", self.by(part));
@@ -126,7 +147,7 @@ impl Telling<'_> {
 
     /// Who is responsible: `edge.fw:7  allow ssh from admins`.
     fn by(&self, part: &Part) -> String {
-        let place = span_of(self.policy, part.by);
+        let place = self.text.span_of(part.by);
         let mut text = match (part.by, place) {
             (Reason::Implicit(implied), _) => {
                 format!("the implicit rule for {}", implied_name(implied))
@@ -142,7 +163,7 @@ impl Telling<'_> {
                 ", when a limit has no room"
             };
         }
-        let translated = part.translated_by.and_then(|reason| span_of(self.policy, reason));
+        let translated = part.translated_by.and_then(|reason| self.text.span_of(reason));
         if let Some(span) = translated.filter(|span| Some(*span) != place) {
             let _ = write!(text, ", translated by {}", self.sources.locate(span));
         }
@@ -153,7 +174,7 @@ impl Telling<'_> {
         self.sources.text(span).lines().next().unwrap_or_default().to_owned()
     }
 
-    fn json(&self, answer: &Answer) -> Value {
+    fn json(&self, answer: &Answer) -> Vec<Value> {
         let parts = answer.parts.iter().map(|part| {
             let boxes = part.boxes.iter().map(|one| {
                 json!({
@@ -176,16 +197,11 @@ impl Telling<'_> {
                 "boxes": boxes.collect::<Vec<_>>(),
             })
         });
-        json!({
-            "version": 1,
-            "accepted": self.accepts,
-            "complete": !answer.is_incomplete,
-            "parts": parts.collect::<Vec<_>>(),
-        })
+        parts.collect()
     }
 
     fn place(&self, reason: Reason) -> Value {
-        let Some(span) = span_of(self.policy, reason) else { return Value::Null };
+        let Some(span) = self.text.span_of(reason) else { return Value::Null };
         let start = self.sources.start(span);
         let file = self.sources.file(span.file()).name();
         json!({ "file": file, "line": start.line, "column": start.column, "text": self.line(span) })

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::build::{self, Emit};
 use super::failure::Failure;
-use super::front::{self, Depth};
+use super::front::{self, Depth, IMPORT};
 use super::levels::LevelOptions;
 use super::terminal::Terminal;
 use super::{Format, Outcome};
@@ -35,7 +35,7 @@ impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
         let mut policy = front::check(&self.file, &levels, Depth::Rules)?;
-        policy.needs_policy("show")?;
+        policy.needs_policy("show", IMPORT)?;
         if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }

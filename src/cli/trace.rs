@@ -9,19 +9,20 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::asked::{Asked, ask};
+use super::deployed::give_the_other;
 use super::failure::Failure;
-use super::front::{self, Checked};
 use super::levels::LevelOptions;
-use super::pipeline;
 use super::terminal::Terminal;
 use super::{Format, Outcome};
 use crate::analyze::journey::told::{self, Assumed, ToldRule, ToldStage};
 use crate::analyze::journey::{Answers, Fate, Journey, Sent, Surroundings, Whose, follow};
 use crate::analyze::witness::witness_of;
+use crate::analyze::{Rules, Text};
 use crate::diagnostic::json;
-use crate::meaning::{BaseChain, Meaning};
+use crate::meaning::BaseChain;
+use crate::net::{Families, Family};
 use crate::packet::Packet;
-use crate::resolve::Policy;
 use crate::resolve::policy::{LimitId, PromiseKind, TestPacket};
 use crate::source::{Sources, Span};
 
@@ -30,18 +31,24 @@ The packet is written like those of `test`: protocol, source, `->`, destination,
 of it. `in` says where it comes in, unless it is from `self`; `out` where it leaves behind all translations,
 where zones do not tell. Without more words it opens a connection.
 
+Of dumps the packet meets the rules of its family. Which addresses the machine has is in no dump: `self` is
+any of them, `192.0.2.1@self` is one, and `192.0.2.1@eth0` is a host behind an interface that rules name.
+
 Examples:
   palisade trace edge.fw 'tcp 198.51.100.9:40000 -> self:443 in eth0'
   palisade trace edge.fw 'udp self:40000 -> 192.0.2.53:53 out eth0'
   palisade trace edge.fw 'icmp echo-request 10.0.0.5 -> 192.0.2.1 in eth1 out eth0' --format json
-  palisade trace edge.fw 'tcp 10.0.0.5:40000 -> self:22 in eth1 state established'";
+  palisade trace edge.fw 'tcp 10.0.0.5:40000 -> self:22 in eth1 state established'
+  palisade trace /etc/iptables 'tcp 198.51.100.9:40000 -> self:22 in eth0'
+  iptables-save | palisade trace - 'tcp 198.51.100.9:40000 -> self:22 in eth0'";
 
 /// Follow one packet through all tables
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Trace {
-    /// The policy; `-` is standard input
-    file: PathBuf,
+    /// The policy, or dumps of rules and of sets, or a folder of them; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
 
     /// The packet, such as 'tcp 192.0.2.5:40000 -> self:22 in eth0'
     packet: String,
@@ -74,61 +81,66 @@ impl Trace {
                 .help("write one packet, without `{`, `;` and comments"));
         }
         let question = format!("test \"packet\" {{ {} => allow }}", self.packet);
-        let (checked, promise) = front::ask(&self.file, &levels, WHAT, &question)?;
-        checked.needs_policy("trace")?;
-        let (Some(promise), Some(policy)) = (promise, checked.policy()) else {
-            terminal.tell_findings(&checked.report());
-            terminal.tell_summary(&checked.title, checked.counts());
-            return Ok(checked.outcome());
+        let asked = match ask(&self.files, &levels, (WHAT, &question), terminal)? {
+            Ok(asked) => asked,
+            Err(outcome) => return Ok(outcome),
         };
-        let PromiseKind::Test { packets, .. } = promise.kind else {
+        let PromiseKind::Test { packets, .. } = &asked.promise.kind else {
             return Err(not_one_packet());
         };
         let [test] = &packets[..] else { return Err(not_one_packet()) };
-        let meaning = pipeline::meaning(policy);
-        let text = self.follow(&checked, policy, &meaning, test)?;
+        let text = self.follow(&asked, test)?;
         terminal.print(&text)?;
         Ok(Outcome::Clean)
     }
 
-    fn follow(
-        &self,
-        checked: &Checked,
-        policy: &Policy,
-        meaning: &Meaning,
-        test: &TestPacket,
-    ) -> Result<String, Failure> {
+    fn follow(&self, asked: &Asked, test: &TestPacket) -> Result<String, Failure> {
+        let of_its_family = |rules: &&Rules<'_>| rules.text.families().contains(test.family);
+        let all = asked.rules();
+        let Some(Rules { text, meaning }) = all.iter().find(of_its_family) else {
+            return Err(other_family(test.family, asked.families()));
+        };
         let mut sent = Sent::of(test);
         sent.packet.opaque.extend(self.holds.iter().map(|text| Arc::from(text.as_str())));
-        let asked: RefCell<BTreeSet<LimitId>> = RefCell::default();
+        let limits: RefCell<BTreeSet<LimitId>> = RefCell::default();
         let oracle = |question: crate::meaning::Question<'_>| match told::limit_of(question) {
             Some(limit) => {
-                asked.borrow_mut().insert(limit);
+                limits.borrow_mut().insert(limit);
                 !self.exhausted
             }
             None => true,
         };
         let answers = Answers { oracle: &oracle, facts: None };
-        let journey = follow(meaning, &Surroundings::of(policy), &sent, answers);
+        let journey = follow(meaning, &Surroundings::of(&asked.policy), &sent, answers);
         let journey = journey.map_err(|unclear| {
-            let (message, help) = unclear.told();
+            let (message, help) = unclear.told(*text);
             Failure::new(format!("{WHAT}: {message}")).help(help)
         })?;
-        let asked = asked.borrow().iter().copied().collect::<Vec<_>>();
-        let assumed = told::assumed(meaning, &journey, asked);
-        let stages = told::told(&journey, policy, &checked.sources);
+        let limits = limits.borrow().iter().copied().collect::<Vec<_>>();
+        let assumed = told::assumed(meaning, &journey, limits);
+        let stages = told::told(&journey, *text, &asked.sources);
         let way = Way {
             sent: &sent,
             journey: &journey,
             stages: &stages,
             assumed: &assumed,
             exhausted: self.exhausted,
-            sources: &checked.sources,
+            text: *text,
+            sources: &asked.sources,
         };
         Ok(match self.format {
             Format::Human => way.human(),
             Format::Json => json::pretty(&way.json()),
         })
+    }
+}
+
+/// The packet is of a family of which there is no dump.
+fn other_family(family: Family, known: Families) -> Failure {
+    let failure = Failure::new(format!("{WHAT} is of {family}, and there is no dump of its rules"));
+    match give_the_other(known) {
+        Some(help) => failure.help(help),
+        None => failure,
     }
 }
 
@@ -144,6 +156,8 @@ struct Way<'w> {
     stages: &'w [ToldStage],
     assumed: &'w Assumed,
     exhausted: bool,
+    /// Where the rules stand.
+    text: Text<'w>,
     sources: &'w Sources,
 }
 
@@ -244,7 +258,14 @@ impl Way<'_> {
             ));
         }
         if self.journey.stages.iter().any(|stage| stage.base == BaseChain::DockerUser) {
-            notes.push("what Docker's own rules do behind DOCKER-USER is not known".to_owned());
+            let note = match self.text {
+                Text::Policy(_) => "what Docker's own rules do behind DOCKER-USER is not known",
+                Text::Dump(_) => {
+                    "no rule here leads to DOCKER-USER: it is met as where Docker runs, whose own rules \
+                     are not known"
+                }
+            };
+            notes.push(note.to_owned());
         }
         notes
     }

@@ -6,15 +6,16 @@ use clap::Args;
 
 use super::Outcome;
 use super::check::FindingFormat;
-use super::deployed::Deployed;
+use super::deployed::{Contents, Deployed, give_the_other};
 use super::failure::Failure;
 use super::front::{self, Checked, Depth};
+use super::given::dumps;
 use super::levels::LevelOptions;
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
 use crate::diagnostic::has_errors;
 use crate::diagnostic::report::Names;
-use crate::net::{Families, Family};
+use crate::net::Families;
 
 const EXAMPLES: &str = "\
 A dump is what iptables-save or ip6tables-save prints, or a rules file; what `ipset save` prints tells
@@ -36,7 +37,7 @@ pub(super) struct Verify {
     /// The policy; `-` is standard input
     policy: PathBuf,
 
-    /// Dumps of rules, one a family, and of sets
+    /// Dumps of rules, one a family, and of sets, or a folder of them
     #[arg(required = true, value_name = "DUMP")]
     dumps: Vec<PathBuf>,
 
@@ -52,7 +53,7 @@ impl Verify {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let levels = self.levels.levels()?;
         let mut policy = front::check(&self.policy, &levels, Depth::Words)?;
-        policy.needs_policy("verify")?;
+        policy.needs_policy("verify", "`palisade diff` compares any two")?;
         policy.judge();
         if has_errors(&policy.findings) {
             self.format.print(std::slice::from_ref(&policy), policy.outcome(), false, terminal)?;
@@ -61,7 +62,8 @@ impl Verify {
         policy.findings.clear();
         let in_folder = policy.names != Names::default();
         let Checked { sources, findings, .. } = &mut policy;
-        let mut deployed = Deployed::read(&self.dumps, in_folder, sources, findings)?;
+        let dumps = dumps(&self.dumps)?;
+        let mut deployed = Deployed::read(dumps, in_folder, Contents::Count, sources, findings)?;
         if has_errors(&policy.findings) {
             self.format.print(std::slice::from_ref(&policy), Outcome::Undone, false, terminal)?;
             return Ok(Outcome::Undone);
@@ -70,7 +72,7 @@ impl Verify {
         policy.findings.extend(left_out);
         let families = deployed.families();
         if let Some(resolved) = policy.policy() {
-            let meaning = pipeline::known_meaning(resolved);
+            let meaning = pipeline::meaning(resolved);
             let (v4, v6) = (deployed.v4.as_ref(), deployed.v6.as_ref());
             let found = pipeline::compared(&meaning, v4, v6, families, Named::POLICY_AND_RULES);
             policy.findings.extend(found);
@@ -86,18 +88,7 @@ impl Verify {
 
 /// The good news, and what they are not about.
 fn equal(title: &str, families: Families) -> String {
-    let all = |family: Family| families.contains(family);
-    match (all(Family::V4), all(Family::V6)) {
-        (true, false) => format!(
-            "equal: every IPv4 packet meets what {title} says; \
-             for IPv6 give what ip6tables-save prints too\n"
-        ),
-        (false, true) => format!(
-            "equal: every IPv6 packet meets what {title} says; \
-             for IPv4 give what iptables-save prints too\n"
-        ),
-        (true, true) | (false, false) => {
-            format!("equal: every IPv4 and IPv6 packet meets what {title} says\n")
-        }
-    }
+    let all: Vec<String> = families.each().map(|family| family.to_string()).collect();
+    let more = give_the_other(families).map(|more| format!("; {more}")).unwrap_or_default();
+    format!("equal: every {} packet meets what {title} says{more}\n", all.join(" and "))
 }

@@ -6,7 +6,7 @@ use crate::net::{Duration, Family};
 use crate::packet::opaque::SetSide;
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Member, SetId};
-use crate::ruleset::{DynamicSet, KernelSet, Match, MatchKind, Origin, SetContent, Target};
+use crate::ruleset::{KernelSet, Match, MatchKind, Target};
 
 use super::Lowering;
 use super::address::Side;
@@ -15,20 +15,7 @@ use super::set::Alternative;
 /// The sets of a family, by [`SetId`]. All are there in both families, for a set may be filled anew
 /// without the rules.
 pub(super) fn kernel_sets(policy: &Policy, family: Family) -> Vec<Arc<KernelSet>> {
-    let set = |set: &policy::Set| KernelSet {
-        name: set.kernel_name(family).into(),
-        family,
-        content: match &set.content {
-            policy::SetContent::Static(addresses) => SetContent::Static(addresses.clone()),
-            policy::SetContent::Dynamic(dynamic) => SetContent::Dynamic(DynamicSet {
-                timeout: dynamic.timeout.map_or(0, Duration::seconds),
-                size: dynamic.size,
-                length: dynamic.lengths.of(family),
-            }),
-        },
-        origin: Origin::Statement { span: set.span, call: None },
-    };
-    policy.sets.iter().map(|one| Arc::new(set(one))).collect()
+    policy.sets.iter().map(|set| Arc::new(set.kernel_set(family))).collect()
 }
 
 /// The matches of a place's sets: all must hold.

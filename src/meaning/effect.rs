@@ -46,6 +46,20 @@ impl Effect {
         }
     }
 
+    /// The chain that it leads to, if it does.
+    #[must_use]
+    pub fn chain(&self) -> Option<ChainId> {
+        match self {
+            Effect::Call(chain) | Effect::Goto(chain) => Some(*chain),
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Opaque { .. }
+            | Effect::Change(_)
+            | Effect::Return
+            | Effect::Add { .. } => None,
+        }
+    }
+
     /// The one host that it sends packets to, if it does.
     #[must_use]
     pub fn destination(&self) -> Option<IpAddr> {

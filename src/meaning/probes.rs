@@ -5,7 +5,7 @@ use crate::packet::probes::{Edge, Pool, Presence, View};
 use crate::packet::{Packet, PacketSet, Random};
 use crate::resolve::policy::ChainId;
 
-use super::{BaseChain, Effect, Entry, List, Meaning};
+use super::{BaseChain, List, Meaning};
 
 /// `count` packets of a family for a base chain: each in turn heads for one entry (its lowest, its
 /// highest values, just outside, anywhere), through the jumps that lead there, every fifth for
@@ -82,25 +82,14 @@ fn routes(meaning: &Meaning, family: Family, base: BaseChain) -> Vec<Vec<&Packet
         for entry in &list.entries {
             let mut route = way.clone();
             route.push(&entry.set);
-            if let Some(chain) = target(entry).filter(|chain| first_visit(&mut seen, *chain)) {
+            if let Some(chain) = entry.effect.chain().filter(|chain| first_visit(&mut seen, *chain))
+            {
                 waiting.extend(meaning.chain(family, chain).map(|list| (list, route.clone())));
             }
             routes.push(route);
         }
     }
     routes
-}
-
-fn target(entry: &Entry) -> Option<ChainId> {
-    match entry.effect {
-        Effect::Call(chain) | Effect::Goto(chain) => Some(chain),
-        Effect::Decide(_)
-        | Effect::Continue
-        | Effect::Opaque { .. }
-        | Effect::Change(_)
-        | Effect::Add { .. }
-        | Effect::Return => None,
-    }
 }
 
 fn first_visit(seen: &mut [bool], chain: ChainId) -> bool {

@@ -71,6 +71,11 @@ impl Families {
         }
     }
 
+    /// Those that are in it, IPv4 first.
+    pub fn each(self) -> impl Iterator<Item = Family> {
+        Family::BOTH.into_iter().filter(move |family| self.contains(*family))
+    }
+
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
         Families { v4: self.v4 && other.v4, v6: self.v6 && other.v6 }

@@ -53,9 +53,10 @@ pub(super) fn one_rule(
     span: Span,
     text: &str,
     family: Family,
+    given: &[Arc<KernelSet>],
     is_chain: &dyn Fn(&str) -> bool,
 ) -> Result<super::Words, Box<Finding>> {
-    let mut sets = KnownSets::new(&[], family, span);
+    let mut sets = KnownSets::new(given, family, span);
     let mut context = Context::new(family, &mut sets);
     let mut words = Vec::new();
     split(text, 0, &mut words).map_err(|_| messages::open_quote(span))?;

@@ -1,6 +1,6 @@
 //! The `ipsets` file, or what `ipset save` prints → what is in the sets when all its lines are done.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::diagnostic::Finding;
@@ -31,7 +31,7 @@ pub fn is_ipset_dump(text: &str) -> bool {
 }
 
 /// Reads sets. Those that rules fill are [`SetContent::Dynamic`]; of those whose entries are more than
-/// addresses the content is unknown.
+/// addresses the content is unknown, which is told once for each type.
 #[must_use]
 pub fn read_ipsets(file: FileId, text: &str) -> ReadSets {
     let mut reading = Reading { sets: HashMap::new(), made: 0 };
@@ -55,6 +55,14 @@ pub fn read_ipsets(file: FileId, text: &str) -> ReadSets {
     }
     let mut sets: Vec<(Arc<str>, Growing)> = reading.sets.into_iter().collect();
     sets.sort_by_key(|(_, set)| set.number);
+    let mut told = BTreeSet::new();
+    for (_, set) in &sets {
+        if let Some(what) = &set.shape.unknown
+            && told.insert(Arc::clone(what))
+        {
+            findings.push(messages::unmodelled_set(set.span, what));
+        }
+    }
     let sets = sets.into_iter().map(|(name, set)| Arc::new(set.finish(name))).collect();
     ReadSets { sets, findings }
 }
@@ -70,16 +78,25 @@ struct Growing {
     number: usize,
     span: Span,
     shape: Shape,
-    /// The first and the last address of each entry.
-    entries: Vec<(u128, u128)>,
+    entries: Vec<Entry>,
+}
+
+/// The first and the last address of an entry.
+#[derive(Clone, Copy)]
+struct Entry {
+    low: u128,
+    high: u128,
+    /// Whether its addresses are in the set; else they are taken out of a larger entry (`nomatch`).
+    inside: bool,
 }
 
 /// What can be in a set.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Shape {
     family: Family,
-    /// Whether its entries are addresses and networks, and nothing else.
-    plain: bool,
+    /// What is not known here of a set whose entries are more than addresses and networks: its type, or the
+    /// word that makes them so.
+    unknown: Option<Arc<str>>,
     /// Seconds, when entries go by themselves.
     timeout: Option<u32>,
     size: u32,
@@ -156,9 +173,11 @@ impl Shape {
         kind: &str,
         mut words: impl Iterator<Item = &'a str>,
     ) -> Result<Self, &'static str> {
-        let plain = matches!(kind, "hash:ip" | "hash:net" | "iphash" | "nethash");
+        let is_plain =
+            matches!(kind, "hash:ip" | "hash:net" | "bitmap:ip" | "iphash" | "nethash" | "ipmap");
+        let unknown = (!is_plain).then(|| kind.into());
         let mut shape =
-            Shape { family: Family::V4, plain, timeout: None, size: DEFAULT_SIZE, length: 0 };
+            Shape { family: Family::V4, unknown, timeout: None, size: DEFAULT_SIZE, length: 0 };
         let mut mask = None;
         while let Some(word) = words.next() {
             let number = |text: Option<&str>| text.and_then(value::long);
@@ -181,7 +200,7 @@ impl Shape {
                     words.next();
                 }
                 "counters" | "comment" | "skbinfo" | "forceadd" | "wildcard" => {}
-                _ => shape.plain = false,
+                _ => _ = shape.unknown.get_or_insert_with(|| word.into()),
             }
         }
         let bits = shape.family.bits();
@@ -196,12 +215,10 @@ impl Growing {
         entry: &str,
         mut options: impl Iterator<Item = &'a str>,
     ) -> Result<(), &'static str> {
-        if options.any(|option| option == "nomatch") {
-            self.shape.plain = false;
-        }
-        if !self.shape.plain {
+        if self.shape.unknown.is_some() {
             return Ok(());
         }
+        let inside = !options.any(|option| option == "nomatch");
         let Ok(block) = parse_block(entry) else { return Err("entry that is no address") };
         if block.family != self.shape.family {
             return Err("entry of the other family than its set");
@@ -213,32 +230,52 @@ impl Growing {
             let network = Prefix::containing(address, self.shape.length);
             (low, high) = network.map_or((to_number(address), high), Prefix::bounds);
         }
-        self.entries.push((low, high));
+        self.entries.push(Entry { low, high, inside });
         Ok(())
     }
 
     fn finish(self, name: Arc<str>) -> KernelSet {
-        let Shape { family, plain, timeout, size, length } = self.shape;
+        let Shape { family, unknown, timeout, size, length } = self.shape;
         let content = match timeout {
-            _ if !plain => SetContent::Unknown,
+            _ if unknown.is_some() => SetContent::Unknown,
             // What was in it goes.
             Some(_) if !self.entries.is_empty() => SetContent::Unknown,
             Some(timeout) => SetContent::Dynamic(DynamicSet { timeout, size, length }),
-            None => SetContent::Static(addresses(family, self.entries)),
+            None => members(family, &self.entries).map_or(SetContent::Unknown, SetContent::Static),
         };
         KernelSet { name, family, content, origin: Origin::Read(self.span) }
     }
 }
 
-fn addresses(family: Family, entries: Vec<(u128, u128)>) -> Addresses {
+/// What is in a set. Of the networks that an address is in, the smallest says whether it is; `None` where that
+/// cannot be told, for some entry is no network.
+fn members(family: Family, entries: &[Entry]) -> Option<Addresses> {
+    if entries.iter().all(|entry| entry.inside) {
+        return Some(addresses(family, entries));
+    }
+    let mut by_length: BTreeMap<u8, [Vec<Entry>; 2]> = BTreeMap::new();
+    for entry in entries {
+        let network = Prefix::spanning(family, entry.low, entry.high)?;
+        by_length.entry(network.length()).or_default()[usize::from(entry.inside)].push(*entry);
+    }
+    let all = by_length.into_values().fold(Addresses::empty(), |all, [outside, inside]| {
+        let outside = addresses(family, &outside);
+        let rest = [all.difference(&outside), addresses(family, &inside)];
+        Addresses::union_all(rest.iter())
+    });
+    Some(all)
+}
+
+fn addresses(family: Family, entries: &[Entry]) -> Addresses {
     let mut all = Addresses::empty();
+    let intervals = entries.iter().map(|entry| (entry.low, entry.high));
     match family {
         Family::V4 => {
             let narrow = |number: u128| u32::try_from(number).unwrap_or(u32::MAX);
-            let narrow = entries.into_iter().map(|(low, high)| (narrow(low), narrow(high)));
+            let narrow = intervals.map(|(low, high)| (narrow(low), narrow(high)));
             all.v4 = IntervalSet::from_intervals(narrow);
         }
-        Family::V6 => all.v6 = IntervalSet::from_intervals(entries),
+        Family::V6 => all.v6 = IntervalSet::from_intervals(intervals),
     }
     all
 }
@@ -273,15 +310,26 @@ mod tests {
         let read = sets(
             "create f hash:ip family inet6 hashsize 64 maxelem 5 timeout 60 netmask 64 bucketsize 12 \
              initval 0x1\ncreate p hash:ip,port family inet\nadd p 10.0.0.1,tcp:80\n\
-             create n hash:net family inet\nadd n 10.0.0.0/8\nadd n 10.1.0.0/16 nomatch\n\
-             create m hash:ip netmask 24\nadd m 10.0.0.9\n",
+             create q hash:ip,port family inet\ncreate m hash:ip netmask 24\nadd m 10.0.0.9\n",
         );
-        assert_eq!(read.findings, []);
+        let said: Vec<&str> = read.findings.iter().map(|finding| &*finding.message).collect();
+        assert_eq!(said, ["what is in a set of `hash:ip,port` is not known here"]);
         let filled = DynamicSet { timeout: 60, size: 5, length: 64 };
         assert_eq!(read.sets[0].content, SetContent::Dynamic(filled));
         assert_eq!(read.sets[1].content, SetContent::Unknown);
-        assert_eq!(read.sets[2].content, SetContent::Unknown);
         assert_eq!(networks(&read, "m"), ["10.0.0.0/24"]);
+    }
+
+    #[test]
+    fn the_smallest_network_says_whether_an_address_is_in_a_set() {
+        let read = sets(
+            "create n hash:net family inet\nadd n 10.0.0.0/23\nadd n 10.0.0.0/24 nomatch\n\
+             add n 10.0.0.128/25\nadd n 192.0.2.0/24 nomatch\n\
+             create b bitmap:ip range 10.0.0.0-10.0.0.255\nadd b 10.0.0.7\nadd b 10.0.0.8-10.0.0.9\n",
+        );
+        assert_eq!(read.findings, []);
+        assert_eq!(networks(&read, "n"), ["10.0.0.128/25", "10.0.1.0/24"]);
+        assert_eq!(networks(&read, "b"), ["10.0.0.7/32", "10.0.0.8/31"]);
     }
 
     #[test]

@@ -241,6 +241,13 @@ fn shortened(text: &str) -> String {
     text.chars().take(MOST).map(plain).chain(['…']).collect()
 }
 
+pub(super) fn unmodelled_set(span: Span, what: &str) -> Finding {
+    let message = format!("what is in a set of `{what}` is not known here");
+    Finding::new(&catalogue::UNMODELLED_SET, span, message)
+        .label("known by its name only")
+        .note("that an address is in such a set is a condition of its own, which may hold or not")
+}
+
 pub(super) fn bad_set_line(span: Span, message: &str) -> Finding {
     bad_dump(span, message)
         .label("ipset would refuse it, or it is not known here")

@@ -7,9 +7,12 @@ mod options;
 mod target;
 mod words;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::policy::{CallId, ChainId, Hook, KernelChain, Origin, Raw, RawTable};
+use super::policy::{
+    CallId, ChainId, Hook, Item, KernelChain, Origin, Raw, RawTable, RawTarget, Set,
+};
 use super::{Resolver, messages};
 use crate::net::Family;
 use crate::source::Span;
@@ -65,7 +68,7 @@ impl Resolver<'_> {
             target: target.clone(),
         };
         match found {
-            Chain::Kernel(chain) => self.items.push(super::policy::Item::Raw(raw(Some(chain)))),
+            Chain::Kernel(chain) => self.items.push(Item::Raw(raw(Some(chain)))),
             Chain::User(id) => self.chain_raws.push((id, raw(None))),
         }
     }
@@ -116,6 +119,32 @@ impl Resolver<'_> {
             self.report(messages::chain_of_table(at, word, own, table));
         }
         own == table
+    }
+
+    /// Sets that raw rules name as the kernel calls them are used.
+    pub(super) fn sets_of_raws(&self, sets: &[Set], chains: &[super::policy::Chain]) {
+        let items = self.items.iter().filter_map(|item| match item {
+            Item::Raw(raw) => Some(raw),
+            Item::Rule(_) | Item::Nat(_) | Item::Alter(_) => None,
+        });
+        for raw in items.chain(chains.iter().flat_map(|chain| &chain.raws)) {
+            let target = match &raw.target {
+                RawTarget::GoesOn(text) | RawTarget::Decides(text) => text,
+                RawTarget::Accept
+                | RawTarget::Drop
+                | RawTarget::Return
+                | RawTarget::Reject(_)
+                | RawTarget::Jump(_)
+                | RawTarget::Goto(_) => "",
+            };
+            let words: HashSet<&str> =
+                raw.matches.split_whitespace().chain(target.split_whitespace()).collect();
+            for set in sets {
+                if words.contains(set.kernel_name(raw.family).as_str()) {
+                    self.names.places.find(&set.name);
+                }
+            }
+        }
     }
 
     /// Finds the table of each chain: that of the first raw rule in it, where nothing is in its braces.

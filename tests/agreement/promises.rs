@@ -3,6 +3,7 @@
 
 use palisade::analyze::journey::{Answers, Sent, Surroundings, follow};
 use palisade::analyze::promise::judged;
+use palisade::analyze::{Rules, Text};
 use palisade::diagnostic::has_errors;
 use palisade::meaning::{BaseChain, Meaning, meaning, meant_packets, probes};
 use palisade::net::{CtState, Family, TcpFlags};
@@ -168,7 +169,8 @@ fn what_is_kept_has_no_counterexample() {
         }
         let policy = &resolved.policy;
         let meaning = meaning(policy);
-        for one in judged(policy, &meaning, &sources) {
+        let own = [Rules { text: Text::Policy(policy), meaning: &meaning }];
+        for one in judged(policy, &own, &sources) {
             let PromiseKind::Assert(claim) = &one.promise.kind else { continue };
             let said = sources.text(one.promise.span);
             match one.findings.first() {

@@ -6,9 +6,9 @@ use palisade::analyze::ruled::understood;
 use palisade::diagnostic::has_errors;
 use palisade::emit::{self, Header};
 use palisade::lower::lower;
-use palisade::meaning::{Meaning, meaning};
+use palisade::meaning::Meaning;
 use palisade::net::Family;
-use palisade::read::{read_ipsets, read_rule, read_with_sets};
+use palisade::read::{read_ipsets, read_with_sets};
 use palisade::resolve::resolve;
 use palisade::ruleset::{KernelSet, Ruleset};
 use palisade::source::{MemoryLoader, Sources};
@@ -38,10 +38,7 @@ impl Written {
         let ipsets = emit::ipsets(&lowered.v4, &lowered.v6, &header, &sources);
         let read = read_ipsets(sources.add("ipsets", ipsets.as_str()), &ipsets);
         assert_eq!(read.findings, [], "{ipsets}");
-        let meaning = understood(&policy, meaning(&policy), &|span, text, family, is_chain| {
-            let words = read_rule(span, text, family, is_chain).ok()?;
-            Some((words.matches, words.target))
-        });
+        let meaning = understood(&policy);
         let [v4, v6] = [&lowered.v4, &lowered.v6].map(|of| emit::iptables(of, &header, &sources));
         Some(Written { meaning, ipsets, v4, v6, sets: read.sets })
     }

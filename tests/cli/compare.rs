@@ -31,6 +31,8 @@ fn what_was_built_is_equal_to_the_policy() {
     let run = verify(&scene, &["out/rules.v4", "out/rules.v6", "out/ipsets"]);
     let said = "equal: every IPv4 and IPv6 packet meets what site/web.fw says\n";
     assert_eq!((run.status, run.out.as_str()), (0, said), "{}", run.err);
+    let run = verify(&scene, &["out"]);
+    assert_eq!((run.status, run.out.as_str()), (0, said), "{}", run.err);
     let run = verify(&scene, &["out/ipsets", "out/rules.v6"]);
     assert_eq!(run.status, 0, "{}", run.err);
     assert!(run.out.contains("for IPv4 give what iptables-save prints too"), "{}", run.out);

@@ -33,6 +33,20 @@ fn the_lists_of_sets_are_part_of_the_policy() {
 }
 
 #[test]
+fn a_raw_rule_may_name_a_set_by_what_the_kernel_calls_it() {
+    let policy = "set blocklist from \"b.netset\"\nset seen dynamic timeout 1h\n\
+        raw v4 filter INPUT \"-m set --match-set blocklist.v4 src -p tcp -m tcp --dport 22 -j DROP\"\n\
+        raw v4 filter INPUT \"-m set --match-set seen-1h.v4 src -j DROP\"\nallow ssh\n\
+        assert drop ssh from 192.0.2.1\n";
+    let scene = Scene::new(&[("web.fw", policy), ("b.netset", "192.0.2.1\n")]);
+    let run = palisade(["build", "web.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!((run.status, run.out.as_str()), (0, ""), "{}", run.err);
+    assert!(!run.err.contains("never used") && !run.err.contains("unmodelled"), "{}", run.err);
+    let run = palisade(["verify", "web.fw", "out"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+}
+
+#[test]
 fn a_set_of_too_many_networks_is_one_finding() {
     // Such a range takes 126 networks to say.
     let mut list = String::new();

@@ -98,6 +98,10 @@ fn conditions_that_do_not_show_are_asked_for() {
     let packet = "tcp 198.51.100.9:40000 -> self:22 in eth0";
     let out = way(policy, packet);
     assert!(out.contains("`source in banned-1h.v4` is taken not to hold"), "{out}");
+    let in_chain = "set banned dynamic timeout 1h\nchain guard { drop any from banned }\n\
+                    jump guard in eth0\nallow ssh\n";
+    let out = way(in_chain, packet);
+    assert!(out.contains("`source in banned-1h.v4` is taken not to hold"), "{out}");
     let held = trace(policy, packet, &["--holds", "source in banned-1h.v4"]).out;
     assert!(held.ends_with("\ndropped\n"), "{held}");
 }
@@ -120,6 +124,19 @@ fn what_is_not_known_is_not_guessed() {
     for wrong in ["frob 1 -> 2", "tcp 1.2.3.4:5 -> self:6 in eth0 => drop", "a; b", ""] {
         assert!(refused(EDGE, wrong).starts_with("error: the packet"), "{wrong}");
     }
+}
+
+#[test]
+fn what_a_raw_rule_says_plainly_is_followed() {
+    let policy =
+        "raw v4 filter INPUT \"-s 192.0.2.0/24 -p tcp -m tcp --dport 22 -j DROP\"\nallow ssh\n";
+    let out = way(policy, "tcp 192.0.2.9:40000 -> self:22 in eth0");
+    assert!(
+        out.contains("<stdin>:1  raw v4 filter INPUT") && out.ends_with("\ndropped\n"),
+        "{out}"
+    );
+    let out = way(policy, "tcp 198.51.100.9:40000 -> self:22 in eth0");
+    assert!(out.contains("\nallowed") && !out.contains("raw"), "{out}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::load::{Rules, Variant, nft, restore, restore_sets};
 use crate::members::Members;
 use crate::need;
 use crate::netns::Namespace;
+use crate::read_back::read_back;
 
 /// Generated policies that are not refused, if nobody asks for more seeds.
 const POLICIES: usize = 36;
@@ -64,6 +65,8 @@ struct Policy {
     sets: Vec<Set>,
     meaning: Meaning,
     rules: Rules,
+    /// What the text of the rules says.
+    read: Meaning,
     /// `None` when nft has no words for a part of it.
     native: Option<String>,
 }
@@ -86,7 +89,8 @@ impl Policy {
         };
         let native = emit::nft(&lowered.v4, &lowered.v6, &header, &sources).ok();
         let meaning = meaning(&resolved.policy);
-        Some(Self { text, sets: resolved.policy.sets, meaning, rules, native })
+        let read = read_back(&rules);
+        Some(Self { text, sets: resolved.policy.sets, meaning, rules, read, native })
     }
 
     /// Whether there are rules for this loader, which are then loaded.
@@ -141,6 +145,8 @@ struct Tally {
     limited: usize,
     /// Of whom the whole way through all tables was told before.
     foretold: usize,
+    /// The same by the text of the rules.
+    read: usize,
 }
 
 impl Tally {
@@ -194,13 +200,20 @@ fn faults(
     for (seed, policy, packet, cookie) in sent {
         let members = members.entry(seed).or_default();
         let sighting = seen.get(&(packet.family(), cookie)).cloned().unwrap_or_default();
-        match foretold(&policy.meaning, members, &packet, &sighting) {
-            Some(Ok(())) => tally.foretold += 1,
-            Some(Err(fault)) => {
-                let where_to = format!("{packet:#?}\n{sighting:#?}\n{}", policy.text);
-                faults.push((seed, format!("{loader:?}, seed {seed}: {fault}\n{where_to}")));
+        let ways = [
+            ("meant", &policy.meaning, &mut tally.foretold),
+            ("read", &policy.read, &mut tally.read),
+        ];
+        for (how, meaning, count) in ways {
+            match foretold(meaning, members, &packet, &sighting) {
+                Some(Ok(())) => *count += 1,
+                Some(Err(fault)) => {
+                    let where_to = format!("{packet:#?}\n{sighting:#?}\n{}", policy.text);
+                    let fault = format!("{loader:?}, seed {seed}, as {how}: {fault}\n{where_to}");
+                    faults.push((seed, fault));
+                }
+                None => {}
             }
-            None => {}
         }
         match judge(&policy.meaning, members, &packet, &sighting) {
             Ok(end) => {
@@ -320,7 +333,9 @@ fn generated_conform(loader: Loader) {
     for (what, count) in [("passed", tally.passed), ("stopped", tally.stopped)] {
         assert!(count * 40 > tally.judged(), "too few packets {what}: {tally:?}");
     }
-    assert!(tally.foretold * 10 > tally.judged() * 9, "too few ways were foretold: {tally:?}");
+    for count in [tally.foretold, tally.read] {
+        assert!(count * 10 > tally.judged() * 9, "too few ways were foretold: {tally:?}");
+    }
     assert!(tally.translated * 500 > tally.judged(), "too few were translated: {tally:?}");
     assert!(tally.changed * 1000 > tally.judged(), "too few were changed: {tally:?}");
 }
@@ -380,8 +395,8 @@ fn nearly_the_same_is_noticed() {
     let mut policies = Vec::new();
     for (seed, (text, other)) in (0..).step_by(2).zip(NEARLY) {
         policies.push((seed, policy(text)));
-        let Policy { rules, native, .. } = policy(other);
-        policies.push((seed + 1, Policy { rules, native, ..policy(text) }));
+        let Policy { rules, read, native, .. } = policy(other);
+        policies.push((seed + 1, Policy { rules, read, native, ..policy(text) }));
     }
     for loader in [Loader::Iptables(Variant::Nft), Loader::Native] {
         let faults = faults(loader, &policies, 100, Sets::Empty, &mut Tally::default());

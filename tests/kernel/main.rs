@@ -26,7 +26,8 @@
 //! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
 //! `conform` sends packets from the borders of every rule through generated policies, and asks
 //! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares chain by chain and
-//! `journey` the whole way, `members` knows what is in sets by then. `found` is a policy with what the analysis finds in
+//! `journey` the whole way, by what is meant and by what `read_back` reads of the rules' own text, `members` knows what is in
+//! sets by then. `found` is a policy with what the analysis finds in
 //! it: no packet meets the rules that are `dead`, and the packets that are `shown` meet what is claimed of them; `refuted`
 //! are changed rules that do otherwise with the packet that shows it. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
@@ -71,6 +72,7 @@ mod ground;
 mod journey;
 mod judge;
 mod members;
+mod read_back;
 
 mod conform;
 

@@ -156,7 +156,7 @@ fn words_say_whether_they_count_and_what_they_change() {
 #[test]
 fn words_of_one_rule_are_read() {
     let span = Span::new(Sources::new().add("a.fw", "raw"), 0..3);
-    let of = |text: &str| read_rule(span, text, Family::V4, &|name| name == "own");
+    let of = |text: &str| read_rule(span, text, Family::V4, &[], &|name| name == "own");
     let words = of("-p tcp --dport 22 -s 10.0.0.1,10.0.0.2 -j own").expect("words");
     assert_eq!(words.matches.len(), 2);
     assert_eq!(words.matches[0].len(), 3);

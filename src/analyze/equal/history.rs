@@ -108,7 +108,7 @@ fn names(meaning: &Meaning, family: Family) -> HashMap<LimitId, Arc<str>> {
                     }
                 });
             }
-            if let Effect::Call(chain) | Effect::Goto(chain) = entry.effect
+            if let Some(chain) = entry.effect.chain()
                 && seen.insert(chain)
             {
                 open.extend(meaning.chain(family, chain).map(|list| (list, 0)));

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use super::{Fate, Journey, Stage, Unclear, Whose};
 use crate::analyze::story::{deed_of, name};
-use crate::analyze::text::span_of;
+use crate::analyze::text::Text;
 use crate::analyze::witness::{chain_name, table_name};
 use crate::meaning::{
     BaseChain, Change, Effect, Entry, Meaning, Question, Reason, Step, Translation,
 };
 use crate::packet::{Field, Packet, Values};
-use crate::resolve::Policy;
 use crate::resolve::policy::{LimitId, RejectWith};
 use crate::source::{Sources, Span};
 
@@ -58,13 +57,13 @@ pub struct ToldRule {
 
 /// The stages of a journey.
 #[must_use]
-pub fn told(journey: &Journey<'_>, policy: &Policy, sources: &Sources) -> Vec<ToldStage> {
-    journey.stages.iter().map(|stage| told_stage(stage, policy, sources)).collect()
+pub fn told(journey: &Journey<'_>, text: Text<'_>, sources: &Sources) -> Vec<ToldStage> {
+    journey.stages.iter().map(|stage| told_stage(stage, text, sources)).collect()
 }
 
-fn told_stage(stage: &Stage<'_>, policy: &Policy, sources: &Sources) -> ToldStage {
+fn told_stage(stage: &Stage<'_>, text: Text<'_>, sources: &Sources) -> ToldStage {
     let steps = &stage.trace.steps;
-    let rules = steps.iter().map(|step| told_rule(stage, step, policy, sources)).collect();
+    let rules = steps.iter().map(|step| told_rule(stage, step, text, sources)).collect();
     let is_default = |step: &Step<'_>| matches!(step.entry.reason, Reason::Default(_));
     let goes_on = stage.translation().is_none() && passes(stage);
     let is_filter = table_name(stage.base) == "filter";
@@ -81,17 +80,17 @@ fn passes(stage: &Stage<'_>) -> bool {
     }
 }
 
-fn told_rule(stage: &Stage<'_>, step: &Step<'_>, policy: &Policy, sources: &Sources) -> ToldRule {
-    let place = span_of(policy, step.entry.reason);
+fn told_rule(stage: &Stage<'_>, step: &Step<'_>, text: Text<'_>, sources: &Sources) -> ToldRule {
+    let place = text.span_of(step.entry.reason);
     let call = match step.entry.reason {
-        Reason::Written(origin) => policy.outermost_call(origin),
+        Reason::Written(origin) => text.calls_to(origin).last().copied(),
         Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => None,
     };
-    let chain = step.chain.and_then(|id| policy.chains.get(id.0 as usize));
+    let chain = step.chain.and_then(|id| text.chain(id));
     ToldRule {
         place,
         call,
-        chain: chain.map(|chain| Arc::clone(&chain.name)),
+        chain: chain.cloned(),
         text: text_of(step.entry, place, sources),
         does: does(stage, step.entry),
         is_logged: step.logged,
@@ -203,16 +202,16 @@ impl Fate {
             Fate::Dropped => "dropped".to_owned(),
             Fate::Rejected(RejectWith::TcpReset) => "rejected with a reset".to_owned(),
             Fate::Rejected(_) => "rejected".to_owned(),
-            Fate::Unknown(text) => format!("decided by a raw rule: {text}"),
+            Fate::Unknown(text) => format!("decided by words that only the kernel knows: {text}"),
             Fate::OutOfHops => "not sent on, for it has no hops left".to_owned(),
         }
     }
 }
 
 impl Unclear {
-    /// What is missing, and how to say it: a clause, and an act.
+    /// What is missing, and how to say it in a packet for these rules: a clause, and an act.
     #[must_use]
-    pub fn told(&self) -> (String, String) {
+    pub fn told(&self, text: Text<'_>) -> (String, String) {
         match self {
             Unclear::Leaves { destination, choices } => {
                 let message =
@@ -229,7 +228,8 @@ impl Unclear {
             Unclear::Own { destination } => (
                 format!("it is not said whether {destination} is an address of this machine"),
                 format!(
-                    "write `{destination}@self` if it is, `{destination}@ZONE` for a host of a zone"
+                    "write `{destination}@self` if it is, `{destination}@{}",
+                    text.say("ZONE` for a host of a zone", "INTERFACE` for a host behind one")
                 ),
             ),
             Unclear::Which { whose, one, other } => {
@@ -278,7 +278,8 @@ pub fn assumed(
         let family = stage.before.family();
         let decided = stage.trace.steps.last().map(|step| step.entry);
         let is_last = |entry: &&Entry| decided.is_some_and(|last| std::ptr::eq(last, *entry));
-        let chains = stage.trace.steps.iter().filter_map(|step| step.chain);
+        // Also those where no rule took the packet.
+        let chains = stage.trace.steps.iter().filter_map(|step| step.entry.effect.chain());
         let chains: BTreeSet<_> = chains.collect();
         let own = meaning.base(family, stage.base).into_iter();
         let others = chains.into_iter().filter_map(|id| meaning.chain(family, id));

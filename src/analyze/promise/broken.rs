@@ -5,7 +5,7 @@ use super::shown::{Broken, Told};
 use crate::analyze::journey::told::end;
 use crate::analyze::journey::{Fate, Journey, Unclear};
 use crate::analyze::story::name;
-use crate::analyze::text::span_of;
+use crate::analyze::text::Text;
 use crate::analyze::witness::{chain_name, witness_of};
 use crate::diagnostic::{Finding, Lint, Witness, catalogue as lint};
 use crate::meaning::{BaseChain, Reason};
@@ -17,7 +17,8 @@ use crate::source::{Sources, Span};
 /// What messages need to know.
 #[derive(Clone, Copy)]
 pub(super) struct Telling<'a> {
-    pub policy: &'a Policy,
+    /// Where the rules that decide are written.
+    pub text: Text<'a>,
     pub sources: &'a Sources,
 }
 
@@ -27,7 +28,6 @@ impl Telling<'_> {
         let at = promise.span;
         match verdict {
             Verdict::Kept => None,
-            Verdict::Vacuous => Some(vacuous(at)),
             Verdict::Unknown => Some(unknown(at)),
             Verdict::Broken(broken) | Verdict::Unanswered(broken) | Verdict::Diverted(broken) => {
                 let message = if claim.accepts {
@@ -54,7 +54,6 @@ impl Telling<'_> {
         let at = promise.span;
         let (message, broken) = match verdict {
             Verdict::Kept => return None,
-            Verdict::Vacuous => return Some(vacuous(at)),
             Verdict::Unknown => return Some(unknown(at)),
             Verdict::Broken(broken) => {
                 (format!("a connection that is protected is {}", broken.told.fate.told()), broken)
@@ -80,7 +79,7 @@ impl Telling<'_> {
 
     fn broken(&self, lint: &'static Lint, at: Span, message: String, broken: &Broken) -> Finding {
         let mut finding = Finding::new(lint, at, message).label("does not hold");
-        let limited = broken.limited_by.and_then(|reason| span_of(self.policy, reason));
+        let limited = broken.limited_by.and_then(|reason| self.text.span_of(reason));
         if let Some(span) = limited {
             finding = finding.related(span, "allows it while its limit has room");
         }
@@ -100,8 +99,8 @@ impl Telling<'_> {
     }
 
     /// A packet of a test of which too little is said.
-    pub fn unclear(packet: &TestPacket, unclear: &Unclear) -> Finding {
-        let (message, help) = unclear.told();
+    pub fn unclear(policy: &Policy, packet: &TestPacket, unclear: &Unclear) -> Finding {
+        let (message, help) = unclear.told(Text::Policy(policy));
         Finding::new(&lint::UNCLEAR_PACKET, packet.span, message)
             .label("what becomes of it is not known")
             .help(help)
@@ -109,8 +108,8 @@ impl Telling<'_> {
 
     /// Adds the packet, who decided about it and who translated it.
     fn show(&self, finding: Finding, from: Span, sent: &Packet, told: &Told) -> Finding {
-        let decided = told.decided_by.and_then(|reason| span_of(self.policy, reason));
-        let translated = told.translated_by.and_then(|reason| span_of(self.policy, reason));
+        let decided = told.decided_by.and_then(|reason| self.text.span_of(reason));
+        let translated = told.translated_by.and_then(|reason| self.text.span_of(reason));
         let does = match told.fate {
             Fate::Delivered | Fate::Sent => "allows it",
             Fate::Dropped => "drops it",
@@ -164,7 +163,7 @@ impl Telling<'_> {
     }
 }
 
-fn vacuous(at: Span) -> Finding {
+pub(super) fn vacuous(at: Span) -> Finding {
     Finding::new(&lint::VACUOUS_ASSERTION, at, "a promise about packets that there are not")
         .label("no such packet opens a connection")
         .help("name the addresses and services that are meant")

@@ -6,7 +6,7 @@ use crate::analyze::flat::{Flat, FlatStep};
 use crate::analyze::journey::{Answers, Sent, Surroundings, follow, usual};
 use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning};
-use crate::net::{CtState, Family};
+use crate::net::{CtState, Families, Family};
 use crate::packet::{
     Among, Budget, Field, Index, PacketSet, Point, Question, Region, RuleNumber, Verdict as Answer,
 };
@@ -15,7 +15,10 @@ use crate::resolve::policy::{Claim, Hook};
 
 /// What all questions are about.
 pub struct World<'w> {
+    /// Whose words claims are in.
     pub policy: &'w Policy,
+    /// What families something is known of.
+    pub families: Families,
     pub meaning: &'w Meaning,
     /// The same with limits at their best.
     pub at_best: &'w Meaning,
@@ -26,8 +29,6 @@ pub struct World<'w> {
 #[derive(Debug)]
 pub(super) enum Verdict {
     Kept,
-    /// There is no packet that it is about.
-    Vacuous,
     Broken(Broken),
     /// Broken by this packet if limits say so.
     Depends(Broken),
@@ -38,49 +39,50 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-/// Whether all packets of a claim meet the end that it says; `protects` asks for the answers too.
-pub(super) fn verdict(world: &World<'_>, claim: &Claim, protects: bool) -> Verdict {
+/// Whether all packets of a claim meet the end that it says; `protects` asks for the answers too. `None` when
+/// there is no packet that it is about.
+pub(super) fn verdict(world: &World<'_>, claim: &Claim, protects: bool) -> Option<Verdict> {
     let asking = |at_best: bool, is_looped: bool| {
         let meaning = if at_best { world.at_best } else { world.meaning };
         Asking { world, meaning, claim, at_best, is_looped }
     };
     let worst = |is_looped| asking(false, is_looped);
+    let each = |find: &dyn Fn(Family, Hook, bool) -> Found| each(world.families, find);
     let first =
-        each(|family, hook, is_looped| asking(claim.accepts, is_looped).broken(family, hook));
+        each(&|family, hook, is_looped| asking(claim.accepts, is_looped).broken(family, hook));
     let mut is_open = match first {
-        Found::Packet(broken) => return Verdict::Broken(*broken),
-        Found::NoPackets => return Verdict::Vacuous,
+        Found::Packet(broken) => return Some(Verdict::Broken(*broken)),
+        Found::NoPackets => return None,
         Found::Nothing => false,
         Found::Unknown => true,
     };
     if claim.accepts && !claim.within_limits {
-        match each(|family, hook, is_looped| worst(is_looped).broken(family, hook)) {
-            Found::Packet(broken) => return Verdict::Depends(*broken),
+        match each(&|family, hook, is_looped| worst(is_looped).broken(family, hook)) {
+            Found::Packet(broken) => return Some(Verdict::Depends(*broken)),
             Found::Unknown => is_open = true,
             Found::Nothing | Found::NoPackets => {}
         }
     }
     if protects {
-        match each(|family, hook, is_looped| worst(is_looped).diverted(family, hook)) {
-            Found::Packet(broken) => return Verdict::Diverted(*broken),
+        match each(&|family, hook, is_looped| worst(is_looped).diverted(family, hook)) {
+            Found::Packet(broken) => return Some(Verdict::Diverted(*broken)),
             Found::Unknown => is_open = true,
             Found::Nothing | Found::NoPackets => {}
         }
-        match each(|family, hook, is_looped| worst(is_looped).unanswered(family, hook)) {
-            Found::Packet(broken) => return Verdict::Unanswered(*broken),
+        match each(&|family, hook, is_looped| worst(is_looped).unanswered(family, hook)) {
+            Found::Packet(broken) => return Some(Verdict::Unanswered(*broken)),
             Found::Unknown => is_open = true,
             Found::Nothing | Found::NoPackets => {}
         }
     }
-    if is_open { Verdict::Unknown } else { Verdict::Kept }
+    Some(if is_open { Verdict::Unknown } else { Verdict::Kept })
 }
 
-/// The answer over both families and all chains: a packet, if there is one in any.
-fn each(mut find: impl FnMut(Family, Hook, bool) -> Found) -> Found {
+/// The answer over some families and all chains: a packet, if there is one in any.
+fn each(families: Families, find: &dyn Fn(Family, Hook, bool) -> Found) -> Found {
     let mut all = Found::NoPackets;
     for is_looped in [false, true] {
-        for (family, hook) in Family::BOTH.into_iter().flat_map(|f| Hook::ALL.map(|hook| (f, hook)))
-        {
+        for (family, hook) in families.each().flat_map(|f| Hook::ALL.map(|hook| (f, hook))) {
             match (find(family, hook, is_looped), &all) {
                 (found @ Found::Packet(_), _) => return found,
                 (Found::Unknown, _) => all = Found::Unknown,

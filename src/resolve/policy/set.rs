@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::SourceLengths;
 use crate::net::{Addresses, Duration, Family};
+use crate::ruleset::{self, DynamicSet, KernelSet, Origin};
 use crate::source::Span;
 
 /// A set of addresses that the kernel keeps by a name, one for each family.
@@ -48,6 +49,26 @@ impl Set {
             Family::V6 => ".v6",
         });
         name
+    }
+
+    /// The set's addresses of a family as the kernel has them.
+    #[must_use]
+    pub fn kernel_set(&self, family: Family) -> KernelSet {
+        let content = match &self.content {
+            SetContent::Static(addresses) => ruleset::SetContent::Static(addresses.clone()),
+            SetContent::Dynamic(dynamic) => ruleset::SetContent::Dynamic(DynamicSet {
+                timeout: dynamic.timeout.map_or(0, Duration::seconds),
+                size: dynamic.size,
+                length: dynamic.lengths.of(family),
+            }),
+        };
+        let name = self.kernel_name(family).into();
+        KernelSet {
+            name,
+            family,
+            content,
+            origin: Origin::Statement { span: self.span, call: None },
+        }
     }
 }
 

@@ -1,0 +1,125 @@
+//! The raw rules of a policy as what their words say.
+//!
+//! Where the words of a condition can be read, its entry is about those packets, as if it were said in the
+//! language; else it stays a fact that is known by its words.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::{Limits, Reading};
+use crate::meaning::{Entry, Meaning, Reason, meaning};
+use crate::net::Family;
+use crate::read::{self, read_rule};
+use crate::resolve::Policy;
+use crate::resolve::policy::{self, Item, Raw, RawTable, RawTarget};
+use crate::ruleset::{KernelSet, Origin, Rule, TableName, Target};
+
+/// The meaning of a policy, with its raw rules as what their words say, as far as they can be read.
+#[must_use]
+pub fn understood(policy: &Policy) -> Meaning {
+    let words = words(policy);
+    let known: HashMap<(policy::Origin, Family), (&Raw, read::Words)> = raws(policy)
+        .filter_map(|raw| Some(((raw.origin, raw.family), (raw, words(raw)?))))
+        .collect();
+    let meaning = meaning(policy);
+    if known.is_empty() {
+        return meaning;
+    }
+    let (v4, v6, kinds) = meaning.into_lists();
+    let mut limits = Limits { kinds, tables: HashMap::new() };
+    let ids = HashMap::new();
+    let [v4, v6] = [(v4, Family::V4), (v6, Family::V6)].map(|(mut lists, family)| {
+        let mut reading = Reading { family, ids: &ids, limits: &mut limits };
+        for list in lists.bases.values_mut().chain(&mut lists.chains) {
+            let entries = std::mem::take(&mut list.entries).into_iter();
+            let read = entries.flat_map(|entry| {
+                let Reason::Written(origin) = entry.reason else { return vec![entry] };
+                match known.get(&(origin, family)) {
+                    Some((raw, words)) => reading.raw(&entry, raw, words),
+                    None => vec![entry],
+                }
+            });
+            list.entries = read.collect();
+        }
+        lists
+    });
+    Meaning::of_lists(v4, v6, limits.kinds)
+}
+
+/// All raw rules of a policy.
+pub fn raws(policy: &Policy) -> impl Iterator<Item = &Raw> {
+    let items = policy.items.iter().filter_map(|item| match item {
+        Item::Raw(raw) => Some(raw),
+        Item::Rule(_) | Item::Nat(_) | Item::Alter(_) => None,
+    });
+    items.chain(policy.chains.iter().flat_map(|chain| &chain.raws))
+}
+
+/// What reads the words of a policy's raw rules: its chains and sets are known. `None` is of words that
+/// cannot be read.
+pub fn words(policy: &Policy) -> impl Fn(&Raw) -> Option<read::Words> {
+    let chains: BTreeSet<&str> = policy.chains.iter().map(|chain| &*chain.name).collect();
+    let has_raws = raws(policy).next().is_some();
+    let sets = policy.sets.iter().filter(|_| has_raws);
+    let sets: Vec<Arc<KernelSet>> =
+        sets.flat_map(|set| Family::BOTH.map(|family| Arc::new(set.kernel_set(family)))).collect();
+    move |raw| {
+        let is_chain = |name: &str| chains.contains(name);
+        read_rule(raw.origin.span, &text(raw), raw.family, &sets, &is_chain).ok()
+    }
+}
+
+/// The words of a raw rule that the language has no words for.
+fn text(raw: &Raw) -> String {
+    match &raw.target {
+        RawTarget::GoesOn(target) | RawTarget::Decides(target) if !target.is_empty() => {
+            format!("{} {target}", raw.matches)
+        }
+        RawTarget::GoesOn(_)
+        | RawTarget::Decides(_)
+        | RawTarget::Accept
+        | RawTarget::Drop
+        | RawTarget::Return
+        | RawTarget::Reject(_)
+        | RawTarget::Jump(_)
+        | RawTarget::Goto(_) => raw.matches.to_string(),
+    }
+}
+
+impl Reading<'_> {
+    /// The rules that the words of a raw rule are, instead of its entry. What it does with packets where
+    /// the language has words for it is known already.
+    fn raw(&mut self, entry: &Entry, raw: &Raw, words: &read::Words) -> Vec<Entry> {
+        let table = match raw.table {
+            RawTable::Filter => TableName::Filter,
+            RawTable::Nat => TableName::Nat,
+            RawTable::Mangle => TableName::Mangle,
+            RawTable::Raw => TableName::Raw,
+        };
+        let is_known = match raw.target {
+            RawTarget::GoesOn(_) | RawTarget::Decides(_) => false,
+            RawTarget::Accept
+            | RawTarget::Drop
+            | RawTarget::Return
+            | RawTarget::Reject(_)
+            | RawTarget::Jump(_)
+            | RawTarget::Goto(_) => true,
+        };
+        let origin = Origin::Statement { span: raw.origin.span, call: None };
+        let read = words.matches.iter().flat_map(|matches| {
+            let target = if is_known { Target::Return } else { words.target.clone() };
+            self.rule(table, &Rule { matches: matches.clone(), target, origin })
+        });
+        let effect = |read: Entry| {
+            let effect = if is_known { entry.effect.clone() } else { read.effect };
+            Entry {
+                set: read.set,
+                limits: read.limits,
+                log: read.log,
+                effect,
+                reason: entry.reason,
+            }
+        };
+        read.map(effect).collect()
+    }
+}

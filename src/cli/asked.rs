@@ -1,0 +1,140 @@
+//! A question in the language's words, about a policy or about the rules of a machine.
+//!
+//! A dump has no names of its own but those of interfaces: each is a zone where such a question is asked, so
+//! that `192.0.2.1@eth0` is a host behind it, and a slip in a name is found.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::Outcome;
+use super::deployed::{Contents, Deployed, tell};
+use super::failure::Failure;
+use super::front::{self, Content};
+use super::given::{Given, Subject};
+use super::levels::Levels;
+use super::pipeline;
+use super::terminal::Terminal;
+use crate::analyze::{Dump, Rules, Text};
+use crate::diagnostic::{Finding, has_errors};
+use crate::meaning::Meaning;
+use crate::net::{Families, Interface};
+use crate::resolve::Policy;
+use crate::resolve::policy::Promise;
+use crate::ruleset::{MatchKind, Ruleset};
+use crate::source::{MemoryLoader, Sources};
+use crate::syntax;
+
+/// A question that is understood, with those who answer it.
+pub(super) struct Asked {
+    pub(super) sources: Sources,
+    /// In whose words it is asked, and whose names the answer may use.
+    pub(super) policy: Policy,
+    pub(super) promise: Promise,
+    answering: Answering,
+}
+
+enum Answering {
+    /// The policy itself.
+    Policy(Meaning),
+    /// A dump of each family, or of one.
+    Dumps(Vec<Dump>),
+}
+
+impl Asked {
+    /// The rules that answer, those of different families apart.
+    pub(super) fn rules(&self) -> Vec<Rules<'_>> {
+        match &self.answering {
+            Answering::Policy(meaning) => {
+                vec![Rules { text: Text::Policy(&self.policy), meaning }]
+            }
+            Answering::Dumps(dumps) => dumps.iter().map(Dump::rules_at_work).collect(),
+        }
+    }
+
+    /// The families that the answer is about.
+    pub(super) fn families(&self) -> Families {
+        let of = |rules: &Rules<'_>| rules.text.families();
+        self.rules().iter().map(of).fold(Families::NONE, |all, these| Families {
+            v4: all.v4 || these.v4,
+            v6: all.v6 || these.v6,
+        })
+    }
+}
+
+/// Asks what is at some paths. A mistake in the question is a failure, `what` it is called there; when it
+/// is those who are asked that are at fault, that is told, and how the run ends is returned.
+pub(super) fn ask(
+    paths: &[PathBuf],
+    levels: &Levels,
+    (what, question): (&str, &str),
+    terminal: &Terminal,
+) -> Result<Result<Asked, Outcome>, Failure> {
+    match Subject::at(paths)? {
+        Subject::Policy(given) => {
+            let (checked, promise) = front::ask(given, levels, what, question)?;
+            let outcome = checked.outcome();
+            let (Some(promise), Content::Policy(_)) = (promise, &checked.content) else {
+                terminal.tell_findings(&checked.report());
+                terminal.tell_summary(&checked.title, checked.counts());
+                return Ok(Err(outcome));
+            };
+            let front::Checked { sources, content: Content::Policy(policy), .. } = checked else {
+                return Ok(Err(outcome));
+            };
+            let answering = Answering::Policy(pipeline::meaning(&policy));
+            Ok(Ok(Asked { sources, policy: *policy, promise, answering }))
+        }
+        Subject::Dumps(dumps) => ask_dumps(dumps, what, question, terminal),
+    }
+}
+
+fn ask_dumps(
+    dumps: Vec<Given>,
+    what: &str,
+    question: &str,
+    terminal: &Terminal,
+) -> Result<Result<Asked, Outcome>, Failure> {
+    let (mut sources, mut findings) = (Sources::new(), Vec::new());
+    let deployed = Deployed::read(dumps, false, Contents::Count, &mut sources, &mut findings)?;
+    tell(&sources, &findings, terminal);
+    if has_errors(&findings) {
+        return Ok(Err(Outcome::Undone));
+    }
+    let rulesets: Vec<&Ruleset> = deployed.v4.iter().chain(&deployed.v6).collect();
+    let names = sources.add("the interfaces of the rules", zones(&rulesets));
+    let file = sources.add(what, question);
+    let mut loader = MemoryLoader::default();
+    let resolved = pipeline::resolve_asking(names, file, &mut sources, &mut loader);
+    let is_asked = |finding: &Finding| finding.span.is_some_and(|span| span.file() == file);
+    let wrong = resolved.findings.into_iter().filter(is_asked).collect();
+    if let Some(failure) = front::misunderstood(what, question, wrong, &sources) {
+        return Err(failure);
+    }
+    let mut policy = resolved.policy;
+    let Some(promise) = policy.promises.pop() else {
+        return Err(Failure::new(format!("{what} cannot be read")));
+    };
+    let answering = Answering::Dumps(deployed.dumps());
+    Ok(Ok(Asked { sources, policy, promise, answering }))
+}
+
+/// A zone for each interface that rules name, where its name can be that of a zone.
+fn zones(rulesets: &[&Ruleset]) -> String {
+    let tables = rulesets.iter().flat_map(|ruleset| &ruleset.tables);
+    let rules = tables.flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
+    let named = rules.flat_map(|rule| &rule.matches).filter_map(|found| match &found.kind {
+        MatchKind::In(interface) | MatchKind::Out(interface) => Some(interface),
+        _ => None,
+    });
+    let is_zone = |interface: &&Interface| {
+        !interface.is_wildcard()
+            && **interface != Interface::loopback()
+            && syntax::is_name(interface.stem())
+    };
+    let named: BTreeSet<&str> = named.filter(is_zone).map(Interface::stem).collect();
+    named.into_iter().fold(String::new(), |mut text, name| {
+        let _ = writeln!(text, "zone {name} = {name}");
+        text
+    })
+}
