@@ -83,7 +83,7 @@ impl<'m> Side<'m> {
         while let Some((list, _)) = lists.get(next) {
             next += 1;
             for entry in &list.entries {
-                if let Effect::Call(chain) | Effect::Goto(chain) = entry.effect
+                if let Some(chain) = entry.effect.chain()
                     && seen.insert(chain)
                 {
                     lists.extend(self.meaning.chain(self.family, chain).map(|list| (list, None)));
