@@ -2,13 +2,18 @@
 //!
 //! In go two [`Meaning`]s, of a policy, of rules that were read, of two policies; out come the
 //! [`Difference`]s, each with a packet that shows it and with what decides it on both sides. None means
-//! that every packet of both families meets the same decisions, translations, log lines and changes in
-//! every chain of the kernel. What could not be found out is said ([`Unproved`]), never passed over.
+//! that every packet of both families meets the same decisions, translations and log lines in every chain
+//! of the kernel, and leaves it as the same. What could not be found out is said ([`Unproved`]), never
+//! passed over.
 //!
 //! A list that must be compared is flattened to [`items`]. Those that both sides have in common, in a
 //! common order, discharge each other ([`align`]): a packet that such a pair decides on one side is
 //! decided by it on the other too, unless something comes before that the other side does not have. So
 //! only what has no counterpart is asked about, each within its own packets ([`ask`]).
+//!
+//! Where rules change packets, later ones ask about what became of them. If items do not discharge each
+//! other there, all packets are sent through both sides, in regions, and what became of them is laid side
+//! by side ([`courses`]): in which order a packet was marked is no difference ([`course`]).
 //!
 //! What rules count by is paired first ([`history`]): a limit of one side and one of the other that
 //! have the same parameters, each the *n*-th such on its side, are one. From then on whether it has room
@@ -102,7 +107,7 @@ pub enum Why {
     Work,
     /// A packet should show a difference, and does not. That is a fault of ours.
     Unconfirmed,
-    /// Rules change packets, in an order that is not the same on both sides; no packet was found that
+    /// Rules change packets in a way that is not known, or of too many packets; no packet was found that
     /// shows a difference.
     Changes,
 }

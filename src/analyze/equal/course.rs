@@ -38,8 +38,8 @@ pub(super) struct Made {
     pub is_untracked: bool,
     segments: BTreeSet<Option<u16>>,
     helper: Option<Helper>,
-    /// Fields that words may have changed, with the number of words by then.
-    pub unknown: BTreeMap<Field, usize>,
+    /// Fields that words may have changed.
+    pub unknown: BTreeSet<Field>,
 }
 
 /// What became of a mark.
@@ -90,8 +90,6 @@ pub(super) enum What {
     Dscp,
     Segments,
     Tracking,
-    /// A field that words may have changed.
-    Unknown,
 }
 
 impl What {
@@ -104,7 +102,6 @@ impl What {
             What::Dscp => matches!(change, Change::Dscp(_)),
             What::Segments => matches!(change, Change::Mss(_)),
             What::Tracking => matches!(change, Change::Untracked | Change::Helper(_)),
-            What::Unknown => true,
         }
     }
 }
@@ -158,7 +155,7 @@ impl Course {
     pub fn forget(&mut self, fields: &[Field]) {
         let Made { mark, connection, dscp, unknown, .. } = &mut self.made;
         for field in fields {
-            unknown.insert(*field, self.words.len());
+            unknown.insert(*field);
             match field {
                 Field::Mark => *mark = Bits::default(),
                 Field::ConnectionMark => *connection = Bits::default(),
@@ -267,9 +264,7 @@ impl Made {
         if self.helper != other.helper {
             all.push(never(What::Tracking));
         }
-        if self.unknown != other.unknown {
-            all.push(never(What::Unknown));
-        }
+        // The same words made the same of what is not known.
         all
     }
 }

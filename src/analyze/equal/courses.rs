@@ -83,7 +83,7 @@ impl<'m> Side<'m> {
         while let Some((list, _)) = lists.get(next) {
             next += 1;
             for entry in &list.entries {
-                if let Effect::Call(chain) | Effect::Goto(chain) = entry.effect
+                if let Some(chain) = entry.effect.chain()
                     && seen.insert(chain)
                 {
                     lists.extend(self.meaning.chain(self.family, chain).map(|list| (list, None)));
@@ -264,7 +264,7 @@ impl Going<'_, '_, '_> {
     fn done(&mut self, entry: &Entry, flow: Flow) -> Result<Vec<Flow>, Unknown> {
         let Some(deed) = deed_of(entry) else { return Ok(vec![flow]) };
         let copies = matches!(deed, Deed::Change(Change::RestoredMark(_)));
-        if copies && flow.course.made.unknown.contains_key(&Field::ConnectionMark) {
+        if copies && flow.course.made.unknown.contains(&Field::ConnectionMark) {
             return Err(Unknown);
         }
         let parts = if copies { self.work.by_tracking(flow)? } else { vec![(flow, true)] };
@@ -285,7 +285,7 @@ fn asks_for_unknown(set: &PacketSet, course: &Course) -> bool {
         .added
         .iter()
         .flat_map(|name| [SetSide::Source, SetSide::Destination].map(|side| member(side, name)));
-    set.speaks_of(|field| course.made.unknown.contains_key(&field))
+    set.speaks_of(|field| course.made.unknown.contains(&field))
         || members.into_iter().any(|text| set.facts().any(|fact| *fact == text))
 }
 

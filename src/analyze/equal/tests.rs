@@ -179,6 +179,8 @@ fn a_lost_log_is_a_difference() {
     differ(&logged("seen "), &logged("sees "));
     // Twice is two lines.
     differ(&logged("a"), &format!("-A INPUT -p tcp -j LOG --log-prefix \"a\"\n{}", logged("a")));
+    let last = "-A INPUT -j LOG --log-prefix \"a\"";
+    differ(last, &format!("-A INPUT -p tcp -j LOG --log-prefix \"a\"\n{last}"));
     are_equal(
         &logged("a"),
         &format!(
