@@ -171,8 +171,8 @@ fn chain(
     let mut deeds = items::Deeds::default();
     let changed = items::changed([&left, &right]);
     let changes = [&left, &right].into_iter().any(items::changes_packets);
-    let lefts = Items::of(&left, mays, &space, &changed, &mut deeds);
-    let rights = Items::of(&right, right_mays, &space, &changed, &mut deeds);
+    let lefts = Items::of(&left, &mays, &space, &changed, &mut deeds);
+    let rights = Items::of(&right, &right_mays, &space, &changed, &mut deeds);
     let (Some(mut lefts), Some(mut rights)) = (lefts, rights) else {
         return into.unproved.push(unproved(Why::Work));
     };
@@ -221,6 +221,7 @@ impl Here<'_> {
             }
             return into.differences.extend(found.into_iter().map(|one| self.by_walk(one)));
         };
+        let alone = pairs.clone();
         let sides = [(lefts, pairs.left, left_stretches), (rights, pairs.right, right_stretches)];
         let sides = ask::Sides::new(space, self.deeds, sides, budget);
         match sides.found() {
@@ -245,7 +246,12 @@ impl Here<'_> {
                     });
                 }
             }
-            Err(why) => into.unproved.push(unproved(why)),
+            Err(why) => {
+                // What is too much to be proved may still be refuted.
+                let found = self.walked.found(self.items, &alone);
+                into.differences.extend(found.into_iter().map(|one| self.by_walk(one)));
+                into.unproved.push(unproved(why));
+            }
         }
         match sides.going_on() {
             Ok(points) => {

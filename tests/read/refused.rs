@@ -124,7 +124,7 @@ fn rules_are_refused_at_the_word_that_is_wrong() {
         ("-p icmp -m icmp -j DROP", "4:21 match `icmp` without an option"),
         ("-m tcp --dport 1", "4:13 `tcp` in a rule that is not about its protocol"),
         ("-p udp -m tcp --dport 1", "4:20 `tcp` in a rule that is not about its protocol"),
-        ("! -p sctp --dport 1", "4:20 `--dport` in a rule that is not about its protocol"),
+        ("! -p sctp -m sctp --dport 1", "4:23 `sctp` in a rule that is not about its protocol"),
         ("-m multiport --dports 1", "4:13 `multiport` in a rule that is not about its protocol"),
         ("-m icmp --icmp-type 8", "4:13 `icmp` in a rule that is not about its protocol"),
         ("-j REJECT --reject-with tcp-reset", "4:34 `tcp-reset` in a rule that is not about its"),

@@ -23,7 +23,7 @@ const MOST_SKIPPED: usize = 4_000;
 const LONGEST_RUN: usize = 2_000;
 
 /// Of each side, the number of the pair that an item is in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pairs {
     pub left: Vec<Option<u32>>,
     pub right: Vec<Option<u32>>,

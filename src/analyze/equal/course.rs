@@ -23,11 +23,14 @@ pub(super) struct Course {
     pub added: BTreeSet<Arc<str>>,
     counted: BTreeMap<Arc<str>, u32>,
     /// Lines of the log, sorted: of one packet the order does not count.
-    logged: Vec<((Option<Arc<str>>, LogLevel), Made)>,
+    logged: Vec<(Line, Made)>,
     /// What rules that go on did in words that are not understood.
     words: Vec<(Arc<str>, Made)>,
     decision: Option<Decision>,
 }
+
+/// What a line of the log begins with, and its level.
+type Line = (Option<Arc<str>>, LogLevel);
 
 /// What was made of a packet, by what it was at first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -214,7 +217,7 @@ impl Course {
 
     /// In what two courses are apart that have come to their ends.
     pub fn apart(&self, other: &Self) -> Vec<Apart> {
-        let lines = |course: &Self| -> Vec<(Option<Arc<str>>, LogLevel)> {
+        let lines = |course: &Self| -> Vec<Line> {
             course.logged.iter().map(|(line, _)| line.clone()).collect()
         };
         let words = |course: &Self| -> Vec<Arc<str>> {

@@ -190,12 +190,12 @@ impl Going<'_, '_, '_> {
                     match &entry.effect {
                         Effect::Return => gather(&mut leaving, flow, self.work)?,
                         Effect::Call(chain) => {
-                            for flow in self.into_chain(*chain, flow, depth)? {
+                            for flow in self.enter(*chain, flow, depth)? {
                                 gather(&mut next, flow, self.work)?;
                             }
                         }
                         Effect::Goto(chain) => {
-                            for flow in self.into_chain(*chain, flow, depth)? {
+                            for flow in self.enter(*chain, flow, depth)? {
                                 gather(&mut leaving, flow, self.work)?;
                             }
                         }
@@ -224,12 +224,7 @@ impl Going<'_, '_, '_> {
         Ok(leaving)
     }
 
-    fn into_chain(
-        &mut self,
-        chain: ChainId,
-        flow: Flow,
-        depth: usize,
-    ) -> Result<Vec<Flow>, Unknown> {
+    fn enter(&mut self, chain: ChainId, flow: Flow, depth: usize) -> Result<Vec<Flow>, Unknown> {
         // A ring, which a resolved policy never has, is not walked through.
         let meaning = self.side.meaning;
         let list = meaning.chain(self.side.family, chain).ok_or(Unknown)?;

@@ -103,16 +103,16 @@ impl Items {
     /// `None` when packets leave chains in too many pieces.
     pub fn of(
         flat: &Flat<'_>,
-        mays: Vec<Region>,
+        mays: &[Region],
         space: &Space,
         changed: &BTreeSet<Field>,
         deeds: &mut Deeds,
     ) -> Option<Self> {
         let mut items = Items { all: Vec::with_capacity(mays.len() + 1), adding: BTreeMap::new() };
-        let mut way = Way { flat, mays: &mays, asked: Vec::with_capacity(mays.len()) };
+        let mut way = Way { flat, mays, asked: Vec::with_capacity(mays.len()) };
         // The steps so far that leave a chain, by the step that called it.
         let mut leaving: BTreeMap<RuleNumber, Vec<(RuleNumber, Region)>> = BTreeMap::new();
-        for (number, (step, may)) in (0..).map(RuleNumber).zip(flat.steps.iter().zip(&mays)) {
+        for (number, (step, may)) in (0..).map(RuleNumber).zip(flat.steps.iter().zip(mays)) {
             way.asked.push(way.place(number, step, items.all.len()));
             let deed = deed(step, flat);
             if deed.is_none() && !step.leaves {
@@ -240,8 +240,7 @@ impl Way<'_, '_> {
             Role::Said => here,
             Role::NoWayBack => before
                 .enumerate()
-                .filter(|(_, other)| is_call(other))
-                .last()
+                .rfind(|(_, other)| is_call(other))
                 .map_or(here, |(at, _)| self.asked[at]),
         }
     }

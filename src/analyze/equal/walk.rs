@@ -141,7 +141,7 @@ fn parted(left: &[Act], right: &[Act], tells: impl Fn(&Act) -> bool) -> Option<(
     });
     let at = left.iter().zip(&right).position(|(one, other)| one.deed != other.deed);
     let at = at.or((left.len() != right.len()).then(|| left.len().min(right.len())))?;
-    let of = |acts: Vec<&Act>| acts.into_iter().take(at + 1).last().cloned();
+    let of = |acts: Vec<&Act>| acts.get(at.min(acts.len().wrapping_sub(1))).copied().cloned();
     Some((of(left)?, of(right)?))
 }
 
