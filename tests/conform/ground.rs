@@ -110,6 +110,7 @@ impl Ground {
                 outside.ip_of(family, &back);
             }
         }
+        await_addresses(&router);
         nft(&outside, DEAF).unwrap_or_else(|error| panic!("outside hears: {error}"));
         let (diary, kernel) = router.run(|| (Netlink::new(), Netlink::new()));
         diary.tell(Message::new(LOGS, CONFIGURE, false, 0, 0).with(1, &[1]));
@@ -158,7 +159,9 @@ impl Ground {
         match self.wire(packet.incoming.as_deref()) {
             Some(from) => {
                 let socket = &self.outside[from][usize::from(is_v6)];
-                parts.iter().for_each(|bytes| drop(socket.send_to(bytes, to)));
+                for bytes in &parts {
+                    let _ = socket.send_to(bytes, to);
+                }
             }
             None => {
                 let mut inside = self.inside.borrow_mut();
@@ -166,7 +169,9 @@ impl Ground {
                     .entry((usize::from(class), is_v6, account))
                     .or_insert_with(|| self.process(class, is_v6, account));
                 let _ = setsockopt(socket, sockopt::Mark, &packet.mark);
-                parts.iter().for_each(|bytes| drop(socket.send_to(bytes, to)));
+                for bytes in &parts {
+                    let _ = socket.send_to(bytes, to);
+                }
             }
         }
     }
@@ -235,6 +240,21 @@ impl Ground {
     pub fn wire(&self, name: Option<&str>) -> Option<usize> {
         self.wires.iter().position(|wire| Some(wire.as_str()) == name)
     }
+}
+
+/// Waits until all addresses are in force: on IPv6 they are not at once.
+fn await_addresses(router: &Namespace) {
+    let all = ADDRESSES.as_flattened().iter().filter(|text| text.contains(':'));
+    let lines: Vec<String> = all.map(|text| format!("local {text} dev ")).collect();
+    for _ in 0..1_000 {
+        let known = router.output("ip", &["-6", "route", "show", "table", "local"], "");
+        let known = known.expect("routes can be listed");
+        if lines.iter().all(|line| known.contains(line)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the router has not all of its addresses");
 }
 
 /// The addresses of the router on a wire.

@@ -94,10 +94,8 @@ pub fn judge(
         }
         return Ok(Judged::without_steps(End::Unknown, probe));
     };
-    let read = match tested.is_in_words {
-        true => None,
-        false => asking.certain(&tested.read_meaning, sighting)?,
-    };
+    let read =
+        if tested.is_in_words { None } else { asking.certain(&tested.read_meaning, sighting)? };
     let own = own_stages(&journey);
     take_up(members, own, sighting);
     let compared = |journey: &Journey<'_>| {

@@ -76,13 +76,26 @@ pub fn all(meaning: &Meaning, ground: &Ground, seed: u64, least: usize) -> Vec<P
                 0 => least / 4,
                 entries => least.max(entries * 3 / 2),
             };
-            let wishes = probes(meaning, family, chain, seed, count);
-            all.extend(
-                wishes.into_iter().filter_map(|wish| made(wish, chain, ground, &mut random)),
-            );
+            for wish in probes(meaning, family, chain, seed, count) {
+                // What is said of one family must not be so in the other.
+                let twin = random.one_in(4).then(|| twin(&wish));
+                let both = [Some(wish), twin].into_iter().flatten();
+                all.extend(both.filter_map(|wish| made(wish, chain, ground, &mut random)));
+            }
         }
     }
     all
+}
+
+/// The same packet of the other family, between hosts that nobody speaks of (RFC 5737, RFC 3849).
+fn twin(packet: &Packet) -> Packet {
+    let [source, destination] = match packet.family() {
+        Family::V4 => ["2001:db8:77::77", "2001:db8:77::78"],
+        Family::V6 => ["198.51.100.77", "198.51.100.78"],
+    };
+    let [source, destination] = [source, destination].map(|it| it.parse().expect("an address"));
+    let original = None;
+    Packet { source, destination, original, ..packet.clone() }
 }
 
 fn made(wish: Packet, chain: BaseChain, ground: &Ground, random: &mut Random) -> Option<Probe> {
@@ -99,7 +112,7 @@ fn made(wish: Packet, chain: BaseChain, ground: &Ground, random: &mut Random) ->
     let mut packet = if is_of_process {
         from_process(wish, ground, random)
     } else {
-        from_wire(wish, chain, ground, random)?
+        from_wire(wish, chain, ground, random)
     };
     // In IPv6 these are no protocols but further headers.
     let is_header = [0, 43, 44, 51, 59, 60, 135, 139, 140].contains(&packet.protocol().number());
@@ -171,12 +184,7 @@ fn history(packet: &mut Packet, state: CtState, mark: u32, random: &mut Random) 
 }
 
 /// A packet that comes in.
-fn from_wire(
-    mut packet: Packet,
-    chain: BaseChain,
-    ground: &Ground,
-    random: &mut Random,
-) -> Option<Packet> {
+fn from_wire(mut packet: Packet, chain: BaseChain, ground: &Ground, random: &mut Random) -> Packet {
     let mut any = || random.index(ground.wires.len());
     if ground.wire(packet.incoming.as_deref()).is_none() {
         packet.incoming = Some(ground.wires[any()].as_str().into());
@@ -203,7 +211,7 @@ fn from_wire(
         dscp => dscp,
     };
     let (mark, mac) = (0, Some(MAC));
-    Some(Packet { mac, mark, dscp, user, group, ..packet })
+    Packet { mac, mark, dscp, user, group, ..packet }
 }
 
 /// A packet of a process of the router.

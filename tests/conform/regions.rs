@@ -16,8 +16,11 @@ use crate::judge::Step;
 /// The chains that decide or translate. (Those that change packets ask about what they have changed.)
 fn is_asked(step: &Step) -> bool {
     match step.base {
-        BaseChain::FilterInput | BaseChain::FilterForward | BaseChain::FilterOutput => true,
-        BaseChain::NatPrerouting | BaseChain::NatOutput => true,
+        BaseChain::FilterInput
+        | BaseChain::FilterForward
+        | BaseChain::FilterOutput
+        | BaseChain::NatPrerouting
+        | BaseChain::NatOutput => true,
         BaseChain::NatPostrouting => step.packet.incoming.is_some(),
         _ => false,
     }

@@ -125,7 +125,7 @@ impl Tested {
             self.rules.v6.clone_from(&policy.rules.v6);
         }
         let Tested { meaning, sets, text, unknown, fills_sets, .. } = policy;
-        Self { meaning, sets, text, unknown, fills_sets, is_in_words, ..self }
+        Self { text, sets, meaning, fills_sets, unknown, is_in_words, ..self }
     }
 
     /// What limits say while it is tested: half of the rulesets have room everywhere, half nowhere.

@@ -1,7 +1,7 @@
 //! Rules whose limits have room for every packet, or for none: what they count is the past, and a probe
 //! has none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use palisade::meaning::{Effect, Entry, List, Meaning};
@@ -140,7 +140,7 @@ pub fn settled_meaning(meaning: &Meaning, room: Room) -> Meaning {
         family.bases.values_mut().for_each(settle);
         family.chains.iter_mut().for_each(settle);
     }
-    Meaning::of_lists(v4, v6, Default::default())
+    Meaning::of_lists(v4, v6, BTreeMap::new())
 }
 
 /// Whether packets put their sources into sets: then one is not the same for all entries.

@@ -4,7 +4,7 @@
 /// in blocks. `fails` says whether a policy still has the fault; a policy that is refused has not.
 pub fn shrunk(text: &str, mut fails: impl FnMut(&str) -> bool) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
-    let joined = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let joined = |lines: &[&str]| lines.join("\n") + "\n";
     let mut width = lines.len().next_power_of_two();
     while width > 0 {
         let mut start = 0;
@@ -29,7 +29,8 @@ pub fn shrunk(text: &str, mut fails: impl FnMut(&str) -> bool) -> String {
 
 #[test]
 fn what_a_fault_needs_is_left() {
-    let text: String = (0..50).map(|number| format!("statement {number}\n")).collect();
+    let lines: Vec<String> = (0..50).map(|number| format!("statement {number}")).collect();
+    let text = lines.join("\n") + "\n";
     let fails = |text: &str| text.contains("statement 17\n") && text.contains("statement 42\n");
     assert_eq!(shrunk(&text, fails), "statement 17\nstatement 42\n");
 }

@@ -32,7 +32,7 @@ const NEARLY: [(&str, &str); 34] = [
     ("default allow input; drop tcp any", "default allow input; drop tcp any flags syn / syn"),
     ("default allow input; drop tcp 22", "default allow input; reject tcp 22"),
     ("reject tcp 22", "reject tcp 22 with tcp-reset"),
-    ("reject any with host-prohibited ipv4", "reject any with admin-prohibited ipv4"),
+    ("reject any with icmp-host-prohibited ipv4", "reject any with icmp-admin-prohibited ipv4"),
     ("log \"a \" tcp 22", "log \"b \" tcp 22"),
     ("log \"a \" tcp 22", "log \"a \" level info tcp 22"),
     ("allow icmp 3/4", "allow icmp 3"),
