@@ -66,7 +66,7 @@ struct Fate {
 
 impl Fate {
     /// Without what nobody sees.
-    fn as_seen(self) -> Self {
+    fn for_the_world(self) -> Self {
         Fate { logs: Vec::new(), changes: Vec::new(), words: Vec::new(), left: (0, 0, 0), ..self }
     }
 }
@@ -91,7 +91,7 @@ pub fn visible_disagreement(
     packet: &Packet,
     answers: Answers,
 ) -> Option<String> {
-    let [meant, done] = fates(meaning, ruleset, base, packet, answers)?.map(Fate::as_seen);
+    let [meant, done] = fates(meaning, ruleset, base, packet, answers)?.map(Fate::for_the_world);
     (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
 }
 
@@ -121,7 +121,7 @@ pub fn disagreement_by_facts(
     let by_meaning = |question: Question<'_>| answered(meant.fact(question).to_string());
     let by_rules = |question: &Match| answered(done[&std::ptr::from_ref(question)].clone());
     let fates = both((meaning, &by_meaning), (ruleset, &by_rules), base, packet)?;
-    let [meant, done] = fates.map(Fate::as_seen);
+    let [meant, done] = fates.map(Fate::for_the_world);
     (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
 }
 

@@ -43,6 +43,8 @@ mod limits;
 #[path = "../agreement/judge.rs"]
 #[expect(dead_code, reason = "other tests look at more of it")]
 mod rules;
+#[path = "../agreement/seen.rs"]
+mod seen;
 
 mod probe;
 mod ruleset;

@@ -87,7 +87,7 @@ fn a_megabyte_of_one_thing() {
 
 #[test]
 fn one_line_of_a_megabyte() {
-    let host = |at: usize| format!("10.{}.{}.{}, ", at >> 15, at >> 7 & 255, at * 2 & 255);
+    let host = |at: usize| format!("10.{}.{}.{}, ", at >> 15, at >> 7 & 255, (at * 2) & 255);
     let list = each(60_000, host);
     policy(&format!("allow ssh from {list} 192.0.2.1"), 0, "no findings");
     policy(&format!("allow ssh from 10.0.0.0/8 except {list} 192.0.2.1"), 0, "");
