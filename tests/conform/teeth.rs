@@ -33,9 +33,9 @@ const NEARLY: [(&str, &str); 34] = [
     ("default allow input; drop tcp 22", "default allow input; reject tcp 22"),
     ("reject tcp 22", "reject tcp 22 with tcp-reset"),
     ("reject any with icmp-host-prohibited ipv4", "reject any with icmp-admin-prohibited ipv4"),
-    ("log \"a \" tcp 22", "log \"b \" tcp 22"),
-    ("log \"a \" tcp 22", "log \"a \" level info tcp 22"),
-    ("allow icmp 3/4", "allow icmp 3"),
+    ("log \"a \" rate unlimited tcp 22", "log \"b \" rate unlimited tcp 22"),
+    ("log \"a \" rate unlimited tcp 22", "log \"a \" level info rate unlimited tcp 22"),
+    ("implicit none; allow icmp 3/4", "implicit none; allow icmp 3"),
     ("implicit none; allow any state established", "implicit none; allow any state related"),
     ("implicit none; allow any state invalid", "implicit none; allow any state untracked"),
     (
@@ -61,7 +61,8 @@ const NEARLY: [(&str, &str); 34] = [
 ];
 
 fn tested(text: &str) -> Tested {
-    let tested = Tested::policy(text, text, MemoryLoader::default(), 0);
+    // Limits have room, and sets are empty.
+    let tested = Tested::policy(text, text, MemoryLoader::default(), 2);
     tested.unwrap_or_else(|| panic!("refused: {text}"))
 }
 
