@@ -14,8 +14,12 @@ enum Seen {
     Done,
 }
 
+/// So many jumps of rings are told, and at least one ring: chains that all jump to each other make thousands
+/// of rings.
+const MAX_TOLD: usize = 1_000;
+
 /// The rings that packets can come to, each by the jumps that make it: its place and the chain that it
-/// starts in. One for each jump that closes one.
+/// starts in. One for each jump that closes one, up to [`MAX_TOLD`].
 pub(super) fn rings(table: &Table) -> Vec<Vec<(Span, String)>> {
     let index: HashMap<&str, usize> =
         table.chains.iter().enumerate().map(|(at, chain)| (&*chain.name, at)).collect();
@@ -25,6 +29,7 @@ pub(super) fn rings(table: &Table) -> Vec<Vec<(Span, String)>> {
         seen: vec![Seen::Not; table.chains.len()],
         way: Vec::new(),
         found: Vec::new(),
+        told: 0,
     };
     for (at, chain) in table.chains.iter().enumerate() {
         // The kernel takes a ring that no packet comes to.
@@ -42,6 +47,8 @@ struct Walk<'a> {
     /// The chains on the way, and the next rule of each. Not by calls: a hostile table is deep.
     way: Vec<(usize, usize)>,
     found: Vec<Vec<(Span, String)>>,
+    /// The jumps of these.
+    told: usize,
 }
 
 impl Walk<'_> {
@@ -76,6 +83,11 @@ impl Walk<'_> {
 
     fn close(&mut self, to: usize) {
         let start = self.way.iter().position(|(chain, _)| *chain == to).unwrap_or(0);
+        let length = self.way.len() - start;
+        if !self.found.is_empty() && self.told + length > MAX_TOLD {
+            return;
+        }
+        self.told += length;
         let jumps = self.way[start..].iter().filter_map(|(chain, next)| {
             let chain = &self.table.chains[*chain];
             let rule = chain.rules.get(next.checked_sub(1)?)?;

@@ -87,7 +87,7 @@ fn a_megabyte_of_one_thing() {
 
 #[test]
 fn one_line_of_a_megabyte() {
-    let host = |at: usize| format!("10.{}.{}.{}, ", at >> 15, at >> 7 & 255, (at * 2) & 255);
+    let host = |at: usize| format!("10.{}.{}.{}, ", at >> 15, (at >> 7) & 255, (at * 2) & 255);
     let list = each(60_000, host);
     policy(&format!("allow ssh from {list} 192.0.2.1"), 0, "no findings");
     policy(&format!("allow ssh from 10.0.0.0/8 except {list} 192.0.2.1"), 0, "");
@@ -199,7 +199,7 @@ fn chains_without_end() {
     let ring = each(MANY, |at| format!("-A c{at} -g c{}\n", (at + 1) % MANY));
     dump(&filter(MANY, &format!("-A INPUT -j c0\n{ring}")), 1, "chain-cycle");
     let clique = each(150 * 150, |at| format!("-A c{} -j c{}\n", at / 150, at % 150));
-    dump(&filter(150, &clique), 1, "chain-cycle");
+    dump(&filter(150, &format!("-A INPUT -j c0\n{clique}")), 1, "chain-cycle");
 }
 
 #[test]
