@@ -159,7 +159,7 @@ impl Draft {
             Presence::Maybe => wished,
         };
         let payload = self.payload();
-        let state = self.state(view.first_only);
+        let state = self.state(view.first_only, matches!(payload, Payload::Icmp { .. }));
         let own = !incoming;
         let mut packet = Packet {
             incoming: incoming.then(|| self.interface(Field::Incoming)).flatten(),
@@ -215,13 +215,15 @@ impl Draft {
         }
     }
 
-    fn state(&self, first_only: bool) -> CtState {
+    /// The state that was drawn, or the nearest that the view shows: an ICMP error is never first.
+    fn state(&self, first_only: bool, is_icmp: bool) -> CtState {
         let index = usize::try_from(self.number(Field::State)).unwrap_or(0);
         let state = CtState::ALL.get(index).copied().unwrap_or(CtState::New);
         match state {
             CtState::Established | CtState::Invalid | CtState::Untracked if first_only => {
                 CtState::New
             }
+            CtState::Related if first_only && is_icmp => CtState::New,
             CtState::New
             | CtState::Related
             | CtState::Established
