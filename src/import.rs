@@ -3,14 +3,21 @@
 //! In go rulesets that were read, out comes the text of a policy. What is written is what whoever
 //! `judge`s it found equal to the rules: first as people write, then, where something is at fault, step
 //! by step plainer, down to the words of iptables for a single rule. Of a rule nothing is left out but
-//! what does nothing: jumps to empty chains, and chains that nothing jumps to.
+//! what does nothing: jumps to empty chains, returns at the end of a chain, and chains that nothing jumps to.
 
+mod apart;
+mod chains;
 mod draft;
+mod ending;
 mod implicit;
+mod lists;
 mod merge;
 mod names;
+mod reading;
 mod services;
+mod side;
 mod statement;
+mod tables;
 mod write;
 
 use std::collections::BTreeMap;
@@ -18,6 +25,8 @@ use std::collections::BTreeMap;
 use crate::net::Families;
 use crate::ruleset::Ruleset;
 use crate::source::Span;
+
+pub use lists::with_lists;
 
 use draft::Draft;
 use implicit::Implicits;
@@ -65,7 +74,10 @@ pub struct Counts {
     pub statements: usize,
     /// Rules that are said in the words of iptables.
     pub raw: usize,
-    /// Rules that do nothing: jumps to empty chains, and the rules of chains that nothing jumps to.
+    /// How many statements say these: what several chains have may be said once.
+    pub raw_statements: usize,
+    /// Rules that do nothing: jumps to empty chains, returns at the end of a chain, and the rules of
+    /// chains that nothing jumps to.
     pub idle: usize,
 }
 
@@ -141,6 +153,8 @@ struct Choices {
     implicit: Implicits,
     fewer: Vec<Implicits>,
     zones: bool,
+    /// Whether raw rules that several chains have stand in one.
+    shares: bool,
     /// What is wrong with rules, as their statements are to say.
     expected: BTreeMap<Span, &'static str>,
 }
@@ -155,6 +169,7 @@ impl Choices {
             implicit,
             fewer,
             zones: true,
+            shares: true,
             expected: BTreeMap::new(),
         }
     }
@@ -195,6 +210,9 @@ impl Choices {
         if !changed && let Some(next) = self.fewer.pop() {
             self.implicit = next;
             changed = true;
+        }
+        if !changed {
+            changed = std::mem::replace(&mut self.shares, false);
         }
         if !changed && self.least < Level::Raw {
             self.least = self.least.plainer();

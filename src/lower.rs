@@ -88,6 +88,7 @@ struct Lowering<'a> {
     nat_input: Vec<Rule>,
     mangle: Changing,
     raw: Changing,
+    security: Changing,
 }
 
 /// The filter chains while they are written.
@@ -125,6 +126,7 @@ impl<'a> Lowering<'a> {
             nat_input: Vec::new(),
             mangle: changing(TableName::Mangle),
             raw: changing(TableName::Raw),
+            security: changing(TableName::Security),
         }
     }
 
@@ -208,7 +210,7 @@ impl<'a> Lowering<'a> {
         docker: Option<Chain>,
         users: [Vec<Chain>; RawTable::ALL.len()],
     ) -> Vec<Table> {
-        let [users, nat_users, mangle_users, raw_users] = users;
+        let [users, nat_users, mangle_users, raw_users, security_users] = users;
         let nat = [
             ("PREROUTING", self.prerouting),
             ("INPUT", self.nat_input),
@@ -219,12 +221,18 @@ impl<'a> Lowering<'a> {
         let filter = filter.into_iter().chain(docker).chain(users);
         let filter = filter.chain(self.filter.into_chains());
         let nat = nat.chain(nat_users).chain(self.nat.into_chains());
-        vec![
+        let mut tables = vec![
             Table { name: TableName::Filter, chains: filter.collect() },
             Table { name: TableName::Nat, chains: nat.collect() },
             Table { name: TableName::Mangle, chains: self.mangle.finish(mangle_users) },
             Table { name: TableName::Raw, chains: self.raw.finish(raw_users) },
-        ]
+        ];
+        let security = self.security.finish(security_users);
+        // Not every kernel has this table.
+        if security.iter().any(|chain| chain.policy.is_none() || !chain.rules.is_empty()) {
+            tables.push(Table { name: TableName::Security, chains: security });
+        }
+        tables
     }
 
     /// Writes rules of one statement to the filter table.

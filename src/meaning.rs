@@ -440,7 +440,10 @@ fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {
         entries.extend(chain.raws.iter().filter_map(|raw| raw::entry(raw, &sets)));
         List { entries, default: None }
     });
-    FamilyMeaning { chains: chains.collect(), bases: lists.finish(policy, family) }
+    let chains = chains.collect();
+    let mut meaning = FamilyMeaning { chains, bases: lists.finish(policy, family) };
+    docker::enter(policy, family, &mut meaning);
+    meaning
 }
 
 /// The entries of the base chains while they are gathered.

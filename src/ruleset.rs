@@ -55,7 +55,7 @@ pub enum TableName {
     Nat,
     Mangle,
     Raw,
-    /// Of rules for SELinux; no policy has any.
+    /// Of labels for SELinux: only raw rules of a policy stand there.
     Security,
 }
 
@@ -288,7 +288,8 @@ pub struct Hashlimit {
     pub keys: Vec<HashKey>,
     /// Prefix length of `srcip`, when it is not that of one address.
     pub source_mask: Option<u8>,
-    /// Buckets kept, at least as many as sources are expected.
+    /// Buckets kept, at least as many as sources are expected; 0 for as many as the kernel finds right for
+    /// its memory (`xt_hashlimit.c` has it so, too).
     pub max_entries: u32,
     /// Milliseconds after which an idle bucket is forgotten: at least burst × period.
     pub expire_ms: u64,

@@ -6,24 +6,27 @@
 //! cargo bench -- web.fw dmz.fw    these files instead
 //! ```
 //!
-//! It prints one table. Each row is a policy; policies come from a seed and are the same every
+//! It prints a table. Each row is a policy; policies come from a seed and are the same every
 //! time. The columns are:
 //!
 //! * `MB`: how long the text is;
-//! * `parse`, `resolve`, `meaning`, `lower`, `emit`: wall time of each stage by itself, within one
-//!   process. `resolve` is without the parsing of the policy, but with the standard library.
-//!   `emit` is `rules.v4` and `rules.v6`. No build needs a meaning to print its rules; it is what
-//!   proofs are held to;
+//! * the stages of a build, each by itself, within one process, wall time. `resolve` is without the
+//!   parsing of the policy, but with the standard library; `dead` is the search for rules that get no
+//!   packet, `lints` that and all else that `check` looks for unasked; `emit` and `read` are `rules.v4`
+//!   and `rules.v6`; `prove` holds what was read to the meaning;
 //! * `whole`, `cpu`: wall and processor time of `palisade build FILE -o DIR/`, from the start of
 //!   the program to its end, files written;
 //! * `peak`: the most memory that the program had at any time.
+//!
+//! Behind it comes what other tools take for the same rules, as multiples of what `palisade build` takes,
+//! in the same run: those that are installed ([`others`]).
 //!
 //! Small policies are run several times, and the best run is shown: the others had to wait. A run
 //! on another machine compares by the ratio of its rows and columns, so nothing here passes or
 //! fails by seconds. The goals (release build, two cores) are in the last column.
 
 mod measure;
-
+mod others;
 mod policies;
 
 use std::fs;
@@ -57,10 +60,8 @@ fn bench() -> io::Result<()> {
     {
         return measure::run(what, Path::new(path));
     }
-    println!(
-        "{:<14}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9}{:>9}  goal",
-        "policy", "MB", "parse", "resolve", "meaning", "lower", "emit", "whole", "cpu", "peak"
-    );
+    let stages = measure::STAGE_NAMES.map(|name| format!("{name:>9}")).concat();
+    println!("{:<14}{:>7}{stages} |{:>9}{:>9}{:>9}  goal", "policy", "MB", "whole", "cpu", "peak");
     let files: Vec<&String> = arguments
         .iter()
         .filter(|file| Path::new(file).extension().is_some_and(|ending| ending == "fw"))
@@ -76,7 +77,8 @@ fn bench() -> io::Result<()> {
         fs::write(&path, policies::policy(*rules))?;
         row(&format!("{rules} rules"), &path, goal)?;
     }
-    Ok(())
+    let sizes = others::SIZES.into_iter().filter(|(rules, _)| *rules <= most);
+    sizes.into_iter().try_for_each(|(rules, tools)| others::compare(rules, tools))
 }
 
 /// Measures one policy, each half in a process of its own: what one leaves in memory does not

@@ -8,8 +8,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use palisade::analyze::{Text, equal, findings, ruled};
+use palisade::diagnostic::expectation::Expectations;
+use palisade::diagnostic::{Lint, catalogue};
+use palisade::net::{Families, Family};
+use palisade::packet::Budget;
 use palisade::source::{MemoryLoader, Sources};
-use palisade::{emit, lower, meaning, resolve, syntax};
+use palisade::{emit, lower, meaning, read, resolve, syntax};
 
 /// The halves of a row, as the first argument names them.
 pub const STAGES: &str = "--stages";
@@ -29,7 +34,7 @@ pub fn run(what: &str, path: &Path) -> io::Result<()> {
 
 fn stages(path: &Path) -> io::Result<()> {
     let text = fs::read_to_string(path)?;
-    let mut best = [Duration::MAX; 5];
+    let mut best = [Duration::MAX; STAGE_NAMES.len()];
     repeat(|| {
         for (best, time) in best.iter_mut().zip(one_run(&text)) {
             *best = time.min(*best);
@@ -42,21 +47,50 @@ fn stages(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The times of parse, resolve, meaning, lower and emit.
-fn one_run(text: &str) -> [Duration; 5] {
+/// The stages of a build in their order, as the table names them.
+pub const STAGE_NAMES: [&str; 9] =
+    ["parse", "resolve", "meaning", "dead", "lints", "lower", "emit", "read", "prove"];
+
+fn one_run(text: &str) -> [Duration; STAGE_NAMES.len()] {
     let mut sources = Sources::new();
     let root = sources.add("policy.fw", text);
     let (parse, _) = timed(|| syntax::parse(root, text));
     let mut loader = MemoryLoader::default();
     let (resolve, resolved) = timed(|| resolve::resolve(root, &mut sources, &mut loader));
-    let (meaning, _) = timed(|| meaning::meaning(&resolved.policy));
-    let (lower, lowered) = timed(|| lower::lower(&resolved.policy, &sources));
+    let policy = &resolved.policy;
+    let (meaning, meant) = timed(|| meaning::meaning(policy));
+    let expectations = Expectations::default();
+    let find = |shows: &dyn Fn(&Lint) -> bool| {
+        timed(|| findings(Text::Policy(policy), &meant, &sources, &expectations, shows)).0
+    };
+    let dead = find(&|lint| DEAD.contains(&lint));
+    let lints = find(&|lint| lint.level.is_some());
+    let (lower, lowered) = timed(|| lower::lower(policy, &sources));
     let header = emit::Header::default();
-    let (emit, _) = timed(|| {
+    let (emit, texts) = timed(|| {
         [&lowered.v4, &lowered.v6].map(|ruleset| emit::iptables(ruleset, &header, &sources))
     });
-    [parse, resolve.saturating_sub(parse), meaning, lower, emit]
+    let files = ["rules.v4", "rules.v6"].map(|name| sources.add(name, ""));
+    let (read, rulesets) = timed(|| {
+        let of = |at: usize, family| read::read(files[at], &texts[at], Some(family)).ruleset;
+        [of(0, Family::V4), of(1, Family::V6)]
+    });
+    let (prove, is_proved) = timed(|| {
+        let [v4, v6] = &rulesets;
+        let rules = ruled::ruled(Some(v4), Some(v6)).meaning;
+        equal::compare(&meant, &rules, Families::BOTH, Budget::default()).is_equal()
+    });
+    assert!(is_proved, "a build is not as its policy says");
+    [parse, resolve.saturating_sub(parse), meaning, dead, lints, lower, emit, read, prove]
 }
+
+/// The lints that say that a rule gets no packet.
+static DEAD: [&Lint; 4] = [
+    &catalogue::DUPLICATE_RULE,
+    &catalogue::SHADOWED_CONFLICT,
+    &catalogue::SHADOWED_RULE,
+    &catalogue::UNREACHABLE_RULE,
+];
 
 fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let start = Instant::now();
@@ -111,7 +145,7 @@ fn repeat(mut run: impl FnMut() -> io::Result<()>) -> io::Result<()> {
 }
 
 /// Three digits or so: `0.123 ms`, `45.6 ms`, `1.23 s`.
-fn cell(time: Duration) -> String {
+pub fn cell(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {
         1.0.. => format!("{seconds:.2} s"),

@@ -3,9 +3,13 @@
 use std::fmt::Write as _;
 
 /// A small generator of pseudo-random numbers (splitmix64).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    pub fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -15,16 +19,16 @@ impl Random {
     }
 
     /// A number below `limit`.
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    pub fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[usize::try_from(self.below(from.len() as u64)).expect("an index")]
     }
 
     /// An IPv4 network of 10.0.0.0/8 of 8 to 32 bits.
-    fn network(&mut self) -> String {
+    pub fn network(&mut self) -> String {
         let length = 32 - self.below(5) * 4;
         let bits = 0x0a00_0000 | self.below(1 << 24);
         let bits = bits & (u64::from(u32::MAX) << (32 - length));
@@ -40,7 +44,7 @@ impl Random {
         format!("2001:db8:{:x}::{:x}", self.below(1 << 16), 1 + self.below(0xffff))
     }
 
-    fn port(&mut self) -> u64 {
+    pub fn port(&mut self) -> u64 {
         1 + self.below(49_151)
     }
 }
@@ -63,7 +67,7 @@ const SERVICES: &[&str] =
 
 /// A policy of `rules` rules.
 pub fn policy(rules: usize) -> String {
-    let mut random = Random(rules as u64);
+    let mut random = Random::new(rules as u64);
     let mut text = String::with_capacity(rules * 72);
     text += DEFINITIONS;
     for _ in 0..rules {

@@ -153,10 +153,11 @@ fn is_ordinary(flags: TcpFlags) -> bool {
     main.count() <= 1 && (has(TcpFlags::ACK) || has(TcpFlags::SYN) || has(TcpFlags::RST))
 }
 
-/// Multicast listeners and neighbours on IPv6, which conntrack leaves alone.
+/// Multicast listeners and routers and neighbours on IPv6, which conntrack leaves alone
+/// (`nf_conntrack_proto_icmpv6.c`).
 fn is_untracked(packet: &Packet) -> bool {
     let Payload::Icmp { kind, .. } = packet.payload else { return false };
-    packet.destination.is_ipv6() && matches!(kind, 130..=136 | 143 | 151)
+    packet.destination.is_ipv6() && matches!(kind, 130..=136 | 143 | 151 | 152)
 }
 
 #[cfg(test)]

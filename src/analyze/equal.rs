@@ -2,13 +2,18 @@
 //!
 //! In go two [`Meaning`]s, of a policy, of rules that were read, of two policies; out come the
 //! [`Difference`]s, each with a packet that shows it and with what decides it on both sides. None means
-//! that every packet of both families meets the same decisions, translations, log lines and changes in
-//! every chain of the kernel. What could not be found out is said ([`Unproved`]), never passed over.
+//! that every packet of both families meets the same decisions, translations and log lines in every chain
+//! of the kernel, and leaves it as the same. What could not be found out is said ([`Unproved`]), never
+//! passed over.
 //!
 //! A list that must be compared is flattened to [`items`]. Those that both sides have in common, in a
 //! common order, discharge each other ([`align`]): a packet that such a pair decides on one side is
 //! decided by it on the other too, unless something comes before that the other side does not have. So
 //! only what has no counterpart is asked about, each within its own packets ([`ask`]).
+//!
+//! Where rules change packets, later ones ask about what became of them. If items do not discharge each
+//! other there, all packets are sent through both sides, in regions, and what became of them is laid side
+//! by side ([`courses`]): in which order a packet was marked is no difference ([`course`]).
 //!
 //! What rules count by is paired first ([`history`]): a limit of one side and one of the other that
 //! have the same parameters, each the *n*-th such on its side, are one. From then on whether it has room
@@ -16,6 +21,8 @@
 
 mod align;
 mod ask;
+mod course;
+mod courses;
 mod history;
 mod items;
 mod sets;
@@ -100,7 +107,7 @@ pub enum Why {
     Work,
     /// A packet should show a difference, and does not. That is a fault of ours.
     Unconfirmed,
-    /// Rules change packets, in an order that is not the same on both sides; no packet was found that
+    /// Rules change packets in a way that is not known, or of too many packets; no packet was found that
     /// shows a difference.
     Changes,
 }
@@ -163,72 +170,146 @@ fn chain(
     let right_mays = mays.split_off(left.steps.len());
     let mut deeds = items::Deeds::default();
     let changed = items::changed([&left, &right]);
-    let lefts = Items::of(&left, mays, &space, &changed, &mut deeds);
-    let rights = Items::of(&right, right_mays, &space, &changed, &mut deeds);
+    let changes = [&left, &right].into_iter().any(items::changes_packets);
+    let lefts = Items::of(&left, &mays, &space, &changed, &mut deeds);
+    let rights = Items::of(&right, &right_mays, &space, &changed, &mut deeds);
     let (Some(mut lefts), Some(mut rights)) = (lefts, rights) else {
         return into.unproved.push(unproved(Why::Work));
     };
+    let is_plain = lefts.are_plain() && rights.are_plain();
     rights.settle(&lefts, &space);
     lefts.settle(&rights, &space);
     filled.rule_out(&mut space, &facts, [&lefts, &rights]);
     let pairs = align::align(&space, &deeds, &lefts, &rights);
-    if pairs.are_all() {
+    if align::are_alike(&pairs, &lefts, &rights) {
         return;
     }
     let space = Arc::new(space);
     let walked = walk::Walks { meanings, base, space: &space };
-    let by_walk = |one: walk::Found| Difference {
-        family,
-        base,
-        packet: filled.without_words(one.packet),
-        left: one.left,
-        right: one.right,
-        region: None,
-        space: Arc::clone(&space),
-    };
-    let stretches = [lefts.stretches(&pairs.left), rights.stretches(&pairs.right)];
-    let [Some(left_stretches), Some(right_stretches)] = stretches else {
-        // What comes later is about packets as they are there: only a walk knows.
-        let found = walked.found([&lefts, &rights], &pairs);
-        if found.is_empty() {
-            into.unproved.push(unproved(Why::Changes));
-        }
-        return into.differences.extend(found.into_iter().map(by_walk));
-    };
-    let sides = [(&lefts, pairs.left, left_stretches), (&rights, pairs.right, right_stretches)];
-    let sides = ask::Sides::new(&space, &deeds, sides, budget);
-    match sides.found() {
-        Ok(found) => {
-            for one in found {
-                let packet = filled.without_words(space.packet(&one.point));
-                // What a packet shows, it shows to who walks with it.
-                let Some(shown) = walked.differ(packet) else {
-                    into.unproved.push(unproved(Why::Unconfirmed));
-                    continue;
-                };
-                into.differences.push(Difference {
-                    family,
-                    base,
-                    packet: shown.packet,
-                    left: lefts.act(one.left, &deeds),
-                    right: rights.act(one.right, &deeds),
-                    region: one.region,
-                    space: Arc::clone(&space),
-                });
-            }
-        }
-        Err(why) => into.unproved.push(unproved(why)),
+    if changes && let Ok(packets) = courses::apart(meanings, family, base) {
+        return by_courses(packets, &walked, family, into);
     }
-    match sides.going_on() {
-        Ok(points) => {
-            for point in points {
-                match walked.differ(space.packet(&point)) {
-                    Some(found) => into.differences.push(by_walk(found)),
-                    None => into.unproved.push(unproved(Why::Changes)),
+    let here = Here { family, deeds: &deeds, items: [&lefts, &rights], filled: &filled, walked };
+    let before = into.differences.len();
+    here.by_items(pairs, budget, changes, into);
+    // What was asked of packets that were changed since, no item says.
+    if !is_plain && into.differences.len() == before {
+        into.unproved.push(unproved(Why::Changes));
+    }
+}
+
+/// A chain of both sides, item by item.
+struct Here<'a> {
+    family: Family,
+    deeds: &'a items::Deeds,
+    items: [&'a Items; 2],
+    filled: &'a sets::Filled,
+    walked: walk::Walks<'a>,
+}
+
+impl Here<'_> {
+    fn by_items(&self, pairs: align::Pairs, budget: Budget, changes: bool, into: &mut Comparison) {
+        let (family, base, space) = (self.family, self.walked.base, self.walked.space);
+        let [lefts, rights] = self.items;
+        let unproved = |why| Unproved { family, base, why };
+        let stretches = [lefts.stretches(&pairs.left), rights.stretches(&pairs.right)];
+        let [Some(left_stretches), Some(right_stretches)] = stretches else {
+            // What comes later is about packets as they are there: only a walk knows.
+            let found = self.walked.found(self.items, &pairs);
+            if found.is_empty() {
+                into.unproved.push(unproved(Why::Changes));
+            }
+            return into.differences.extend(found.into_iter().map(|one| self.by_walk(one)));
+        };
+        let alone = pairs.clone();
+        let sides = [(lefts, pairs.left, left_stretches), (rights, pairs.right, right_stretches)];
+        let sides = ask::Sides::new(space, self.deeds, sides, budget);
+        match sides.found() {
+            Ok(found) => {
+                for one in found {
+                    let packet = self.filled.without_words(space.packet(&one.point));
+                    // What a packet shows, it shows to who walks with it; but of what was changed not
+                    // all is to be seen.
+                    let Some(shown) = self.walked.differ(packet) else {
+                        let why = if changes { Why::Changes } else { Why::Unconfirmed };
+                        into.unproved.push(unproved(why));
+                        continue;
+                    };
+                    into.differences.push(Difference {
+                        family,
+                        base,
+                        packet: shown.packet,
+                        left: lefts.act(one.left, self.deeds),
+                        right: rights.act(one.right, self.deeds),
+                        region: one.region,
+                        space: Arc::clone(space),
+                    });
                 }
             }
+            Err(why) => {
+                // What is too much to be proved may still be refuted.
+                let found = self.walked.found(self.items, &alone);
+                into.differences.extend(found.into_iter().map(|one| self.by_walk(one)));
+                into.unproved.push(unproved(why));
+            }
         }
-        Err(why) => into.unproved.push(unproved(why)),
+        match sides.going_on() {
+            Ok(points) => {
+                for point in points {
+                    match self.walked.differ(space.packet(&point)) {
+                        Some(found) => into.differences.push(self.by_walk(found)),
+                        None => into.unproved.push(unproved(Why::Changes)),
+                    }
+                }
+            }
+            Err(why) => into.unproved.push(unproved(why)),
+        }
+    }
+
+    fn by_walk(&self, one: walk::Found) -> Difference {
+        Difference {
+            family: self.family,
+            base: self.walked.base,
+            packet: self.filled.without_words(one.packet),
+            left: one.left,
+            right: one.right,
+            region: None,
+            space: Arc::clone(self.walked.space),
+        }
+    }
+}
+
+/// Differences that packets show, each of what does the one once.
+fn by_courses(
+    packets: Vec<Packet>,
+    walked: &walk::Walks<'_>,
+    family: Family,
+    into: &mut Comparison,
+) {
+    let (base, space) = (walked.base, walked.space);
+    let mut acts: Vec<(Act, Act)> = Vec::new();
+    for packet in packets {
+        // What a packet shows, it shows to who walks with it.
+        let Some(found) = walked.differ(packet) else {
+            into.unproved.push(Unproved { family, base, why: Why::Unconfirmed });
+            continue;
+        };
+        let (packet, left, right) = (found.packet, found.left, found.right);
+        let both = (left.clone(), right.clone());
+        if acts.contains(&both) || acts.len() >= MOST_DIFFERENCES {
+            continue;
+        }
+        acts.push(both);
+        let space = Arc::clone(space);
+        into.differences.push(Difference {
+            family,
+            base,
+            packet,
+            left,
+            right,
+            region: None,
+            space,
+        });
     }
 }
 

@@ -144,11 +144,18 @@ impl RuleList {
     }
 
     /// An answer for every rule, in order.
+    ///
+    /// They are asked in the order of the tree: questions that follow each other look at the same
+    /// branches.
     pub(super) fn each<T: Send>(&self, answer: impl Fn(RuleNumber) -> T + Sync) -> Vec<T> {
-        let rules: Vec<RuleNumber> = (0..).map(RuleNumber).take(self.len()).collect();
-        let shares = in_shares(&rules, |_, share| {
+        let order = self.matching().order(self.len());
+        let answers = in_shares(&order, |_, share| {
             share.iter().map(|rule| answer(*rule)).collect::<Vec<T>>()
         });
-        shares.into_iter().flatten().collect()
+        let mut sorted: Vec<Option<T>> = order.iter().map(|_| None).collect();
+        for (rule, answer) in order.iter().zip(answers.into_iter().flatten()) {
+            sorted[rule.0 as usize] = Some(answer);
+        }
+        sorted.into_iter().flatten().collect()
     }
 }

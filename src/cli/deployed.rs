@@ -21,6 +21,8 @@ use crate::source::Sources;
 pub(super) struct Deployed {
     pub(super) v4: Option<Ruleset>,
     pub(super) v6: Option<Ruleset>,
+    /// The sets of which is told what is in them, where rules know them by their names only.
+    pub(super) told: Vec<Arc<KernelSet>>,
     /// The lines of chains, by the family of the rules.
     declared: BTreeMap<Family, Declared>,
 }
@@ -63,15 +65,18 @@ impl Deployed {
                 );
             }
         }
-        match contents {
-            Contents::Count => findings.append(&mut known.findings),
+        let told = match contents {
+            Contents::Count => {
+                findings.append(&mut known.findings);
+                Vec::new()
+            }
             Contents::AreLeft => {
-                known.sets.clear();
                 known.findings.retain(|finding| finding.lint.is_error());
                 findings.append(&mut known.findings);
+                std::mem::take(&mut known.sets)
             }
-        }
-        let mut deployed = Deployed::default();
+        };
+        let mut deployed = Deployed { told, ..Deployed::default() };
         for (path, file, text) in rules {
             let read = pipeline::read_rules(file, &text, &path, &known.sets);
             findings.extend(read.findings);
@@ -100,7 +105,7 @@ impl Deployed {
 
     /// The rules of each family by themselves.
     pub(super) fn dumps(self) -> Vec<Dump> {
-        let Deployed { v4, v6, mut declared } = self;
+        let Deployed { v4, v6, mut declared, told: _ } = self;
         let mut dump = |ruleset: Ruleset| {
             let declared = declared.remove(&ruleset.family).unwrap_or_default();
             Dump::of(ruleset, declared)

@@ -15,23 +15,26 @@ use super::within::Within;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
 use crate::diagnostic::{Finding, Level, Lint, has_errors};
-use crate::import::{Counts, Dumps, Fault, Imported, Judge, import};
+use crate::import::{Counts, Dumps, Fault, Imported, Judge, import, with_lists};
 use crate::meaning::{Meaning, Reason};
 use crate::net::Families;
 use crate::packet::Budget;
 use crate::resolve::Resolved;
+use crate::ruleset::Ruleset;
 use crate::source::{FileId, MemoryLoader, Sources, Span};
 
 const EXAMPLES: &str = "\
 A dump is what iptables-save or ip6tables-save prints, or a rules file. The policy is proved equal to the
-dumps before it is written. What the language cannot say is in it as `raw`; so are rules that name sets,
-which stay in the kernel as they are, also where `ipset save` tells what is in them.
+dumps before it is written. What the language cannot say is in it as `raw`. What `ipset save` tells of a set
+becomes a list of the policy, when entries stay in it for good and no rule fills it; rules that name other
+sets are raw, and the sets stay in the kernel as they are.
 
 Exit status: 0 written, 2 not: no policy was found that is equal, or a dump cannot be read.
 
 Examples:
   iptables-save > now.v4; ip6tables-save > now.v6
   palisade import now.v4 now.v6 -o web.fw
+  ipset save > now.ipset; palisade import now.v4 now.v6 now.ipset
   palisade import /etc/iptables/rules.v4";
 
 /// Make a policy of the rules that are deployed
@@ -52,34 +55,39 @@ impl Import {
         let mut sources = Sources::new();
         let mut findings = Vec::new();
         let dumps = dumps(&self.dumps, &Within::default())?;
-        let deployed =
+        let mut deployed =
             Deployed::read(dumps, false, Contents::AreLeft, &mut sources, &mut findings)?;
-        let file_name = |path: &PathBuf| {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            name.filter(|name| name != "-").unwrap_or_else(|| "standard input".to_owned())
-        };
-        let titles: Vec<String> = self.dumps.iter().map(file_name).collect();
+        let titles: Vec<String> = self.dumps.iter().map(|path| title_of(path)).collect();
         let title = titles.join(" and ");
         tell(&sources, &findings, terminal);
         if has_errors(&findings) {
             return Ok(Outcome::Undone);
         }
         let families = deployed.families();
-        let mut proof = Proof {
-            rules: ruled(deployed.v4.as_ref(), deployed.v6.as_ref()).meaning,
-            families,
-            sources: &mut sources,
-            findings: Vec::new(),
-        };
-        let dumps = Dumps { v4: deployed.v4.as_ref(), v6: deployed.v6.as_ref(), names: &title };
-        let imported = import(&dumps, &mut proof);
-        let findings = proof.findings;
-        match imported {
-            Ok(imported) => self.write(imported, families, terminal),
-            Err(_) => {
-                tell(&sources, &findings, terminal);
-                let failure = Failure::new(format!("no policy was found that is equal to {title}"));
-                Err(failure.help("nothing was written; what differs stands above"))
+        let mut lists = std::mem::take(&mut deployed.told);
+        loop {
+            let with_lists =
+                |rules: &Option<Ruleset>| rules.as_ref().map(|rules| with_lists(rules, &lists));
+            let (v4, v6) = (with_lists(&deployed.v4), with_lists(&deployed.v6));
+            let mut proof = Proof {
+                rules: ruled(v4.as_ref(), v6.as_ref()).meaning,
+                families,
+                sources: &mut sources,
+                findings: Vec::new(),
+            };
+            let dumps = Dumps { v4: v4.as_ref(), v6: v6.as_ref(), names: &title };
+            let imported = import(&dumps, &mut proof);
+            let differences = proof.findings;
+            match imported {
+                Ok(imported) => return self.write(imported, families, terminal),
+                // A rule is as raw as that; the kernel knows a set by its name alone.
+                Err(_) if !lists.is_empty() => lists.clear(),
+                Err(_) => {
+                    tell(&sources, &differences, terminal);
+                    let failure =
+                        Failure::new(format!("no policy was found that is equal to {title}"));
+                    return Err(failure.help("nothing was written; what differs stands above"));
+                }
             }
         }
     }
@@ -111,6 +119,12 @@ impl Import {
     }
 }
 
+/// What a dump is called in the policy.
+fn title_of(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name.filter(|name| name != "-").unwrap_or_else(|| "standard input".to_owned())
+}
+
 /// The family of which there is no dump.
 fn not_given(families: Families) -> Option<&'static str> {
     match (families.v4, families.v6) {
@@ -127,9 +141,14 @@ fn summary(counts: Counts) -> String {
         let rules = counted(counts.implicit, "rule");
         parts.push(format!("{rules} by defaults and implicit rules"));
     }
-    parts.push(format!("{} as raw", counted(counts.raw, "rule")));
+    let raw = format!("{} as raw", counted(counts.raw, "rule"));
+    parts.push(if counts.raw_statements < counts.raw {
+        format!("{raw} in {}", counted(counts.raw_statements, "statement"))
+    } else {
+        raw
+    });
     if counts.idle > 0 {
-        parts.push(format!("{} left out that no packet meets", counted(counts.idle, "rule")));
+        parts.push(format!("{} without effect left out", counted(counts.idle, "rule")));
     }
     format!("imported {}: {}", counted(counts.rules, "rule"), parts.join(", "))
 }

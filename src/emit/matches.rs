@@ -273,7 +273,9 @@ fn hashlimit(limit: &Hashlimit, negated: bool, family: Family) -> String {
         let _ = write!(out, " --hashlimit-mode {}", keys.join(","));
     }
     let _ = write!(out, " --hashlimit-name {}", limit.name);
-    let _ = write!(out, " --hashlimit-htable-max {}", limit.max_entries);
+    if limit.max_entries > 0 {
+        let _ = write!(out, " --hashlimit-htable-max {}", limit.max_entries);
+    }
     if limit.expire_ms != u64::from(rate.unit().seconds()) * 1000 {
         let _ = write!(out, " --hashlimit-htable-expire {}", limit.expire_ms);
     }

@@ -7,7 +7,8 @@ use crate::resolve::policy::Part;
 use crate::ruleset::{Chain, ChainPolicy, Rule, Ruleset, TableName, Target};
 
 use super::Dumps;
-use super::statement::{Standing, Statement, Verb, statement};
+use super::reading::{Standing, statement};
+use super::statement::{Statement, Verb};
 
 /// An implicit rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,7 +152,7 @@ pub(super) fn said_by(
 /// The implicit rule that a rule is; of neighbour discovery one type.
 fn kind(rule: &Rule, family: Family, chain: &str) -> Option<(Kind, Option<u8>)> {
     let said = statement(rule, family, Standing::Filter)?;
-    if said.comment.is_some() || !said.limits.is_empty() {
+    if said.comment.is_some() || !said.limits.is_empty() || !said.unless.is_empty() {
         return None;
     }
     let asks = |clause: &str| said.clauses == [clause];

@@ -7,6 +7,7 @@ use crate::net::{Families, Family, IcmpType, Ports};
 use crate::resolve::policy::{Part, RejectWith};
 use crate::source::Span;
 
+use super::side::Called;
 use super::statement::{Ends, Log, Statement, Verb};
 
 /// What becomes of one rule, or of several.
@@ -17,8 +18,8 @@ pub(super) struct Piece {
     /// The lines of the dumps.
     pub lines: Vec<Span>,
     pub says: Says,
-    /// Each rule in the words of iptables.
-    pub raws: Vec<String>,
+    /// Each rule in the words of iptables; none for what no rule of a dump says by itself.
+    pub raws: Vec<RawRule>,
     /// Whether it is to stand by itself, in words that need no names.
     pub plain: bool,
 }
@@ -26,9 +27,44 @@ pub(super) struct Piece {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Says {
     Words(Box<Statement>),
-    Raw(Family),
+    Raw,
     /// Something that no packet meets, and that the language could not accept: a remark.
     Dead,
+}
+
+/// A rule in the words of iptables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RawRule {
+    pub family: Family,
+    /// The chain that it stands in.
+    pub at: Called,
+    pub text: String,
+    /// Whether it leaves its chain, so that it cannot stand in another.
+    pub leaves: bool,
+    /// Whether it counts, so that two of it are not one.
+    pub counts: bool,
+}
+
+impl RawRule {
+    /// A rule about all packets.
+    pub fn of_all(family: Family, at: Called, text: &str) -> Self {
+        let leaves = text.starts_with("-g ") || text == "-j RETURN";
+        RawRule { family, at, text: text.to_owned(), leaves, counts: false }
+    }
+}
+
+impl Piece {
+    /// A statement that no rule of a dump says by itself.
+    pub fn made(statement: Statement, families: Families, lines: Vec<Span>) -> Self {
+        let says = Says::Words(Box::new(statement));
+        Piece { families, lines, says, raws: Vec::new(), plain: false }
+    }
+
+    pub fn raw(raws: Vec<RawRule>, lines: Vec<Span>) -> Self {
+        let has = |family| raws.iter().any(|raw| raw.family == family);
+        let families = Families { v4: has(Family::V4), v6: has(Family::V6) };
+        Piece { families, lines, says: Says::Raw, raws, plain: true }
+    }
 }
 
 /// So many comparisons are made to find what two families have in common.
@@ -67,7 +103,7 @@ fn common(v4: &[Piece], v6: &[Piece]) -> Vec<(usize, usize)> {
         (Says::Words(a_says), Says::Words(b_says)) => {
             !a.plain && !b.plain && is_the_same(a_says, b_says)
         }
-        (Says::Words(_) | Says::Raw(_) | Says::Dead, _) => false,
+        (Says::Words(_) | Says::Raw | Says::Dead, _) => false,
     };
     let start = v4.iter().zip(v6).take_while(|(a, b)| same(a, b)).count();
     let (rest4, rest6) = (&v4[start..], &v6[start..]);
@@ -158,10 +194,41 @@ fn log_before(before: &Piece, next: &Piece) -> Option<Log> {
     (fits && !before.plain && !next.plain).then(|| log.clone())
 }
 
-/// Rules in a row that do the same with packets that differ in one list, as one.
+/// Statements before raw rules that do the same, for where two do the same their order is no matter, and
+/// raw rules part a list.
+pub(super) fn settled(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut settled: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let target = match &piece.says {
+            Says::Words(said) if said.log.is_none() && said.limits.is_empty() => {
+                said.verb.bare_target()
+            }
+            Says::Words(_) | Says::Raw | Says::Dead => None,
+        };
+        let does = |before: &Piece| {
+            before.says == Says::Raw
+                && before.raws.iter().all(|raw| {
+                    !raw.counts && target.is_some_and(|target| raw.text.ends_with(target))
+                })
+        };
+        let at = settled.iter().rposition(|before| !does(before)).map_or(0, |last| last + 1);
+        settled.insert(at, piece);
+    }
+    settled
+}
+
+/// Rules in a row that do the same with packets that differ in one list, as one; and one of all but some
+/// packets with one of these.
 pub(super) fn lists(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut merged: Vec<Piece> = Vec::with_capacity(pieces.len());
     for piece in pieces {
+        if merged.last_mut().is_some_and(|last| completes(last, &piece)) {
+            if let Some(last) = merged.last_mut() {
+                last.lines.extend(piece.lines);
+                last.raws.extend(piece.raws);
+            }
+            continue;
+        }
         if !merged.last_mut().is_some_and(|last| joins(last, &piece)) {
             merged.push(piece);
         } else if let Some(last) = merged.last_mut() {
@@ -170,6 +237,34 @@ pub(super) fn lists(pieces: Vec<Piece>) -> Vec<Piece> {
         }
     }
     merged
+}
+
+/// Takes into `last`, which leaves some packets out, the rule that is about these.
+fn completes(last: &mut Piece, next: &Piece) -> bool {
+    let (Says::Words(all_but), Says::Words(these)) = (&mut last.says, &next.says) else {
+        return false;
+    };
+    let [left_out] = &all_but.unless[..] else { return false };
+    let counts = !all_but.limits.is_empty() || all_but.log.is_some();
+    let logs = matches!(all_but.verb, Verb::Log(_));
+    if counts || logs || last.plain || next.plain || last.families != next.families {
+        return false;
+    }
+    let mut whole = Statement { unless: Vec::new(), ..(**all_but).clone() };
+    let (incoming, outgoing) = (&left_out.incoming, &left_out.outgoing);
+    let mut expected = whole.clone();
+    if !incoming.is_empty() && outgoing.is_empty() && whole.incoming.is_empty() {
+        expected.incoming.clone_from(incoming);
+    } else if !outgoing.is_empty() && incoming.is_empty() && whole.outgoing.is_empty() {
+        expected.outgoing.clone_from(outgoing);
+    } else {
+        return false;
+    }
+    if expected != **these {
+        return false;
+    }
+    std::mem::swap(&mut **all_but, &mut whole);
+    true
 }
 
 /// Takes the packets of `next` into `last`, where they differ in one list.
@@ -188,8 +283,15 @@ fn joins(last: &mut Piece, next: &Piece) -> bool {
         | Verb::Reject(_)
         | Verb::Return
         | Verb::Goto(_)
-        | Verb::Jump(_) => true,
-        Verb::Log(_) | Verb::Masquerade | Verb::Snat(..) | Verb::Nonat | Verb::Clamp(_) => false,
+        | Verb::Jump(_)
+        | Verb::Masquerade
+        | Verb::Snat(..)
+        | Verb::Nonat
+        | Verb::Forward { .. }
+        | Verb::Redirect { .. }
+        | Verb::Mark(_)
+        | Verb::Dscp(_) => true,
+        Verb::Log(_) | Verb::Clamp(_) => false,
     };
     if !may || !into.limits.is_empty() || into.log.is_some() || from.log.is_some() {
         return false;
@@ -226,6 +328,7 @@ fn joined(a: &Statement, b: &Statement) -> Option<Statement> {
     if a.verb != b.verb
         || a.clauses != b.clauses
         || a.limits != b.limits
+        || a.unless != b.unless
         || a.comment != b.comment
         || a.expect != b.expect
         || differences.into_iter().filter(|differs| *differs).count() > 1

@@ -1,11 +1,12 @@
 //! What chains and interfaces are called in the policy.
 
 use crate::net::Interface;
-use crate::ruleset::{MAX_CHAIN_NAME, MatchKind, Ruleset, TableName, Target};
+use crate::ruleset::{MAX_CHAIN_NAME, MatchKind, Rule, Ruleset, TableName, Target};
 use crate::syntax::is_name;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-use super::draft::Called;
+use super::side::Called;
 
 /// The chains that need another name, with it: the language does not take theirs, or another table has a
 /// chain of this name. And all names that are taken then.
@@ -62,8 +63,15 @@ pub(super) fn zones(rulesets: &[&Ruleset]) -> BTreeMap<Interface, String> {
     for ruleset in rulesets {
         for table in &ruleset.tables {
             let rules = table.chains.iter().flat_map(|chain| &chain.rules);
+            let is_new_source =
+                |rule: &Rule| matches!(rule.target, Target::Masquerade | Target::Snat(..));
+            let leads_there = |rule: &Rule| {
+                let to = rule.target.chain().and_then(|name| table.chain(name));
+                to.is_some_and(|to| to.rules.iter().all(is_new_source) && !to.rules.is_empty())
+            };
             for rule in rules {
-                let translates = matches!(rule.target, Target::Masquerade | Target::Snat(..));
+                let translates =
+                    table.name == TableName::Nat && (is_new_source(rule) || leads_there(rule));
                 for found in rule.matches.iter().filter(|found| !found.negated) {
                     match &found.kind {
                         MatchKind::Out(interface) if translates => {
@@ -96,4 +104,31 @@ pub(super) fn zones(rulesets: &[&Ruleset]) -> BTreeMap<Interface, String> {
     }
     zones.insert(wan, "wan".to_owned());
     zones
+}
+
+/// The interface behind which hosts are, where rules let packets to them leave by one alone.
+pub(super) fn hosts(rulesets: &[&Ruleset]) -> BTreeMap<IpAddr, Interface> {
+    let mut found: BTreeMap<IpAddr, BTreeSet<Interface>> = BTreeMap::new();
+    let tables = rulesets.iter().flat_map(|ruleset| &ruleset.tables);
+    let chains =
+        tables.filter(|table| table.name == TableName::Filter).flat_map(|table| &table.chains);
+    for rule in chains.flat_map(|chain| &chain.rules) {
+        let asked = || rule.matches.iter().filter(|found| !found.negated);
+        let out = asked().find_map(|found| {
+            let MatchKind::Out(interface) = &found.kind else { return None };
+            Some(interface)
+        });
+        let host = asked().find_map(|found| {
+            let MatchKind::Destination(net) = found.kind else { return None };
+            (net.length() == net.family().bits()).then(|| net.address())
+        });
+        if let (Target::Accept, Some(host), Some(out)) = (&rule.target, host, out) {
+            found.entry(host).or_default().insert(out.clone());
+        }
+    }
+    let one = |(host, mut interfaces): (IpAddr, BTreeSet<Interface>)| {
+        let first = interfaces.pop_first()?;
+        interfaces.is_empty().then_some((host, first))
+    };
+    found.into_iter().filter_map(one).collect()
 }

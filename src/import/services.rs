@@ -122,10 +122,17 @@ fn literal(part: &Part) -> (Option<String>, String) {
         Part::Ports { protocol, destination, .. } => {
             (Some(protocol.to_string()), ports(destination))
         }
-        Part::Icmp(icmp) => match icmp.family {
-            Family::V4 => (None, format!("icmp {icmp}")),
-            Family::V6 => (None, format!("icmpv6 {icmp}")),
-        },
+        Part::Icmp(icmp) => {
+            // A verb has the name of the type, too.
+            let kind = match icmp.to_string() {
+                name if name == "redirect" => icmp.kind.to_string(),
+                name => name,
+            };
+            match icmp.family {
+                Family::V4 => (None, format!("icmp {kind}")),
+                Family::V6 => (None, format!("icmpv6 {kind}")),
+            }
+        }
         Part::Protocol(Protocol::ICMP) => (None, "icmp any".to_owned()),
         Part::Protocol(Protocol::ICMPV6) => (None, "icmpv6 any".to_owned()),
         Part::Protocol(protocol) => (None, format!("proto {protocol}")),

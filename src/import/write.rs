@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::net::{Families, Family, Interface};
-use crate::resolve::policy::RejectWith;
-use crate::ruleset::TableName;
+use crate::resolve::policy::{KernelChain, RejectWith};
+use crate::ruleset::{KernelSet, TableName};
 use crate::source::Span;
 use crate::syntax::is_name;
 
-use super::draft::Called;
-use super::merge::{Piece, Says};
+use super::merge::{Piece, RawRule, Says};
 use super::services::Services;
+use super::side::Called;
 use super::statement::{Address, Ends, Log, Statement, Verb};
 
 /// Where a statement stands in the policy.
@@ -25,8 +26,10 @@ pub(super) enum Place {
     /// In an `output` block.
     Output,
     Chain,
-    /// A translation at the top level.
+    /// A translation, or a raw rule, at the top level.
     Nat,
+    /// At the top level, where packets are changed.
+    Mangle(KernelChain),
 }
 
 /// A policy while it is written.
@@ -38,6 +41,10 @@ pub(super) struct Writer<'a> {
     pub zones: &'a BTreeMap<Interface, String>,
     /// What chains are called here.
     pub names: &'a BTreeMap<Called, String>,
+    /// Where hosts are, as the rules that let packets go there say.
+    pub hosts: &'a BTreeMap<IpAddr, Interface>,
+    /// What sets are called here.
+    pub sets: &'a BTreeMap<Arc<str>, String>,
 }
 
 impl Writer<'_> {
@@ -47,21 +54,48 @@ impl Writer<'_> {
         known.cloned().unwrap_or_else(|| name.to_owned())
     }
 
+    /// `set NAME = …`, some networks a line.
+    pub fn set(&self, set: &KernelSet) -> String {
+        const A_LINE: usize = 5;
+        let all: Vec<String> =
+            set.networks().map(|network| Address::Network(network).to_string()).collect();
+        let lines: Vec<String> = all.chunks(A_LINE).map(|some| some.join(", ")).collect();
+        let name = self.sets.get(&set.name).map_or(&*set.name, String::as_str);
+        format!("set {name} = {}", lines.join(",\n    "))
+    }
+
     /// A statement or raw rule. `given` are the families that the list is about.
     pub fn piece(&mut self, piece: &Piece, place: Place, given: Families, indent: &str) {
         let line = match &piece.says {
             Says::Words(statement) => {
                 let clause = family_clause(piece.families, statement, given);
-                self.statement(statement, place, clause, piece.plain)
+                let line = self.statement(statement, place, clause, piece.plain);
+                let is_clamp = matches!(statement.verb, Verb::Clamp(_));
+                if place == Place::Mangle(KernelChain::Forward) && !is_clamp {
+                    format!("forward {{ {line} }}")
+                } else if place == Place::Mangle(KernelChain::Output) {
+                    format!("output {{ {line} }}")
+                } else {
+                    line
+                }
             }
-            Says::Raw(_) => piece.raws.join("\n"),
-            Says::Dead => format!("# No packet meets this: {}", piece.raws.join("; ")),
+            Says::Raw => self.raws(&piece.raws, "\n"),
+            Says::Dead => format!("# No packet meets this: {}", self.raws(&piece.raws, "; ")),
         };
         self.text.push_str(indent);
         let start = self.text.len();
         self.text.push_str(&line);
         self.places.push((start..self.text.len(), piece.lines.clone()));
         self.text.push('\n');
+    }
+
+    /// `raw v4 filter INPUT "…"`
+    fn raws(&self, raws: &[RawRule], between: &str) -> String {
+        let one = |RawRule { family, at: (table, chain), text, .. }: &RawRule| {
+            let family = if *family == Family::V4 { "v4" } else { "v6" };
+            format!("raw {family} {table} {} {}", self.called(*table, chain), quoted(text))
+        };
+        raws.iter().map(one).collect::<Vec<_>>().join(between)
     }
 
     /// `default reject input log "rest "`
@@ -126,6 +160,10 @@ impl Writer<'_> {
             Verb::Masquerade => "masquerade".to_owned(),
             Verb::Snat(..) => "snat".to_owned(),
             Verb::Nonat => "nonat".to_owned(),
+            Verb::Forward { .. } => "forward".to_owned(),
+            Verb::Redirect { .. } => "redirect".to_owned(),
+            Verb::Mark(mark) => format!("mark {mark}"),
+            Verb::Dscp(dscp) => format!("dscp {dscp}"),
             Verb::Clamp(None) => "clamp mss".to_owned(),
             Verb::Clamp(Some(size)) => format!("clamp mss {size}"),
         });
@@ -142,8 +180,21 @@ impl Writer<'_> {
             words.extend(self.interfaces("", &statement.outgoing, plain));
             return words.push("out".to_owned());
         }
-        let has_zones = place != Place::Output && place != Place::Nat;
+        let to_where = if let Verb::Forward { host, port, of_self } = statement.verb {
+            let zone = self.hosts.get(&host).and_then(|out| self.zones.get(out));
+            let zone = zone.filter(|_| !plain).map(|zone| format!("@{zone}"));
+            let host = host_and_port(host, port);
+            Some((of_self, format!("{host}{}", zone.unwrap_or_default())))
+        } else if let Verb::Redirect { port, of_self } = statement.verb {
+            Some((of_self, format!(":{port}")))
+        } else {
+            None
+        };
+        let has_zones = place != Place::Output && (place != Place::Nat || to_where.is_some());
         let clamps = matches!(statement.verb, Verb::Clamp(_));
+        if let Some((false, _)) = to_where {
+            words.push(self.list("at", &statement.to, "").unwrap_or_else(|| "at any".to_owned()));
+        }
         if clamps && statement.incoming.is_empty() && statement.from.is_any() {
             words.push("from any".to_owned());
         }
@@ -153,18 +204,54 @@ impl Writer<'_> {
         match zones(&statement.incoming).filter(|_| statement.from.is_any() && has_zones) {
             Some(zones) => words.push(format!("from {zones}")),
             None => {
-                words.extend(list("from", &statement.from, ""));
+                words.extend(self.list("from", &statement.from, ""));
                 words.extend(self.interfaces("in", &statement.incoming, plain));
             }
         }
-        let placed = if place == Place::Input { "@self" } else { "" };
-        match zones(&statement.outgoing).filter(|_| statement.to.is_any() && has_zones) {
-            Some(zones) => words.push(format!("to {zones}")),
-            None => {
-                words.extend(list("to", &statement.to, placed));
+        if let Some((_, to_where)) = to_where {
+            return words.push(format!("to {to_where}"));
+        }
+        if place == Place::Mangle(KernelChain::Prerouting) {
+            return words.push("to self, any".to_owned());
+        }
+        let to_self = [Place::Input, Place::Mangle(KernelChain::Input)].contains(&place);
+        let placed = if to_self { "@self" } else { "" };
+        let is_list = |ends: &Ends| !ends.these.is_empty() && ends.except.is_empty();
+        match zones(&statement.outgoing).filter(|_| has_zones) {
+            Some(zones) if statement.to.is_any() => words.push(format!("to {zones}")),
+            // A host of the zone.
+            Some(zone) if is_list(&statement.to) && statement.outgoing.len() == 1 => {
+                words.extend(self.list("to", &statement.to, &format!("@{zone}")));
+            }
+            Some(_) | None => {
+                words.extend(self.list("to", &statement.to, placed));
                 words.extend(self.interfaces("out", &statement.outgoing, plain));
             }
         }
+    }
+
+    fn list(&self, word: &str, ends: &Ends, placed: &str) -> Option<String> {
+        if ends.is_any() {
+            return None;
+        }
+        let all = |addresses: &[Address], placed: &str| {
+            let one = |address: &Address| match address {
+                Address::Set(name, _) => {
+                    let name = self.sets.get(name).map_or(&**name, String::as_str);
+                    format!("{name}{placed}")
+                }
+                Address::Network(_) | Address::Range(..) => format!("{address}{placed}"),
+            };
+            addresses.iter().map(one).collect::<Vec<_>>().join(", ")
+        };
+        let these = match &ends.these[..] {
+            [] => "any".to_owned(),
+            these => all(these, placed),
+        };
+        Some(match &ends.except[..] {
+            [] => format!("{word} {these}"),
+            except => format!("{word} {these} except {}", all(except, "")),
+        })
     }
 
     fn interfaces(&self, word: &str, interfaces: &[Interface], plain: bool) -> Option<String> {
@@ -206,24 +293,6 @@ pub(super) fn interface(interface: &Interface, plain: bool) -> String {
     quoted(&interface.to_string())
 }
 
-fn list(word: &str, ends: &Ends, placed: &str) -> Option<String> {
-    if ends.is_any() {
-        return None;
-    }
-    let all = |addresses: &[Address], placed: &str| {
-        let one = |address: &Address| format!("{address}{placed}");
-        addresses.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    let these = match &ends.these[..] {
-        [] => "any".to_owned(),
-        these => all(these, placed),
-    };
-    Some(match &ends.except[..] {
-        [] => format!("{word} {these}"),
-        except => format!("{word} {these} except {}", all(except, "")),
-    })
-}
-
 fn log_words(log: &Log) -> String {
     const LEVELS: [&str; 8] =
         ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
@@ -244,6 +313,14 @@ fn log_words(log: &Log) -> String {
 /// What stands after `with`; `None` for what `reject` means by itself.
 fn answer(with: RejectWith) -> Option<&'static str> {
     (with != RejectWith::PortUnreachable).then(|| with.name())
+}
+
+/// `10.0.0.2:8443`, `[fd00::2]:8443`
+fn host_and_port(host: std::net::IpAddr, port: Option<u16>) -> String {
+    match port {
+        Some(port) => std::net::SocketAddr::new(host, port).to_string(),
+        None => host.to_string(),
+    }
 }
 
 fn range(low: std::net::IpAddr, high: std::net::IpAddr) -> String {

@@ -23,6 +23,7 @@ impl Lowering<'_> {
             (RawTable::Nat, KernelChain::Input) => &mut self.nat_input,
             (RawTable::Mangle, chain) => self.mangle.kernel_chain(chain),
             (RawTable::Raw, chain) => self.raw.kernel_chain(chain),
+            (RawTable::Security, chain) => self.security.kernel_chain(chain),
             (RawTable::Filter, KernelChain::Prerouting | KernelChain::Postrouting)
             | (RawTable::Nat, KernelChain::Forward) => return, // There are no such chains.
         };

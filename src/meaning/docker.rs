@@ -1,12 +1,13 @@
-//! `docker { … }` as entries: who may reach what Docker publishes.
+//! `docker { … }` as entries: who may reach what Docker publishes. And a chain that Docker enters by its name.
 
-use crate::net::CtState;
+use crate::net::{CtState, Family};
 use crate::packet::{Constraint, Factor, PacketSet, Product};
-use crate::resolve::policy::{Docker, Origin, Scope};
+use crate::resolve::Policy;
+use crate::resolve::policy::{self, Docker, Origin, RawTable, Scope};
 
-use super::filter::rule_in;
+use super::filter::{default_of, rule_in};
 use super::sets::{Sets, leaving_on};
-use super::{Decision, Effect, Entry, Reason};
+use super::{BaseChain, Decision, Effect, Entry, FamilyMeaning, List, Reason};
 
 /// The entries of the block. What they do not take is left to Docker, which is the default.
 pub(super) fn entries<'p>(docker: &'p Docker, sets: &mut Sets<'p>) -> Vec<Entry> {
@@ -45,6 +46,35 @@ pub(super) fn entries<'p>(docker: &'p Docker, sets: &mut Sets<'p>) -> Vec<Entry>
     entries.push(entry(docker, sets, published(docker), Decision::Drop));
     entries
 }
+
+/// A chain of the policy that has the name of Docker's own chain for the administrator is that chain, unless
+/// the policy itself sends packets there, or its chains get names of their own.
+pub(super) fn enter(policy: &Policy, family: Family, meaning: &mut FamilyMeaning) {
+    let is_it =
+        |chain: &policy::Chain| chain.table == RawTable::Filter && &*chain.name == DOCKER_USER;
+    let Some(place) = policy.chains.iter().position(is_it) else { return };
+    let leads_there = |entry: &Entry| match entry.effect {
+        Effect::Call(id) | Effect::Goto(id) => usize::try_from(id.0) == Ok(place),
+        Effect::Decide(_)
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Add { .. }
+        | Effect::Return => false,
+    };
+    let mut lists = meaning.bases.values().chain(&meaning.chains);
+    let is_called = lists.any(|list| list.entries.iter().any(leads_there));
+    if is_called || policy.docker.is_some() || policy.preserve.is_some() {
+        return;
+    }
+    let base = BaseChain::DockerUser;
+    let entries = meaning.chains[place].entries.clone();
+    let default = Some(default_of(policy, family, base));
+    meaning.bases.insert(base, List { entries, default });
+}
+
+/// The chain of the filter that Docker leaves to the administrator.
+const DOCKER_USER: &str = "DOCKER-USER";
 
 /// Packets that leave to a container and were sent to this machine: to a published port.
 fn published(docker: &Docker) -> [Factor; 2] {

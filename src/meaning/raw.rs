@@ -40,9 +40,15 @@ pub(super) fn base(raw: &Raw) -> Option<BaseChain> {
         (RawTable::Mangle, KernelChain::Output) => Some(BaseChain::MangleOutput),
         (RawTable::Raw, KernelChain::Prerouting) => Some(BaseChain::RawPrerouting),
         (RawTable::Raw, KernelChain::Output) => Some(BaseChain::RawOutput),
+        (RawTable::Security, KernelChain::Input) => Some(BaseChain::SecurityInput),
+        (RawTable::Security, KernelChain::Forward) => Some(BaseChain::SecurityForward),
+        (RawTable::Security, KernelChain::Output) => Some(BaseChain::SecurityOutput),
         (RawTable::Nat, KernelChain::Input) => Some(BaseChain::NatInput),
         (RawTable::Mangle, KernelChain::Postrouting) => Some(BaseChain::ManglePostrouting),
-        (RawTable::Filter, KernelChain::Prerouting | KernelChain::Postrouting)
+        (
+            RawTable::Filter | RawTable::Security,
+            KernelChain::Prerouting | KernelChain::Postrouting,
+        )
         | (RawTable::Nat, KernelChain::Forward)
         | (RawTable::Raw, KernelChain::Input | KernelChain::Forward | KernelChain::Postrouting) => {
             None

@@ -72,12 +72,13 @@ impl<'m> Trace<'m> {
 }
 
 /// Whether a packet meets nat chains: only the first of a flow does, which is new, or related when
-/// a helper expected the flow. (That ICMP errors, related too, are translated with the flow they are
-/// about is not the work of a chain.)
+/// a helper expected the flow. (ICMP errors, related too, are translated with the flow that they are about,
+/// and no chain is asked: `nf_nat_proto.c`.)
 #[must_use]
 pub fn traverses_nat(packet: &Packet) -> bool {
     match packet.state {
-        CtState::New | CtState::Related => true,
+        CtState::New => true,
+        CtState::Related => packet.icmp().is_none(),
         CtState::Established | CtState::Invalid | CtState::Untracked => false,
     }
 }

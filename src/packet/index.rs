@@ -106,7 +106,7 @@ impl Index {
             boxes.extend_from_slice(region.words());
             owners.resize(boxes.len() / space.layout().words(), owner_of(rule));
         }
-        build::build(space.layout().clone(), space.possible().clone(), &boxes, &owners)
+        build::build(space.layout().clone(), space.possible().clone(), boxes, owners)
     }
 
     /// The same tree, but a rule is looked at only by searches before a rule that comes earlier than a
@@ -127,7 +127,7 @@ impl Index {
         let boxes: Vec<u64> =
             entries.iter().flat_map(|entry| self.entry(*entry)).copied().collect();
         let owners: Vec<Owner> = entries.iter().map(|entry| self.owner(*entry)).collect();
-        build::build(self.layout.clone(), self.possible.clone(), &boxes, &owners)
+        build::build(self.layout.clone(), self.possible.clone(), boxes, owners)
     }
 
     /// How many boxes there are.
@@ -165,6 +165,21 @@ impl Index {
         rules.sort_unstable();
         rules.dedup();
         rules
+    }
+
+    /// The rules below a number, each once, in the order in which their first boxes are in the tree; then
+    /// those that have none.
+    #[must_use]
+    pub fn order(&self, count: usize) -> Vec<RuleNumber> {
+        let mut is_new = vec![true; count];
+        let mut order = Vec::with_capacity(count);
+        let in_tree = self.owners.iter().filter_map(|owner| rule_of(*owner));
+        for rule in in_tree.chain((0..).map(RuleNumber).take(count)) {
+            if is_new.get_mut(rule.0 as usize).is_some_and(std::mem::take) {
+                order.push(rule);
+            }
+        }
+        order
     }
 
     /// Some points of a region, of packets that there are: the lowest and highest of its boxes, and

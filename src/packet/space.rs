@@ -18,10 +18,13 @@ mod tell;
 mod witness;
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
+use super::index::{Among, Index};
 use super::layout::{Held, Layout};
 use super::probes::View;
 use super::shares::{in_large_shares, in_shares};
+use super::uncovered::{Budget, Question, Verdict};
 use super::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Values};
 use crate::net::Family;
 
@@ -40,6 +43,8 @@ pub struct Space {
     layout: Layout,
     possible: Region,
     impossible: Region,
+    /// The index of what is impossible, once it is asked for.
+    nature: OnceLock<Arc<Index>>,
 }
 
 /// A union of boxes of one space; they may overlap.
@@ -74,7 +79,8 @@ impl Space {
         let shapes: Vec<_> = axes.iter().map(Axis::shape).collect();
         let layout = Layout::new(&shapes);
         let [possible, impossible] = [Region::default(), Region::default()];
-        let mut space = Space { family, axes, layout, possible, impossible };
+        let nature = OnceLock::new();
+        let mut space = Space { family, axes, layout, possible, impossible, nature };
         space.possible = possible::possible(&space, view);
         space.impossible = possible::impossible(&space);
         let compile = |_, sets: &[&PacketSet]| {
@@ -112,6 +118,7 @@ impl Space {
     /// Says of points that no packet has them: facts that cannot go together, say.
     pub fn rule_out(&mut self, region: &Region) {
         self.impossible.words.extend_from_slice(&region.words);
+        self.nature = OnceLock::new();
     }
 
     /// How many boxes a region has.
@@ -164,11 +171,16 @@ impl Space {
         self.difference(&all, region)
     }
 
-    /// Whether a region has no packet.
+    /// Whether a region has no packet. (Were it too much work to find out, it counts as one that has.)
     #[must_use]
     pub fn is_empty(&self, region: &Region) -> bool {
-        let packets = self.intersection(region, &self.possible);
-        self.difference(&packets, &self.impossible).words.is_empty()
+        let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
+        self.nature().witness(&question) == Verdict::Covered
+    }
+
+    /// The index of no rules: what it takes is no packet.
+    pub fn nature(&self) -> &Index {
+        self.nature.get_or_init(|| Arc::new(Index::of(self, [])))
     }
 
     /// The points of a region of which some packets meet conditions on numbers. The conditions may tell
@@ -180,6 +192,12 @@ impl Space {
             Some(self.narrowed(number, &axis.touching(one.values())))
         });
         touched.fold(region.clone(), |region, touched| self.intersection(&region, &touched))
+    }
+
+    /// The lowest point of the first box of a region; `None` when it has no box.
+    #[must_use]
+    pub fn first(&self, region: &Region) -> Option<Point> {
+        self.boxes(region).next().map(|one| Point(self.layout.lowest(one)))
     }
 
     #[must_use]

@@ -67,14 +67,11 @@ pub(super) fn hashlimit(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result
             _ => return Ok(false),
         }
     }
-    // How many buckets there are when nobody says hangs on the machine's memory.
-    let (Some(rate), Some(name), Some(max_entries)) = (rate, name, most) else {
-        return Ok(false);
-    };
+    let (Some(rate), Some(name)) = (rate, name) else { return Ok(false) };
     keys.sort_unstable();
     keys.dedup();
     let expire_ms = expire.unwrap_or_else(|| u64::from(rate.unit().seconds()) * 1000);
-    let (name, source_mask) = (name.into(), mask);
+    let (name, source_mask, max_entries) = (name.into(), mask, most.unwrap_or(0));
     let hashlimit = Hashlimit { name, rate, burst, keys, source_mask, max_entries, expire_ms };
     context.push(above, MatchKind::Hashlimit(Box::new(hashlimit)));
     Ok(true)

@@ -40,6 +40,10 @@ pub(super) enum What {
     AfterChain,
     UnknownTarget,
     GotoTarget,
+    /// A match that asks nothing by itself.
+    NoOption,
+    /// A match or target of packets of another protocol: how a rule says that of its own.
+    OtherProtocol(&'static str),
 }
 
 /// What a line does.

@@ -216,6 +216,14 @@ pub(super) fn fault(span: Span, text: &str, what: &What, family: Family) -> Find
                 .label("where should it go?")
                 .help(format!("declare it at the beginning of the table: `:{shown} - [0:0]`"))
         }
+        What::NoOption => bad_dump(span, format!("match `{shown}` without an option"))
+            .label("what does it ask?")
+            .help("write what it is to ask behind it, or delete it"),
+        What::OtherProtocol(written) => {
+            bad_dump(span, format!("`{shown}` in a rule that is not about its protocol"))
+                .label(format!("the tools want {written} in the rule"))
+                .help(format!("write {written}, or delete this"))
+        }
         What::GotoTarget => bad_dump(span, format!("`-g {shown}`, which is no chain of the table"))
             .label("expected a chain")
             .help("write `-j` for a target"),

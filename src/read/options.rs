@@ -51,6 +51,35 @@ pub(super) struct TargetSpec {
     pub read: TargetReader,
 }
 
+/// Matches that may stand without any option. All others the tools refuse bare (tried with iptables
+/// 1.8.9; of `cgroup` and `rateest` that is the kernel's word).
+const ASK_ALONE: [&str; 21] = [
+    "tcp", "udp", "sctp", "dccp", "udplite", "esp", "ah", "ipcomp", "mh", "rpfilter", "limit",
+    "time", "socket", "dst", "eui64", "frag", "hbh", "rt", "srh", "cgroup", "rateest",
+];
+
+impl MatchSpec {
+    /// Whether it asks nothing without an option.
+    pub fn needs_option(&self) -> bool {
+        !ASK_ALONE.contains(&self.name)
+    }
+
+    /// The protocols of which the tools want the rule to be about one, and how people write that; none
+    /// when any will do.
+    pub fn protocols(&self) -> (&'static [u8], &'static str) {
+        match self.name {
+            "tcp" => (&[6], "`-p tcp`"),
+            "udp" => (&[17], "`-p udp`"),
+            "sctp" => (&[132], "`-p sctp`"),
+            "icmp" => (&[1], "`-p icmp`"),
+            "icmp6" | "icmpv6" => (&[58], "`-p ipv6-icmp`"),
+            // Those with ports: also dccp and udplite.
+            "multiport" => (&[6, 17, 132, 33, 136], "`-p tcp` or another protocol with ports"),
+            _ => (&[], ""),
+        }
+    }
+}
+
 /// The match of a name.
 pub(super) fn match_named(name: &str) -> Option<&'static MatchSpec> {
     MATCHES.iter().find(|spec| spec.name == name)

@@ -284,6 +284,11 @@ fn read_match(
     spec: Option<&'static MatchSpec>,
     context: &mut Context<'_>,
 ) -> Result<(), Fault> {
+    if let Some(what) = spec.and_then(|spec| refused(used, spec, context)) {
+        let first = used.items.first().map_or(used.word, |item| item.all.start);
+        let word = if module.named.is_some() { used.word } else { first };
+        return Err(Fault { word, what });
+    }
     let before = context.matches.len();
     let is_known = used.items.iter().all(|item| item.option.is_some());
     if let Some(spec) = spec.filter(|_| is_known)
@@ -298,6 +303,26 @@ fn read_match(
     let kind = if fixed { MatchKind::Opaque(text) } else { MatchKind::OpaqueHistory(text) };
     context.push(false, kind);
     Ok(())
+}
+
+/// Why the tools refuse a match in a rule, if that is known.
+fn refused(used: &Use<'_, '_>, spec: &MatchSpec, context: &Context<'_>) -> Option<What> {
+    if used.items.is_empty() && spec.needs_option() {
+        return Some(What::NoOption);
+    }
+    let (protocols, written) = spec.protocols();
+    // The newer tools take what asks for ports or flags of a protocol that is excluded.
+    let excluded = |protocol: Protocol| {
+        matches!(protocol, Protocol::TCP | Protocol::UDP)
+            && !used.items.is_empty()
+            && protocols == [protocol.number()]
+    };
+    let fits = match context.protocol {
+        Some((protocol, false)) => protocols.contains(&protocol.number()),
+        Some((protocol, true)) => excluded(protocol),
+        None => false,
+    };
+    (!protocols.is_empty() && !fits).then_some(What::OtherProtocol(written))
 }
 
 /// The words of a match or target, with one blank between them; `name` is for one that was not named.

@@ -3,10 +3,10 @@
 // Whoever reads one has the same type, also where nothing can be wrong.
 #![allow(clippy::unnecessary_wraps)]
 
-use crate::net::{Family, Helper, MarkMatch};
+use crate::net::{Family, Helper, MarkMatch, Protocol};
 use crate::ruleset::{RejectType, Target};
 
-use super::line::{Fault, Item};
+use super::line::{Fault, Item, What};
 use super::packet::class;
 use super::rule::{Context, Use};
 use super::value::{self, Network};
@@ -59,6 +59,10 @@ pub(super) fn reject(
     let found = answers.iter().find(is_it);
     let expected = "an answer that REJECT gives in this family";
     let (.., answer) = found.ok_or_else(|| item.fault(0, expected))?;
+    // The kernel answers no other packet so (`ipt_REJECT.c`).
+    if *answer == RejectType::TcpReset && !context.is_of(Protocol::TCP) {
+        return Err(Fault { word: item.values.start, what: What::OtherProtocol("`-p tcp`") });
+    }
     Ok(Some(Target::Reject(*answer)))
 }
 
@@ -168,8 +172,26 @@ pub(super) fn dnat(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Opti
     Ok(both.map(|(address, ports)| Target::Dnat { address, ports: Some(ports) }))
 }
 
-pub(super) fn redirect(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+/// With a port only what has ports can be sent on. (The tools look at the number of the protocol alone,
+/// also where it is excluded.)
+fn has_ports(item: &Item, context: &Context<'_>) -> Result<(), Fault> {
+    // tcp, udp, sctp, dccp.
+    match context.protocol {
+        Some((protocol, _)) if [6, 17, 132, 33].contains(&protocol.number()) => Ok(()),
+        _ => Err(Fault { word: item.all.start, what: What::OtherProtocol(WITH_PORTS) }),
+    }
+}
+
+const WITH_PORTS: &str = "`-p tcp` or another protocol with ports";
+
+pub(super) fn redirect(
+    used: &Use<'_, '_>,
+    context: &mut Context<'_>,
+) -> Result<Option<Target>, Fault> {
     let [item] = used.items else { return Ok(None) };
+    if item.name() == "to-ports" {
+        has_ports(item, context)?;
+    }
     let ports = value::dashed_ports(used.value(item, 0));
     Ok(ports.filter(|(low, high)| low == high).map(|(port, _)| Target::Redirect(port)))
 }
@@ -231,7 +253,14 @@ pub(super) fn dscp(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Tar
         .map(|class| Some(Target::SetDscp(class)))
 }
 
-pub(super) fn tcpmss(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+pub(super) fn tcpmss(
+    used: &Use<'_, '_>,
+    context: &mut Context<'_>,
+) -> Result<Option<Target>, Fault> {
+    // The kernel wants it (`xt_TCPMSS.c`).
+    if !context.is_of(Protocol::TCP) {
+        return Err(Fault { word: used.word, what: What::OtherProtocol("`-p tcp`") });
+    }
     let [item] = used.items else { return Ok(None) };
     if item.name() == "clamp-mss-to-pmtu" {
         return Ok(Some(Target::Tcpmss(None)));

@@ -27,7 +27,7 @@ fn with_ports(
     context: &mut Context<'_>,
     protocol: Protocol,
 ) -> Result<bool, Fault> {
-    // The legacy tools refuse it without the protocol; the others ask for the protocol as well.
+    // The newer tools take it of a protocol that is excluded, and ask for the protocol as well.
     let mut all = context.is_of(protocol);
     let first = context.matches.len();
     // Without any option: a packet that has the ports of this protocol.
@@ -109,13 +109,7 @@ pub(super) fn icmp(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool
     if !context.is_of(Protocol::icmp(family)) {
         return Ok(false);
     }
-    let [item] = used.items else {
-        let every = used.items.is_empty() && family == Family::V4;
-        if every {
-            context.push(false, MatchKind::AnyIcmp);
-        }
-        return Ok(every);
-    };
+    let [item] = used.items else { return Ok(false) };
     let of_family = match family {
         Family::V4 => "icmp-type",
         Family::V6 => "icmpv6-type",

@@ -19,13 +19,6 @@ use crate::syntax::tree::{self, ClauseKind, InterfaceName, List, SubjectKind, Ve
 /// A list with where its names are looked up.
 type Scoped<'a> = (&'a List, Option<CallId>);
 
-/// Whether `at` may name every address of a family.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whole {
-    Taken,
-    Refused,
-}
-
 impl<'a> Resolver<'a> {
     pub(super) fn nat_rule(
         &mut self,
@@ -245,7 +238,7 @@ impl<'a> Resolver<'a> {
         if let Some(at) = targets.port {
             self.ports_needed(&traffic, at, rule.verb.span)?;
         }
-        let at = self.at(context, Whole::Refused)?;
+        let at = self.at(context)?;
         let source = self.foreign_source(rule, context, span)?;
         let shared = self.shared_families(rule, span, context, &traffic, &[&source])?;
         let own = families::of_forward(&targets, &at);
@@ -298,8 +291,8 @@ impl<'a> Resolver<'a> {
         Some(Target { port: None, ..target })
     }
 
-    /// `at 203.0.113.7`
-    fn at(&mut self, context: &Context<'a>, whole: Whole) -> Option<At> {
+    /// `at 203.0.113.7`; `at any` for all that passes.
+    fn at(&mut self, context: &Context<'a>) -> Option<At> {
         let Some((list, env)) = context.translation.at else { return Some(At::Local) };
         let ends = self.ends(list, env)?;
         let is_place = |end: &&End| {
@@ -311,11 +304,6 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let all = self.addresses_of(&ends, "`at`")?;
-        let is_whole = Family::BOTH.into_iter().any(|family| all.is_full_in(family));
-        if is_whole && whole == Whole::Refused {
-            self.report(messages::zone_where_address_expected(list.span, "at"));
-            return None;
-        }
         Some(At::Addresses(all))
     }
 
@@ -353,6 +341,12 @@ impl<'a> Resolver<'a> {
         };
         if translated.is_empty() {
             self.report(messages::hairpin_without_translation(list.span));
+            return None;
+        }
+        if let At::Addresses(all) = at
+            && Family::BOTH.into_iter().any(|family| all.is_full_in(family))
+        {
+            self.report(messages::hairpin_at_any(list.span));
             return None;
         }
         let ends = self.ends(list, env)?;
@@ -396,7 +390,7 @@ impl<'a> Resolver<'a> {
         let mut traffic = self.traffic(&rule.subjects, env)?;
         self.narrow_ports(&mut traffic, context, rule.subject())?;
         let port = self.redirect_port(rule, context, &traffic)?;
-        let at = self.at(context, Whole::Taken)?;
+        let at = self.at(context)?;
         let source = self.foreign_source(rule, context, span)?;
         let shared = self.shared_families(rule, span, context, &traffic, &[&source])?;
         let said = context.translation.at.map_or(span, |(list, _)| list.span);

@@ -209,6 +209,6 @@ pub(super) fn filter_hook(raw: &Raw) -> Option<Hook> {
         (RawTable::Filter, KernelChain::Forward) => Some(Hook::Forward),
         (RawTable::Filter, KernelChain::Output) => Some(Hook::Output),
         (RawTable::Filter, KernelChain::Prerouting | KernelChain::Postrouting)
-        | (RawTable::Nat | RawTable::Mangle | RawTable::Raw, _) => None,
+        | (RawTable::Nat | RawTable::Mangle | RawTable::Raw | RawTable::Security, _) => None,
     }
 }

@@ -94,7 +94,7 @@ const SUBJECTS: &[&str] = &[
 
 /// Words of iptables that hold of every packet, and of none.
 pub const ALWAYS: &str = "-m statistic --mode random --probability 1.00000000000";
-const NEVER: &str = "-m statistic --mode random --probability 0.00000000000";
+pub const NEVER: &str = "-m statistic --mode random --probability 0.00000000000";
 
 const RAW_TARGETS: &[&str] =
     &["-j ACCEPT", "-j DROP", "-j RETURN", "-j REJECT", "-j LOG --log-prefix \\\"x \\\"", ""];

@@ -1,7 +1,7 @@
 //! One packet through one base chain, by the meaning and by the rules: where do they part?
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use palisade::analyze::equal::Rooms;
@@ -16,6 +16,7 @@ use palisade::resolve::policy::{LimitKind, RejectWith};
 use palisade::ruleset::{ChainPolicy, Match, MatchKind, OpaqueEnd, RejectType, Ruleset, Target};
 
 use super::limits;
+use super::seen::Seen;
 
 /// How the oracle answers whether a limit has room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +56,19 @@ struct Fate {
     words: Vec<String>,
     /// The mark, that of the connection and the class with which it goes on.
     left: (u32, u32, u8),
+    /// The sets that took up the source.
+    added: BTreeSet<String>,
+    /// What the world sees of the changes and lines, whatever their order.
+    seen: Seen,
     /// Which limits were asked, when all have room: each takes from an allowance.
     asked: Vec<String>,
+}
+
+impl Fate {
+    /// Without what nobody sees.
+    fn for_the_world(self) -> Self {
+        Fate { logs: Vec::new(), changes: Vec::new(), words: Vec::new(), left: (0, 0, 0), ..self }
+    }
 }
 
 /// Says how the two differ on a packet.
@@ -67,10 +79,33 @@ pub fn disagreement(
     packet: &Packet,
     answers: Answers,
 ) -> Option<String> {
+    let [meant, done] = fates(meaning, ruleset, base, packet, answers)?;
+    (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
+}
+
+/// Says how the two differ on a packet as the world can see.
+pub fn visible_disagreement(
+    meaning: &Meaning,
+    ruleset: &Ruleset,
+    base: BaseChain,
+    packet: &Packet,
+    answers: Answers,
+) -> Option<String> {
+    let [meant, done] = fates(meaning, ruleset, base, packet, answers)?.map(Fate::for_the_world);
+    (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
+}
+
+fn fates(
+    meaning: &Meaning,
+    ruleset: &Ruleset,
+    base: BaseChain,
+    packet: &Packet,
+    answers: Answers,
+) -> Option<[Fate; 2]> {
     let answered = |key: String| Answer { has_room: answers.answer(&key), key };
     let by_meaning = |question: Question<'_>| answered(meant_key(meaning, question));
     let by_rules = |question: &Match| answered(done_key(ruleset, question));
-    parting((meaning, &by_meaning), (ruleset, &by_rules), base, packet)
+    both((meaning, &by_meaning), (ruleset, &by_rules), base, packet)
 }
 
 /// The same where facts about the packet say what has room, each limit by its own.
@@ -85,7 +120,9 @@ pub fn disagreement_by_facts(
     let done = limits::rooms(ruleset);
     let by_meaning = |question: Question<'_>| answered(meant.fact(question).to_string());
     let by_rules = |question: &Match| answered(done[&std::ptr::from_ref(question)].clone());
-    parting((meaning, &by_meaning), (ruleset, &by_rules), base, packet)
+    let fates = both((meaning, &by_meaning), (ruleset, &by_rules), base, packet)?;
+    let [meant, done] = fates.map(Fate::for_the_world);
+    (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
 }
 
 /// What is said of something that depends on history, and by what it is known.
@@ -94,12 +131,12 @@ struct Answer {
     has_room: bool,
 }
 
-fn parting(
+fn both(
     (meaning, by_meaning): (&Meaning, &dyn Fn(Question<'_>) -> Answer),
     (ruleset, by_rules): (&Ruleset, &dyn Fn(&Match) -> Answer),
     base: BaseChain,
     packet: &Packet,
-) -> Option<String> {
+) -> Option<[Fate; 2]> {
     if base.is_nat() && !traverses_nat(packet) {
         return None; // The kernel does not ask nat about it.
     }
@@ -107,7 +144,7 @@ fn parting(
     ruleset.table(place(base).0)?; // Policies say nothing in the table of SELinux.
     let meant = meant(meaning, base, packet, by_meaning);
     let done = done(ruleset, base, packet, by_rules);
-    (meant != done).then(|| format!("meant {meant:?}\ndone  {done:?}"))
+    Some([meant, done])
 }
 
 fn meant_key(meaning: &Meaning, question: Question<'_>) -> String {
@@ -189,8 +226,11 @@ fn meant(
         _ => None,
     });
     let added = found.added().map(|set| format!("added to {set}"));
+    let is_dropped = found.decision == Decision::Drop;
     Fate {
         verdict: decision(&found.decision, packet.family()),
+        added: found.added().map(str::to_owned).collect(),
+        seen: Seen::of_meaning(packet, &found, is_dropped),
         logs: logs.collect(),
         // Sets are filled in the filter, and all else is changed elsewhere.
         changes: once(found.changes().flat_map(meant_change).chain(added).collect()),
@@ -219,8 +259,15 @@ fn done(
         _ => None,
     });
     let logs = found.logs.iter().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level));
+    let added = found.changes.iter().filter_map(|target| match target {
+        Target::AddSource { set, .. } => Some(set.name.to_string()),
+        _ => None,
+    });
+    let is_dropped = matches!(found.outcome, Outcome::Drop | Outcome::Policy(ChainPolicy::Drop));
     Fate {
         verdict: outcome(&found.outcome, base),
+        added: added.collect(),
+        seen: Seen::of_rules(packet, table, &found, is_dropped),
         logs: logs.collect(),
         changes: once(found.changes.iter().map(done_change).collect()),
         words: words.collect(),

@@ -50,7 +50,7 @@ fn number(summary: &str, word: &str) -> usize {
 }
 
 fn counts(summary: &str) -> Counts {
-    let raw = summary.split(", ").find(|part| part.ends_with(" as raw")).expect("raw is counted");
+    let raw = summary.split(", ").find(|part| part.contains(" as raw")).expect("raw is counted");
     Counts {
         rules: number(summary, " rule"),
         statements: number(summary, " statement"),
@@ -164,7 +164,8 @@ fn what_generated_policies_are_built_to_is_imported_equal() {
 }
 
 /// What other programs make. Each dump stands for a program that was run in a network namespace of its
-/// own, but for those that say at their head that they were written by hand.
+/// own, but for those that say at their head that they were written by hand. Where a policy stands beside,
+/// it is what the dump becomes.
 #[test]
 fn dumps_of_other_programs_are_imported_equal() {
     let mut all = Counts::default();
@@ -183,9 +184,16 @@ fn dumps_of_other_programs_are_imported_equal() {
         let files: Vec<&Path> = std::iter::once(v4.as_path()).chain(v6.as_deref()).collect();
         let (policy, counts) = imported(&files).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         same_rules(name, &policy, [texts[0].as_deref(), texts[1].as_deref()]);
+        let golden = v4.with_extension("fw");
+        if golden.exists() {
+            if std::env::var_os("BLESS").is_some() {
+                fs::write(&golden, &policy).expect("written");
+            }
+            assert_eq!(policy, fs::read_to_string(&golden).expect("a policy"), "{name}");
+        }
         eprintln!("{name}: {counts:?}");
         all += counts;
     }
     eprintln!("{} dumps: {all:?}", dumps.len());
-    assert!(dumps.len() >= 8 && all.raw * 3 < all.rules, "{} dumps: {all:?}", dumps.len());
+    assert!(dumps.len() >= 8 && all.raw * 5 < all.rules, "{} dumps: {all:?}", dumps.len());
 }

@@ -84,8 +84,31 @@ fn payload(packet: &Packet) -> Vec<u8> {
             let init = [1, 0, 0, 20, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1];
             [ports(source, destination), zeros(8), init.to_vec()].concat()
         }
-        Payload::Icmp { kind, code } => [vec![kind, code], zeros(6)].concat(),
+        Payload::Icmp { kind, code } => [vec![kind, code], zeros(6), about(packet, kind)].concat(),
         Payload::Other(_) => zeros(8),
+    }
+}
+
+/// The ports of the datagram that an error is about.
+pub const ABOUT: (u16, u16) = (40_001, 40_002);
+
+/// What an ICMP error is about: the beginning of a datagram from whom it goes to, to whom it comes from.
+fn about(packet: &Packet, kind: u8) -> Vec<u8> {
+    let ports = [ABOUT.0.to_be_bytes(), ABOUT.1.to_be_bytes()].concat();
+    let datagram = [&ports[..], &[0, 8, 0, 0]].concat();
+    match (packet.destination, packet.source) {
+        (IpAddr::V4(from), IpAddr::V4(to)) if [3, 4, 5, 11, 12].contains(&kind) => {
+            let mut header = vec![0x45, 0, 0, 28, 0, 1, 0x40, 0, 64, 17, 0, 0];
+            header.extend([from.octets(), to.octets()].concat());
+            let sum = folded(words(&header));
+            header[10..12].copy_from_slice(&sum.to_be_bytes());
+            [header, datagram].concat()
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) if (1..=4).contains(&kind) => {
+            let header = [0x60, 0, 0, 0, 0, 8, 17, 64];
+            [&header[..], &from.octets(), &to.octets(), &datagram].concat()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -119,14 +142,18 @@ fn finish(packet: &Packet, payload: &mut [u8]) {
     } else {
         pseudo + u32::from(packet.protocol().number()) + words(&short(payload.len()))
     };
-    let mut sum = about + words(payload);
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    let sum = !u16::try_from(sum).expect("folded");
+    let sum = folded(about + words(payload));
     // In UDP zero means that there is no checksum.
     let sum = if sum == 0 { 0xffff } else { sum };
     payload[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// The checksum that makes a sum one of ones.
+fn folded(mut sum: u32) -> u16 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).expect("folded")
 }
 
 /// The sum of 16 bit words.

@@ -11,12 +11,12 @@ use palisade::packet::{self, Packet};
 use palisade::resolve::policy;
 use palisade::ruleset::Origin;
 
-use crate::conform::{CHAINS, sendable, timeless};
 use crate::found::{Act, Counters, Found};
 use crate::generate::{self, Random};
 use crate::ground::{Ground, Sighting, is_local};
 use crate::load::Variant;
 use crate::need;
+use crate::sendable::{CHAINS, sendable, timeless};
 
 /// Generated policies that are not refused and have dead rules, if nobody asks for more seeds.
 const POLICIES: usize = 40;

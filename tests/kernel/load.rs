@@ -5,7 +5,7 @@ use palisade::net::Family;
 use crate::netns::Namespace;
 
 /// Which of the two implementations behind the name `iptables`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     Legacy,
     Nft,

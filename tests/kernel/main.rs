@@ -24,10 +24,8 @@
 //! `script` runs the script that is written beside the rules, among the rules of `others`, and
 //! `docker` asks a container behind them.
 //! `taken` loads every output there is, and `everything` is a ruleset of all that can be printed;
-//! `conform` sends packets from the borders of every rule through generated policies, and asks
-//! whether the kernel does what they mean: `ground` is where, `craft` makes the packets, `judge` compares chain by chain and
-//! `journey` the whole way, by what is meant and by what `read_back` reads of the rules' own text, `members` knows what is in
-//! sets by then. `found` is a policy with what the analysis finds in
+//! `ground` is where packets from the borders of rules are sent: `craft` makes them, `sendable` says which can
+//! come from a wire. (What becomes of them is judged by `tests/conform`.) `found` is a policy with what the analysis finds in
 //! it: no packet meets the rules that are `dead`, and the packets that are `shown` meet what is claimed of them; `refuted`
 //! are changed rules that do otherwise with the packet that shows it. `walk`
 //! holds the trace of one packet to the kernel's counters. `topology` and `teeth` test the tests: without
@@ -69,12 +67,7 @@ mod windows;
 
 mod craft;
 mod ground;
-mod journey;
-mod judge;
-mod members;
-mod read_back;
-
-mod conform;
+mod sendable;
 
 mod dead;
 mod found;

@@ -19,9 +19,9 @@ use crate::craft::{self, Marks};
 use crate::dead::{BY_HAND, shadowed};
 use crate::found::{Counters, Found};
 use crate::ground::{Ground, LINKS, MAC, Sighting, class, is_local};
-use crate::judge::set_port;
 use crate::load::Variant;
 use crate::need;
+use crate::sendable::set_port;
 
 /// Generated policies that show packets.
 const POLICIES: usize = 70;

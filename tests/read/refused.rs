@@ -119,6 +119,15 @@ fn rules_are_refused_at_the_word_that_is_wrong() {
         ("-j REJECT --reject-with nothing", "4:34 `nothing` is not an answer"),
         ("-j LOG --log-level 9", "4:29 `9` is not a level"),
         ("-j MARK --set-mark x", "4:29 `x` is not a mark"),
+        ("-m conntrack -j DROP", "4:13 match `conntrack` without an option"),
+        ("-m comment -j DROP", "4:13 match `comment` without an option"),
+        ("-p icmp -m icmp -j DROP", "4:21 match `icmp` without an option"),
+        ("-m tcp --dport 1", "4:13 `tcp` in a rule that is not about its protocol"),
+        ("-p udp -m tcp --dport 1", "4:20 `tcp` in a rule that is not about its protocol"),
+        ("! -p sctp -m sctp --dport 1", "4:23 `sctp` in a rule that is not about its protocol"),
+        ("-m multiport --dports 1", "4:13 `multiport` in a rule that is not about its protocol"),
+        ("-m icmp --icmp-type 8", "4:13 `icmp` in a rule that is not about its protocol"),
+        ("-j REJECT --reject-with tcp-reset", "4:34 `tcp-reset` in a rule that is not about its"),
     ] {
         let about = about(rule);
         assert!(about.starts_with(expected), "{rule}: {about}");

@@ -4,10 +4,17 @@
 //! item of a policy and the five rules that it became. Pairs follow each other on both sides. What is
 //! in no pair has no counterpart at its place.
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 
 use super::items::{Deeds, Item, Items};
-use crate::packet::{Among, Budget, Index, Question, Region, RuleNumber, Space, Verdict};
+use crate::packet::{Among, Budget, Index, Point, Question, Region, RuleNumber, Space, Verdict};
+
+/// Up to so many boxes are looked at one by one: an index is more work.
+const FEW: usize = 64;
+
+/// So many points.
+const PROBES: usize = 12;
 
 /// How far from a place the next counterpart is looked for.
 const MOST_SKIPPED: usize = 4_000;
@@ -16,7 +23,7 @@ const MOST_SKIPPED: usize = 4_000;
 const LONGEST_RUN: usize = 2_000;
 
 /// Of each side, the number of the pair that an item is in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pairs {
     pub left: Vec<Option<u32>>,
     pub right: Vec<Option<u32>>,
@@ -68,6 +75,37 @@ pub(super) fn align(space: &Space, deeds: &Deeds, left: &Items, right: &Items) -
         (*pair, *pair_right) = (Some(number + 1), Some(number + 1));
     }
     pairs
+}
+
+/// Whether all are pairs, and packets were asked the same on their ways to both of each.
+pub(super) fn are_alike(pairs: &Pairs, left: &Items, right: &Items) -> bool {
+    if !pairs.are_all() || left.are_plain() && right.are_plain() {
+        return pairs.are_all();
+    }
+    let ways = |items: &Items, pairs: &[Option<u32>]| {
+        let stretches = items.stretches(pairs)?;
+        // How often packets were changed before a place that stands in no pair.
+        let at = |place: usize| {
+            let before = place.checked_sub(1).and_then(|before| pairs.get(before));
+            let is_within = before.is_some_and(|before| Some(before) == pairs.get(place));
+            let changed = place.checked_sub(1).map_or(0, |before| stretches[before]);
+            (!is_within).then_some(changed)
+        };
+        let mut all: BTreeMap<Option<u32>, Vec<(u32, bool, Region)>> = BTreeMap::new();
+        for (item, pair) in items.all.iter().zip(pairs) {
+            let asked = item
+                .ways
+                .iter()
+                .map(|asked| Some((at(asked.place)?, asked.leave, asked.region.clone())));
+            let asked: Vec<_> = asked.collect::<Option<_>>()?;
+            if *all.entry(*pair).or_insert_with(|| asked.clone()) != asked {
+                return None;
+            }
+        }
+        Some(all)
+    };
+    let [left, right] = [ways(left, &pairs.left), ways(right, &pairs.right)];
+    left.is_some() && left == right
 }
 
 /// Where the items of a side are, by their keys.
@@ -136,18 +174,18 @@ impl Aligning<'_> {
     fn is_within(&self, pair: &[Item], item: &Item) -> bool {
         pair.first().is_some_and(|first| first.deed == item.deed)
             && !self.deeds.get(item.deed).adds_up()
-            && covers(&self.index(pair), &item.region)
+            && self.together(pair).cover(&item.region)
     }
 
     /// How many of these items are together just another one.
     fn parts_of(&self, whole: &Item, parts: &[Item]) -> Option<usize> {
-        let index = self.index([whole]);
+        let alone = self.together(std::slice::from_ref(whole));
         let is_part = |item: &&Item| {
-            item.deed == whole.deed && item.takes == whole.takes && covers(&index, &item.region)
+            item.deed == whole.deed && item.takes == whole.takes && alone.cover(&item.region)
         };
         let count = parts.iter().take_while(is_part).count();
         let parts = &parts[..count];
-        let are_all = count > 0 && covers(&self.index(parts), &whole.region);
+        let are_all = count > 0 && self.together(parts).cover(&whole.region);
         (are_all && self.are_apart(parts)).then_some(count)
     }
 
@@ -160,14 +198,14 @@ impl Aligning<'_> {
             return None;
         }
         let (left, right) = (&left[..these], &right[..those]);
-        let (lefts, rights) = (self.index(left), self.index(right));
-        let same = left.iter().all(|item| covers(&rights, &item.region))
-            && right.iter().all(|item| covers(&lefts, &item.region));
+        let (lefts, rights) = (self.together(left), self.together(right));
+        let same = left.iter().all(|item| rights.cover(&item.region))
+            && right.iter().all(|item| lefts.cover(&item.region));
         (same && self.are_apart(left) && self.are_apart(right)).then_some((these, those))
     }
 
-    fn index<'i>(&self, items: impl IntoIterator<Item = &'i Item>) -> Index {
-        Index::of(self.space, (0..).map(RuleNumber).zip(items.into_iter().map(|item| &item.region)))
+    fn together<'i>(&'i self, items: &'i [Item]) -> Together<'i> {
+        Together { space: self.space, items, index: OnceCell::new() }
     }
 
     /// Whether no packet meets two of the items, where that counts.
@@ -176,7 +214,8 @@ impl Aligning<'_> {
         if items.len() == 1 || !self.deeds.get(first.deed).adds_up() {
             return true;
         }
-        let index = self.index(items);
+        let together = self.together(items);
+        let index = together.index();
         (0..).map(RuleNumber).zip(items).all(|(number, item)| {
             let others = index.meeting(&item.region, Among::before(number));
             others.into_iter().all(|other| {
@@ -187,11 +226,49 @@ impl Aligning<'_> {
     }
 }
 
-/// Whether the boxes of an index have all packets of a region.
-fn covers(index: &Index, region: &Region) -> bool {
-    let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
-    match index.witness(&question) {
-        Verdict::Covered => true,
-        Verdict::Uncovered(_) | Verdict::Incomplete => false,
+/// Items as one region.
+struct Together<'a> {
+    space: &'a Space,
+    items: &'a [Item],
+    /// Once it is needed: it has all that is no packet, too.
+    index: OnceCell<Index>,
+}
+
+impl Together<'_> {
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| {
+            let regions = self.items.iter().map(|item| &item.region);
+            Index::of(self.space, (0..).map(RuleNumber).zip(regions))
+        })
+    }
+
+    /// Whether they have all packets of a region.
+    fn cover(&self, region: &Region) -> bool {
+        let boxes = |region| self.space.count(region);
+        if self.items.iter().map(|item| boxes(&item.region)).sum::<usize>() + boxes(region) <= FEW {
+            return self.plainly_cover(region).unwrap_or_else(|| {
+                let taken = |rest, item: &Item| self.space.difference(&rest, &item.region);
+                self.space.is_empty(&self.items.iter().fold(region.clone(), taken))
+            });
+        }
+        let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
+        match self.index().witness(&question) {
+            Verdict::Covered => true,
+            Verdict::Uncovered(_) | Verdict::Incomplete => false,
+        }
+    }
+
+    /// The same, where a look at single boxes or points tells.
+    fn plainly_cover(&self, region: &Region) -> Option<bool> {
+        let space = self.space;
+        let boxes = || self.items.iter().flat_map(|item| space.boxes(&item.region));
+        let is_in_one = |one: &[u64]| boxes().any(|own| space.layout().contains(own, one));
+        if space.boxes(region).all(is_in_one) {
+            return Some(true);
+        }
+        let is_in =
+            |point: &Point| self.items.iter().any(|item| space.contains(&item.region, point));
+        let mut points = space.nature().sample(region, PROBES, 0);
+        points.any(|point| !is_in(&point)).then_some(false)
     }
 }

@@ -71,8 +71,7 @@ impl<'a> Sides<'a> {
         let mut asked = BTreeSet::new();
         for side in [Side::Left, Side::Right] {
             let own = side as usize;
-            let alone = self.pairs[own].iter().enumerate().filter(|(_, pair)| pair.is_none());
-            for (place, _) in alone {
+            for place in self.alone(own) {
                 for other in self.rivals(side, place) {
                     let pair = match side {
                         Side::Left => (place, other),
@@ -91,6 +90,24 @@ impl<'a> Sides<'a> {
             }
         }
         Ok(found.into_values().collect())
+    }
+
+    /// The items of a side that are to be asked about: those without a counterpart, and what does again
+    /// what such a one has done before, where that counts.
+    fn alone(&self, side: usize) -> BTreeSet<usize> {
+        let items = &self.items[side].all;
+        let mut alone: BTreeSet<usize> =
+            (0..items.len()).filter(|place| self.pairs[side][*place].is_none()).collect();
+        for place in alone.clone() {
+            let item = &items[place];
+            if self.deeds.get(item.deed).adds_up() {
+                let later = Among::after(number(place));
+                let again = self.events[side].meeting(&item.region, later).into_iter();
+                let again = again.map(|rule| rule.0 as usize);
+                alone.extend(again.filter(|again| items[*again].deed == item.deed));
+            }
+        }
+        alone
     }
 
     /// Packets that end their way on one side before others are changed, and on the other side not. Where

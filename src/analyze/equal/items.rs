@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::history::COUNTS;
 use super::{Act, Deed};
-use crate::analyze::flat::{Flat, FlatStep};
+use crate::analyze::flat::{Flat, FlatStep, Role};
 use crate::meaning::{Decision, Effect, Entry, Reason, Translation};
 use crate::packet::{Field, Region, RuleNumber, Space};
 use crate::resolve::policy::ChainId;
@@ -64,12 +64,31 @@ pub(super) struct Item {
     pub region: Region,
     /// Equal for equal deeds of equal regions.
     pub key: u64,
-    /// Whether packets that it is done to go on as others.
-    pub changes: bool,
+    /// The fields in which packets that it is done to go on as others.
+    changes: &'static [Field],
     /// Whether it is about nothing of a packet that an item changes.
     pub is_lasting: bool,
+    /// What was asked of packets on the way here before others changed them.
+    pub ways: Vec<Asked>,
     reason: Reason,
     chain: Option<ChainId>,
+}
+
+impl Item {
+    /// Whether packets that it is done to go on as others.
+    pub fn changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+}
+
+/// A question that packets met on their way, and after which they were changed in what it was about.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The items before it.
+    pub place: usize,
+    /// Whether those in the region left the way there; else the others did.
+    pub leave: bool,
+    pub region: Region,
 }
 
 /// What a chain does, in order; the last item is its default.
@@ -84,27 +103,28 @@ impl Items {
     /// `None` when packets leave chains in too many pieces.
     pub fn of(
         flat: &Flat<'_>,
-        mays: Vec<Region>,
+        mays: &[Region],
         space: &Space,
         changed: &BTreeSet<Field>,
         deeds: &mut Deeds,
     ) -> Option<Self> {
         let mut items = Items { all: Vec::with_capacity(mays.len() + 1), adding: BTreeMap::new() };
+        let mut way = Way { flat, mays, asked: Vec::with_capacity(mays.len()) };
         // The steps so far that leave a chain, by the step that called it.
-        let mut leaving: BTreeMap<RuleNumber, Vec<Region>> = BTreeMap::new();
+        let mut leaving: BTreeMap<RuleNumber, Vec<(RuleNumber, Region)>> = BTreeMap::new();
         for (number, (step, may)) in (0..).map(RuleNumber).zip(flat.steps.iter().zip(mays)) {
+            way.asked.push(way.place(number, step, items.all.len()));
             let deed = deed(step, flat);
             if deed.is_none() && !step.leaves {
                 continue;
             }
-            let region =
-                if leaving.is_empty() { may } else { rest(flat, step, may, &leaving, space)? };
+            let (region, ways) = way.to(number, may.clone(), &leaving, &items, space)?;
             if matches!(step.entry.effect, Effect::Add { .. }) {
                 items.adding.insert(number, region.clone());
             }
             match (deed, step.caller) {
                 (None, Some(caller)) if step.leaves => {
-                    leaving.entry(caller).or_default().push(region);
+                    leaving.entry(caller).or_default().push((number, region));
                 }
                 (None, _) => {}
                 (Some(deed), _) => items.add(
@@ -113,8 +133,9 @@ impl Items {
                         takes: step.leaves || matches!(step.entry.effect, Effect::Decide(_)),
                         region,
                         key: 0,
-                        changes: !changed_by(&step.entry.effect).is_empty(),
+                        changes: changed_by(&step.entry.effect),
                         is_lasting: !step.may.speaks_of(|field| changed.contains(&field)),
+                        ways,
                         reason: step.entry.reason,
                         chain: step.chain,
                     },
@@ -130,8 +151,9 @@ impl Items {
             takes: true,
             region: everything,
             key: 0,
-            changes: false,
+            changes: &[],
             is_lasting: true,
+            ways: Vec::new(),
             reason: flat.default.reason,
             chain: None,
         };
@@ -151,7 +173,7 @@ impl Items {
     pub fn stretches(&self, pairs: &[Option<u32>]) -> Option<Vec<u32>> {
         let (mut stretch, mut last) = (0, None);
         let of = |(item, pair): (&Item, &Option<u32>)| {
-            if item.changes {
+            if item.changes() {
                 let pair = (*pair)?;
                 stretch += u32::from(last != Some(pair));
                 last = Some(pair);
@@ -161,11 +183,17 @@ impl Items {
         self.all.iter().zip(pairs).map(of).collect()
     }
 
+    /// Whether all that was asked was asked of packets as they are where it counts.
+    pub fn are_plain(&self) -> bool {
+        self.all.iter().all(|item| item.ways.is_empty())
+    }
+
     /// Puts items into the order of another side where that is no difference: an item goes before others
     /// that are about other packets, if neither makes of its packets what the other one asks for.
     pub fn settle(&mut self, other: &Items, space: &Space) {
-        if !self.adding.is_empty() || !self.all.iter().any(|item| item.changes) {
-            return; // Who changes nothing is compared whatever the order.
+        // Who changes nothing is compared whatever the order.
+        if !self.adding.is_empty() || !self.all.iter().any(Item::changes) || !self.are_plain() {
+            return;
         }
         let mut place = 0;
         for wanted in &other.all {
@@ -188,31 +216,80 @@ impl Items {
 
 /// Whether it is no difference which of two items comes first.
 fn may_change_places(one: &Item, other: &Item, space: &Space) -> bool {
-    (!one.changes || other.is_lasting)
-        && (!other.changes || one.is_lasting)
+    (!one.changes() || other.is_lasting)
+        && (!other.changes() || one.is_lasting)
         && space.is_empty(&space.intersection(&one.region, &other.region))
 }
 
-/// What is left of a region after those who left the chains that it stands in.
-fn rest(
-    flat: &Flat<'_>,
-    step: &FlatStep<'_>,
-    may: Region,
-    leaving: &BTreeMap<RuleNumber, Vec<Region>>,
-    space: &Space,
-) -> Option<Region> {
-    let callers = std::iter::successors(step.caller, |caller| flat.step(*caller)?.caller);
-    let mut rest = may;
-    for left in callers.filter_map(|caller| leaving.get(&caller)).flatten() {
-        if space.intersection(&rest, left).has_no_box() {
-            continue;
-        }
-        rest = space.difference(&rest, left);
-        if space.count(&rest) > MOST_PIECES {
-            return None;
+/// The ways that lead to the steps of a chain.
+struct Way<'w, 'm> {
+    flat: &'w Flat<'m>,
+    mays: &'w [Region],
+    /// Of each step, how many items stand before the place where it asks.
+    asked: Vec<usize>,
+}
+
+impl Way<'_, '_> {
+    /// Where a step asks: that a `goto` does not come back, it asked when it went.
+    fn place(&self, number: RuleNumber, step: &FlatStep<'_>, here: usize) -> usize {
+        let is_call = |other: &&FlatStep<'_>| {
+            std::ptr::eq(other.entry, step.entry) && other.caller == step.caller
+        };
+        let before = self.flat.steps.iter().take(number.0 as usize);
+        match step.role {
+            Role::Said => here,
+            Role::NoWayBack => before
+                .enumerate()
+                .rfind(|(_, other)| is_call(other))
+                .map_or(here, |(at, _)| self.asked[at]),
         }
     }
-    Some(rest)
+
+    /// What comes to a step, and what was asked of it when it was another; `None` when it is in too
+    /// many pieces.
+    fn to(
+        &self,
+        number: RuleNumber,
+        may: Region,
+        leaving: &BTreeMap<RuleNumber, Vec<(RuleNumber, Region)>>,
+        items: &Items,
+        space: &Space,
+    ) -> Option<(Region, Vec<Asked>)> {
+        let step = self.flat.step(number)?;
+        let callers: Vec<RuleNumber> =
+            std::iter::successors(step.caller, |caller| self.flat.step(*caller)?.caller).collect();
+        let (mut rest, mut ways) = (may, Vec::new());
+        let is_of_before = |asking: &RuleNumber| self.is_of_before(*asking, items);
+        let own = std::iter::once(&number).filter(|_| step.role == Role::NoWayBack);
+        for asking in own.chain(&callers).filter(|asking| is_of_before(asking)) {
+            let (place, region) =
+                (self.asked[asking.0 as usize], self.mays[asking.0 as usize].clone());
+            ways.push(Asked { place, leave: false, region });
+        }
+        for (left, region) in callers.iter().filter_map(|caller| leaving.get(caller)).flatten() {
+            if is_of_before(left) {
+                let (place, region) = (self.asked[left.0 as usize], region.clone());
+                ways.push(Asked { place, leave: true, region });
+                continue;
+            }
+            if space.intersection(&rest, region).has_no_box() {
+                continue;
+            }
+            rest = space.difference(&rest, region);
+            if space.count(&rest) > MOST_PIECES {
+                return None;
+            }
+        }
+        Some((rest, ways))
+    }
+
+    /// Whether packets were changed, since a step asked, in what it asks about.
+    fn is_of_before(&self, asking: RuleNumber, items: &Items) -> bool {
+        let number = asking.0 as usize;
+        let since = items.all.get(self.asked[number]..).unwrap_or_default();
+        let changed = |field| since.iter().any(|item| item.changes.contains(&field));
+        self.flat.step(asking).is_some_and(|step| step.may.speaks_of(changed))
+    }
 }
 
 fn key(deed: DeedNumber, region: &Region, space: &Space) -> u64 {
@@ -229,6 +306,20 @@ fn key(deed: DeedNumber, region: &Region, space: &Space) -> u64 {
 pub(super) fn changed(flats: [&Flat<'_>; 2]) -> BTreeSet<Field> {
     let steps = flats.into_iter().flat_map(|flat| &flat.steps);
     steps.flat_map(|step| changed_by(&step.entry.effect)).copied().collect()
+}
+
+/// Whether a step of a chain makes packets others.
+pub(super) fn changes_packets(flat: &Flat<'_>) -> bool {
+    flat.steps.iter().any(|step| match &step.entry.effect {
+        Effect::Change(_) => true,
+        Effect::Opaque { changes, .. } => !changes.is_empty(),
+        Effect::Decide(_)
+        | Effect::Continue
+        | Effect::Add { .. }
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_) => false,
+    })
 }
 
 fn changed_by(effect: &Effect) -> &'static [Field] {

@@ -179,6 +179,8 @@ fn a_lost_log_is_a_difference() {
     differ(&logged("seen "), &logged("sees "));
     // Twice is two lines.
     differ(&logged("a"), &format!("-A INPUT -p tcp -j LOG --log-prefix \"a\"\n{}", logged("a")));
+    let last = "-A INPUT -j LOG --log-prefix \"a\"";
+    differ(last, &format!("-A INPUT -p tcp -j LOG --log-prefix \"a\"\n{last}"));
     are_equal(
         &logged("a"),
         &format!(
@@ -244,6 +246,88 @@ fn marks_of_other_packets_may_change_places() {
     ];
     let table = |rules: [&str; 2]| format!("*mangle\n{}", rules.join("\n"));
     are_equal(&table(rules), &table([rules[1], rules[0]]));
+}
+
+fn mangle(rules: &[&str]) -> String {
+    format!("*mangle\n{}", rules.join("\n"))
+}
+
+#[test]
+fn in_which_order_bits_are_marked_is_no_difference() {
+    let low = "-A PREROUTING -p tcp -j MARK --set-xmark 0x1/0xf";
+    let high = "-A PREROUTING -s 10.0.0.0/8 -j MARK --set-xmark 0x20/0xf0";
+    let class = "-A PREROUTING -p tcp -j DSCP --set-dscp 0x0a";
+    are_equal(&mangle(&[low, high, class]), &mangle(&[class, high, low]));
+    let other = "-A PREROUTING -s 10.0.0.0/8 -j MARK --set-xmark 0x2/0xff";
+    let (_, _, packet) = differ(&mangle(&[low, other]), &mangle(&[other, low]));
+    assert!(packet.source.to_string().starts_with("10."), "{}", packet.source);
+    // What the last one makes of all hides the others.
+    let all = "-A PREROUTING -j MARK --set-xmark 0x5/0xffffffff";
+    are_equal(&mangle(&[low, other, all]), &mangle(&[all]));
+    are_equal(&mangle(&[low, "-A PREROUTING -j DROP"]), &mangle(&["-A PREROUTING -j DROP"]));
+}
+
+#[test]
+fn a_mark_that_a_packet_has_already_makes_no_difference() {
+    let has = "-A PREROUTING -m mark --mark 0x1/0xf -j MARK --set-xmark 0x1/0xf";
+    are_equal(&mangle(&[has]), &mangle(&[]));
+    let more = "-A PREROUTING -m mark --mark 0x1/0xf -j MARK --set-xmark 0x11/0xff";
+    let (_, _, packet) = differ(&mangle(&[more]), &mangle(&[]));
+    assert!(packet.mark & 0xf == 1 && packet.mark & 0xf0 != 0x10, "{:#x}", packet.mark);
+    are_equal(
+        &mangle(&["-A PREROUTING -m dscp --dscp 0x0a -j DSCP --set-dscp 0x0a"]),
+        &mangle(&[]),
+    );
+}
+
+#[test]
+fn a_copied_mark_is_compared_bit_by_bit() {
+    let copies = "-A PREROUTING -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff";
+    let clean = "-A PREROUTING -m connmark --mark 0x0/0xff -j MARK --set-xmark 0x0/0xff";
+    let (_, _, packet) = differ(&mangle(&[copies]), &mangle(&[clean]));
+    assert_ne!(packet.mark & 0xff, packet.connection_mark & 0xff);
+    let marked = "-A PREROUTING -m connmark ! --mark 0x0/0xff -j CONNMARK --restore-mark \
+                  --nfmask 0xff --ctmask 0xff";
+    are_equal(&mangle(&[copies]), &mangle(&[clean, marked]));
+    // Who asks for the mark then asks for what the connection had.
+    let asks = "-A PREROUTING -m mark --mark 0x7/0xff -j DROP";
+    let asked = "-A PREROUTING -m connmark --mark 0x7/0xff -j DROP";
+    let own =
+        "-A PREROUTING -m conntrack --ctstate INVALID,UNTRACKED -m mark --mark 0x7/0xff -j DROP";
+    are_equal(&mangle(&[copies, asks]), &mangle(&[asked, own, copies]));
+    differ(&mangle(&[copies, asks]), &mangle(&[asked, copies]));
+}
+
+/// Who came to a chain by what he was, and was made another there, is still in it.
+#[test]
+fn a_chain_is_entered_by_what_a_packet_was() {
+    let chain = ":X -\n-A X -p tcp -j MARK --set-xmark 0x2/0xffffffff\n-A X -p udp -j DROP";
+    let entered = mangle(&[chain, "-A PREROUTING -m mark --mark 0x1 -j X"]);
+    let flat = [
+        "-A PREROUTING -p tcp -m mark --mark 0x1 -j MARK --set-xmark 0x2/0xffffffff",
+        "-A PREROUTING -p udp -j DROP",
+    ];
+    let (_, _, packet) = differ(&entered, &mangle(&flat));
+    assert_ne!(packet.mark, 1);
+    let asked = "-A PREROUTING -p udp -m mark --mark 0x1 -j DROP";
+    are_equal(&entered, &mangle(&[flat[0], asked]));
+    // And who left it by what he was has left.
+    let leaves = ":X -\n-A PREROUTING -j X\n-A X -m mark --mark 0x1 -j RETURN\n\
+                  -A X -j MARK --set-xmark 0x1/0xffffffff\n-A X -j DROP";
+    let asks = [
+        "-A PREROUTING -m mark ! --mark 0x1 -j MARK --set-xmark 0x1/0xffffffff",
+        "-A PREROUTING -m mark ! --mark 0x1 -j DROP",
+    ];
+    differ(&mangle(&[leaves]), &mangle(&asks));
+}
+
+#[test]
+fn conntrack_is_told_once() {
+    let raw = |rules: &[&str]| format!("*raw\n{}", rules.join("\n"));
+    let never = "-A PREROUTING -p tcp -j CT --notrack";
+    let helper = "-A PREROUTING -p tcp --dport 21 -j CT --helper ftp";
+    are_equal(&raw(&[never, helper]), &raw(&[never]));
+    differ(&raw(&[helper, never]), &raw(&[never]));
 }
 
 #[test]

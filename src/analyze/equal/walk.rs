@@ -1,9 +1,12 @@
 //! Packets that walk both ways: where rules change packets, only that tells what becomes of one.
 
+use std::sync::Arc;
+
 use super::align::Pairs;
+use super::course::{Course, What};
 use super::items::{Items, deed_of};
-use super::{Act, MOST_DIFFERENCES};
-use crate::meaning::{BaseChain, Meaning};
+use super::{Act, Deed, MOST_DIFFERENCES};
+use crate::meaning::{BaseChain, Effect, Meaning};
 use crate::packet::{
     Among, Budget, Index, Packet, Point, Question, Region, RuleNumber, Space, Verdict,
 };
@@ -28,7 +31,7 @@ pub(super) struct Found {
 pub(super) struct Walks<'a> {
     pub meanings: [&'a Meaning; 2],
     pub base: BaseChain,
-    pub space: &'a Space,
+    pub space: &'a Arc<Space>,
 }
 
 impl Walks<'_> {
@@ -104,12 +107,42 @@ impl Walks<'_> {
     }
 
     fn parting(&self, packet: Packet) -> Option<Found> {
-        let [left, right] = self.meanings.map(|meaning| acts(meaning, self.base, &packet));
-        let at = left.iter().zip(&right).position(|(one, other)| one.deed != other.deed);
-        let at = at.or((left.len() != right.len()).then(|| left.len().min(right.len())))?;
-        let of = |acts: Vec<Act>| acts.into_iter().take(at + 1).last();
-        Some(Found { packet, left: of(left)?, right: of(right)? })
+        let [left, right] = self.meanings.map(|meaning| walked(meaning, self.base, &packet));
+        let apart = left.course.apart(&right.course);
+        let shown: Vec<What> =
+            apart.iter().filter(|one| !one.unless.holds(&packet)).map(|one| one.what).collect();
+        if shown.is_empty() {
+            return None;
+        }
+        // Where only what was made of the packet is another, who made it.
+        let only_made = |act: &Act| match act.deed {
+            Deed::Change(change) => shown.iter().any(|what| what.is_of(change)),
+            Deed::Decide(_) => true,
+            Deed::Log { .. } | Deed::Add(_) | Deed::Opaque(_) | Deed::Count(_) => false,
+        };
+        let also_done = |act: &Act| !matches!(act.deed, Deed::Change(_)) || only_made(act);
+        let found = if shown.contains(&What::Deed) {
+            None
+        } else {
+            parted(&left.acts, &right.acts, only_made)
+        };
+        let (left, right) = found.or_else(|| parted(&left.acts, &right.acts, also_done))?;
+        Some(Found { packet, left, right })
     }
+}
+
+/// Where two ways part, as far as some acts tell.
+fn parted(left: &[Act], right: &[Act], tells: impl Fn(&Act) -> bool) -> Option<(Act, Act)> {
+    let [left, right] = [left, right].map(|acts| {
+        // Doing again what was done just before is nothing.
+        let mut acts: Vec<&Act> = acts.iter().filter(|act| tells(act)).collect();
+        acts.dedup_by(|next, before| next.deed == before.deed && !before.deed.adds_up());
+        acts
+    });
+    let at = left.iter().zip(&right).position(|(one, other)| one.deed != other.deed);
+    let at = at.or((left.len() != right.len()).then(|| left.len().min(right.len())))?;
+    let of = |acts: Vec<&Act>| acts.get(at.min(acts.len().wrapping_sub(1))).copied().cloned();
+    Some((of(left)?, of(right)?))
 }
 
 /// A packet of a region that no box of an index has.
@@ -121,14 +154,25 @@ fn witness(index: &Index, region: &Region, seed: u64) -> Option<Point> {
     }
 }
 
-/// What a meaning does with a packet, in order; doing again what was done just before is nothing.
-fn acts(meaning: &Meaning, base: BaseChain, packet: &Packet) -> Vec<Act> {
+/// The way of a packet through a chain.
+struct Walked {
+    course: Course,
+    /// What was done to it, in order.
+    acts: Vec<Act>,
+}
+
+fn walked(meaning: &Meaning, base: BaseChain, packet: &Packet) -> Walked {
     let trace = meaning.trace(base, packet, &mut |_| true);
-    let steps = trace.steps.iter().filter_map(|step| {
-        let deed = deed_of(step.entry)?;
-        Some(Act { deed, reason: step.entry.reason, chain: step.chain })
-    });
-    let mut acts: Vec<Act> = steps.collect();
-    acts.dedup_by(|next, before| next.deed == before.deed && !before.deed.adds_up());
-    acts
+    let mut walked = Walked { course: Course::default(), acts: Vec::new() };
+    let tracked = packet.is_tracked();
+    for step in &trace.steps {
+        let Some(deed) = deed_of(step.entry) else { continue };
+        let is_tracked = tracked && !walked.course.made.is_untracked;
+        walked.course.after(&deed, is_tracked);
+        if let Effect::Opaque { changes, .. } = &step.entry.effect {
+            walked.course.forget(changes);
+        }
+        walked.acts.push(Act { deed, reason: step.entry.reason, chain: step.chain });
+    }
+    walked
 }

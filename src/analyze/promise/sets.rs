@@ -190,7 +190,7 @@ fn first_packets(family: Family, which: Which) -> Factor {
     if which == Which::Unasked {
         // What opens nothing is invalid, unless it is not tracked; what is on a link never is.
         boxes.extend(FieldBox::of([in_state([CtState::Invalid])]));
-        let on_link = [(130, 136), (143, 143), (151, 151)].into_iter();
+        let on_link = [(130, 136), (143, 143), (151, 152)].into_iter();
         let kinds = on_link.filter(|_| family == Family::V6).flat_map(|(low, high)| low..=high);
         for kind in kinds {
             let kind = Constraint::icmp(IcmpType::new(family, kind));

@@ -95,6 +95,7 @@ impl Reading<'_> {
             RawTable::Nat => TableName::Nat,
             RawTable::Mangle => TableName::Mangle,
             RawTable::Raw => TableName::Raw,
+            RawTable::Security => TableName::Security,
         };
         let is_known = match raw.target {
             RawTarget::GoesOn(_) | RawTarget::Decides(_) => false,

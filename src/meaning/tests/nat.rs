@@ -335,3 +335,13 @@ fn only_first_packets_of_a_flow_meet_nat() {
         assert_eq!(translation(&policy, PRE, &packet), expected, "{state:?}");
     }
 }
+
+#[test]
+fn errors_are_translated_with_their_flow_and_by_no_chain() {
+    let policy = policy(vec![Item::Nat(nat(1, masquerade()))]);
+    let leaving = tcp(("10.0.0.9", 40_000), ("198.51.100.9", 443)).on("lan0").leaving("wan0");
+    let related = leaving.state(CtState::Related);
+    assert_eq!(translation(&policy, POST, &related), Translation::Masquerade);
+    let error = related.carrying(Payload::Icmp { kind: 3, code: 3 });
+    assert_eq!(translation(&policy, POST, &error), Translation::Exempt);
+}

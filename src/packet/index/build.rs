@@ -18,34 +18,41 @@ const LEAF: usize = 12;
 /// Boxes of which a division is tried: enough to see a middle, few enough to be quick.
 const SAMPLE: usize = 32;
 
+/// The same of fewer than [`FEW`] boxes: most nodes have few.
+const SMALL_SAMPLE: usize = 16;
+
+const FEW: usize = 64;
+
 /// Fewer boxes are divided before another thread has started.
 const WORTH_A_THREAD: usize = 1_024;
 
-/// The tree of some boxes with their owners.
-pub(super) fn build(layout: Layout, possible: Region, boxes: &[u64], owners: &[Owner]) -> Index {
-    let mut entries: Vec<u32> = (0..).take(owners.len()).collect();
-    let others = i32::try_from(threads(entries.len()) - 1).unwrap_or(i32::MAX);
-    let builder = Builder { layout: &layout, boxes, owners, idle: AtomicI32::new(others) };
+/// The tree of some boxes with their owners, the boxes one after the other.
+pub(super) fn build(
+    layout: Layout,
+    possible: Region,
+    mut boxes: Vec<u64>,
+    mut owners: Vec<Owner>,
+) -> Index {
+    let others = i32::try_from(threads(owners.len()) - 1).unwrap_or(i32::MAX);
+    let builder = Builder { layout: &layout, idle: AtomicI32::new(others) };
     let mut tree = Tree::default();
-    if !entries.is_empty() {
-        builder.node(&mut entries, 0, &mut tree);
+    if !owners.is_empty() {
+        builder.node(Entries { boxes: &mut boxes, owners: &mut owners }, 0, &mut tree);
     }
-    let words = layout.words();
-    let mut sorted = Vec::with_capacity(boxes.len());
-    for entry in &entries {
-        sorted.extend_from_slice(&boxes[*entry as usize * words..][..words]);
-    }
-    let owners = entries.iter().map(|entry| owners[*entry as usize]).collect();
     let Tree { hulls, nodes } = tree;
-    Index { layout, possible, boxes: sorted, owners, hulls, nodes, until: [].into() }
+    Index { layout, possible, boxes, owners, hulls, nodes, until: [].into() }
 }
 
-struct Builder<'b> {
-    layout: &'b Layout,
-    boxes: &'b [u64],
-    owners: &'b [Owner],
+struct Builder<'l> {
+    layout: &'l Layout,
     /// How many threads more may work. Below 0 while more of them work than there are processors.
     idle: AtomicI32,
+}
+
+/// Boxes that a branch is made of, to be put in its order.
+struct Entries<'e> {
+    boxes: &'e mut [u64],
+    owners: &'e mut [Owner],
 }
 
 /// What [`Index`] has of these names, as far as it is done.
@@ -61,15 +68,15 @@ fn place(place: usize) -> u32 {
 }
 
 /// A way to divide boxes.
-#[derive(Clone, Copy)]
-enum Division<'b> {
+#[derive(Clone)]
+enum Division {
     /// Those whose middle on an axis of intervals is below this one; twice the middle, so as to be
     /// whole.
     Middle { axis: usize, twice: u64 },
     /// Those that have fewer values on an axis than this.
     Narrower { axis: usize, size: u32 },
-    /// Those that have only values that this box has.
-    Within { axis: usize, one: &'b [u64] },
+    /// Those that have only values that one of them has: its words on the axis.
+    Within { axis: usize, words: Box<[u64]> },
 }
 
 impl Tree {
@@ -84,20 +91,52 @@ impl Tree {
     }
 }
 
-impl<'b> Builder<'b> {
+impl Entries<'_> {
+    fn len(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// The words of a box.
+    fn one(&self, at: usize) -> &[u64] {
+        let words = self.boxes.len() / self.owners.len();
+        &self.boxes[at * words..][..words]
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        if a == b {
+            return;
+        }
+        self.owners.swap(a, b);
+        let words = self.boxes.len() / self.owners.len();
+        let (before, behind) = self.boxes.split_at_mut(a.max(b) * words);
+        before[a.min(b) * words..][..words].swap_with_slice(&mut behind[..words]);
+    }
+
+    /// The first ones, as many as said, and the others.
+    fn split_at(&mut self, middle: usize) -> (Entries<'_>, Entries<'_>) {
+        let words = self.boxes.len() / self.owners.len();
+        let (near_boxes, far_boxes) = self.boxes.split_at_mut(middle * words);
+        let (near_owners, far_owners) = self.owners.split_at_mut(middle);
+        let near = Entries { boxes: near_boxes, owners: near_owners };
+        (near, Entries { boxes: far_boxes, owners: far_owners })
+    }
+}
+
+impl Builder<'_> {
     /// Adds the node of some boxes, at least one, and all below it; `first` is the place of the first
     /// box.
-    fn node(&self, entries: &mut [u32], first: usize, tree: &mut Tree) {
+    fn node(&self, mut entries: Entries<'_>, first: usize, tree: &mut Tree) {
         if entries.len() <= LEAF {
-            self.leaf(entries, first, tree);
+            self.leaf(&entries, first, tree);
             return;
         }
         let at = tree.nodes.len();
         tree.hulls.extend_from_slice(self.layout.full());
         tree.nodes.push(Node { least: 0, count: 0, at: 0 });
-        let middle = self.divide(entries);
-        let (near, far) = entries.split_at_mut(middle);
-        let far_at = if near.len() + far.len() >= WORTH_A_THREAD && self.takes_idle() {
+        let is_worth_a_thread = entries.len() >= WORTH_A_THREAD;
+        let middle = self.divide(&mut entries);
+        let (near, far) = entries.split_at(middle);
+        let far_at = if is_worth_a_thread && self.takes_idle() {
             let mut behind = Tree::default();
             std::thread::scope(|scope| {
                 scope.spawn(|| {
@@ -127,17 +166,13 @@ impl<'b> Builder<'b> {
         self.idle.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less_one).is_ok()
     }
 
-    fn leaf(&self, entries: &[u32], first: usize, tree: &mut Tree) {
-        let (hull, words) = (tree.hulls.len(), self.layout.words());
-        let mut least = Owner::MAX;
-        for entry in entries {
-            let (one, owner) = (self.entry(*entry), self.owners[*entry as usize]);
-            match tree.hulls.get_mut(hull..hull + words) {
-                Some(hull) => self.layout.widen(hull, one),
-                None => tree.hulls.extend_from_slice(one),
-            }
-            least = least.min(owner);
+    fn leaf(&self, entries: &Entries<'_>, first: usize, tree: &mut Tree) {
+        let hull = tree.hulls.len();
+        tree.hulls.extend_from_slice(entries.one(0));
+        for at in 1..entries.len() {
+            self.layout.widen(&mut tree.hulls[hull..], entries.one(at));
         }
+        let least = entries.owners.iter().copied().min().unwrap_or(Owner::MAX);
         tree.nodes.push(Node { least, count: place(entries.len()), at: place(first) });
     }
 
@@ -152,18 +187,13 @@ impl<'b> Builder<'b> {
         self.layout.widen(own, &below[(far_at - at - 1) * words..][..words]);
     }
 
-    fn entry(&self, entry: u32) -> &'b [u64] {
-        let words = self.layout.words();
-        &self.boxes[entry as usize * words..][..words]
-    }
-
     /// Puts the boxes of one side before those of the other; how many the first side has.
     ///
     /// Each side has at least a sixteenth, so that the tree is not deeper than 11 log₂(n).
-    fn divide(&self, entries: &mut [u32]) -> usize {
+    fn divide(&self, entries: &mut Entries<'_>) -> usize {
         let count = entries.len();
         if let Some(division) = self.best_division(entries) {
-            let middle = self.partition(entries, division);
+            let middle = self.partition(entries, &division);
             if middle.min(count - middle) >= (count / 16).max(1) {
                 return middle;
             }
@@ -173,10 +203,10 @@ impl<'b> Builder<'b> {
     }
 
     /// Puts the boxes on the near side of a division first; how many they are.
-    fn partition(&self, entries: &mut [u32], division: Division<'_>) -> usize {
+    fn partition(&self, entries: &mut Entries<'_>, division: &Division) -> usize {
         let mut middle = 0;
         for at in 0..entries.len() {
-            if self.is_near(division, self.entry(entries[at])) {
+            if self.is_near(division, entries.one(at)) {
                 entries.swap(middle, at);
                 middle += 1;
             }
@@ -184,27 +214,28 @@ impl<'b> Builder<'b> {
         middle
     }
 
-    fn is_near(&self, division: Division<'_>, one: &[u64]) -> bool {
+    fn is_near(&self, division: &Division, one: &[u64]) -> bool {
         match division {
-            Division::Middle { axis, twice } => self.twice_middle(axis, one) < twice,
-            Division::Narrower { axis, size } => self.layout.size(axis, one) < size,
-            Division::Within { axis, one: by } => {
-                let words = self.layout.of(axis, one).iter().zip(self.layout.of(axis, by));
+            Division::Middle { axis, twice } => self.twice_middle(*axis, one) < *twice,
+            Division::Narrower { axis, size } => self.layout.size(*axis, one) < *size,
+            Division::Within { axis, words } => {
+                let words = self.layout.of(*axis, one).iter().zip(words);
                 words.into_iter().all(|(one, by)| one & !by == 0)
             }
         }
     }
 
     /// The best division of a sample of the boxes; `None` when none divides it.
-    fn best_division(&self, entries: &[u32]) -> Option<Division<'b>> {
-        let step = entries.len().div_ceil(SAMPLE).max(1);
+    fn best_division(&self, entries: &Entries<'_>) -> Option<Division> {
+        let most = if entries.len() < FEW { SMALL_SAMPLE } else { SAMPLE };
+        let step = entries.len().div_ceil(most);
         let sample: Vec<&[u64]> =
-            entries.iter().step_by(step).map(|entry| self.entry(*entry)).collect();
+            (0..entries.len()).step_by(step).map(|at| entries.one(at)).collect();
         let mut best = None;
         let mut least = f64::INFINITY;
         let mut hulls = [self.layout.full().to_vec(), self.layout.full().to_vec()];
         self.divisions(&sample, |division| {
-            let cost = self.cost(&sample, division, &mut hulls);
+            let cost = self.cost(&sample, &division, &mut hulls);
             if cost < least {
                 (best, least) = (Some(division), cost);
             }
@@ -213,7 +244,7 @@ impl<'b> Builder<'b> {
     }
 
     /// The divisions to try.
-    fn divisions(&self, sample: &[&'b [u64]], mut attempt: impl FnMut(Division<'b>)) {
+    fn divisions(&self, sample: &[&[u64]], mut attempt: impl FnMut(Division)) {
         let half = sample.len() / 2;
         let mut sizes: Vec<u32> = Vec::with_capacity(sample.len());
         let mut middles: Vec<u64> = Vec::with_capacity(sample.len());
@@ -224,7 +255,7 @@ impl<'b> Builder<'b> {
                     let one = sample[at];
                     if tried[0] != self.layout.of(axis, one) {
                         tried[tried_at] = self.layout.of(axis, one);
-                        attempt(Division::Within { axis, one });
+                        attempt(Division::Within { axis, words: tried[tried_at].into() });
                     }
                 }
             } else {
@@ -252,7 +283,7 @@ impl<'b> Builder<'b> {
 
     /// What a search has to look at after a division: the boxes of each side, as often as a point is
     /// in the box around that side. The hulls are room to work in.
-    fn cost(&self, sample: &[&[u64]], division: Division<'_>, hulls: &mut [Vec<u64>; 2]) -> f64 {
+    fn cost(&self, sample: &[&[u64]], division: &Division, hulls: &mut [Vec<u64>; 2]) -> f64 {
         let mut counts = [0.0; 2];
         for one in sample {
             let side = usize::from(self.is_near(division, one));

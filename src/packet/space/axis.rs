@@ -161,10 +161,11 @@ impl Axis {
     /// The values of a set of the field that is one interval of values, without further ado.
     #[must_use]
     pub fn of_one(&self, values: &Values) -> Option<(u32, u32)> {
-        let (Values::Numbers(set), None) = (values, &self.classes) else { return None };
+        let Values::Numbers(set) = values else { return None };
         let [(low, high)] = set.intervals() else { return None };
         let (first, last) = self.domain.of_numbers(*low, *high)?;
-        Some((count(first), count(last)))
+        let (low, high) = (self.value(first), self.value(last));
+        (self.classes.is_none() || first == last).then_some((low, high))
     }
 
     /// The values of a set of the field, as sorted disjoint intervals.

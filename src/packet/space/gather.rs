@@ -1,6 +1,6 @@
 //! What the sets of a space say about every field: the first of the two looks at them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Values};
@@ -8,12 +8,12 @@ use super::axis::{Axis, Lists, Subject, numbers_of_bits};
 use super::domain::{Domain, name_key, sort};
 use crate::net::{Account, Family, Interface, IntervalSet, MarkMatch, Protocol};
 
-/// Sets of a field are kept until there are so many; then those that are there twice are thrown out.
-/// Half as many different sets are too many to compare.
-const ROOM: usize = 4_096;
+/// More different sets of a field are too many to compare.
+const MOST_SETS: usize = 2_048;
 
-/// The same of borders.
-const ROOM_FOR_BORDERS: usize = 131_072;
+/// Borders of a field are kept until there are so many; then those that are there twice are thrown
+/// out.
+const ROOM: usize = 131_072;
 
 /// Lists of at least so many boxes are looked at once, however many sets share them.
 pub(super) const LONG: usize = 4;
@@ -33,8 +33,8 @@ pub(super) struct Gathered {
 /// What is known of a field of numbers.
 struct Numbers {
     starts: Heap<u128>,
-    /// `None` when there are more than half of [`ROOM`].
-    distinct: Option<Heap<IntervalSet<u128>>>,
+    /// `None` when there are more than [`MOST_SETS`].
+    distinct: Option<HashSet<IntervalSet<u128>>>,
     sets: usize,
     intervals: usize,
 }
@@ -65,7 +65,7 @@ impl<T> Heap<T> {
 
 impl Default for Numbers {
     fn default() -> Self {
-        let (starts, distinct) = (Heap::new(ROOM_FOR_BORDERS), Some(Heap::new(ROOM)));
+        let (starts, distinct) = (Heap::new(ROOM), Some(HashSet::new()));
         Numbers { starts, distinct, sets: 0, intervals: 0 }
     }
 }
@@ -78,34 +78,31 @@ impl Numbers {
             self.starts.push(*low);
             high.checked_add(1).into_iter().for_each(|next| self.starts.push(next));
         }
-        if let Some(distinct) = &mut self.distinct {
-            distinct.push(set.clone());
-            // It was sorted just now, if it is full again at twice its length.
-            if distinct.full > ROOM {
-                self.distinct = None;
-            }
+        self.add_distinct(set);
+    }
+
+    fn add_distinct(&mut self, set: &IntervalSet<u128>) {
+        let Some(distinct) = &mut self.distinct else { return };
+        if !distinct.contains(set) {
+            distinct.insert(set.clone());
+        }
+        if distinct.len() > MOST_SETS {
+            self.distinct = None;
         }
     }
 
     /// Takes over what is said about another field that has the same values.
     fn add_all(&mut self, other: &Self) {
         self.starts.all.extend(&other.starts.all);
-        match (&mut self.distinct, &other.distinct) {
-            (Some(ours), Some(theirs)) => {
-                theirs.all.iter().for_each(|set| ours.push(set.clone()));
-                if ours.full > ROOM {
-                    self.distinct = None;
-                }
-            }
-            (Some(_) | None, _) => self.distinct = None,
+        match &other.distinct {
+            Some(sets) => sets.iter().for_each(|set| self.add_distinct(set)),
+            None => self.distinct = None,
         }
     }
 
     /// The different sets; `None` when they are too many, whoever gathered them.
     fn distinct(&self) -> Option<BTreeSet<IntervalSet<u128>>> {
-        let sets = self.distinct.as_ref()?;
-        let sets: BTreeSet<_> = sets.all.iter().cloned().collect();
-        (sets.len() <= ROOM / 2).then_some(sets)
+        Some(self.distinct.as_ref()?.iter().cloned().collect())
     }
 }
 

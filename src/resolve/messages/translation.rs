@@ -148,6 +148,13 @@ pub fn hairpin_without_address(at: Span, zone: &str) -> Finding {
     ))
 }
 
+pub fn hairpin_at_any(at: Span) -> Finding {
+    let message = "with `at any`, `hairpin` would take all that the zone sends anywhere";
+    Finding::new(&lint::MISSING_TARGET, at, message)
+        .label("it reaches the host by which address?")
+        .help("name the public address: `at 203.0.113.7`")
+}
+
 pub fn hairpin_is_no_zone(at: Span) -> Finding {
     Finding::new(&lint::UNKNOWN_NAME, at, "`hairpin` takes zones with interfaces, or `self`")
         .label("not such a zone")

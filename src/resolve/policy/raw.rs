@@ -27,6 +27,8 @@ pub enum RawTable {
     Nat,
     Mangle,
     Raw,
+    /// Of labels for SELinux; asked behind the filter.
+    Security,
 }
 
 /// A chain that packets meet by themselves.
@@ -40,8 +42,8 @@ pub enum KernelChain {
 }
 
 impl RawTable {
-    pub const ALL: [RawTable; 4] =
-        [RawTable::Filter, RawTable::Nat, RawTable::Mangle, RawTable::Raw];
+    pub const ALL: [RawTable; 5] =
+        [RawTable::Filter, RawTable::Nat, RawTable::Mangle, RawTable::Raw, RawTable::Security];
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -50,6 +52,7 @@ impl RawTable {
             RawTable::Nat => "nat",
             RawTable::Mangle => "mangle",
             RawTable::Raw => "raw",
+            RawTable::Security => "security",
         }
     }
 
@@ -58,7 +61,7 @@ impl RawTable {
     pub fn chains(self) -> &'static [KernelChain] {
         use KernelChain::{Forward, Input, Output, Postrouting, Prerouting};
         match self {
-            RawTable::Filter => &[Input, Forward, Output],
+            RawTable::Filter | RawTable::Security => &[Input, Forward, Output],
             RawTable::Nat => &[Prerouting, Input, Output, Postrouting],
             RawTable::Mangle => &[Prerouting, Input, Forward, Output, Postrouting],
             RawTable::Raw => &[Prerouting, Output],

@@ -265,7 +265,7 @@ impl Resolver<'_> {
         let in_table = *module != "rpfilter"
             || match place.table {
                 RawTable::Raw | RawTable::Mangle => true,
-                RawTable::Filter | RawTable::Nat => false,
+                RawTable::Filter | RawTable::Nat | RawTable::Security => false,
             };
         if chains.contains(&chain) && in_table {
             return Some(());

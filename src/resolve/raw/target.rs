@@ -34,6 +34,7 @@ const fn of_family(name: &'static str, place: Where, family: Family) -> Known {
 }
 
 const MANGLE: Where = Where::Tables(&[RawTable::Mangle]);
+const LABELS: Where = Where::Tables(&[RawTable::Mangle, RawTable::Security]);
 const RAW: Where = Where::Tables(&[RawTable::Raw]);
 
 /// The targets of the kernel, and of xtables-addons, by what `xt_*.c` register: whether they give a
@@ -48,7 +49,7 @@ const TARGETS: [Known; 48] = {
         known("CLASSIFY", true, Anywhere),
         known("CLUSTERIP", true, Anywhere),
         known("CONNMARK", true, Anywhere),
-        known("CONNSECMARK", true, MANGLE),
+        known("CONNSECMARK", true, LABELS),
         known("CT", true, RAW),
         known("DNAT", false, Chains(Nat, &[Prerouting, Output])),
         of_family("DNPT", MANGLE, Family::V6),
@@ -68,7 +69,7 @@ const TARGETS: [Known; 48] = {
         known("QUEUE", false, Anywhere),
         known("RATEEST", true, Anywhere),
         known("REDIRECT", false, Chains(Nat, &[Prerouting, Output])),
-        known("SECMARK", true, MANGLE),
+        known("SECMARK", true, LABELS),
         known("SET", true, Anywhere),
         known("SNAT", false, Chains(Nat, &[Postrouting, Input])),
         of_family("SNPT", MANGLE, Family::V6),

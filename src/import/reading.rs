@@ -1,0 +1,515 @@
+//! What a rule of a dump says in the words of the language; most have some.
+
+use std::sync::Arc;
+
+use crate::net::{
+    CtState, CtStates, Family, Interface, IntervalSet, MarkMatch, PortProtocol, Ports, Protocol,
+    Rate,
+};
+use crate::resolve::policy::{KernelChain, Part, RejectWith};
+use crate::ruleset::{
+    Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, Rule, SetContent, SetSide, TableName,
+    Target,
+};
+
+use super::statement::{Address, Ends, Log, Statement, Verb};
+
+/// Where a rule stands, as far as that decides about its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// In the filter table.
+    Filter,
+    /// In the nat table.
+    Prerouting,
+    Postrouting,
+    /// In the mangle table.
+    Mangle(KernelChain),
+}
+
+impl Standing {
+    /// Where the rules of a chain of the kernel stand, if the language has words for any there.
+    pub fn of(table: TableName, chain: &str) -> Option<Self> {
+        let kernel = KernelChain::ALL.into_iter().find(|one| one.name() == chain);
+        match (table, kernel) {
+            (TableName::Filter, _) => Some(Standing::Filter),
+            (TableName::Nat, Some(KernelChain::Prerouting)) => Some(Standing::Prerouting),
+            (TableName::Nat, Some(KernelChain::Postrouting)) => Some(Standing::Postrouting),
+            (TableName::Mangle, Some(chain)) => Some(Standing::Mangle(chain)),
+            (TableName::Nat | TableName::Mangle | TableName::Raw | TableName::Security, _) => None,
+        }
+    }
+}
+
+/// The statement that says what a rule does; `None` where the language has no words for it.
+pub(super) fn statement(rule: &Rule, family: Family, standing: Standing) -> Option<Statement> {
+    let mut read = Reading { family, ..Reading::new() };
+    for found in &rule.matches {
+        read.take(found)?;
+    }
+    let verb = read.verb(&rule.target, standing)?;
+    let mut statement = Statement::new(verb);
+    statement.parts = read.parts()?;
+    statement.unless = read.exceptions()?;
+    statement.from = read.from;
+    statement.to = read.to;
+    statement.incoming = read.incoming;
+    statement.outgoing = read.outgoing;
+    statement.clauses = read.clauses;
+    statement.limits = read.limits;
+    statement.comment = read.comment;
+    fits(&statement, family, standing).then_some(statement)
+}
+
+/// Whether the language takes such a statement where the rule stands.
+fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
+    let only = |words: &[&str]| {
+        let word = |clause: &String| words.contains(&clause.split(' ').next().unwrap_or_default());
+        statement.clauses.iter().all(word)
+    };
+    let is_bare = statement.unless.is_empty() && statement.limits.is_empty();
+    match standing {
+        Standing::Filter => {
+            // In a chain of its own a rule can decide, log and jump; it cannot leave the chain it was in.
+            let may = match statement.verb {
+                Verb::Allow | Verb::Drop | Verb::Reject(_) | Verb::Log(_) | Verb::Jump(_) => true,
+                Verb::Return
+                | Verb::Goto(_)
+                | Verb::Masquerade
+                | Verb::Snat(..)
+                | Verb::Nonat
+                | Verb::Forward { .. }
+                | Verb::Redirect { .. }
+                | Verb::Clamp(_)
+                | Verb::Mark(_)
+                | Verb::Dscp(_) => false,
+            };
+            may || statement.unless.is_empty()
+        }
+        Standing::Prerouting => {
+            let of_self = match statement.verb {
+                // In IPv6 it would not be translated.
+                Verb::Forward { of_self, .. } if of_self && family == Family::V6 => return false,
+                Verb::Forward { of_self, .. } | Verb::Redirect { of_self, .. } => of_self,
+                Verb::Allow
+                | Verb::Drop
+                | Verb::Reject(_)
+                | Verb::Log(_)
+                | Verb::Return
+                | Verb::Jump(_)
+                | Verb::Goto(_)
+                | Verb::Masquerade
+                | Verb::Snat(..)
+                | Verb::Nonat
+                | Verb::Clamp(_)
+                | Verb::Mark(_)
+                | Verb::Dscp(_) => return false,
+            };
+            let asked = statement.to.except.is_empty() && (statement.to.is_any() || !of_self);
+            is_bare && asked && only(&["mark", "dscp", "during", "mac"])
+        }
+        Standing::Postrouting => is_bare && only(&["mark", "dscp", "during", "via"]),
+        Standing::Mangle(chain) => {
+            let place = match (&statement.verb, chain) {
+                (Verb::Clamp(_), chain) => chain == KernelChain::Forward,
+                (_, KernelChain::Input | KernelChain::Output) => true,
+                // Without an interface to leave by, it would be done before the route is chosen.
+                (_, KernelChain::Forward) => {
+                    matches!(statement.verb, Verb::Dscp(_)) || !statement.outgoing.is_empty()
+                }
+                (verb, KernelChain::Prerouting) => {
+                    matches!(verb, Verb::Mark(_)) && statement.to.is_any()
+                }
+                (_, KernelChain::Postrouting) => false,
+            };
+            is_bare && place
+        }
+    }
+}
+
+/// What the matches of a rule say, while they are read.
+struct Reading {
+    family: Family,
+    protocol: Option<Protocol>,
+    sources: Option<Ports>,
+    destinations: Option<Ports>,
+    icmp: Option<crate::net::IcmpType>,
+    from: Ends,
+    to: Ends,
+    incoming: Vec<Interface>,
+    outgoing: Vec<Interface>,
+    has_flags: bool,
+    clauses: Vec<String>,
+    limits: Vec<String>,
+    /// What `-m limit` says.
+    rate: Option<(Rate, u32)>,
+    comment: Option<Arc<str>>,
+    /// Whether it asks for packets to this machine.
+    to_self: bool,
+    /// What a packet must not meet.
+    exceptions: Vec<MatchKind>,
+}
+
+impl Reading {
+    fn new() -> Self {
+        Reading {
+            family: Family::V4,
+            protocol: None,
+            sources: None,
+            destinations: None,
+            icmp: None,
+            from: Ends::default(),
+            to: Ends::default(),
+            incoming: Vec::new(),
+            outgoing: Vec::new(),
+            has_flags: false,
+            clauses: Vec::new(),
+            limits: Vec::new(),
+            rate: None,
+            comment: None,
+            to_self: false,
+            exceptions: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, found: &Match) -> Option<()> {
+        // What counts stands last: before another match it would count packets that do not meet it.
+        let is_remark = matches!(found.kind, MatchKind::Comment(_));
+        if !self.limits.is_empty() && !is_remark {
+            return None;
+        }
+        let no = found.negated;
+        if no && is_an_exception(&found.kind) {
+            self.exceptions.push(found.kind.clone());
+            return Some(());
+        }
+        match &found.kind {
+            MatchKind::Source(prefix) => address(&mut self.from, Address::Network(*prefix), no)?,
+            MatchKind::Destination(prefix) => address(&mut self.to, Address::Network(*prefix), no)?,
+            MatchKind::SourceRange(low, high) => {
+                address(&mut self.from, Address::Range(*low, *high), no)?;
+            }
+            MatchKind::DestinationRange(low, high) => {
+                address(&mut self.to, Address::Range(*low, *high), no)?;
+            }
+            MatchKind::Set { set, side } if matches!(set.content, SetContent::Static(_)) => {
+                let ends = match side {
+                    SetSide::Source => &mut self.from,
+                    SetSide::Destination => &mut self.to,
+                };
+                address(ends, Address::Set(Arc::clone(&set.name), set.family), no)?;
+            }
+            MatchKind::In(interface) if !no => only(&mut self.incoming, interface)?,
+            MatchKind::Out(interface) if !no => only(&mut self.outgoing, interface)?,
+            MatchKind::Protocol(protocol) if !no && self.protocol.is_none() => {
+                self.protocol = Some(*protocol);
+            }
+            MatchKind::SourcePort(low, high) => ports(&mut self.sources, &[(*low, *high)], no),
+            MatchKind::SourcePorts(list) => ports(&mut self.sources, list, no),
+            MatchKind::DestinationPort(low, high) => {
+                ports(&mut self.destinations, &[(*low, *high)], no);
+            }
+            MatchKind::DestinationPorts(list) => ports(&mut self.destinations, list, no),
+            MatchKind::Icmp(icmp) if !no && self.icmp.is_none() => self.icmp = Some(*icmp),
+            MatchKind::AnyIcmp if !no => {}
+            MatchKind::DestinationLocal if !no => self.to_self = true,
+            MatchKind::Comment(text) if !no && self.comment.is_none() => {
+                self.comment = Some(Arc::clone(text));
+            }
+            MatchKind::Limit { .. } | MatchKind::Hashlimit(_) | MatchKind::Connlimit { .. } => {
+                self.limit(found)?;
+            }
+            MatchKind::TcpFlags(_)
+            | MatchKind::Conntrack(_)
+            | MatchKind::State(_)
+            | MatchKind::Mac(_)
+            | MatchKind::Mark(_)
+            | MatchKind::User(_)
+            | MatchKind::Group(_)
+            | MatchKind::Length(..)
+            | MatchKind::Ttl(_)
+            | MatchKind::Dscp(_)
+            | MatchKind::Time(_)
+            | MatchKind::Ipsec { .. } => self.condition(found)?,
+            MatchKind::In(_)
+            | MatchKind::Out(_)
+            | MatchKind::Protocol(_)
+            | MatchKind::Icmp(_)
+            | MatchKind::AnyIcmp
+            | MatchKind::Comment(_)
+            | MatchKind::Set { .. }
+            | MatchKind::DestinationLocal
+            | MatchKind::Connmark(_)
+            | MatchKind::Opaque(_)
+            | MatchKind::OpaqueHistory(_) => return None,
+        }
+        Some(())
+    }
+
+    /// What is asked in a clause of its own, each once.
+    fn condition(&mut self, found: &Match) -> Option<()> {
+        let no = found.negated;
+        let clause = match &found.kind {
+            MatchKind::TcpFlags(flags) if !no => {
+                self.has_flags = true;
+                let names =
+                    |flags: crate::net::TcpFlags| flags.names().collect::<Vec<_>>().join(", ");
+                let set = match names(flags.set()) {
+                    none if none.is_empty() => "none".to_owned(),
+                    set => set,
+                };
+                format!("flags {set} / {}", names(flags.mask()))
+            }
+            MatchKind::Conntrack(Conntrack {
+                states,
+                dnat: false,
+                original_destination: None,
+                original_port: None,
+            })
+            | MatchKind::State(states) => states_clause(*states, no)?,
+            MatchKind::Mac(mac) if !no => format!("mac {mac}"),
+            MatchKind::Mark(mark) if !no => mark_clause(*mark),
+            MatchKind::User(user) if !no => format!("user {user}"),
+            MatchKind::Group(group) if !no => format!("group {group}"),
+            MatchKind::Length(low, high) if !no && low == high => format!("length {low}"),
+            MatchKind::Length(low, high) if !no => format!("length {low}-{high}"),
+            MatchKind::Ttl(ttl) if !no => format!("ttl {ttl}"),
+            MatchKind::Dscp(dscp) if !no => format!("dscp {dscp}"),
+            MatchKind::Time(window) if !no => {
+                let text = window.to_string().replace(',', ", ");
+                format!("during {}", text.trim_end_matches(" utc"))
+            }
+            MatchKind::Ipsec { .. } if !no => "via ipsec".to_owned(),
+            _ => return None,
+        };
+        let word = |clause: &str| clause.split(' ').next().unwrap_or_default().to_owned();
+        if self.clauses.iter().any(|known| word(known) == word(&clause)) {
+            return None;
+        }
+        self.clauses.push(clause);
+        // So that rules which say the same are the same.
+        self.clauses.sort();
+        Some(())
+    }
+
+    fn limit(&mut self, found: &Match) -> Option<()> {
+        if found.negated {
+            return None;
+        }
+        let clause = match &found.kind {
+            MatchKind::Limit { rate, burst } => {
+                self.rate = Some((*rate, *burst));
+                format!("limit {rate} burst {burst}")
+            }
+            MatchKind::Hashlimit(table) => hashlimit(table, self.family)?,
+            MatchKind::Connlimit { count, mask: 0 } => format!("connections {count}"),
+            MatchKind::Connlimit { count, mask } => {
+                format!("connections {count} per source{}", lengths(*mask, self.family))
+            }
+            _ => return None,
+        };
+        self.limits.push(clause);
+        Some(())
+    }
+
+    /// What is done; a log line takes the one rate that the rule has.
+    fn verb(&mut self, target: &Target, standing: Standing) -> Option<Verb> {
+        let of_self = self.to_self;
+        if of_self && standing != Standing::Prerouting {
+            return None;
+        }
+        match (target, standing) {
+            (Target::Accept, Standing::Filter) => Some(Verb::Allow),
+            (Target::Drop, Standing::Filter) => Some(Verb::Drop),
+            (Target::Return, Standing::Filter) => Some(Verb::Return),
+            (Target::Jump(name), Standing::Filter) => Some(Verb::Jump(Arc::clone(name))),
+            (Target::Goto(name), Standing::Filter) => Some(Verb::Goto(Arc::clone(name))),
+            (Target::Reject(with), Standing::Filter) => Some(Verb::Reject(RejectWith::from(*with))),
+            (Target::Log { prefix, level }, Standing::Filter) => {
+                let rate = self.rate.take().filter(|_| self.limits.len() == 1);
+                if rate.is_some() {
+                    self.limits.clear();
+                }
+                Some(Verb::Log(Log { prefix: prefix.clone(), level: *level, rate }))
+            }
+            (Target::Masquerade, Standing::Postrouting) => Some(Verb::Masquerade),
+            (Target::Snat(low, high), Standing::Postrouting) => Some(Verb::Snat(*low, *high)),
+            (Target::Accept, Standing::Postrouting) => Some(Verb::Nonat),
+            (Target::Dnat { address, ports: None }, Standing::Prerouting) => {
+                Some(Verb::Forward { host: *address, port: None, of_self })
+            }
+            (Target::Dnat { address, ports: Some((low, high)) }, Standing::Prerouting)
+                if low == high =>
+            {
+                Some(Verb::Forward { host: *address, port: Some(*low), of_self })
+            }
+            (Target::Redirect(port), Standing::Prerouting) => {
+                Some(Verb::Redirect { port: *port, of_self })
+            }
+            (Target::SetMark(mark), Standing::Mangle(_)) => Some(Verb::Mark(*mark)),
+            (Target::SetDscp(dscp), Standing::Mangle(_)) => Some(Verb::Dscp(*dscp)),
+            (Target::Tcpmss(size), Standing::Mangle(KernelChain::Forward)) => self.clamp(*size),
+            _ => None,
+        }
+    }
+
+    /// `clamp mss` looks for the flags of connections that open by itself.
+    fn clamp(&mut self, size: Option<u16>) -> Option<Verb> {
+        let asks = self.clauses == ["flags syn / syn, rst"];
+        if !asks || self.protocol != Some(Protocol::TCP) {
+            return None;
+        }
+        if self.sources.is_some() || self.destinations.is_some() {
+            return None;
+        }
+        self.clauses.clear();
+        self.has_flags = false;
+        self.protocol = None;
+        Some(Verb::Clamp(size))
+    }
+
+    /// What it is not about, each as the statement that leaves a chain.
+    fn exceptions(&self) -> Option<Vec<Statement>> {
+        let one = |kind: &MatchKind| {
+            let asks_protocol = matches!(kind, MatchKind::TcpFlags(_) | MatchKind::Icmp(_));
+            let protocol = self.protocol.filter(|_| asks_protocol).map(MatchKind::Protocol);
+            let matches = protocol.into_iter().chain([kind.clone()]).map(Match::from).collect();
+            let origin = Origin::Default(None);
+            let rule = Rule { matches, target: Target::Return, origin };
+            statement(&rule, self.family, Standing::Filter)
+        };
+        self.exceptions.iter().map(one).collect()
+    }
+
+    fn parts(&self) -> Option<Vec<Part>> {
+        if self.has_flags && self.protocol != Some(Protocol::TCP) {
+            return None;
+        }
+        let Some(protocol) = self.protocol else {
+            let alone = self.sources.is_none() && self.destinations.is_none();
+            return (alone && self.icmp.is_none()).then(Vec::new);
+        };
+        if let Some(icmp) = self.icmp {
+            let fits = protocol == Protocol::icmp(self.family) && icmp.family == self.family;
+            return fits.then(|| vec![Part::Icmp(icmp)]);
+        }
+        let ported = match protocol {
+            Protocol::TCP => Some(PortProtocol::Tcp),
+            Protocol::UDP => Some(PortProtocol::Udp),
+            Protocol::SCTP => Some(PortProtocol::Sctp),
+            _ => None,
+        };
+        if let Some(protocol) = ported {
+            let all = |ports: &Option<Ports>| ports.clone().unwrap_or_else(Ports::full);
+            let (source, destination) = (all(&self.sources), all(&self.destinations));
+            if source.is_empty() || destination.is_empty() {
+                return None;
+            }
+            return Some(vec![Part::Ports { protocol, source, destination }]);
+        }
+        let alone = self.sources.is_none() && self.destinations.is_none();
+        let part = Part::Protocol(protocol);
+        (alone && part.families().contains(self.family)).then(|| vec![part])
+    }
+}
+
+/// What the language cannot negate, but say of packets that are left out.
+fn is_an_exception(kind: &MatchKind) -> bool {
+    matches!(
+        kind,
+        MatchKind::In(_)
+            | MatchKind::Out(_)
+            | MatchKind::Protocol(_)
+            | MatchKind::Icmp(_)
+            | MatchKind::TcpFlags(_)
+            | MatchKind::Mac(_)
+            | MatchKind::Mark(_)
+            | MatchKind::User(_)
+            | MatchKind::Group(_)
+            | MatchKind::Length(..)
+            | MatchKind::Ttl(_)
+            | MatchKind::Dscp(_)
+            | MatchKind::Time(_)
+            | MatchKind::Ipsec { .. }
+    )
+}
+
+fn address(ends: &mut Ends, address: Address, no: bool) -> Option<()> {
+    if no {
+        ends.except.push(address);
+    } else if ends.these.is_empty() {
+        ends.these.push(address);
+    } else {
+        return None;
+    }
+    Some(())
+}
+
+fn only(interfaces: &mut Vec<Interface>, interface: &Interface) -> Option<()> {
+    if !interfaces.is_empty() {
+        return None;
+    }
+    interfaces.push(interface.clone());
+    Some(())
+}
+
+fn ports(known: &mut Option<Ports>, list: &[(u16, u16)], no: bool) {
+    let mut ports = IntervalSet::from_intervals(list.iter().copied());
+    if no {
+        ports = ports.complement();
+    }
+    *known = Some(match known.take() {
+        Some(known) => known.intersection(&ports),
+        None => ports,
+    });
+}
+
+fn states_clause(states: CtStates, no: bool) -> Option<String> {
+    // In the order in which people name them.
+    let order = [
+        CtState::New,
+        CtState::Established,
+        CtState::Related,
+        CtState::Invalid,
+        CtState::Untracked,
+    ];
+    let asked: Vec<&str> = order
+        .into_iter()
+        .filter(|state| states.contains(*state) != no)
+        .map(CtState::name)
+        .collect();
+    (!asked.is_empty()).then(|| format!("state {}", asked.join(", ")))
+}
+
+fn mark_clause(mark: MarkMatch) -> String {
+    format!("mark {mark}")
+}
+
+fn hashlimit(table: &Hashlimit, family: Family) -> Option<String> {
+    let mut text = format!("limit {} burst {}", table.rate, table.burst);
+    let mut keys = Vec::new();
+    for key in &table.keys {
+        keys.push(match key {
+            HashKey::SourceAddress => {
+                format!("source{}", lengths(table.source_mask.unwrap_or(family.bits()), family))
+            }
+            HashKey::DestinationAddress => "destination".to_owned(),
+            HashKey::SourcePort => "source-port".to_owned(),
+            HashKey::DestinationPort => "destination-port".to_owned(),
+        });
+    }
+    if keys.is_empty() {
+        // One allowance by a name: rules that share it are told apart by nothing.
+        return None;
+    }
+    text.push_str(&format!(" per {}", keys.join(", ")));
+    Some(text)
+}
+
+/// The lengths behind `source` where they are not those that it has by itself.
+fn lengths(length: u8, family: Family) -> String {
+    match (family, length) {
+        (Family::V4, 32) | (Family::V6, 64) => String::new(),
+        (Family::V4, length) => format!("/{length}"),
+        (Family::V6, length) => format!("/32,/{length}"),
+    }
+}

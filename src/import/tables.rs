@@ -1,0 +1,145 @@
+//! Tables beside the filter. Their statements stand at the top level, so a chain of theirs whose rules all
+//! have words is said where it is called.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::net::Family;
+use crate::resolve::policy::KernelChain;
+use crate::ruleset::{ChainPolicy, Rule, TableName, Target};
+
+use super::draft::{Drafting, line_of};
+use super::merge::{self, Piece, RawRule};
+use super::reading::Standing;
+use super::side::Side;
+use super::write::Place;
+
+/// So many rules are said at one call at the most.
+const MAX_CALLED: usize = 100;
+
+impl Drafting<'_> {
+    pub(super) fn other_table(&mut self, table: TableName) {
+        let start = self.writer.text.len();
+        let mut called = BTreeSet::new();
+        let bases: Vec<(&str, Vec<Piece>)> = table
+            .built_in_chains()
+            .iter()
+            .map(|chain| (*chain, self.kernel_chain(table, chain, &mut called)))
+            .collect();
+        let mut chains = self.chains_of(table);
+        chains.retain(|chain| called.contains(&chain.name));
+        self.chains(table, chains);
+        for (chain, pieces) in bases {
+            let kernel = KernelChain::ALL.into_iter().find(|one| one.name() == chain);
+            let place = match kernel {
+                Some(chain) if table == TableName::Mangle => Place::Mangle(chain),
+                Some(_) | None => Place::Nat,
+            };
+            for piece in pieces {
+                self.put(&piece, place, self.given, "");
+            }
+        }
+        if self.writer.text.len() > start {
+            self.line("");
+        }
+    }
+
+    /// The rules of a chain of the kernel, of both families. Notes the chains that are called.
+    fn kernel_chain(
+        &self,
+        table: TableName,
+        name: &str,
+        called: &mut BTreeSet<Arc<str>>,
+    ) -> Vec<Piece> {
+        let standing = Standing::of(table, name);
+        let mut lists = [Vec::new(), Vec::new()];
+        for side in &self.sides {
+            let family = side.ruleset.family;
+            let Some(chain) = side.chain(table, name) else { continue };
+            let pieces = &mut lists[usize::from(family == Family::V6)];
+            for rule in side.rules(table, chain) {
+                let inside = standing.and_then(|standing| self.inside(side, table, standing, rule));
+                match inside {
+                    Some(rules) => {
+                        let lines = line_of(rule);
+                        for rule in rules {
+                            let mut piece = self.said(side, &rule, (table, name), standing);
+                            piece.lines.extend(lines);
+                            pieces.push(piece);
+                        }
+                    }
+                    None => {
+                        note_called(side, table, rule, called);
+                        pieces.push(self.said(side, rule, (table, name), standing));
+                    }
+                }
+            }
+            if chain.policy == Some(ChainPolicy::Drop) {
+                let raw = RawRule::of_all(family, (table, name.into()), "-j DROP");
+                pieces.push(Piece::raw(vec![raw], Vec::new()));
+            }
+        }
+        let [v4, v6] = lists;
+        merge::lists(merge::together(v4, v6))
+    }
+
+    /// The rules of a chain as rules of the one that calls it, when the language has words for each.
+    fn inside(
+        &self,
+        side: &Side<'_>,
+        table: TableName,
+        standing: Standing,
+        rule: &Rule,
+    ) -> Option<Vec<Rule>> {
+        let Target::Jump(_) = rule.target else { return None };
+        let mut rules = Vec::new();
+        flat(side, table, rule, &mut rules)?;
+        let has_words = |rule: &Rule| self.words(side, rule, standing).is_some();
+        rules.iter().all(has_words).then_some(rules)
+    }
+}
+
+/// What a rule says, with the chain that it jumps to as rules of its own; `None` where a rule leaves that
+/// chain.
+fn flat(side: &Side<'_>, table: TableName, rule: &Rule, rules: &mut Vec<Rule>) -> Option<()> {
+    let Target::Jump(name) = &rule.target else {
+        let leaves = matches!(rule.target, Target::Return | Target::Goto(_));
+        if leaves || rules.len() == MAX_CALLED {
+            return None;
+        }
+        rules.push(rule.clone());
+        return Some(());
+    };
+    if rule.matches.iter().any(|found| found.kind.depends_on_history()) {
+        return None;
+    }
+    let chain = side.chain(table, name)?;
+    for inner in side.rules(table, chain) {
+        let asked = inner.matches.iter().filter(|found| !rule.matches.contains(found));
+        let matches = rule.matches.iter().chain(asked).cloned().collect();
+        // What goes to a chain at the end of this one comes back to the same place.
+        let target = match &inner.target {
+            Target::Goto(to) if side.rules(table, chain).last() == Some(inner) => {
+                Target::Jump(Arc::clone(to))
+            }
+            other => other.clone(),
+        };
+        flat(side, table, &Rule { matches, target, origin: inner.origin }, rules)?;
+    }
+    Some(())
+}
+
+/// Notes the chain that a rule calls, and those that this one calls.
+fn note_called(side: &Side<'_>, table: TableName, rule: &Rule, called: &mut BTreeSet<Arc<str>>) {
+    let mut waiting: Vec<&Arc<str>> = rule.target.chain().into_iter().collect();
+    while let Some(name) = waiting.pop() {
+        if side.does_nothing(table, name) {
+            continue;
+        }
+        let Some(chain) = side.chain(table, name) else { continue };
+        if called.insert(Arc::clone(name)) {
+            let names = side.rules(table, chain).filter_map(|rule| rule.target.chain());
+            waiting.extend(names.filter(|name| !called.contains(*name)));
+        }
+    }
+}
