@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 use palisade::diagnostic::{Finding, catalogue};
 use palisade::resolve;
@@ -33,8 +32,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 fn palisade(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
-    command.args(arguments).current_dir(folder);
+    run(Command::new(env!("CARGO_BIN_EXE_palisade")).args(arguments).current_dir(folder))
+}
+
+fn run(command: &mut Command) -> Output {
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
@@ -393,13 +394,14 @@ fn check_style(name: &str, finding: &Finding) {
     }
 }
 
-/// A policy in a folder that is gone after the test.
-fn checked(policy: &[u8]) -> (Output, Duration) {
+/// Checks a policy in a folder that is gone after the test. Seconds of the processor are counted, so a
+/// busy machine does not matter; a check that takes more is ended, and says nothing.
+fn checked(policy: &[u8], most_seconds: u32) -> Output {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("policy.fw"), policy).unwrap();
-    let start = Instant::now();
-    let output = palisade(folder.path(), &["check", "policy.fw", "--format", "json"]);
-    (output, start.elapsed())
+    let script = format!("ulimit -t {most_seconds}; exec \"$0\" check policy.fw --format json");
+    let program = env!("CARGO_BIN_EXE_palisade");
+    run(Command::new("sh").args(["-c", &script, program]).current_dir(folder.path()))
 }
 
 fn lines(count: usize, line: &dyn Fn(usize) -> String) -> String {
@@ -420,38 +422,36 @@ fn pair(code: &str, level: &str) -> (String, String) {
 #[test]
 fn a_huge_policy_is_one_finding() {
     let line = b"allow tcp 22 from 10.0.0.1\n";
-    let (output, time) = checked(&line.repeat((100 << 20) / line.len()));
+    let output = checked(&line.repeat((100 << 20) / line.len()), 5);
     assert_eq!(codes(&output), [pair("file-too-large", "error")]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(time < Duration::from_secs(5), "{time:?}");
 }
 
 #[test]
 fn brackets_without_end_are_one_finding() {
     for bracket in ["from any { ", "(", "{", "["] {
-        let (output, time) = checked(bracket.repeat(300_000).as_bytes());
+        let output = checked(bracket.repeat(300_000).as_bytes(), 20);
         assert_eq!(output.status.code(), Some(1), "{bracket}");
-        assert!(time < Duration::from_secs(20), "{bracket}: {time:?}");
     }
-    let (output, _) = checked("from any { ".repeat(300_000).as_bytes());
+    let output = checked("from any { ".repeat(300_000).as_bytes(), 20);
     assert_eq!(codes(&output), [pair("nesting-too-deep", "error")]);
 }
 
 #[test]
 fn many_warnings_do_not_fail() {
     let warnings = lines(1_500, &|n| format!("let x{n} = 10.0.0.1\n"));
-    let (output, _) = checked(warnings.as_bytes());
+    let output = checked(warnings.as_bytes(), 20);
     assert_eq!(output.status.code(), Some(0));
     let found = codes(&output);
     assert_eq!(found.len(), 1_001);
     assert_eq!(found[1_000], pair("too-many-findings", "warning"));
     // An error behind them is neither lost nor made less.
     let hosts = lines(1_500, &|n| format!("allow ssh from 10.0.{}.{}/8\n", n / 250, n % 250 + 1));
-    let (output, _) = checked(format!("{hosts}allow shh\n").as_bytes());
+    let output = checked(format!("{hosts}allow shh\n").as_bytes(), 20);
     assert_eq!(output.status.code(), Some(1));
     assert!(codes(&output).contains(&pair("unknown-name", "error")));
     let errors = lines(1_500, &|n| format!("allow zz{n}zz\n"));
-    let (output, _) = checked(errors.as_bytes());
+    let output = checked(errors.as_bytes(), 20);
     assert_eq!(codes(&output).last(), Some(&pair("too-many-findings", "error")));
 }
 
@@ -459,18 +459,16 @@ fn many_warnings_do_not_fail() {
 fn calls_that_unfold_without_end_are_one_finding() {
     let defs = lines(39, &|n| format!("def d{}(x) {{ d{n}(x); d{n}(x) }}\n", n + 1));
     let policy = format!("def d0(x) {{ allow x }}\n{defs}d39(ssh)\n");
-    let (output, time) = checked(policy.as_bytes());
+    let output = checked(policy.as_bytes(), 20);
     assert_eq!(codes(&output), [pair("too-much-expansion", "error")]);
-    assert!(time < Duration::from_secs(20), "{time:?}");
 }
 
 #[test]
 fn blocks_in_a_body_count_as_unfolded() {
     let rules = lines(1_000, &|n| format!("allow tcp {n}\n"));
     let policy = format!("def f() {{ input {{\n{rules}}} }}\n{}", "f()\n".repeat(2_000));
-    let (output, time) = checked(policy.as_bytes());
+    let output = checked(policy.as_bytes(), 20);
     assert_eq!(codes(&output), [pair("too-much-expansion", "error")]);
-    assert!(time < Duration::from_secs(20), "{time:?}");
 }
 
 #[test]
@@ -479,9 +477,8 @@ fn thousands_of_ports_are_read_at_once() {
     for policy in
         [format!("log tcp {}\n", odd.join(", ")), format!("log udp any sport {}\n", odd.join(", "))]
     {
-        let (output, time) = checked(policy.as_bytes());
+        let output = checked(policy.as_bytes(), 5);
         assert_eq!(codes(&output), [pair("no-remote-access", "note")]);
-        assert!(time < Duration::from_secs(2), "{time:?}");
     }
 }
 
