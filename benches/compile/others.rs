@@ -32,7 +32,7 @@ struct Tool {
 const PALISADE: Tool = Tool {
     title: "palisade build: lints, rules, proof",
     program: "sh",
-    command: "\"$PALISADE\" build list.fw -o out/",
+    command: "\"$PALISADE\" build list.fw -o out/ --allow shadowed-conflict",
 };
 
 /// The quick ones first.

@@ -23,7 +23,7 @@ pub fn normal(ruleset: &Ruleset) -> Ruleset {
         let names = table.chains.iter().filter(|chain| chain.policy.is_none());
         let names: Vec<Arc<str>> = names.map(|chain| Arc::clone(&chain.name)).collect();
         let rules = |chain: &Chain| -> Vec<Rule> {
-            chain.rules.iter().map(|rule| one_rule(rule, ruleset, table.name, &names)).collect()
+            chain.rules.iter().flat_map(|rule| of_rule(rule, ruleset, table.name, &names)).collect()
         };
         let chains = table.chains.iter();
         let chains = chains.map(|chain| Chain { rules: rules(chain), ..chain.clone() }).collect();
@@ -40,17 +40,21 @@ pub fn normal(ruleset: &Ruleset) -> Ruleset {
     }
 }
 
-fn one_rule(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<str>]) -> Rule {
+/// The rules that a rule is: words with a list of addresses are several.
+fn of_rule(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<str>]) -> Vec<Rule> {
     let is_words = |found: &Match| matches!(found.kind, MatchKind::Opaque(_));
     let words = matches!(&rule.target, Target::Opaque { text, .. } if !text.is_empty());
-    let rule = if words || rule.matches.iter().any(is_words) {
+    let rules = if words || rule.matches.iter().any(is_words) {
         read_words(rule, ruleset, table, chains)
     } else {
-        rule.clone()
+        vec![rule.clone()]
     };
+    rules.iter().map(|rule| one_rule(rule, ruleset.family)).collect()
+}
+
+fn one_rule(rule: &Rule, family: Family) -> Rule {
     let mut seen = HashSet::new();
-    let matches =
-        rule.matches.iter().filter_map(|found| one_match(found, ruleset.family, &mut seen));
+    let matches = rule.matches.iter().filter_map(|found| one_match(found, family, &mut seen));
     let target = match &rule.target {
         Target::Log { prefix, level } => {
             let prefix = prefix.as_ref().map(|text| one_line(text)).filter(|text| !text.is_empty());
@@ -62,7 +66,7 @@ fn one_rule(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<str>
 }
 
 /// What a rule with words in it is read as.
-fn read_words(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<str>]) -> Rule {
+fn read_words(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<str>]) -> Vec<Rule> {
     let declared: Vec<String> = chains.iter().map(|chain| format!(":{chain} - [0:0]\n")).collect();
     let declared = declared.concat();
     let chain = table.built_in_chains()[0];
@@ -71,7 +75,7 @@ fn read_words(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<st
     let file = Sources::new().add("rule", text.as_str());
     let read = read_with_sets(file, &text, Some(ruleset.family), &ruleset.sets);
     assert_eq!(read.findings, [], "{text}");
-    read.ruleset.tables[0].chains[0].rules[0].clone()
+    read.ruleset.tables[0].chains[0].rules.clone()
 }
 
 fn one_line(text: &str) -> Arc<str> {
