@@ -138,7 +138,8 @@ pub fn all(jobs: &[Job<'_>], loaders: &[Loader], probes: usize) -> (Tally, Vec<F
                     let mut faults = Vec::new();
                     for loader in loaders {
                         let ground = grounds.of(&tested, *loader);
-                        faults.extend(one(ground, &tested, *loader, probes, &mut tally));
+                        let found = one(ground, &tested, *loader, probes, &mut tally);
+                        faults.extend(found_again(found, &tested, *loader, probes));
                     }
                     let mut sums = sums.lock().expect("nobody panicked");
                     sums.0.with(tally);
@@ -148,6 +149,18 @@ pub fn all(jobs: &[Job<'_>], loaders: &[Loader], probes: usize) -> (Tally, Vec<F
         }
     });
     sums.into_inner().expect("nobody panicked")
+}
+
+/// The faults of a ruleset that are there once more on fresh ground: a busy machine loses a packet now and
+/// then, but rules that are not as foretold are so each time. It is said when they are not.
+fn found_again(found: Vec<Fault>, tested: &Tested, loader: Loader, probes: usize) -> Vec<Fault> {
+    if found.is_empty() {
+        return found;
+    }
+    let fresh = Ground::new(wires(tested));
+    let again = one(&fresh, tested, loader, probes, &mut Tally::default());
+    eprintln!("{} by {loader:?}: {} faults, then {}", tested.name, found.len(), again.len());
+    again
 }
 
 /// The grounds of one thread: for each loader the one that was needed last.
