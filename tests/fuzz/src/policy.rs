@@ -8,10 +8,10 @@ use palisade::diagnostic::{Finding, Level, catalogue, has_errors};
 use palisade::emit::graph::{Style, What};
 use palisade::emit::{self, Header};
 use palisade::lower::{Lowered, lower};
-use palisade::meaning::{Meaning, meaning};
+use palisade::meaning::Meaning;
 use palisade::net::{Families, Family};
 use palisade::packet::Budget;
-use palisade::read::{read_ipsets, read_rule, read_with_sets};
+use palisade::read::{read_ipsets, read_with_sets};
 use palisade::resolve::{Policy, resolve};
 use palisade::source::{MemoryLoader, Sources};
 use palisade::syntax;
@@ -50,7 +50,7 @@ pub fn compile(text: &str) {
     let error =
         |one: &Finding| one.level == Level::Error && one.lint != &catalogue::NEVER_MATCHES;
     let is_whole = !findings.iter().any(error);
-    let meaning = meaning(&policy);
+    let meaning = understood(&policy);
     if is_whole {
         let text = Text::Policy(&policy);
         let expectations = &resolved.expectations;
@@ -67,7 +67,7 @@ pub fn compile(text: &str) {
     let others = (emit::plan(&lowered.v4, &lowered.v6, &sources), emit::load_script(&lowered.v4, &lowered.v6, &Header::default()));
     drop(others);
     let _ = emit::nft(&lowered.v4, &lowered.v6, &Header::default(), &sources);
-    prove(&policy, meaning, &lowered, &mut sources);
+    prove(&meaning, &lowered, &mut sources);
 }
 
 fn draw(policy: &Policy, meaning: &Meaning, sources: &Sources) {
@@ -78,7 +78,7 @@ fn draw(policy: &Policy, meaning: &Meaning, sources: &Sources) {
     }
 }
 
-fn prove(policy: &Policy, meaning: Meaning, lowered: &Lowered, sources: &mut Sources) {
+fn prove(meaning: &Meaning, lowered: &Lowered, sources: &mut Sources) {
     let header = Header::default();
     let ipsets = emit::ipsets(&lowered.v4, &lowered.v6, &header, sources);
     let sets = read_ipsets(sources.add("ipsets", ipsets.as_str()), &ipsets);
@@ -93,12 +93,8 @@ fn prove(policy: &Policy, meaning: Meaning, lowered: &Lowered, sources: &mut Sou
         assert!(!has_errors(&read.findings), "{:?}\n{text}", read.findings);
         read.ruleset
     });
-    let meaning = understood(policy, meaning, &|span, text, family, is_chain| {
-        let words = read_rule(span, text, family, is_chain).ok()?;
-        Some((words.matches, words.target))
-    });
     let rules = ruled(Some(&v4), Some(&v6)).meaning;
-    let compared = compare(&meaning, &rules, Families::BOTH, Budget::default());
+    let compared = compare(meaning, &rules, Families::BOTH, Budget::default());
     assert!(compared.differences.is_empty(), "{:#?}", compared.differences.first());
     let unconfirmed = compared.unproved.iter().find(|one| one.why == Why::Unconfirmed);
     assert!(unconfirmed.is_none(), "{unconfirmed:#?}");

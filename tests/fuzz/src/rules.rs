@@ -6,10 +6,10 @@ use palisade::analyze::{self, Dump, Text};
 use palisade::diagnostic::expectation::{Expectations, settle};
 use palisade::diagnostic::{Finding, Level, Lint, has_errors};
 use palisade::import::{self, Dumps, Fault, Judge};
-use palisade::meaning::{Meaning, Reason, meaning};
+use palisade::meaning::{Meaning, Reason};
 use palisade::net::{Families, Family};
 use palisade::packet::Budget;
-use palisade::read::{self, read_ipsets, read_rule};
+use palisade::read::{self, read_ipsets};
 use palisade::resolve::{Resolved, resolve};
 use palisade::source::{FileId, MemoryLoader, Sources, Span};
 
@@ -82,11 +82,7 @@ impl Judge for Proof {
         if !faults.is_empty() {
             return faults;
         }
-        let policy = &resolved.policy;
-        let meaning = understood(policy, meaning(policy), &|span, text, family, is_chain| {
-            let words = read_rule(span, text, family, is_chain).ok()?;
-            Some((words.matches, words.target))
-        });
+        let meaning = understood(&resolved.policy);
         places(&compare(&meaning, &self.rules, self.families, Budget::default()), root)
     }
 
@@ -94,7 +90,7 @@ impl Judge for Proof {
         let (root, resolved) = self.resolve(policy);
         let is_error = |lint: &Lint| lint.is_error() && lint.expectable;
         let Resolved { policy, mut findings, expectations, .. } = resolved;
-        let meaning = meaning(&policy);
+        let meaning = understood(&policy);
         let text = Text::Policy(&policy);
         findings.extend(analyze::findings(text, &meaning, &self.sources, &expectations, &is_error));
         let findings = settle(findings, &expectations, is_error).findings;
