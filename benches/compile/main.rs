@@ -1,9 +1,9 @@
-//! How long the stages of a build take, and how much memory the whole: `cargo bench`.
+//! How long the stages of a build take, and how much memory the whole.
 //!
 //! ```text
-//! cargo bench                     the example and policies of 30 to 1,000,000 rules
-//! cargo bench -- 10000            only those of at most 10,000 rules
-//! cargo bench -- web.fw dmz.fw    these files instead
+//! cargo bench --bench compile                     the example and policies of 30 to 1,000,000 rules
+//! cargo bench --bench compile -- 10000            only those of at most 10,000 rules
+//! cargo bench --bench compile -- web.fw dmz.fw    these files instead
 //! ```
 //!
 //! It prints a table. Each row is a policy; policies come from a seed and are the same every

@@ -302,7 +302,13 @@ struct Work<'s> {
 
 impl Work<'_> {
     fn all(&self) -> Region {
-        self.space.difference(self.space.possible(), self.space.impossible())
+        self.space.complement(&Region::default())
+    }
+
+    /// The points of a region that packets have.
+    fn packets(&mut self, region: &Region) -> Result<Region, Unknown> {
+        let possible = self.intersection(region, self.space.possible())?;
+        self.difference(&possible, self.space.impossible())
     }
 
     fn spend(&mut self, a: &Region, b: &Region) -> Result<(), Unknown> {
@@ -350,8 +356,7 @@ impl Work<'_> {
         let space = self.space;
         let mut region = region.clone();
         if made.is_untracked {
-            let packets = self.intersection(&region, space.possible())?;
-            let packets = self.difference(&packets, space.impossible())?;
+            let packets = self.packets(&region)?;
             let packets = space.within(&packets, &state(CtState::Untracked));
             let fields = Change::Untracked.fields();
             region = space.freed(&packets, |field| fields.contains(&field));
@@ -396,8 +401,7 @@ impl Work<'_> {
     fn showing(&mut self, region: &Region, apart: &[Apart]) -> Result<Option<Packet>, Unknown> {
         for one in apart {
             let without = self.unlike(region, one.unless)?;
-            let packets = self.intersection(&without, self.space.possible())?;
-            let packets = self.difference(&packets, self.space.impossible())?;
+            let packets = self.packets(&without)?;
             if let Some(point) = self.space.first(&packets) {
                 return Ok(Some(self.space.packet(&point)));
             }

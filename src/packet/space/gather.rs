@@ -32,22 +32,22 @@ pub(super) struct Gathered {
 
 /// What is known of a field of numbers.
 struct Numbers {
-    starts: Heap<u128>,
+    starts: Borders,
     /// `None` when there are more than [`MOST_SETS`].
     distinct: Option<HashSet<IntervalSet<u128>>>,
     sets: usize,
     intervals: usize,
 }
 
-/// Things to be sorted later, each of which may be there several times meanwhile.
-struct Heap<T> {
-    all: Vec<T>,
+/// Borders to be sorted later, each of which may be there several times meanwhile.
+struct Borders {
+    all: Vec<u128>,
     /// The length at which what is twice in it is thrown out.
     full: usize,
 }
 
-impl<T: Ord> Heap<T> {
-    fn push(&mut self, one: T) {
+impl Borders {
+    fn push(&mut self, one: u128) {
         self.all.push(one);
         if self.all.len() >= self.full {
             self.all.sort_unstable();
@@ -57,15 +57,15 @@ impl<T: Ord> Heap<T> {
     }
 }
 
-impl<T> Heap<T> {
-    fn new(full: usize) -> Self {
-        Heap { all: Vec::new(), full }
+impl Default for Borders {
+    fn default() -> Self {
+        Borders { all: Vec::new(), full: ROOM }
     }
 }
 
 impl Default for Numbers {
     fn default() -> Self {
-        let (starts, distinct) = (Heap::new(ROOM), Some(HashSet::new()));
+        let (starts, distinct) = (Borders::default(), Some(HashSet::new()));
         Numbers { starts, distinct, sets: 0, intervals: 0 }
     }
 }
