@@ -284,20 +284,21 @@ impl Builder<'_> {
     /// What a search has to look at after a division: the boxes of each side, as often as a point is
     /// in the box around that side. The hulls are room to work in.
     fn cost(&self, sample: &[&[u64]], division: &Division, hulls: &mut [Vec<u64>; 2]) -> f64 {
-        let mut counts = [0.0; 2];
-        for one in sample {
-            let side = usize::from(self.is_near(division, one));
-            if counts[side] == 0.0 {
-                hulls[side].copy_from_slice(one);
-            } else {
-                self.layout.widen(&mut hulls[side], one);
-            }
-            counts[side] += 1.0;
-        }
-        if counts.contains(&0.0) {
+        let near = sample.iter().map(|one| self.is_near(division, one));
+        // A sample is shorter than a word is wide.
+        let near = near.rev().fold(0u64, |sides, is_near| sides << 1 | u64::from(is_near));
+        let counts = [place(sample.len()) - near.count_ones(), near.count_ones()];
+        if counts.contains(&0) {
             return f64::INFINITY;
         }
-        let cost = |side: usize| counts[side] * self.layout.points(&hulls[side]);
+        let firsts = [near.trailing_ones(), near.trailing_zeros()];
+        for (hull, first) in hulls.iter_mut().zip(firsts) {
+            hull.copy_from_slice(sample[first as usize]);
+        }
+        for (at, one) in sample.iter().enumerate() {
+            self.layout.widen(&mut hulls[usize::from(near >> at & 1 == 1)], one);
+        }
+        let cost = |side: usize| f64::from(counts[side]) * self.layout.points(&hulls[side]);
         cost(0) + cost(1)
     }
 }
