@@ -13,7 +13,7 @@ use super::super::space::Region;
 use super::{Index, Node, Owner};
 
 /// Boxes in a leaf. Small ones cost memory, large ones time; 4 to 16 differ little.
-const LEAF: usize = 20;
+const LEAF: usize = 16;
 
 /// Boxes of which a division is tried: enough to see a middle, few enough to be quick.
 const SAMPLE: usize = 32;
