@@ -16,8 +16,10 @@ const POLICIES: &[&str] = &["fw"];
 const DUMPS: &[&str] = &["v4", "v6", "ipsets"];
 const RULES: &[&str] = &["v4", "v6"];
 
-/// Each target with its body and the endings of its seeds, which are those that `scripts/fuzz` names.
-const TARGETS: [(&str, fn(&str), &[&str]); 4] = [
+/// A target with its body and the endings of its seeds, which are those that `scripts/fuzz` names.
+type Target = (&'static str, fn(&str), &'static [&'static str]);
+
+const TARGETS: [Target; 4] = [
     ("parse", bodies::parse, POLICIES),
     ("compile", bodies::compile, POLICIES),
     ("dump", bodies::dump, DUMPS),

@@ -124,7 +124,8 @@ fn opening((probe, sighting, judged): Seen) -> Option<Probe> {
     let to_itself = sighting.end().is_some_and(|(_, outgoing)| outgoing == Some("lo"));
     let is_translated = matches!(judged.end, End::Passed { is_translated: true });
     let is_open = matches!(judged.end, End::Passed { .. });
-    (is_translated || is_open && to_itself).then(|| Probe { wrapping: Wrapping::Lasting, ..probe })
+    (is_translated || is_open && to_itself)
+        .then_some(Probe { wrapping: Wrapping::Lasting, ..probe })
 }
 
 /// Tells the kernel of what came before a packet. Of what it knows already something, no packet is sent.
