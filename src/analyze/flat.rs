@@ -35,8 +35,13 @@ use crate::packet::{
 };
 use crate::resolve::policy::{ChainId, Log};
 
-/// Products of sets that are made for the steps of called chains before it is too much.
-const MOST: usize = 400_000;
+/// What the steps of called chains may take before it is too much: a step [`OF_A_STEP`], and each factor of
+/// its sets one. A step has all factors of the calls that lead to it, so where calls are nested deep a step
+/// is large: to count steps alone would be to count no memory.
+const MOST: usize = 4_000_000;
+
+/// Of a step without conditions.
+const OF_A_STEP: usize = 10;
 
 /// Boxes of what a step gets, when others left its chain before.
 const MOST_PIECES: usize = 1_000;
@@ -254,8 +259,9 @@ struct Frame<'m> {
     next: usize,
     /// The chain and the step that called it; `None` for the base chain.
     call: Option<(ChainId, RuleNumber)>,
-    /// Whether a limit decides if packets come here at all.
-    is_limited: bool,
+    /// The innermost frame, this one or one around it, of which a limit decides if packets come there at
+    /// all.
+    limited: Option<usize>,
     /// Whether the call was a `goto`.
     is_goto: bool,
     /// Steps that take packets from this chain only, by their place.
@@ -275,7 +281,7 @@ impl<'m> Frame<'m> {
             list,
             next: 0,
             call,
-            is_limited: false,
+            limited: None,
             is_goto: false,
             ending: Vec::new(),
             changed: BTreeMap::new(),
@@ -329,7 +335,7 @@ impl<'m> Flattener<'m> {
                 let is_ring = self.frames.len() > self.meaning.chain_count();
                 match self.meaning.chain(self.family, *chain).filter(|_| !is_ring) {
                     Some(list) => self.frames.push(Frame {
-                        is_limited: !entry.limits.is_empty(),
+                        limited: self.limited_by(entry),
                         is_goto,
                         before: is_goto.then(|| self.entered.clone()),
                         ..Frame::of(list, Some((*chain, number)))
@@ -345,6 +351,14 @@ impl<'m> Flattener<'m> {
             Effect::Decide(_) | Effect::Continue | Effect::Return => {}
         }
         true
+    }
+
+    /// The innermost frame behind a limit, when one is opened by this entry.
+    fn limited_by(&self, entry: &Entry) -> Option<usize> {
+        if entry.limits.is_empty() {
+            return self.frames.last().and_then(|frame| frame.limited);
+        }
+        Some(self.frames.len())
     }
 
     /// A packet may be another from here on: what was asked of that says nothing of the rules behind. To
@@ -431,8 +445,7 @@ impl<'m> Flattener<'m> {
         } else {
             way
         };
-        let products = way.products().len() * own.products().len();
-        self.left = self.left.checked_sub(products)?;
+        self.left = self.left.checked_sub(cost(way, &own))?;
         Some(if way.is_everything() {
             own
         } else if own.is_everything() {
@@ -463,7 +476,8 @@ impl<'m> Flattener<'m> {
         let ends_with = if leaves {
             self.frames.last_mut()
         } else {
-            self.frames.iter_mut().rev().find(|frame| frame.is_limited)
+            let limited = self.frames.last().and_then(|frame| frame.limited);
+            limited.and_then(|at| self.frames.get_mut(at))
         };
         if let Some(frame) = ends_with.filter(|_| takes) {
             frame.ending.push(place);
@@ -557,6 +571,16 @@ pub(super) fn of_first_fragments(set: Cow<'_, PacketSet>) -> Cow<'_, PacketSet> 
 /// Whether only the first fragment of a packet has it.
 fn is_behind_header(field: Field) -> bool {
     matches!(field, Field::SourcePort | Field::DestinationPort | Field::Icmp | Field::Flags)
+}
+
+/// What a step takes that has the packets in both, as [`MOST`] counts.
+fn cost(a: &PacketSet, b: &PacketSet) -> usize {
+    let factors = |set: &PacketSet| -> usize {
+        set.products().iter().map(|product| product.factors().len()).sum()
+    };
+    let (of_a, of_b) = (a.products().len(), b.products().len());
+    let factors = factors(a).saturating_mul(of_b).saturating_add(factors(b).saturating_mul(of_a));
+    of_a.saturating_mul(of_b).saturating_mul(OF_A_STEP).saturating_add(factors)
 }
 
 /// The packets in both.

@@ -92,9 +92,10 @@ impl<'m> Judgement<'m> {
             pairs.filter_map(|(family, base)| Judged::of(meaning, family, base, budget)).collect();
         let mut statements: BTreeMap<Origin, Vec<At>> = BTreeMap::new();
         for (chain, judged) in chains.iter().enumerate() {
-            for (number, step) in (0..).map(RuleNumber).zip(&judged.flat.steps) {
+            let steps = (0..).map(RuleNumber).zip(&judged.flat.steps);
+            for ((number, step), is_called) in steps.zip(judged.called()) {
                 let Reason::Written(origin) = step.entry.reason else { continue };
-                if step.role == Role::Said && judged.is_called(step) && !judged.is_frame(step) {
+                if step.role == Role::Said && is_called && !judged.is_frame(step) {
                     statements.entry(origin).or_default().push(At { chain, step: number });
                 }
             }
@@ -234,14 +235,22 @@ impl<'m> Judged<'m> {
         earlier.all(|number| !self.list.space().contains(&self.list.mays[number.0 as usize], point))
     }
 
-    /// Whether packets come to the chain that a step stands in, as far as the calls say.
-    fn is_called(&self, step: &FlatStep<'_>) -> bool {
-        let callers = std::iter::successors(step.caller, |caller| {
-            self.flat.step(*caller).and_then(|step| step.caller)
-        });
-        callers.into_iter().all(|caller| match self.lives.get(caller.0 as usize) {
-            Some(Life::Dead(_) | Life::NeverMatches) => false,
-            Some(Life::Live(_) | Life::Unknown) | None => true,
-        })
+    /// Of each step, whether packets come to the chain that it stands in, as far as the calls say.
+    fn called(&self) -> Vec<bool> {
+        let lives = &self.lives;
+        let mut called: Vec<bool> = Vec::with_capacity(self.flat.steps.len());
+        for step in &self.flat.steps {
+            // Callers come first.
+            let is_called = step.caller.is_none_or(|caller| {
+                let caller = caller.0 as usize;
+                let leads = match lives.get(caller) {
+                    Some(Life::Dead(_) | Life::NeverMatches) => false,
+                    Some(Life::Live(_) | Life::Unknown) | None => true,
+                };
+                leads && called.get(caller).is_none_or(|called| *called)
+            });
+            called.push(is_called);
+        }
+        called
     }
 }

@@ -31,6 +31,7 @@ pub struct Entry {
     /// What the rule that logs it says.
     pub prefix: String,
     pub mark: u32,
+    pub incoming: Option<String>,
     pub outgoing: Option<String>,
     pub seen: Seen,
 }
@@ -53,8 +54,15 @@ pub struct Seen {
 impl Seen {
     /// The destination port, where there is one.
     pub fn port(&self) -> Option<u16> {
-        let has_ports = [6, 17, 132].contains(&self.protocol);
-        has_ports.then(|| u16::from_be_bytes([self.first[2], self.first[3]]))
+        self.has_ports().then(|| u16::from_be_bytes([self.first[2], self.first[3]]))
+    }
+
+    pub fn source_port(&self) -> Option<u16> {
+        self.has_ports().then(|| u16::from_be_bytes([self.first[0], self.first[1]]))
+    }
+
+    fn has_ports(&self) -> bool {
+        [6, 17, 132].contains(&self.protocol)
     }
 }
 
@@ -77,15 +85,35 @@ pub struct Sighting {
     pub passed: Option<(Seen, u32, Option<String>)>,
     pub logs: Vec<String>,
     pub answer: Option<Answer>,
+    /// What became of it when it came in again on lo.
+    pub looped: Option<Box<Sighting>>,
+}
+
+impl Sighting {
+    /// What is written of it last.
+    fn last_mut(&mut self) -> &mut Self {
+        if self.looped.is_none() {
+            return self;
+        }
+        self.looped.as_deref_mut().expect("it is there")
+    }
+
+    /// As it was behind all chains, with where it left; `None` when it did not come there.
+    pub fn end(&self) -> Option<(&Seen, Option<&str>)> {
+        let last = self.looped.as_deref().unwrap_or(self);
+        last.passed.as_ref().map(|(seen, _, outgoing)| (seen, outgoing.as_deref()))
+    }
 }
 
 /// Reads an entry; `None` for what is no packet.
 pub fn entry(body: &[u8], name: impl Fn(u32) -> Option<String>) -> Option<Entry> {
     let number = |value: &[u8]| value.try_into().map(u32::from_be_bytes).ok();
-    let (mut prefix, mut mark, mut outgoing, mut seen) = (String::new(), 0, None, None);
+    let (mut prefix, mut mark, mut seen) = (String::new(), 0, None);
+    let (mut incoming, mut outgoing) = (None, None);
     for (kind, value) in attributes(body) {
         match kind {
             2 => mark = number(value)?,
+            4 => incoming = name(number(value)?),
             5 => outgoing = name(number(value)?),
             9 => seen = look(value),
             10 => {
@@ -107,7 +135,7 @@ pub fn entry(body: &[u8], name: impl Fn(u32) -> Option<String>) -> Option<Entry>
             _ => Place::Logged,
         },
     };
-    Some(Entry { place, prefix, mark, outgoing, seen: seen? })
+    Some(Entry { place, prefix, mark, incoming, outgoing, seen: seen? })
 }
 
 /// A packet from its IP header on.
@@ -139,7 +167,7 @@ pub fn sightings(entries: Vec<Entry>) -> BTreeMap<(Family, u16), Sighting> {
     let mut all: BTreeMap<(Family, u16), Sighting> = BTreeMap::new();
     // Whom an answer is for: who came last.
     let mut last = None;
-    for Entry { place, prefix, mark, outgoing, seen } in entries {
+    for Entry { place, prefix, mark, incoming, outgoing, seen } in entries {
         let mut of = (Family::of(seen.source), seen.cookie);
         if place == Place::Answer {
             let Some(asker) = last else { continue };
@@ -148,6 +176,10 @@ pub fn sightings(entries: Vec<Entry>) -> BTreeMap<(Family, u16), Sighting> {
             last = Some(of);
         }
         let sighting = all.entry(of).or_default();
+        if place == Place::Entered && incoming.as_deref() == Some("lo") {
+            sighting.looped = Some(Box::default());
+        }
+        let sighting = sighting.last_mut();
         match place {
             Place::Entered => sighting.has_entered = true,
             Place::Asked(state) => sighting.asked = Some((state, seen, outgoing)),
@@ -155,6 +187,8 @@ pub fn sightings(entries: Vec<Entry>) -> BTreeMap<(Family, u16), Sighting> {
             Place::Connection => sighting.connection_mark = mark,
             Place::Passed => sighting.passed = Some((seen, mark, outgoing)),
             Place::Logged => sighting.logs.push(prefix),
+            // Who got it may answer too.
+            Place::Answer if sighting.passed.is_some() => {}
             Place::Answer => sighting.answer = answer(&seen).or(sighting.answer),
             Place::End => {}
         }

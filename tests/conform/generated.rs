@@ -87,6 +87,13 @@ fn generated_policies_conform() {
         assert!(count * 100 > tally.judged, "too few {what}: {tally:?}");
     }
     assert!(tally.translated * 500 > tally.judged, "too few were translated: {tally:?}");
+    for (what, count) in [
+        ("were answers to translated ones", tally.turned_back),
+        ("came behind such answers", tally.onward),
+        ("came in again on lo", tally.looped),
+    ] {
+        assert!(count * 1_000 > tally.judged, "too few {what}: {tally:?}");
+    }
     for state in ["new", "established", "related", "invalid", "untracked"] {
         let count = tally.by_state.get(state).copied().unwrap_or_default();
         assert!(count * 200 > tally.judged, "too few were {state}: {tally:?}");

@@ -12,6 +12,8 @@
 //! in the order in which things happen, and nobody waits for a silence: what is not in the diary when
 //! the last packet of a batch is, did not happen. Behind the last chain each packet ends, before its
 //! connection is remembered; so packets have nothing to do with each other, and no answer is ever sent.
+//! Only those that are meant to last ([`Wrapping::Lasting`]) go on: their connection is remembered as they
+//! opened it, and what the router sends to itself comes in again.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -80,6 +82,8 @@ pub enum Wrapping {
     Parted,
     /// With a wrong checksum.
     Torn,
+    /// Whole, and nothing takes it away at the end.
+    Lasting,
 }
 
 impl Ground {
@@ -147,13 +151,14 @@ impl Ground {
         let to = SocketAddr::new(packet.destination, 0);
         let leaves = self.wire(packet.outgoing.as_deref()).unwrap_or(0);
         let class = if packet.dscp < 8 { class(leaves) } else { packet.dscp << 2 };
-        let mut bytes = craft::bytes(packet, Marks { cookie, class });
+        let lasting = if wrapping == Wrapping::Lasting { LASTING } else { 0 };
+        let mut bytes = craft::bytes(packet, Marks { cookie, class: class | lasting });
         if wrapping == Wrapping::Torn {
             wrap::tear(&mut bytes, packet);
         }
         let parts = match wrapping {
             Wrapping::Parted => wrap::parts(&bytes),
-            Wrapping::Whole | Wrapping::Torn => vec![bytes],
+            Wrapping::Whole | Wrapping::Torn | Wrapping::Lasting => vec![bytes],
         };
         let is_v6 = packet.destination.is_ipv6();
         match self.wire(packet.incoming.as_deref()) {
@@ -241,6 +246,10 @@ impl Ground {
         self.wires.iter().position(|wire| Some(wire.as_str()) == name)
     }
 }
+
+/// The bit of the class that a packet has which is meant to last: that its sender would hear of full
+/// queues, as nothing here asks.
+const LASTING: u8 = 1;
 
 /// Waits until all addresses are in force: on IPv6 they are not at once.
 fn await_addresses(router: &Namespace) {
@@ -357,28 +366,40 @@ fn observer() -> String {
         let name = state.name();
         format!("ct state {name} log prefix \"@asked {name}\" group 0\n")
     });
-    OBSERVER.replace("STATES", &states.concat())
+    // A map keeps what it had first, so what comes in again is noted in others.
+    let again = CONNECTION.replace("connection {", "looped {").replace("@marks", "@again");
+    let maps = MAPS.replace("map marks", "map again");
+    let all = [MAPS, &maps, CONNECTION, &again].concat();
+    OBSERVER.replace("STATES", &states.concat()).replace("CONNECTION", &all)
 }
 
-// The mark of a connection shows as that of the packet, which gets its own back.
-const OBSERVER: &str = "
-table inet observer {
+const MAPS: &str = "
     map marks4 { typeof ip id : meta mark; flags dynamic; size 65535; timeout 2s; }
     map marks6 { typeof ip6 flowlabel : meta mark; flags dynamic; size 65535; timeout 2s; }
+";
+
+// The mark of a connection shows as that of the packet, which gets its own back.
+const CONNECTION: &str = r#"
+    chain connection {
+        update @marks4 { ip id : meta mark }
+        update @marks6 { ip6 flowlabel : meta mark }
+        meta mark set ct mark
+        log prefix "@connection" group 0
+        meta mark set ip id map @marks4
+        meta mark set ip6 flowlabel map @marks6
+    }
+"#;
+
+const OBSERVER: &str = "
+table inet observer {
+    CONNECTION
     chain asked {
         STATES
     }
     chain changed {
         log prefix \"@changed\" group 0
-        ct mark != 0 jump connection
-    }
-    chain connection {
-        update @marks4 { ip id : meta mark }
-        update @marks6 { ip6 flowlabel : meta mark }
-        meta mark set ct mark
-        log prefix \"@connection\" group 0
-        meta mark set ip id map @marks4
-        meta mark set ip6 flowlabel map @marks6
+        ct mark != 0 iifname != lo jump connection
+        ct mark != 0 iifname lo jump looped
     }
     chain entered {
         type filter hook prerouting priority -1000;
@@ -396,7 +417,13 @@ table inet observer {
         drop
     }
     chain output_changed { type filter hook output priority -50; jump asked; jump changed; }
-    chain input_last { type filter hook input priority 10000; log prefix \"@passed\" group 0 drop; }
-    chain postrouting_last { type filter hook postrouting priority 10000; log prefix \"@passed\" group 0 drop; }
+    chain last {
+        log prefix \"@passed\" group 0
+        ip ecn ect1 accept
+        ip6 ecn ect1 accept
+        drop
+    }
+    chain input_last { type filter hook input priority 10000; jump last; }
+    chain postrouting_last { type filter hook postrouting priority 10000; jump last; }
 }
 ";

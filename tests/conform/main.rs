@@ -11,9 +11,10 @@
 //!
 //! To read, from the ground up: `netlink` speaks with the kernel, `ground` is a router with wires and a diary
 //! (`diary`), `tracked` are the connections that it is told of; `probe` makes the packets, `craft` and
-//! `wrap` their bytes. `ruleset` is what is tested, `settle` takes the past out of it. `judge` compares
-//! one packet, `regions` asks the set engine, `run` does both for all, and `shrink` makes a policy with a
-//! fault smaller. `states` are those that conntrack gives first packets; `teeth` tests the tests.
+//! `wrap` their bytes. `ruleset` is what is tested, `settle` takes the past out of it. `judge` asks what is
+//! to become of one packet (`later` of what follows a packet that was translated), `compare` holds the
+//! diary to it, `regions` asks the set engine, `course` and `run` do all that for all, and `shrink` makes a
+//! policy with a fault smaller. `states` are those that conntrack gives first packets; `teeth` tests the tests.
 
 #[path = "../kernel/need.rs"]
 mod need;
@@ -50,9 +51,12 @@ mod probe;
 mod ruleset;
 mod settle;
 
+mod compare;
 mod judge;
+mod later;
 mod regions;
 
+mod course;
 mod run;
 mod shrink;
 

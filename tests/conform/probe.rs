@@ -8,6 +8,7 @@ use palisade::packet::{Packet, Payload, Random};
 
 use crate::craft::{self, Marks};
 use crate::ground::{self, Ground, MAC, Wrapping, addresses_of, is_local};
+use crate::later::{Link, Turn};
 use crate::tracked::{Ends, Known, expect};
 use crate::wrap;
 
@@ -48,13 +49,15 @@ pub enum History {
     Session,
     /// The connection that the error is about.
     Error(Known),
+    /// The connection that another probe opened.
+    Opened(Link, Turn),
 }
 
 impl History {
     /// Tells the kernel.
     pub fn tell(&self, ground: &Ground, packet: &Packet, number: u16) {
         match self {
-            History::Nothing => {}
+            History::Nothing | History::Opened(..) => {}
             History::Connection(known) | History::Error(known) => {
                 ground.know(|kernel| known.tell(kernel));
             }
@@ -133,9 +136,9 @@ fn made(wish: Packet, chain: BaseChain, ground: &Ground, random: &mut Random) ->
     };
     packet.state = match wrapping {
         Wrapping::Torn => CtState::Invalid,
-        Wrapping::Whole | Wrapping::Parted => match history {
+        Wrapping::Whole | Wrapping::Parted | Wrapping::Lasting => match history {
             History::Nothing => first_state(&packet),
-            History::Connection(_) => CtState::Established,
+            History::Connection(_) | History::Opened(..) => CtState::Established,
             History::Session | History::Error(_) => CtState::Related,
         },
     };

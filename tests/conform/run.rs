@@ -10,9 +10,10 @@ use std::time::Instant;
 use palisade::net::Family;
 use palisade::packet::Payload;
 
-use crate::diary::sightings;
+use crate::course::Course;
 use crate::ground::{self, Ground, USUAL, Wrapping};
-use crate::judge::{self, Case, End, Judged, Step, judge};
+use crate::judge::{Case, End, Judged, Step};
+use crate::later::Turn;
 use crate::load::{nft, restore_sets};
 use crate::members::Members;
 use crate::netns::Namespace;
@@ -20,10 +21,6 @@ use crate::probe::{self, History, Probe};
 use crate::regions;
 use crate::ruleset::{Loader, Tested};
 use crate::settle::settled_meaning;
-use crate::tracked::Ends;
-
-/// Packets between two looks into the diary.
-const BATCH: usize = 500;
 
 /// What happened to how many packets.
 #[derive(Debug, Default, Clone)]
@@ -44,13 +41,20 @@ pub struct Tally {
     pub from_processes: usize,
     pub parted: usize,
     pub torn: usize,
+    /// Packets that open a connection which the router remembers.
+    pub opened: usize,
+    /// Answers to those that were translated, and what comes behind the answers.
+    pub turned_back: usize,
+    pub onward: usize,
+    /// Came in again on lo.
+    pub looped: usize,
     pub by_state: BTreeMap<&'static str, usize>,
     pub by_protocol: BTreeSet<u8>,
     pub by_icmp: BTreeSet<(Family, u8)>,
 }
 
 impl Tally {
-    fn add(&mut self, probe: &Probe, judged: &Judged) {
+    pub fn add(&mut self, probe: &Probe, judged: &Judged) {
         self.sent += 1;
         match judged.end {
             End::Unasked => self.unasked += 1,
@@ -72,6 +76,18 @@ impl Tally {
         self.from_processes += usize::from(probe.packet.incoming.is_none());
         self.parted += usize::from(probe.wrapping == Wrapping::Parted);
         self.torn += usize::from(probe.wrapping == Wrapping::Torn);
+        self.opened += usize::from(
+            probe.wrapping == Wrapping::Lasting && matches!(probe.history, History::Nothing),
+        );
+        self.looped += usize::from(judged.is_looped);
+        if let History::Opened(link, turn) = probe.history
+            && link.is_translated()
+        {
+            match turn {
+                Turn::Answer => self.turned_back += 1,
+                Turn::Onward => self.onward += 1,
+            }
+        }
         *self.by_state.entry(judged.state.name()).or_default() += 1;
         self.by_protocol.insert(probe.packet.protocol().number());
         if let Payload::Icmp { kind, .. } = probe.packet.payload {
@@ -97,6 +113,10 @@ impl Tally {
             (&mut self.from_processes, other.from_processes),
             (&mut self.parted, other.parted),
             (&mut self.torn, other.torn),
+            (&mut self.opened, other.opened),
+            (&mut self.turned_back, other.turned_back),
+            (&mut self.onward, other.onward),
+            (&mut self.looped, other.looped),
         ] {
             *to += from;
         }
@@ -230,58 +250,15 @@ pub fn one(
     fill(&ground.router, loader, &wanted);
     ground.forget();
     let case = Case { tested, ground, loader };
-    let mut known = BTreeSet::new();
-    let mut steps = Vec::new();
-    let mut faults = Vec::new();
-    let mut fault = |words: String| {
-        let Tested { name, seed, text, .. } = tested;
-        faults.push(Fault { name: name.clone(), seed: *seed, loader, text: text.clone(), words });
-    };
-    let (first, then): (Vec<Probe>, Vec<Probe>) =
-        probes.into_iter().partition(|probe| matches!(probe.history, History::Nothing));
-    for batch in first.chunks(BATCH).chain(then.chunks(BATCH)) {
-        let mut sent = Vec::new();
-        for probe in batch {
-            let cookie = ground.cookie();
-            if !tell(probe, ground, cookie, &mut known) {
-                continue;
-            }
-            ground.send(&probe.packet, probe.account, cookie, probe.wrapping);
-            sent.push((probe, cookie));
-        }
-        let seen = sightings(ground.read());
-        for (probe, cookie) in sent {
-            let sighting = seen.get(&(probe.packet.family(), cookie)).cloned().unwrap_or_default();
-            match judge(case, &mut members, probe, &sighting) {
-                Ok(judged) => {
-                    tally.add(probe, &judged);
-                    steps.extend(judged.steps);
-                }
-                Err(words) => fault(format!("{words}\n{}", judge::told(probe, &sighting))),
-            }
-        }
-    }
-    for words in by_engine(tested, &steps, loader, tally) {
-        fault(words);
-    }
-    faults
-}
-
-/// Tells the kernel of what came before a packet. Of what it knows already something, no packet is sent.
-fn tell(probe: &Probe, ground: &Ground, number: u16, known: &mut BTreeSet<String>) -> bool {
-    let key = match probe.history {
-        History::Nothing => return true,
-        History::Connection(it) | History::Error(it) => it.opened.key(),
-        History::Session => match Ends::of(&probe.packet) {
-            Some(ends) => ends.key(),
-            None => return false,
-        },
-    };
-    let is_new = known.insert(key);
-    if is_new {
-        probe.history.tell(ground, &probe.packet, number);
-    }
-    is_new
+    let (known, steps, faults) = (BTreeSet::new(), Vec::new(), Vec::new());
+    let mut course = Course { case, members, known, steps, faults, tally };
+    course.run(probes);
+    let Course { steps, mut faults, .. } = course;
+    faults.extend(by_engine(tested, &steps, loader, tally));
+    let Tested { name, seed, text, .. } = tested;
+    let fault =
+        |words| Fault { name: name.clone(), seed: *seed, loader, text: text.clone(), words };
+    faults.into_iter().map(fault).collect()
 }
 
 fn by_engine(tested: &Tested, steps: &[Step], loader: Loader, tally: &mut Tally) -> Vec<String> {

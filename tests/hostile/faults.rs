@@ -133,6 +133,46 @@ fn killed(scene: &Scene, policy: &str, after: Duration) {
     child.wait().unwrap();
 }
 
+/// Tools that take whatever they get.
+const IDLE: [(&str, &str); 5] = [
+    ("IPTABLES_SAVE", "true"),
+    ("IP6TABLES_SAVE", "true"),
+    ("IPTABLES_RESTORE", "true"),
+    ("IP6TABLES_RESTORE", "true"),
+    ("IPSET", "true"),
+];
+
+/// The script loads files of one build, and refuses those of two.
+fn is_loaded_as_one(scene: &Scene, builds: &[&Vec<String>]) {
+    let is_one = builds.contains(&&outputs(scene));
+    let mut script = Command::new("sh");
+    script.arg(scene.path("out/load")).envs(IDLE);
+    let run = script.output().unwrap();
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(run.status.success(), is_one, "{said}");
+    assert!(is_one || said.contains("is not of the same build as"), "{said}");
+}
+
+/// Whatever a build that is cut off leaves: it goes through the files in their order.
+#[test]
+fn files_of_two_builds_are_not_loaded() {
+    let scene = Scene::new(&[("a.fw", "allow ssh\n"), ("b.fw", "allow http\n")]);
+    let builds = ["a.fw", "b.fw"].map(|policy| {
+        assert_eq!(build(&scene, policy).status, 0);
+        outputs(&scene)
+    });
+    let both = builds.each_ref();
+    for mixture in 0..1 << FILES.len() {
+        for (at, name) in FILES.iter().enumerate() {
+            scene.write(&format!("out/{name}"), &builds[mixture >> at & 1][at]);
+        }
+        is_loaded_as_one(&scene, &both);
+    }
+    // What says nothing of itself is of no build.
+    scene.write("out/rules.v4", "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n");
+    is_loaded_as_one(&scene, &both);
+}
+
 #[test]
 fn a_killed_program_leaves_each_file_whole() {
     let scene = Scene::new(&[("a.fw", &policy(300, 1_000)), ("b.fw", &policy(300, 2_000))]);
@@ -152,6 +192,7 @@ fn a_killed_program_leaves_each_file_whole() {
             let is_whole = texts.iter().any(|(known, _)| known[index] == *text);
             assert!(is_whole, "turn {turn}: {} is neither old nor new", FILES[index]);
         }
+        is_loaded_as_one(&scene, &texts.each_ref().map(|(known, _)| known));
         for left in left_behind(&scene) {
             let named = FILES.iter().any(|name| left.starts_with(&format!("out/.{name}.")));
             assert!(named, "{left} does not say what it was to be");

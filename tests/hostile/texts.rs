@@ -202,6 +202,27 @@ fn chains_without_end() {
     dump(&filter(150, &format!("-A INPUT -j c0\n{clique}")), 1, "chain-cycle");
 }
 
+/// Each chain calls the next under other conditions, so a way through them all has as many.
+#[test]
+fn chains_that_are_called_again_and_again() {
+    let calls = |count: usize, call: &dyn Fn(usize) -> String| {
+        format!("-A INPUT -j c0\n{}-A c{} -j ACCEPT\n", each(count - 1, call), count - 1)
+    };
+    let said = "too many jumps lead to them";
+    let twice = |at: usize| {
+        let (port, next) = (at + 1, at + 1);
+        format!(
+            "-A c{at} -s 10.0.0.0/8 -p tcp --dport {port} -j c{next}\n\
+             -A c{at} -p tcp --sport {port} -j c{next}\n"
+        )
+    };
+    dump(&filter(60, &calls(60, &twice)), 1, said);
+    let once = |at: usize| format!("-A c{at} -p tcp --dport {} -j c{}\n", at + 1, at + 1);
+    dump(&filter(20_000, &calls(20_000, &once)), 1, said);
+    let plain = |at: usize| format!("-A c{at} -j c{}\n", at + 1);
+    dump(&filter(20_000, &calls(20_000, &plain)), 0, "no findings");
+}
+
 #[test]
 fn dumps_that_are_broken_all_over() {
     dump(&filter(0, &"\0".repeat(LONG)), 1, "bad-dump");

@@ -319,7 +319,8 @@ fn what_is_missing_is_said() {
         let error = run(&namespace, Variant::Nft, &[tool, "sh", &script]).expect_err(tool);
         assert!(error.contains(said), "{error}");
     }
-    fs::write(folder.path().join("ipsets"), "create x hash:nonsense\n").expect("can be written");
+    let sets = rules(folder.path()).sets + "create x hash:nonsense\n";
+    fs::write(folder.path().join("ipsets"), sets).expect("can be written");
     let error = load(&namespace, Variant::Nft, folder.path()).expect_err("no such type of set");
     assert!(error.contains("ipsets is refused; no rule has changed"), "{error}");
     fs::remove_file(folder.path().join("ipsets")).expect("was there");

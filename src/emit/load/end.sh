@@ -1,5 +1,13 @@
+# Prints by which version from which policy a file was built, as its first lines say. A build that was
+# cut off may have left some files of itself and some of the one before.
+build_of() {
+    sed -n -e 's/^# palisade \([^:]*\): .*/\1/p' -e '/^# policy sha256:/{p;q;}' "$1"
+}
+
 for file in rules.v4 rules.v6 ipsets; do
     [ -r "$folder/$file" ] || fail "there is no $folder/$file: build the policy into this folder again"
+    [ "$(build_of "$folder/$file")" = "$(build_of "$0")" ] ||
+        fail "$folder/$file is not of the same build as $0: build the policy into this folder again"
 done
 families='6 4'
 if [ ! -e /proc/net/if_inet6 ]; then

@@ -16,7 +16,7 @@ use palisade::resolve::{Policy, resolve};
 use palisade::source::{MemoryLoader, Sources};
 use palisade::syntax;
 
-use crate::tell;
+use super::tell;
 
 /// In one text of the fuzzer several files stand one after the other, each but the first behind a line
 /// of this and its name.
@@ -47,8 +47,7 @@ pub fn compile(text: &str) {
     let root = sources.add("policy.fw", root);
     let resolved = resolve(root, &mut sources, &mut loader);
     let (policy, mut findings) = (resolved.policy, resolved.findings);
-    let error =
-        |one: &Finding| one.level == Level::Error && one.lint != &catalogue::NEVER_MATCHES;
+    let error = |one: &Finding| one.level == Level::Error && one.lint != &catalogue::NEVER_MATCHES;
     let is_whole = !findings.iter().any(error);
     let meaning = understood(&policy);
     if is_whole {
@@ -64,7 +63,10 @@ pub fn compile(text: &str) {
     draw(&policy, &meaning, &sources);
     // An error of the analysis may be expected, but not one of the language.
     let lowered = lower(&policy, &sources);
-    let others = (emit::plan(&lowered.v4, &lowered.v6, &sources), emit::load_script(&lowered.v4, &lowered.v6, &Header::default()));
+    let others = (
+        emit::plan(&lowered.v4, &lowered.v6, &sources),
+        emit::load_script(&lowered.v4, &lowered.v6, &Header::default()),
+    );
     drop(others);
     let _ = emit::nft(&lowered.v4, &lowered.v6, &Header::default(), &sources);
     prove(&meaning, &lowered, &mut sources);

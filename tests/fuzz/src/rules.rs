@@ -13,7 +13,7 @@ use palisade::read::{self, read_ipsets};
 use palisade::resolve::{Resolved, resolve};
 use palisade::source::{FileId, MemoryLoader, Sources, Span};
 
-use crate::tell;
+use super::tell;
 
 /// Any dump is read as rules and as sets, judged and told.
 pub fn dump(text: &str) {
@@ -21,11 +21,13 @@ pub fn dump(text: &str) {
     let mut sources = Sources::new();
     let file = sources.add("rules", text);
     tell(&read_ipsets(file, text).findings, &sources);
+    // Whoever says the family that it seems to be of says nothing new.
+    let seeming = read::read(file, text, None).ruleset.family;
     for family in [None, Some(Family::V4), Some(Family::V6)] {
         let read = read::read(file, text, family);
         let is_whole = !has_errors(&read.findings);
         tell(&read.findings, &sources);
-        if is_whole {
+        if is_whole && family != Some(seeming) {
             let dump = Dump::of(read.ruleset, read.declared);
             let none = Expectations::default();
             let text = Text::Dump(&dump);
