@@ -171,6 +171,8 @@ struct Resolver<'a> {
     docker: Option<Docker>,
     /// Raw rules of chains, in the order written.
     chain_raws: Vec<(ChainId, Raw)>,
+    /// The sets that raw rules change.
+    raw_fills: Vec<raw::Fill>,
     /// The table of each chain.
     chain_tables: Vec<RawTable>,
     limit_count: u32,
@@ -249,6 +251,7 @@ impl<'a> Resolver<'a> {
             chain_rules: Vec::new(),
             docker: None,
             chain_raws: Vec::new(),
+            raw_fills: Vec::new(),
             chain_tables: Vec::new(),
             limit_count: 0,
             lists: Vec::new(),
@@ -294,6 +297,7 @@ impl<'a> Resolver<'a> {
         self.helpers_behind_netmaps();
         self.excuse_uncalled();
         self.sets_of_raws(&sets, &chains);
+        self.check_raw_fills(&sets);
         // A definition may be used in what could not be read.
         if !has_errors(&self.findings) {
             self.check_unused();

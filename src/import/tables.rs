@@ -57,6 +57,8 @@ impl Drafting<'_> {
             let family = side.ruleset.family;
             let Some(chain) = side.chain(table, name) else { continue };
             let pieces = &mut lists[usize::from(family == Family::V6)];
+            // Chains of one name call others in each family.
+            let mut called_here = BTreeSet::new();
             for rule in side.rules(table, chain) {
                 let inside = standing.and_then(|standing| self.inside(side, table, standing, rule));
                 match inside {
@@ -69,11 +71,12 @@ impl Drafting<'_> {
                         }
                     }
                     None => {
-                        note_called(side, table, rule, called);
+                        note_called(side, table, rule, &mut called_here);
                         pieces.push(self.said(side, rule, (table, name), standing));
                     }
                 }
             }
+            called.append(&mut called_here);
             if chain.policy == Some(ChainPolicy::Drop) {
                 let raw = RawRule::of_all(family, (table, name.into()), "-j DROP");
                 pieces.push(Piece::raw(vec![raw], Vec::new()));
