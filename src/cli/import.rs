@@ -14,7 +14,7 @@ use super::terminal::Terminal;
 use super::within::Within;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
-use crate::diagnostic::{Finding, Level, Lint, has_errors};
+use crate::diagnostic::{Finding, Level, Lint, catalogue, has_errors};
 use crate::import::{Counts, Dumps, Fault, Imported, Judge, import, with_lists};
 use crate::meaning::{Meaning, Reason};
 use crate::net::Families;
@@ -178,6 +178,7 @@ impl Judge for Proof<'_> {
             let fault = |finding: &Finding| Fault {
                 written: Some(finding.span.map_or(usize::MAX, Span::start)),
                 read: None,
+                is_too_deep: finding.lint == &catalogue::NESTING_TOO_DEEP,
             };
             let faults = errors.iter().map(fault).collect();
             self.findings = errors;
@@ -214,10 +215,11 @@ fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {
         .map(|one| Fault {
             written: place(one.left.reason).filter(|span| span.file() == root).map(Span::start),
             read: place(one.right.reason),
+            is_too_deep: false,
         })
         .collect();
     if !comparison.unproved.is_empty() {
-        faults.push(Fault { written: None, read: None });
+        faults.push(Fault { written: None, read: None, is_too_deep: false });
     }
     faults
 }

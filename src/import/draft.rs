@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::emit::rule_text;
 use crate::net::{Families, Family, Interface};
-use crate::ruleset::{KernelSet, MatchKind, Origin, Rule, Ruleset, TableName, Target};
+use crate::ruleset::{KernelSet, MatchKind, OpaqueEnd, Origin, Rule, Ruleset, TableName, Target};
 use crate::source::Span;
 
 use super::apart::Apart;
@@ -55,9 +55,8 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
         hosts: &hosts,
         sets: &set_names,
     };
-    let rules = sides.iter().map(|side| side.ruleset.rule_count()).sum();
     let idle = sides.iter().map(|side| side.idle).sum();
-    let counts = Counts { rules, idle, ..Counts::default() };
+    let counts = Counts { idle, ..Counts::default() };
     let given = dumps.families();
     let apart = Apart::default();
     let mut drafting = Drafting { sides, choices, given, writer, counts, taken, apart };
@@ -193,6 +192,13 @@ impl Drafting<'_> {
             // The end of the other chain is the end of this one.
             Target::Goto(to) if side.does_nothing(at.0, to) => {
                 let rule = Rule { target: Target::Return, ..rule.clone() };
+                self.piece(side, &rule, at, standing)
+            }
+            // All that it does is count.
+            Target::Jump(to) if side.does_nothing(at.0, to) => {
+                let nothing =
+                    Target::Opaque { text: "".into(), end: OpaqueEnd::GoesOn, changes: &[] };
+                let rule = Rule { target: nothing, ..rule.clone() };
                 self.piece(side, &rule, at, standing)
             }
             _ => self.piece(side, rule, at, standing),

@@ -242,3 +242,48 @@ fn one_odd_rule_does_not_make_the_others_raw() {
     assert!(run.out.contains(not_syn), "{}", run.out);
     assert!(run.err.contains("2 rules as raw"), "{}", run.err);
 }
+
+const HEAD: &str = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n";
+
+#[test]
+fn a_chain_that_is_left_again_and_again_is_not_cut_in_too_many() {
+    let mut rules = format!("{HEAD}:guard - [0:0]\n-A INPUT -j guard\n");
+    for port in 1000..1012 {
+        rules.push_str(&format!(
+            "-A guard -p tcp -m tcp --dport {port} -j DROP\n\
+             -A guard -m helper --helper ftp -m tcp -p tcp --dport {port} -j RETURN\n"
+        ));
+    }
+    rules.push_str("COMMIT\n");
+    let scene = Scene::new(&[("now.v4", &rules)]);
+    let run = import(&scene, &["now.v4"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    // What is not to be said behind others in one chain is raw, and nothing else.
+    assert!(run.out.contains("chain guard {\n    drop tcp 1000\n}\n"), "{}", run.out);
+    assert!(run.err.contains("2 statements, 22 rules as raw"), "{}", run.err);
+}
+
+#[test]
+fn a_rule_that_leads_to_nothing_counts_all_the_same() {
+    let rules = format!(
+        "{HEAD}:nothing - [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j nothing\n\
+         -A INPUT -p tcp -m tcp --dport 23 -m limit --limit 5/min -j nothing\nCOMMIT\n"
+    );
+    let scene = Scene::new(&[("now.v4", &rules)]);
+    let run = import(&scene, &["now.v4"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let counting = "raw v4 filter INPUT \"-p tcp -m tcp --dport 23 -m limit --limit 5/min";
+    assert!(run.out.contains(counting) && !run.out.contains("nothing\""), "{}", run.out);
+}
+
+#[test]
+fn the_chains_of_preserve_are_no_chains_of_the_policy() {
+    let policy = "preserve docker\nallow ssh\nallow http from 192.0.2.0/24 log \"web \"\n";
+    let scene = Scene::new(&[("old.fw", policy)]);
+    let run = palisade(["build", "old.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    let run = import(&scene, &["out/rules.v4", "out/rules.v6"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let said = "\nallow ssh\nallow http from 192.0.2.0/24 log \"web \" rate 10/minute burst 20\n";
+    assert!(run.out.contains(said) && !run.out.contains("pal-INPUT"), "{}", run.out);
+}
