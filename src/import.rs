@@ -14,6 +14,7 @@ mod implicit;
 mod lists;
 mod merge;
 mod names;
+mod own;
 mod reading;
 mod services;
 mod side;
@@ -27,7 +28,7 @@ use crate::net::Families;
 use crate::ruleset::Ruleset;
 use crate::source::Span;
 
-pub use lists::with_lists;
+pub use lists::with_sets;
 
 use draft::Draft;
 use implicit::Implicits;

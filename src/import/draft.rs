@@ -13,6 +13,7 @@ use super::apart::Apart;
 use super::ending::Ending;
 use super::implicit;
 use super::merge::{self, Piece, RawRule, Says};
+use super::own::OwnSets;
 use super::reading::{Standing, statement};
 use super::services::Services;
 use super::side::Side;
@@ -41,11 +42,13 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
     let sides = [dumps.v4, dumps.v6].into_iter().flatten();
     let sides: Vec<Side<'_>> = sides.map(Side::of).collect();
     let rulesets: Vec<&Ruleset> = sides.iter().map(|side| side.ruleset).collect();
-    let zones = if choices.zones { names::zones(&rulesets) } else { BTreeMap::new() };
+    let own = OwnSets::told(&rulesets);
+    let mut zones = if choices.zones { names::zones(&rulesets) } else { BTreeMap::new() };
+    zones.retain(|_, name| !own.has(name));
     let (chain_names, taken) = names::chain_names(sides.iter().flat_map(|side| &side.used));
     let hosts = names::hosts(&rulesets);
     let sets = lists::known_sets(&rulesets);
-    let set_names = lists::set_names(&sets, &zones);
+    let set_names = lists::set_names(&sets, &zones, &own);
     let writer = Writer {
         text: String::new(),
         places: Vec::new(),
@@ -54,6 +57,7 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
         names: &chain_names,
         hosts: &hosts,
         sets: &set_names,
+        own: &own,
     };
     let idle = sides.iter().map(|side| side.idle).sum();
     let counts = Counts { idle, ..Counts::default() };
@@ -106,7 +110,10 @@ impl Drafting<'_> {
             let line = self.writer.set(set);
             self.line(&line);
         }
-        if !zones.is_empty() || !sets.is_empty() {
+        for (name, set) in self.writer.own.iter() {
+            self.line(&Writer::own_set(name, set));
+        }
+        if !zones.is_empty() || !sets.is_empty() || !self.writer.own.is_empty() {
             self.line("");
         }
         let mut bodies = Vec::new();

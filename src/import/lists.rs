@@ -8,15 +8,26 @@ use crate::ruleset::{KernelSet, MatchKind, Rule, Ruleset, SetContent, Target};
 use crate::syntax::is_name;
 
 use super::names::free;
+use super::own::OwnSets;
 use super::reading::{Standing, statement};
 
 /// So many networks are written in a list.
 const MAX_LIST: usize = 10_000;
 
-/// The rules with sets as lists of which is told what is in them for good. Sets that rules change stay
-/// the kernel's, and so do those of rules that the language has no words for.
+/// The rules of both families with what is known of sets: those that are a policy's by their names, and as
+/// lists those of which is told what is in them for good. Other sets that rules change stay the kernel's, and
+/// so do those of rules that the language has no words for.
 #[must_use]
-pub fn with_lists(ruleset: &Ruleset, told: &[Arc<KernelSet>]) -> Ruleset {
+pub fn with_sets(rulesets: [Option<&Ruleset>; 2], told: &[Arc<KernelSet>]) -> [Option<Ruleset>; 2] {
+    let own = OwnSets::of(&rulesets.into_iter().flatten().collect::<Vec<_>>());
+    rulesets.map(|ruleset| {
+        let mut ruleset = ruleset?.clone();
+        own.tell(&mut ruleset);
+        Some(with_lists(&ruleset, told))
+    })
+}
+
+fn with_lists(ruleset: &Ruleset, told: &[Arc<KernelSet>]) -> Ruleset {
     let changed = changed_sets(ruleset);
     let mut lists: BTreeMap<Arc<str>, Arc<KernelSet>> = told
         .iter()
@@ -64,12 +75,14 @@ fn is_list(set: &KernelSet) -> bool {
 }
 
 /// What sets are called of which is known what is in them: like in the kernel, as far as the language
-/// takes that and no zone has the name.
+/// takes that and no zone or other set has the name.
 pub(super) fn set_names(
     sets: &[Arc<KernelSet>],
     zones: &BTreeMap<Interface, String>,
+    own: &OwnSets,
 ) -> BTreeMap<Arc<str>, String> {
     let mut taken: BTreeSet<String> = zones.values().cloned().collect();
+    taken.extend(own.iter().map(|(name, _)| name.to_string()));
     let mut names = BTreeMap::new();
     for set in sets {
         let fits = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '-' };

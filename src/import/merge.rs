@@ -188,7 +188,8 @@ fn log_before(before: &Piece, next: &Piece) -> Option<Log> {
         return None;
     };
     let Verb::Log(log) = &line.verb else { return None };
-    let decides = matches!(decision.verb, Verb::Allow | Verb::Drop | Verb::Reject(_));
+    let decides =
+        matches!(decision.verb, Verb::Allow | Verb::Drop | Verb::Reject(_) | Verb::Add { .. });
     let same = Statement { verb: line.verb.clone(), ..(**decision).clone() } == **line;
     let fits = decides && same && line.limits.is_empty() && before.families == next.families;
     (fits && !before.plain && !next.plain).then(|| log.clone())
@@ -289,6 +290,7 @@ fn joins(last: &mut Piece, next: &Piece) -> bool {
         | Verb::Nonat
         | Verb::Forward { .. }
         | Verb::Redirect { .. }
+        | Verb::Add { .. }
         | Verb::Mark(_)
         | Verb::Dscp(_) => true,
         Verb::Log(_) | Verb::Clamp(_) => false,

@@ -54,6 +54,11 @@ pub(super) enum Verb {
         port: u16,
         of_self: bool,
     },
+    /// To a set of the policy, for so many seconds.
+    Add {
+        set: Arc<str>,
+        timeout: Option<u32>,
+    },
     Clamp(Option<u16>),
     Mark(MarkMatch),
     Dscp(Dscp),
@@ -75,6 +80,7 @@ impl Verb {
             | Verb::Nonat
             | Verb::Forward { .. }
             | Verb::Redirect { .. }
+            | Verb::Add { .. }
             | Verb::Clamp(_)
             | Verb::Mark(_)
             | Verb::Dscp(_) => None,
@@ -104,7 +110,7 @@ impl Ends {
     }
 
     fn families(&self) -> impl Iterator<Item = Family> {
-        self.these.iter().chain(&self.except).map(Address::family)
+        self.these.iter().chain(&self.except).filter_map(Address::family)
     }
 }
 
@@ -114,14 +120,17 @@ pub(super) enum Address {
     Range(IpAddr, IpAddr),
     /// A set of the kernel of which is known what is in it.
     Set(Arc<str>, Family),
+    /// A set that is a policy's by its own, of both families.
+    Own(Arc<str>),
 }
 
 impl Address {
-    fn family(&self) -> Family {
+    fn family(&self) -> Option<Family> {
         match self {
-            Address::Network(prefix) => prefix.family(),
-            Address::Range(low, _) => Family::of(*low),
-            Address::Set(_, family) => *family,
+            Address::Network(prefix) => Some(prefix.family()),
+            Address::Range(low, _) => Some(Family::of(*low)),
+            Address::Set(_, family) => Some(*family),
+            Address::Own(_) => None,
         }
     }
 }
@@ -134,7 +143,7 @@ impl fmt::Display for Address {
             }
             Address::Network(prefix) => prefix.fmt(f),
             Address::Range(low, high) => write!(f, "{low}-{high}"),
-            Address::Set(name, _) => f.write_str(name),
+            Address::Set(name, _) | Address::Own(name) => f.write_str(name),
         }
     }
 }

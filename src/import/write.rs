@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::net::{Families, Family, Interface};
-use crate::resolve::policy::{KernelChain, RejectWith};
+use crate::net::{Duration, Families, Family, Interface};
+use crate::resolve::policy::{DEFAULT_SET_SIZE, Dynamic, KernelChain, RejectWith};
 use crate::ruleset::{KernelSet, TableName};
 use crate::source::Span;
 use crate::syntax::is_name;
 
 use super::merge::{Piece, RawRule, Says};
+use super::own::OwnSets;
 use super::services::Services;
 use super::side::Called;
 use super::statement::{Address, Ends, Log, Statement, Verb};
@@ -45,6 +46,8 @@ pub(super) struct Writer<'a> {
     pub hosts: &'a BTreeMap<IpAddr, Interface>,
     /// What sets are called here.
     pub sets: &'a BTreeMap<Arc<str>, String>,
+    /// Sets that are a policy's by their own.
+    pub own: &'a OwnSets,
 }
 
 impl Writer<'_> {
@@ -62,6 +65,18 @@ impl Writer<'_> {
         let lines: Vec<String> = all.chunks(A_LINE).map(|some| some.join(", ")).collect();
         let name = self.sets.get(&set.name).map_or(&*set.name, String::as_str);
         format!("set {name} = {}", lines.join(",\n    "))
+    }
+
+    /// `set NAME dynamic timeout 1h size 1000`
+    pub fn own_set(name: &str, set: &Dynamic) -> String {
+        let mut line = format!("set {name} dynamic");
+        if let Some(time) = set.timeout {
+            let _ = write!(line, " timeout {time}");
+        }
+        if set.size != DEFAULT_SET_SIZE {
+            let _ = write!(line, " size {}", set.size);
+        }
+        line
     }
 
     /// A statement or raw rule. `given` are the families that the list is about.
@@ -164,6 +179,10 @@ impl Writer<'_> {
             Verb::Redirect { .. } => "redirect".to_owned(),
             Verb::Mark(mark) => format!("mark {mark}"),
             Verb::Dscp(dscp) => format!("dscp {dscp}"),
+            Verb::Add { set, timeout } => {
+                let time = timeout.map(|seconds| format!(" for {}", Duration::of_seconds(seconds)));
+                format!("add {} to {set}{}", self.own.key(set), time.unwrap_or_default())
+            }
             Verb::Clamp(None) => "clamp mss".to_owned(),
             Verb::Clamp(Some(size)) => format!("clamp mss {size}"),
         });
@@ -240,7 +259,9 @@ impl Writer<'_> {
                     let name = self.sets.get(name).map_or(&**name, String::as_str);
                     format!("{name}{placed}")
                 }
-                Address::Network(_) | Address::Range(..) => format!("{address}{placed}"),
+                Address::Network(_) | Address::Range(..) | Address::Own(_) => {
+                    format!("{address}{placed}")
+                }
             };
             addresses.iter().map(one).collect::<Vec<_>>().join(", ")
         };

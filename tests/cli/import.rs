@@ -287,3 +287,28 @@ fn the_chains_of_preserve_are_no_chains_of_the_policy() {
     let said = "\nallow ssh\nallow http from 192.0.2.0/24 log \"web \" rate 10/minute burst 20\n";
     assert!(run.out.contains(said) && !run.out.contains("pal-INPUT"), "{}", run.out);
 }
+
+#[test]
+fn the_dynamic_sets_of_a_policy_are_known_by_their_names() {
+    let policy = "set banned dynamic timeout 1h\n\
+        set nets dynamic size 1000\n\
+        \n\
+        drop any from banned, nets\n\
+        add source to banned for 2h telnet log \"trap \" rate 10/minute burst 20\n\
+        add source/24,/64 to nets tcp any flags syn / syn, ack limit 100/second burst 5\n\
+        allow smtp from any except banned\n\
+        allow ssh\n";
+    let scene = Scene::new(&[("old.fw", policy)]);
+    let run = palisade(["build", "old.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    let run = import(&scene, &["out/rules.v4", "out/rules.v6"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let imported = format!("# Imported from rules.v4 and rules.v6.\n\n{policy}");
+    assert_eq!(run.out, imported);
+    // Of two sets that would have one name none has it.
+    let rules = scene.read("out/rules.v6").replace("banned-1h.v6", "banned-3h.v6");
+    scene.write("out/rules.v6", &rules);
+    let run = import(&scene, &["out/rules.v4", "out/rules.v6"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert!(!run.out.contains("set banned dynamic") && run.out.contains("set nets"), "{}", run.out);
+}
