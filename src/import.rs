@@ -20,6 +20,7 @@ mod services;
 mod side;
 mod statement;
 mod tables;
+mod tracking;
 mod write;
 
 use std::collections::BTreeMap;

@@ -291,6 +291,7 @@ fn joins(last: &mut Piece, next: &Piece) -> bool {
         | Verb::Forward { .. }
         | Verb::Redirect { .. }
         | Verb::Add { .. }
+        | Verb::Notrack
         | Verb::Mark(_)
         | Verb::Dscp(_) => true,
         Verb::Log(_) | Verb::Clamp(_) => false,

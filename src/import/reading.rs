@@ -23,6 +23,8 @@ pub(super) enum Standing {
     Postrouting,
     /// In the mangle table.
     Mangle(KernelChain),
+    /// In the raw table, whose rules are said by several together.
+    Raw,
 }
 
 impl Standing {
@@ -83,6 +85,7 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
                 | Verb::Nonat
                 | Verb::Forward { .. }
                 | Verb::Redirect { .. }
+                | Verb::Notrack
                 | Verb::Clamp(_)
                 | Verb::Mark(_)
                 | Verb::Dscp(_) => false,
@@ -105,6 +108,7 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
                 | Verb::Snat(..)
                 | Verb::Nonat
                 | Verb::Add { .. }
+                | Verb::Notrack
                 | Verb::Clamp(_)
                 | Verb::Mark(_)
                 | Verb::Dscp(_) => return false,
@@ -113,6 +117,7 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
             is_bare && asked && only(&["mark", "dscp", "during", "mac"])
         }
         Standing::Postrouting => is_bare && only(&["mark", "dscp", "during", "via"]),
+        Standing::Raw => is_bare && statement.clauses.is_empty(),
         Standing::Mangle(chain) => {
             let place = match (&statement.verb, chain) {
                 (Verb::Clamp(_), chain) => chain == KernelChain::Forward,
@@ -263,7 +268,7 @@ impl Reading {
             Target::Accept => match standing {
                 Standing::Filter => Some(Verb::Allow),
                 Standing::Postrouting => Some(Verb::Nonat),
-                Standing::Prerouting | Standing::Mangle(_) => None,
+                Standing::Prerouting | Standing::Mangle(_) | Standing::Raw => None,
             },
             Target::Drop => in_filter(Verb::Drop),
             Target::Return => in_filter(Verb::Return),
@@ -296,12 +301,12 @@ impl Reading {
             Target::Tcpmss(size) if standing == Standing::Mangle(KernelChain::Forward) => {
                 self.clamp(*size)
             }
+            Target::Notrack => (standing == Standing::Raw).then_some(Verb::Notrack),
             Target::Log { .. }
             | Target::Tcpmss(_)
             | Target::Netmap(_)
             | Target::SetConnmark(_)
             | Target::RestoreMark(_)
-            | Target::Notrack
             | Target::Helper(_)
             | Target::Opaque { .. } => None,
         }

@@ -59,6 +59,8 @@ pub(super) enum Verb {
         set: Arc<str>,
         timeout: Option<u32>,
     },
+    /// Packets, and what answers them.
+    Notrack,
     Clamp(Option<u16>),
     Mark(MarkMatch),
     Dscp(Dscp),
@@ -81,6 +83,7 @@ impl Verb {
             | Verb::Forward { .. }
             | Verb::Redirect { .. }
             | Verb::Add { .. }
+            | Verb::Notrack
             | Verb::Clamp(_)
             | Verb::Mark(_)
             | Verb::Dscp(_) => None,

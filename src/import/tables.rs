@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::net::Family;
 use crate::resolve::policy::KernelChain;
 use crate::ruleset::{ChainPolicy, Rule, TableName, Target};
+use crate::source::Span;
 
 use super::draft::{Drafting, line_of};
 use super::merge::{self, Piece, RawRule};
@@ -21,10 +22,16 @@ impl Drafting<'_> {
     pub(super) fn other_table(&mut self, table: TableName) {
         let start = self.writer.text.len();
         let mut called = BTreeSet::new();
+        let said = match table {
+            TableName::Raw => self.notracks(),
+            TableName::Filter | TableName::Nat | TableName::Mangle | TableName::Security => {
+                BTreeSet::new()
+            }
+        };
         let bases: Vec<(&str, Vec<Piece>)> = table
             .built_in_chains()
             .iter()
-            .map(|chain| (*chain, self.kernel_chain(table, chain, &mut called)))
+            .map(|chain| (*chain, self.kernel_chain(table, chain, &said, &mut called)))
             .collect();
         let mut chains = self.chains_of(table);
         chains.retain(|chain| called.contains(&chain.name));
@@ -44,11 +51,12 @@ impl Drafting<'_> {
         }
     }
 
-    /// The rules of a chain of the kernel, of both families. Notes the chains that are called.
+    /// The rules of a chain of the kernel, of both families, but for what is said already. Notes the chains that are called.
     fn kernel_chain(
         &self,
         table: TableName,
         name: &str,
+        said: &BTreeSet<Span>,
         called: &mut BTreeSet<Arc<str>>,
     ) -> Vec<Piece> {
         let standing = Standing::of(table, name);
@@ -59,7 +67,8 @@ impl Drafting<'_> {
             let pieces = &mut lists[usize::from(family == Family::V6)];
             // Chains of one name call others in each family.
             let mut called_here = BTreeSet::new();
-            for rule in side.rules(table, chain) {
+            let is_said = |rule: &&Rule| line_of(rule).is_some_and(|line| said.contains(&line));
+            for rule in side.rules(table, chain).filter(|rule| !is_said(rule)) {
                 let inside = standing.and_then(|standing| self.inside(side, table, standing, rule));
                 match inside {
                     Some(rules) => {

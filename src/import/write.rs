@@ -85,14 +85,22 @@ impl Writer<'_> {
             Says::Words(statement) => {
                 let clause = family_clause(piece.families, statement, given);
                 let line = self.statement(statement, place, clause, piece.plain);
+                // What stands by itself is in no block of its own.
+                let is_notrack = statement.verb == Verb::Notrack;
                 let is_clamp = matches!(statement.verb, Verb::Clamp(_));
-                if place == Place::Mangle(KernelChain::Forward) && !is_clamp {
-                    format!("forward {{ {line} }}")
-                } else if place == Place::Mangle(KernelChain::Output) {
-                    format!("output {{ {line} }}")
-                } else {
-                    line
-                }
+                let block = match place {
+                    Place::Forward if is_notrack => Some("forward"),
+                    Place::Output if is_notrack => Some("output"),
+                    Place::Mangle(KernelChain::Forward) if !is_clamp => Some("forward"),
+                    Place::Mangle(KernelChain::Output) => Some("output"),
+                    Place::Input
+                    | Place::Forward
+                    | Place::Output
+                    | Place::Chain
+                    | Place::Nat
+                    | Place::Mangle(_) => None,
+                };
+                block.map_or(line.clone(), |block| format!("{block} {{ {line} }}"))
             }
             Says::Raw => self.raws(&piece.raws, "\n"),
             Says::Dead => format!("# No packet meets this: {}", self.raws(&piece.raws, "; ")),
@@ -138,7 +146,10 @@ impl Writer<'_> {
         let is_log = matches!(statement.verb, Verb::Log(_));
         if !subjects.is_empty() {
             words.push(subjects);
-        } else if matches!(statement.verb, Verb::Allow | Verb::Drop | Verb::Reject(_)) {
+        } else if matches!(
+            statement.verb,
+            Verb::Allow | Verb::Drop | Verb::Reject(_) | Verb::Notrack
+        ) {
             words.push("any".to_owned());
         }
         self.ends(statement, place, plain, &mut words);
@@ -183,6 +194,7 @@ impl Writer<'_> {
                 let time = timeout.map(|seconds| format!(" for {}", Duration::of_seconds(seconds)));
                 format!("add {} to {set}{}", self.own.key(set), time.unwrap_or_default())
             }
+            Verb::Notrack => "notrack".to_owned(),
             Verb::Clamp(None) => "clamp mss".to_owned(),
             Verb::Clamp(Some(size)) => format!("clamp mss {size}"),
         });
