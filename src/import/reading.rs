@@ -2,9 +2,11 @@
 
 mod conditions;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::net::{Family, Interface, IntervalSet, PortProtocol, Ports, Protocol, Rate};
+use crate::net::address::to_number;
+use crate::net::{Family, Interface, IntervalSet, PortProtocol, Ports, Prefix, Protocol, Rate};
 use crate::resolve::policy::{KernelChain, Part, RejectWith};
 use crate::ruleset::{
     KernelSet, Match, MatchKind, Origin, Rule, SetContent, SetSide, TableName, Target,
@@ -196,10 +198,10 @@ impl Reading {
             MatchKind::Source(prefix) => address(&mut self.from, Address::Network(*prefix), no)?,
             MatchKind::Destination(prefix) => address(&mut self.to, Address::Network(*prefix), no)?,
             MatchKind::SourceRange(low, high) => {
-                address(&mut self.from, Address::Range(*low, *high), no)?;
+                address(&mut self.from, range(*low, *high), no)?;
             }
             MatchKind::DestinationRange(low, high) => {
-                address(&mut self.to, Address::Range(*low, *high), no)?;
+                address(&mut self.to, range(*low, *high), no)?;
             }
             MatchKind::Set { set, side } => {
                 let ends = match side {
@@ -207,6 +209,12 @@ impl Reading {
                     SetSide::Destination => &mut self.to,
                 };
                 address(ends, member(set)?, no)?;
+            }
+            MatchKind::Multicast(SetSide::Source) => {
+                address(&mut self.from, groups(self.family), no)?
+            }
+            MatchKind::Multicast(SetSide::Destination) => {
+                address(&mut self.to, groups(self.family), no)?;
             }
             MatchKind::In(interface) if !no => only(&mut self.incoming, interface)?,
             MatchKind::Out(interface) if !no => only(&mut self.outgoing, interface)?,
@@ -381,6 +389,22 @@ fn address(ends: &mut Ends, address: Address, no: bool) -> Option<()> {
         return None;
     }
     Some(())
+}
+
+/// The addresses of groups (RFC 5771, RFC 4291).
+fn groups(family: Family) -> Address {
+    match family {
+        Family::V4 => {
+            range(Ipv4Addr::new(224, 0, 0, 0).into(), Ipv4Addr::new(239, 255, 255, 255).into())
+        }
+        Family::V6 => range(Ipv6Addr::from(0xff << 120).into(), Ipv6Addr::from(u128::MAX).into()),
+    }
+}
+
+/// A network where it is one.
+fn range(low: IpAddr, high: IpAddr) -> Address {
+    let network = Prefix::spanning(Family::of(low), to_number(low), to_number(high));
+    network.map_or(Address::Range(low, high), Address::Network)
 }
 
 /// A set that the policy has.

@@ -55,6 +55,7 @@ pub(super) fn is_an_exception(kind: &MatchKind) -> bool {
         | MatchKind::SourceRange(..)
         | MatchKind::DestinationRange(..)
         | MatchKind::Set { .. }
+        | MatchKind::Multicast(_)
         | MatchKind::SourcePort(..)
         | MatchKind::DestinationPort(..)
         | MatchKind::SourcePorts(_)
@@ -124,6 +125,7 @@ fn clause(found: &Match) -> Option<String> {
         | MatchKind::Icmp(_)
         | MatchKind::AnyIcmp
         | MatchKind::DestinationLocal
+        | MatchKind::Multicast(_)
         | MatchKind::Connmark(_)
         | MatchKind::Opaque(_)
         | MatchKind::OpaqueHistory(_)
