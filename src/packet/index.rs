@@ -8,6 +8,7 @@
 //! a rule before all others, so that no question is ever about them.
 
 mod build;
+mod together;
 
 use super::Random;
 use super::layout::Layout;
@@ -187,13 +188,9 @@ impl Index {
     pub fn sample(&self, region: &Region, count: usize, seed: u64) -> impl Iterator<Item = Point> {
         let mut random = Random::new(seed);
         let mut points = Vec::new();
-        let boxes = region.words().chunks_exact(self.layout.words());
-        for (one, possible) in boxes.flat_map(|one| self.possible().map(move |two| (one, two))) {
-            let mut cell: Box<[u64]> = one.into();
-            if points.len() < count && self.layout.intersect(&mut cell, possible) {
-                points.extend([self.layout.lowest(&cell), self.layout.highest(&cell)]);
-                points.push(self.layout.anywhere(&cell, &mut random));
-            }
+        for cell in self.cells(region).take(count.div_ceil(3)) {
+            points.extend([self.layout.lowest(&cell), self.layout.highest(&cell)]);
+            points.push(self.layout.anywhere(&cell, &mut random));
         }
         points.retain(|point| self.is_packet(point));
         points.into_iter().map(Point)
@@ -220,6 +217,16 @@ impl Index {
 
     pub(super) fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The boxes of a region, less of each what is not possible.
+    pub(super) fn cells(&self, region: &Region) -> impl Iterator<Item = Box<[u64]>> {
+        let boxes = region.words().chunks_exact(self.layout.words());
+        let pairs = boxes.flat_map(|one| self.possible().map(move |possible| (one, possible)));
+        pairs.filter_map(|(one, possible)| {
+            let mut cell: Box<[u64]> = one.into();
+            self.layout.intersect(&mut cell, possible).then_some(cell)
+        })
     }
 
     pub(super) fn possible(&self) -> impl Iterator<Item = &[u64]> + Clone {

@@ -237,6 +237,9 @@ impl Space {
 }
 
 impl Region {
+    /// No packet.
+    pub const NONE: &Region = &Region { words: Vec::new() };
+
     /// Whether it has no box. A region that has boxes may still have no packet.
     #[must_use]
     pub fn has_no_box(&self) -> bool {
