@@ -10,6 +10,7 @@ mod chains;
 mod draft;
 mod ending;
 mod frames;
+mod helping;
 mod implicit;
 mod lists;
 mod merge;

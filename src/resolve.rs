@@ -45,7 +45,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use helpers::group_addresses;
-pub use listing::{ServiceInfo, plain_services, services, services_not_for_all};
+pub use listing::{ServiceInfo, helped_services, plain_services, services, services_not_for_all};
 pub use notrack::answering_part;
 pub use policy::Policy;
 pub use preserve::is_of_known_program;

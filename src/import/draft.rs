@@ -11,6 +11,7 @@ use crate::source::Span;
 
 use super::apart::Apart;
 use super::ending::Ending;
+use super::helping::Helping;
 use super::implicit;
 use super::merge::{self, Piece, RawRule, Says};
 use super::own::OwnSets;
@@ -63,7 +64,9 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
     let counts = Counts { idle, ..Counts::default() };
     let given = dumps.families();
     let apart = Apart::default();
-    let mut drafting = Drafting { sides, choices, given, writer, counts, taken, apart };
+    let helping = Helping::default();
+    let mut drafting = Drafting { sides, choices, given, writer, counts, taken, apart, helping };
+    drafting.find_helped();
     drafting.policy(dumps, &zones, &sets);
     let Writer { text, places, .. } = drafting.writer;
     Draft { text, counts: drafting.counts, places }
@@ -78,6 +81,7 @@ pub(super) struct Drafting<'a> {
     /// The names of chains.
     pub taken: BTreeSet<String>,
     pub apart: Apart,
+    pub helping: Helping,
 }
 
 /// A chain of the kernel in the filter, with the language's word for its direction.
@@ -250,7 +254,12 @@ impl Drafting<'_> {
         if self.level(rule) == Level::Raw || side.counts_with_others(rule) {
             return None;
         }
-        statement(rule, side.ruleset.family, standing)
+        let family = side.ruleset.family;
+        let mut said = statement(rule, family, standing)?;
+        if self.level(rule) == Level::Free {
+            said.helped = self.helped(&said, family);
+        }
+        Some(said)
     }
 
     fn level(&self, rule: &Rule) -> Level {

@@ -88,6 +88,7 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
                 | Verb::Forward { .. }
                 | Verb::Redirect { .. }
                 | Verb::Notrack
+                | Verb::Help(_)
                 | Verb::Clamp(_)
                 | Verb::Mark(_)
                 | Verb::Dscp(_) => false,
@@ -111,6 +112,7 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
                 | Verb::Nonat
                 | Verb::Add { .. }
                 | Verb::Notrack
+                | Verb::Help(_)
                 | Verb::Clamp(_)
                 | Verb::Mark(_)
                 | Verb::Dscp(_) => return false,
@@ -211,7 +213,7 @@ impl Reading {
                 address(ends, member(set)?, no)?;
             }
             MatchKind::Multicast(SetSide::Source) => {
-                address(&mut self.from, groups(self.family), no)?
+                address(&mut self.from, groups(self.family), no)?;
             }
             MatchKind::Multicast(SetSide::Destination) => {
                 address(&mut self.to, groups(self.family), no)?;
@@ -271,6 +273,7 @@ impl Reading {
         let in_filter = |verb| (standing == Standing::Filter).then_some(verb);
         let before = |verb| (standing == Standing::Prerouting).then_some(verb);
         let behind = |verb| (standing == Standing::Postrouting).then_some(verb);
+        let told = |verb| (standing == Standing::Raw).then_some(verb);
         let mangled = |verb| matches!(standing, Standing::Mangle(_)).then_some(verb);
         match target {
             Target::Accept => match standing {
@@ -309,13 +312,13 @@ impl Reading {
             Target::Tcpmss(size) if standing == Standing::Mangle(KernelChain::Forward) => {
                 self.clamp(*size)
             }
-            Target::Notrack => (standing == Standing::Raw).then_some(Verb::Notrack),
+            Target::Notrack => told(Verb::Notrack),
+            Target::Helper(helper) => told(Verb::Help(*helper)),
             Target::Log { .. }
             | Target::Tcpmss(_)
             | Target::Netmap(_)
             | Target::SetConnmark(_)
             | Target::RestoreMark(_)
-            | Target::Helper(_)
             | Target::Opaque { .. } => None,
         }
     }

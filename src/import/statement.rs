@@ -1,10 +1,11 @@
 //! Statements before they are written.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::{Dscp, Family, Interface, MarkMatch, Prefix, Rate};
+use crate::net::{Dscp, Family, Helper, Interface, MarkMatch, Prefix, Rate};
 use crate::resolve::policy::{Part, RejectWith};
 
 /// A statement before it is written.
@@ -14,6 +15,8 @@ pub(super) struct Statement {
     /// What traffic; empty for all.
     // INVARIANT: all have the same source ports.
     pub parts: Vec<Part>,
+    /// Services of the standard library with which these have their connection helpers.
+    pub helped: BTreeSet<String>,
     pub from: Ends,
     pub to: Ends,
     pub incoming: Vec<Interface>,
@@ -61,6 +64,8 @@ pub(super) enum Verb {
     },
     /// Packets, and what answers them.
     Notrack,
+    /// Of the connections that these packets open: what `allow` says of a service.
+    Help(Helper),
     Clamp(Option<u16>),
     Mark(MarkMatch),
     Dscp(Dscp),
@@ -84,6 +89,7 @@ impl Verb {
             | Verb::Redirect { .. }
             | Verb::Add { .. }
             | Verb::Notrack
+            | Verb::Help(_)
             | Verb::Clamp(_)
             | Verb::Mark(_)
             | Verb::Dscp(_) => None,
@@ -156,6 +162,7 @@ impl Statement {
         Statement {
             verb,
             parts: Vec::new(),
+            helped: BTreeSet::new(),
             from: Ends::default(),
             to: Ends::default(),
             incoming: Vec::new(),

@@ -23,7 +23,11 @@ impl Drafting<'_> {
         let start = self.writer.text.len();
         let mut called = BTreeSet::new();
         let said = match table {
-            TableName::Raw => self.notracks(),
+            TableName::Raw => {
+                let mut said = self.notracks();
+                said.append(&mut self.said_by_services());
+                said
+            }
             TableName::Filter | TableName::Nat | TableName::Mangle | TableName::Security => {
                 BTreeSet::new()
             }

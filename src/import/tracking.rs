@@ -106,7 +106,7 @@ fn paired(mut rules: Vec<Untracked>, family: Family) -> Vec<(Place, Piece)> {
                 let is_it = |other: &Untracked| is_answered(rule.met, &answers, other);
                 let other = rules.iter().position(is_it).map(|at| rules.remove(at));
                 other.map(|other| {
-                    let (place, said) = asked(rule.met, rule.said, &other.said);
+                    let (place, said) = asked(rule.met, &rule.said, &other.said);
                     (place, said, Some(other.line))
                 })
             }
@@ -173,7 +173,7 @@ fn is_answered(met: Met, answers: &Statement, other: &Untracked) -> bool {
 }
 
 /// Which of two is the question, and where it stands: the one that asks for ports to go to.
-fn asked(met: Met, one: Statement, other: &Statement) -> (Place, Statement) {
+fn asked(met: Met, one: &Statement, other: &Statement) -> (Place, Statement) {
     let asks = |said: &Statement| {
         said.parts.iter().any(|part| match part {
             Part::Ports { destination, .. } => *destination != Ports::full(),
@@ -181,16 +181,16 @@ fn asked(met: Met, one: Statement, other: &Statement) -> (Place, Statement) {
             Part::Any | Part::Protocol(_) => false,
         })
     };
-    let turned = asks(other) && !asks(&one);
-    let (question, answer) = if turned { (other.clone(), &one) } else { (one.clone(), other) };
+    let turned = asks(other) && !asks(one);
+    let (question, answer) = if turned { (other, one) } else { (one, other) };
     match met {
         Met::Elsewhere => {
             let outgoing = answer.incoming.clone();
-            (Place::Forward, Statement { outgoing, ..question })
+            (Place::Forward, Statement { outgoing, ..question.clone() })
         }
-        Met::Here | Met::Anywhere if turned => (Place::Output, question),
-        Met::Here | Met::Anywhere => (Place::Input, question),
-        Met::Sent if turned => (Place::Input, question),
-        Met::Sent => (Place::Output, question),
+        Met::Here | Met::Anywhere if turned => (Place::Output, question.clone()),
+        Met::Here | Met::Anywhere => (Place::Input, question.clone()),
+        Met::Sent if turned => (Place::Input, question.clone()),
+        Met::Sent => (Place::Output, question.clone()),
     }
 }

@@ -142,7 +142,7 @@ impl Writer<'_> {
     ) -> String {
         let mut words: Vec<String> = Vec::new();
         self.verb(&statement.verb, &mut words);
-        let (subjects, sport) = self.services.subjects(&statement.parts, !plain);
+        let (subjects, sport) = self.services.subjects(&statement.parts, &statement.helped, !plain);
         let is_log = matches!(statement.verb, Verb::Log(_));
         if !subjects.is_empty() {
             words.push(subjects);
@@ -195,6 +195,7 @@ impl Writer<'_> {
                 format!("add {} to {set}{}", self.own.key(set), time.unwrap_or_default())
             }
             Verb::Notrack => "notrack".to_owned(),
+            Verb::Help(helper) => format!("helper {helper}"),
             Verb::Clamp(None) => "clamp mss".to_owned(),
             Verb::Clamp(Some(size)) => format!("clamp mss {size}"),
         });

@@ -312,3 +312,58 @@ fn the_dynamic_sets_of_a_policy_are_known_by_their_names() {
     assert_eq!(run.status, 0, "{}", run.err);
     assert!(!run.out.contains("set banned dynamic") && run.out.contains("set nets"), "{}", run.out);
 }
+
+#[test]
+fn what_conntrack_is_told_is_said_by_statements() {
+    let policy = "allow ftp from 192.0.2.0/24\n\
+        allow dns\n\
+        \n\
+        forward {\n    \
+            allow tftp in eth1\n\
+        }\n\
+        \n\
+        notrack dns\n\
+        forward { notrack udp 53 from 10.0.0.0/24 to 192.0.2.53 }\n\
+        output { notrack ntp to 192.0.2.123 }\n";
+    let scene = Scene::new(&[("old.fw", policy)]);
+    let run = palisade(["build", "old.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    let run = import(&scene, &["out/rules.v4", "out/rules.v6"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert_eq!(run.out, format!("# Imported from rules.v4 and rules.v6.\n\n{policy}"));
+    assert!(run.err.contains("0 rules as raw"), "{}", run.err);
+    // Without the answers it is something else, and so is a helper for what nothing allows.
+    let rules = scene.read("out/rules.v4");
+    let without = |line: &&str| !line.contains("-A OUTPUT -p udp -m udp --sport 53 -j CT");
+    let rules: Vec<&str> = rules.lines().filter(without).collect();
+    let more = "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A PREROUTING -p tcp -m tcp --dport 6667 -j CT --helper irc";
+    let rules =
+        rules.join("\n").replace("*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]", more);
+    scene.write("now.v4", &(rules + "\n"));
+    let run = import(&scene, &["now.v4"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let raw = [
+        "-p udp -m udp --dport 53 -m addrtype --dst-type LOCAL -j CT --notrack",
+        "-p tcp -m tcp --dport 6667 -j CT --helper irc",
+    ];
+    for rule in raw {
+        assert!(run.out.contains(&format!("raw v4 raw PREROUTING \"{rule}\"\n")), "{}", run.out);
+    }
+    assert!(run.err.contains("2 rules as raw"), "{}", run.err);
+}
+
+#[test]
+fn groups_are_known_by_their_kind() {
+    let rules = format!(
+        "{HEAD}-A INPUT -m addrtype --dst-type MULTICAST -j DROP\n\
+         -A INPUT -m addrtype ! --src-type MULTICAST -p tcp -m tcp --dport 22 -j ACCEPT\n\
+         -A INPUT -m addrtype --dst-type BROADCAST -j DROP\nCOMMIT\n"
+    );
+    let scene = Scene::new(&[("now.v4", &rules)]);
+    let run = import(&scene, &["now.v4"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert!(run.out.contains("drop any to 224.0.0.0/4@self\n"), "{}", run.out);
+    assert!(run.out.contains("allow ssh from any except 224.0.0.0/4"), "{}", run.out);
+    assert!(run.err.contains("1 rule as raw"), "{}", run.err);
+}

@@ -49,7 +49,8 @@ pub(super) fn is_an_exception(kind: &MatchKind) -> bool {
         | MatchKind::Dscp(_)
         | MatchKind::Time(_)
         | MatchKind::Ipsec { .. } => true,
-        // Lists take an `except`, ports and states have others.
+        // Lists take an `except`, ports and states have others. For the rest the language has no words, or
+        // none that a chain could return by.
         MatchKind::Source(_)
         | MatchKind::Destination(_)
         | MatchKind::SourceRange(..)
@@ -61,9 +62,8 @@ pub(super) fn is_an_exception(kind: &MatchKind) -> bool {
         | MatchKind::SourcePorts(_)
         | MatchKind::DestinationPorts(_)
         | MatchKind::Conntrack(_)
-        | MatchKind::State(_) => false,
-        // The language has no words for these, or none that a chain could return by.
-        MatchKind::AnyIcmp
+        | MatchKind::State(_)
+        | MatchKind::AnyIcmp
         | MatchKind::DestinationLocal
         | MatchKind::Connmark(_)
         | MatchKind::Opaque(_)
