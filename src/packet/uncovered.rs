@@ -19,7 +19,6 @@ use std::collections::BTreeMap;
 
 use super::Random;
 use super::index::{Among, Index, Owner, RuleNumber};
-use super::layout::Layout;
 use super::space::{Point, Region};
 
 /// What is asked.
@@ -100,29 +99,39 @@ impl Index {
     /// those are that follow each other.
     #[must_use]
     pub fn uncovered_each(&self, questions: &[Question<'_>]) -> Vec<Answer> {
-        // Nearly all questions end with the first probe.
-        let probes: Vec<Option<Point>> = questions
-            .iter()
-            .map(|question| {
-                let cell = self.cells(question.region).next()?;
-                Some(Point(self.layout().lowest(&cell)))
-            })
-            .collect();
+        let answers = self.lowest_free(questions).into_iter().zip(questions);
+        let answers = answers.map(|(free, question)| match free {
+            Some(point) => Answer::Uncovered(point),
+            None => self.uncovered(question),
+        });
+        answers.collect()
+    }
+
+    /// The same with [`Index::witness`].
+    #[must_use]
+    pub fn witness_each(&self, questions: &[Question<'_>]) -> Vec<Verdict> {
+        let answers = self.lowest_free(questions).into_iter().zip(questions);
+        let answers = answers.map(|(free, question)| match free {
+            Some(point) => Verdict::Uncovered(point),
+            None => self.witness(question),
+        });
+        answers.collect()
+    }
+
+    /// The first probe of each question, if it is free: nearly all questions end with it.
+    fn lowest_free(&self, questions: &[Question<'_>]) -> Vec<Option<Point>> {
+        let lowest = |question: &Question<'_>| {
+            let cell = self.cells(question.region).next()?;
+            Some(Point(self.layout().lowest(&cell)))
+        };
+        let probes: Vec<Option<Point>> = questions.iter().map(lowest).collect();
         let asked = questions.iter().zip(&probes);
         let (points, among): (Vec<&[u64]>, Vec<Among>) = asked
             .filter_map(|(question, probe)| Some((&probe.as_ref()?.0[..], question.among)))
             .unzip();
         let mut taken = self.stab_each(&points.concat(), &among).into_iter();
         let mut is_free = |_: &Point| taken.next() == Some(false);
-        let free: Vec<Option<Point>> =
-            probes.into_iter().map(|probe| probe.filter(&mut is_free)).collect();
-        let answers = free.into_iter().zip(questions);
-        answers
-            .map(|(free, question)| match free {
-                Some(point) => Answer::Uncovered(point),
-                None => self.uncovered(question),
-            })
-            .collect()
+        probes.into_iter().map(|probe| probe.filter(&mut is_free)).collect()
     }
 
     /// Only whether: quicker where many rules are needed.
