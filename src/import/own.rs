@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::net::{Duration, Family};
 use crate::resolve::policy::{Dynamic, SourceLengths};
-use crate::ruleset::{DynamicSet, KernelSet, Match, MatchKind, Rule, Ruleset, SetContent, Target};
+use crate::ruleset::{DynamicSet, KernelSet, MatchKind, Rule, Ruleset, SetContent, Target};
 use crate::syntax::is_name;
 
 /// The dynamic sets of a policy by their names.
@@ -42,7 +42,16 @@ impl OwnSets {
                 }
             }
         }
-        own.0.retain(|name, _| !unclear.contains(name));
+        // Of what size networks are is said where they are added.
+        let rules = rulesets.iter().flat_map(|ruleset| rules(ruleset));
+        let added: BTreeSet<Arc<str>> = rules
+            .filter_map(|rule| {
+                let Target::AddSource { set, .. } = &rule.target else { return None };
+                read(set, set.family).map(|(name, _)| name)
+            })
+            .collect();
+        let is_said = |name: &Arc<str>, set: &Dynamic| set.lengths == WHOLE || added.contains(name);
+        own.0.retain(|name, set| !unclear.contains(name) && is_said(name, set));
         own
     }
 
@@ -71,15 +80,15 @@ impl OwnSets {
         let family = ruleset.family;
         let chains = ruleset.tables.iter_mut().flat_map(|table| &mut table.chains);
         for rule in chains.flat_map(|chain| &mut chain.rules) {
-            let asked = rule.matches.iter_mut().filter_map(|found| match &mut found.kind {
-                MatchKind::Set { set, .. } => Some(set),
-                _ => None,
+            let asked = rule.matches.iter_mut().filter_map(|found| {
+                let MatchKind::Set { set, .. } = &mut found.kind else { return None };
+                Some(set)
             });
-            let added = match &mut rule.target {
-                Target::AddSource { set, .. } => Some(set),
-                _ => None,
-            };
-            for set in asked.chain(added) {
+            let mut sets: Vec<&mut Arc<KernelSet>> = asked.collect();
+            if let Target::AddSource { set, .. } = &mut rule.target {
+                sets.push(set);
+            }
+            for set in sets {
                 let Some((name, dynamic)) = read(set, family) else { continue };
                 if self.has(&name) {
                     let content = SetContent::Dynamic(DynamicSet {
@@ -104,14 +113,14 @@ fn rules(ruleset: &Ruleset) -> impl Iterator<Item = &Rule> {
 
 /// The sets that a rule asks, and the one that it fills.
 fn sets_of(rule: &Rule) -> impl Iterator<Item = &Arc<KernelSet>> {
-    let asked = rule.matches.iter().filter_map(|Match { kind, .. }| match kind {
-        MatchKind::Set { set, .. } => Some(set),
-        _ => None,
+    let asked = rule.matches.iter().filter_map(|found| {
+        let MatchKind::Set { set, .. } = &found.kind else { return None };
+        Some(set)
     });
-    let added = match &rule.target {
-        Target::AddSource { set, .. } => Some(set),
-        _ => None,
-    };
+    let added = std::iter::once(&rule.target).filter_map(|target| {
+        let Target::AddSource { set, .. } = target else { return None };
+        Some(set)
+    });
     asked.chain(added)
 }
 
