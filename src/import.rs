@@ -110,12 +110,14 @@ pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Impo
     let rules = rulesets.map(Ruleset::rule_count).sum();
     let [v4, v6] = [dumps.v4, dumps.v6].map(|rules| rules.map(frames::without_frames));
     let dumps = &Dumps { v4: v4.as_ref(), v6: v6.as_ref(), names: dumps.names };
+    let apart = v4.as_ref().zip(v6.as_ref()).map(|(v4, v6)| frames::apart(v4, v6));
     let services = Services::standard();
     let mut choices = Choices::new(dumps);
     let mut round = 0;
     let mut equal: Option<Imported> = None;
     loop {
-        let draft = draft::draft(dumps, &choices, &services);
+        let v6 = apart.as_ref().filter(|_| !choices.together).or(dumps.v6);
+        let draft = draft::draft(&Dumps { v6, ..*dumps }, &choices, &services);
         let counts = Counts { rules, ..draft.counts };
         let faults = judge.faults(&draft.text);
         round += 1;
@@ -168,6 +170,8 @@ struct Choices {
     shares: bool,
     /// Whether what stands behind raw rules in a chain may be in a chain of its own.
     splits: bool,
+    /// Whether chains of one name are one in both families.
+    together: bool,
     /// What is wrong with rules, as their statements are to say.
     expected: BTreeMap<Span, &'static str>,
 }
@@ -184,6 +188,7 @@ impl Choices {
             zones: true,
             shares: true,
             splits: true,
+            together: true,
             expected: BTreeMap::new(),
         }
     }
@@ -208,7 +213,8 @@ impl Choices {
         let is_too_deep = faults.iter().any(|fault| fault.is_too_deep);
         if is_too_deep
             && (std::mem::replace(&mut self.splits, false)
-                || std::mem::replace(&mut self.shares, false))
+                || std::mem::replace(&mut self.shares, false)
+                || std::mem::replace(&mut self.together, false))
         {
             return true;
         }
