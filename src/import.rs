@@ -9,15 +9,19 @@ mod apart;
 mod chains;
 mod draft;
 mod ending;
+mod frames;
+mod helping;
 mod implicit;
 mod lists;
 mod merge;
 mod names;
+mod own;
 mod reading;
 mod services;
 mod side;
 mod statement;
 mod tables;
+mod tracking;
 mod write;
 
 use std::collections::BTreeMap;
@@ -26,7 +30,7 @@ use crate::net::Families;
 use crate::ruleset::Ruleset;
 use crate::source::Span;
 
-pub use lists::with_lists;
+pub use lists::with_sets;
 
 use draft::Draft;
 use implicit::Implicits;
@@ -54,6 +58,8 @@ pub struct Fault {
     pub written: Option<usize>,
     /// The line of a dump that is about the same packets.
     pub read: Option<Span>,
+    /// Whether the language does not take chains that lead to each other as deep.
+    pub is_too_deep: bool,
 }
 
 /// A policy that is equal to the rules.
@@ -100,25 +106,32 @@ const MAX_ROUNDS: usize = 200;
 /// # Errors
 /// The last policy, when it is as plain as can be and still at fault.
 pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Imported> {
+    let rulesets = [dumps.v4, dumps.v6].into_iter().flatten();
+    let rules = rulesets.map(Ruleset::rule_count).sum();
+    let [v4, v6] = [dumps.v4, dumps.v6].map(|rules| rules.map(frames::without_frames));
+    let dumps = &Dumps { v4: v4.as_ref(), v6: v6.as_ref(), names: dumps.names };
+    let apart = v4.as_ref().zip(v6.as_ref()).map(|(v4, v6)| frames::apart(v4, v6));
     let services = Services::standard();
     let mut choices = Choices::new(dumps);
     let mut round = 0;
     let mut equal: Option<Imported> = None;
     loop {
-        let draft = draft::draft(dumps, &choices, &services);
+        let v6 = apart.as_ref().filter(|_| !choices.together).or(dumps.v6);
+        let draft = draft::draft(&Dumps { v6, ..*dumps }, &choices, &services);
+        let counts = Counts { rules, ..draft.counts };
         let faults = judge.faults(&draft.text);
         round += 1;
         let is_last = round == MAX_ROUNDS;
         if faults.is_empty() {
             let errors = judge.errors(&draft.text);
             let more = choices.expect(&draft, &errors) && !is_last;
-            let imported = Imported { text: draft.text, counts: draft.counts };
+            let imported = Imported { text: draft.text, counts };
             if !more {
                 return Ok(imported);
             }
             equal = Some(imported);
         } else if is_last || equal.is_some() || !choices.plainer(&draft, &faults) {
-            return equal.ok_or(Imported { text: draft.text, counts: draft.counts });
+            return equal.ok_or(Imported { text: draft.text, counts });
         }
     }
 }
@@ -155,6 +168,10 @@ struct Choices {
     zones: bool,
     /// Whether raw rules that several chains have stand in one.
     shares: bool,
+    /// Whether what stands behind raw rules in a chain may be in a chain of its own.
+    splits: bool,
+    /// Whether chains of one name are one in both families.
+    together: bool,
     /// What is wrong with rules, as their statements are to say.
     expected: BTreeMap<Span, &'static str>,
 }
@@ -170,6 +187,8 @@ impl Choices {
             fewer,
             zones: true,
             shares: true,
+            splits: true,
+            together: true,
             expected: BTreeMap::new(),
         }
     }
@@ -191,6 +210,14 @@ impl Choices {
 
     /// Takes back what is at fault; whether there was anything to take back.
     fn plainer(&mut self, draft: &Draft, faults: &[Fault]) -> bool {
+        let is_too_deep = faults.iter().any(|fault| fault.is_too_deep);
+        if is_too_deep
+            && (std::mem::replace(&mut self.splits, false)
+                || std::mem::replace(&mut self.shares, false)
+                || std::mem::replace(&mut self.together, false))
+        {
+            return true;
+        }
         let nowhere = faults.iter().any(|fault| fault.written.is_none());
         if nowhere && let Some(next) = self.fewer.pop() {
             self.implicit = next;

@@ -83,17 +83,16 @@ pub struct Words {
     pub target: Target,
 }
 
-/// Reads the words of a rule without its `-A CHAIN`, such as those of a raw rule, where it is known what is
-/// in some sets. `is_chain` tells the chains that it may go to; `span` is where the words stand.
-///
-/// # Errors
-/// What the tools would refuse, at `span`.
-pub fn read_rule(
-    span: Span,
-    text: &str,
+/// Reads the words of rules of one machine, each without its `-A CHAIN` and with the place where it stands,
+/// such as the raw rules of a policy. It is known what is in some sets; what one of the rules changes is not
+/// known of any. `is_chain` tells the chains that they may go to. Of a rule that the tools would refuse there is
+/// a finding instead.
+#[must_use]
+pub fn read_rules(
+    rules: &[(Span, &str)],
     family: Family,
     sets: &[Arc<KernelSet>],
     is_chain: &dyn Fn(&str) -> bool,
-) -> Result<Words, Box<Finding>> {
-    dump::one_rule(span, text, family, sets, is_chain)
+) -> Vec<Result<Words, Box<Finding>>> {
+    dump::single_rules(rules, family, sets, is_chain)
 }

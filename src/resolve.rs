@@ -44,7 +44,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use listing::{ServiceInfo, plain_services, services, services_not_for_all};
+pub use helpers::group_addresses;
+pub use listing::{ServiceInfo, helped_services, plain_services, services, services_not_for_all};
+pub use notrack::answering_part;
 pub use policy::Policy;
 pub use preserve::is_of_known_program;
 
@@ -171,6 +173,8 @@ struct Resolver<'a> {
     docker: Option<Docker>,
     /// Raw rules of chains, in the order written.
     chain_raws: Vec<(ChainId, Raw)>,
+    /// The sets that raw rules change.
+    raw_fills: Vec<raw::Fill>,
     /// The table of each chain.
     chain_tables: Vec<RawTable>,
     limit_count: u32,
@@ -249,6 +253,7 @@ impl<'a> Resolver<'a> {
             chain_rules: Vec::new(),
             docker: None,
             chain_raws: Vec::new(),
+            raw_fills: Vec::new(),
             chain_tables: Vec::new(),
             limit_count: 0,
             lists: Vec::new(),
@@ -294,6 +299,7 @@ impl<'a> Resolver<'a> {
         self.helpers_behind_netmaps();
         self.excuse_uncalled();
         self.sets_of_raws(&sets, &chains);
+        self.check_raw_fills(&sets);
         // A definition may be used in what could not be read.
         if !has_errors(&self.findings) {
             self.check_unused();

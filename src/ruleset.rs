@@ -210,6 +210,8 @@ pub enum MatchKind {
     Set { set: Arc<KernelSet>, side: SetSide },
     /// `-m addrtype --dst-type LOCAL`
     DestinationLocal,
+    /// `-m addrtype --src-type MULTICAST`, `--dst-type MULTICAST`: the address on this side is of a group.
+    Multicast(SetSide),
     /// `-m conntrack`
     Conntrack(Conntrack),
     /// `-m state --state`: one of these.

@@ -120,7 +120,7 @@ fn accepts(deed: &Deed) -> Option<bool> {
         Deed::Decide(Decision::Unknown(_))
         | Deed::Log { .. }
         | Deed::Change(_)
-        | Deed::Add(_)
+        | Deed::Add { .. }
         | Deed::Opaque(_)
         | Deed::Count(_) => None,
     }

@@ -8,7 +8,7 @@ use super::story::{self, decision};
 use super::witness::{chain_name, witness_of};
 use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{BaseChain, Change, Decision, Reason, Translation};
-use crate::net::Family;
+use crate::net::{Duration, Family};
 use crate::source::Span;
 
 /// How the two sides of a comparison are called: `the policy` and `the rules`.
@@ -146,7 +146,10 @@ fn done(deed: &Deed) -> String {
         }
         Deed::Log { prefix: None, level } => format!("logged at level {}", level.0),
         Deed::Change(change) => changed(*change),
-        Deed::Add(set) => format!("taken up into `{set}`"),
+        Deed::Add { set, timeout: None } => format!("taken up into `{set}`"),
+        Deed::Add { set, timeout: Some(seconds) } => {
+            format!("taken up into `{set}` for {}", Duration::of_seconds(*seconds))
+        }
         Deed::Opaque(words) => format!("sent through `{words}`"),
         Deed::Count(limit) => format!("counted by {limit}"),
     }

@@ -57,8 +57,12 @@ pub enum Deed {
         level: LogLevel,
     },
     Change(Change),
-    /// Its source is taken up into the set of this name.
-    Add(Arc<str>),
+    /// Its source is taken up into the set of this name, for so many seconds or as long as the set keeps
+    /// what it has.
+    Add {
+        set: Arc<str>,
+        timeout: Option<u32>,
+    },
     /// What a rule that goes on does in these words.
     Opaque(Arc<str>),
     /// A limit counts it: the parameters, and how many such limits come before.

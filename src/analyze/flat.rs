@@ -343,7 +343,7 @@ impl<'m> Flattener<'m> {
                     None => return !is_ring,
                 }
             }
-            Effect::Add { set, length } => {
+            Effect::Add { set, length, .. } => {
                 self.made(Made::entered(set, *length, number));
             }
             Effect::Opaque { changes, .. } => self.made(Made::of(changes)),

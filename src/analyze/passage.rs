@@ -12,6 +12,7 @@ use super::flat::{Flat, of_first_fragments};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Change, Decision, Effect, Entry, Meaning, Translation};
 use crate::net::{Addresses, CtState, CtStates, Family, Interface, MarkMatch, Ports, Prefix};
+use crate::packet::opaque::SetSide;
 use crate::packet::{
     Budget, Constraint, Factor, Field, PacketSet, Product, Region, RuleNumber, Space, opaque,
 };
@@ -199,7 +200,8 @@ impl<'m> Passage<'m> {
                 Effect::Opaque { changes, .. } => {
                     space.union(&rest, &space.freed(&met, |field| changes.contains(&field)))
                 }
-                Effect::Continue | Effect::Add { .. } => here,
+                Effect::Add { set, .. } => space.union(&rest, &self.added(&met, set)),
+                Effect::Continue => here,
                 Effect::Decide(
                     Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker,
                 )
@@ -220,6 +222,12 @@ impl<'m> Passage<'m> {
         // What a raw rule asks may be answered otherwise by the next table.
         let is_lasting = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
         Ok(space.freed_facts(&through, |text| !is_lasting(text)))
+    }
+
+    /// The packets of a region whose sources were taken up into a set.
+    fn added(&self, region: &Region, set: &str) -> Region {
+        let members = [SetSide::Source, SetSide::Destination].map(|side| opaque::member(side, set));
+        self.space().freed_facts(region, |text| members.iter().any(|member| **member == *text))
     }
 
     /// The packets of a region as a statement leaves them.
@@ -276,7 +284,10 @@ impl<'m> Passage<'m> {
                 if space.is_empty(&met) {
                     continue;
                 }
-                here = space.difference(&here, own);
+                // Beyond its limit a rule takes nothing.
+                if entry.limits.is_empty() {
+                    here = space.difference(&here, own);
+                }
                 self.check(&here)?;
                 match &entry.effect {
                     Effect::Decide(Decision::Translate(translation)) => match &**translation {
@@ -300,12 +311,15 @@ impl<'m> Passage<'m> {
                     Effect::Decide(Decision::Accept | Decision::LeaveToDocker) | Effect::Return => {
                         untouched = space.union(&untouched, &met);
                     }
-                    Effect::Continue
-                    | Effect::Opaque { .. }
-                    | Effect::Change(_)
-                    | Effect::Add { .. } => {
+                    Effect::Continue => here = space.union(&here, &met),
+                    Effect::Change(change) => {
+                        here = space.union(&here, &self.changed(&met, *change));
+                    }
+                    Effect::Opaque { changes, .. } => {
+                        let met = space.freed(&met, |field| changes.contains(&field));
                         here = space.union(&here, &met);
                     }
+                    Effect::Add { set, .. } => here = space.union(&here, &self.added(&met, set)),
                 }
             }
             let region = space.union(&untouched, &here);

@@ -323,9 +323,11 @@ impl Reading<'_> {
                 let from = translated_network(rule).unwrap_or(*to);
                 translate(Translation::Netmap { from, to: *to })
             }
-            Target::AddSource { set, .. } => {
-                Effect::Add { set: Arc::clone(&set.name), length: added_length(set, self.family) }
-            }
+            Target::AddSource { set, timeout } => Effect::Add {
+                set: Arc::clone(&set.name),
+                length: added_length(set, self.family),
+                timeout: *timeout,
+            },
             Target::SetMark(mark) => change(Change::Mark(*mark)),
             Target::SetConnmark(mark) => change(Change::ConnectionMark(*mark)),
             Target::RestoreMark(mask) => change(Change::RestoredMark(*mask)),

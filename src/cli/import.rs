@@ -14,13 +14,12 @@ use super::terminal::Terminal;
 use super::within::Within;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
-use crate::diagnostic::{Finding, Level, Lint, has_errors};
-use crate::import::{Counts, Dumps, Fault, Imported, Judge, import, with_lists};
+use crate::diagnostic::{Finding, Level, Lint, catalogue, has_errors};
+use crate::import::{Counts, Dumps, Fault, Imported, Judge, import, with_sets};
 use crate::meaning::{Meaning, Reason};
 use crate::net::Families;
 use crate::packet::Budget;
 use crate::resolve::Resolved;
-use crate::ruleset::Ruleset;
 use crate::source::{FileId, MemoryLoader, Sources, Span};
 
 const EXAMPLES: &str = "\
@@ -64,11 +63,12 @@ impl Import {
             return Ok(Outcome::Undone);
         }
         let families = deployed.families();
-        let mut lists = std::mem::take(&mut deployed.told);
+        let told = std::mem::take(&mut deployed.told);
+        let given = [deployed.v4, deployed.v6];
+        let with_sets = with_sets(given.each_ref().map(Option::as_ref), &told);
+        let mut plainer = (given != with_sets).then_some(given);
+        let [mut v4, mut v6] = with_sets;
         loop {
-            let with_lists =
-                |rules: &Option<Ruleset>| rules.as_ref().map(|rules| with_lists(rules, &lists));
-            let (v4, v6) = (with_lists(&deployed.v4), with_lists(&deployed.v6));
             let mut proof = Proof {
                 rules: ruled(v4.as_ref(), v6.as_ref()).meaning,
                 families,
@@ -81,7 +81,7 @@ impl Import {
             match imported {
                 Ok(imported) => return self.write(imported, families, terminal),
                 // A rule is as raw as that; the kernel knows a set by its name alone.
-                Err(_) if !lists.is_empty() => lists.clear(),
+                Err(_) if plainer.is_some() => [v4, v6] = plainer.take().unwrap_or_default(),
                 Err(_) => {
                     tell(&sources, &differences, terminal);
                     let failure =
@@ -178,6 +178,7 @@ impl Judge for Proof<'_> {
             let fault = |finding: &Finding| Fault {
                 written: Some(finding.span.map_or(usize::MAX, Span::start)),
                 read: None,
+                is_too_deep: finding.lint == &catalogue::NESTING_TOO_DEEP,
             };
             let faults = errors.iter().map(fault).collect();
             self.findings = errors;
@@ -214,10 +215,11 @@ fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {
         .map(|one| Fault {
             written: place(one.left.reason).filter(|span| span.file() == root).map(Span::start),
             read: place(one.right.reason),
+            is_too_deep: false,
         })
         .collect();
     if !comparison.unproved.is_empty() {
-        faults.push(Fault { written: None, read: None });
+        faults.push(Fault { written: None, read: None, is_too_deep: false });
     }
     faults
 }

@@ -155,7 +155,7 @@ catalogue! {
     UNKNOWN_CLAUSE = "unknown-clause", Error, "a word where a clause was expected";
     UNKNOWN_NAME = "unknown-name", Error, "a name that nothing defines";
     UNMODELLED_MATCH = "unmodelled-match", Note, "a raw condition that is known by its words only";
-    UNMODELLED_SET = "unmodelled-set", Note unexpectable, "a set of the kernel whose entries are more than addresses";
+    UNMODELLED_SET = "unmodelled-set", Note unexpectable, "a set of the kernel of which no dump tells what is in it";
     UNREACHABLE_CHAIN = "unreachable-chain", Warning, "a chain that no packet is sent to";
     UNREACHABLE_RULE = "unreachable-rule", Warning, "a rule behind a verdict on everything";
     UNREADABLE_FILE = "unreadable-file", Error, "a file that cannot be read";

@@ -66,6 +66,12 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
         }
         MatchKind::Set { set, side } => Some(member(&set.name, *side, no)),
         MatchKind::DestinationLocal => of("addrtype", 0, "--dst-type LOCAL".to_owned()),
+        MatchKind::Multicast(SetSide::Source) => {
+            of("addrtype", 0, "--src-type MULTICAST".to_owned())
+        }
+        MatchKind::Multicast(SetSide::Destination) => {
+            of("addrtype", 0, "--dst-type MULTICAST".to_owned())
+        }
         MatchKind::Conntrack(conntrack) => conntrack_words(conntrack, no),
         MatchKind::State(states) => {
             let states: Vec<String> = states.iter().map(state_name).collect();

@@ -89,6 +89,7 @@ fn unwritable_match(found: &Match, rule: &Rule) -> Option<&'static str> {
         | MatchKind::DestinationRange(..)
         | MatchKind::Set { .. }
         | MatchKind::DestinationLocal
+        | MatchKind::Multicast(_)
         | MatchKind::Conntrack(_)
         | MatchKind::State(_)
         | MatchKind::Mac(_)

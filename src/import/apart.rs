@@ -208,10 +208,7 @@ impl Drafting<'_> {
 
 /// A jump to what a row of raw rules says.
 fn jump(name: &Arc<str>, row: &[Piece]) -> Piece {
-    let families = row.iter().fold(Families::NONE, |all, piece| Families {
-        v4: all.v4 || piece.families.v4,
-        v6: all.v6 || piece.families.v6,
-    });
+    let families = row.iter().fold(Families::NONE, |all, piece| all.union(piece.families));
     let lines = row.iter().flat_map(|piece| piece.lines.iter().copied()).collect();
     Piece::made(Statement::new(Verb::Jump(Arc::clone(name))), families, lines)
 }

@@ -46,6 +46,9 @@ impl Drafting<'_> {
         for UserChain { name, families, mut pieces } in chains {
             let called: Arc<str> = self.writer.called(table, &name).into();
             if table == TableName::Filter {
+                if !self.choices.splits {
+                    pieces = in_one_chain(pieces);
+                }
                 pieces = self.apart(Some(&called), &pieces);
             } else if pieces.is_empty() {
                 // The table of a chain is that of its rules.
@@ -82,12 +85,8 @@ impl Drafting<'_> {
                 for raw in &mut piece.raws {
                     raw.at = (table, Arc::clone(&part));
                 }
-                piece.says = match piece.says {
-                    Says::Dead => Says::Dead,
-                    Says::Words(statement) if statement.expect.is_some() => Says::Dead,
-                    // A last rule needs no chain of its own.
-                    Says::Words(_) | Says::Raw => Says::Raw,
-                };
+                // A last rule needs no chain of its own.
+                piece.says = in_raw_words(&piece.says);
                 self.put(&piece, Place::Chain, families, "");
             }
             if rest.is_empty() {
@@ -112,6 +111,30 @@ fn nothing(at: (TableName, Arc<str>), families: Families) -> Option<Piece> {
     Some(Piece::raw(vec![RawRule::of_all(family, at, "-j RETURN")], Vec::new()))
 }
 
+/// The same rules for one chain of the policy: behind a raw one that leaves it all are raw.
+fn in_one_chain(mut pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut behind = Families::NONE;
+    for piece in &mut pieces {
+        let is_behind = !behind.intersection(piece.families).is_empty();
+        if is_behind {
+            piece.says = in_raw_words(&piece.says);
+        }
+        if is_behind || piece.says == Says::Raw && piece.raws.iter().any(|raw| raw.leaves) {
+            behind = behind.union(piece.families);
+        }
+    }
+    pieces
+}
+
+/// What a rule says in the words of iptables, which cannot say what is expected.
+fn in_raw_words(says: &Says) -> Says {
+    match says {
+        Says::Dead => Says::Dead,
+        Says::Words(statement) if statement.expect.is_some() => Says::Dead,
+        Says::Words(_) | Says::Raw => Says::Raw,
+    }
+}
+
 /// The part of a chain that stands in one chain of the policy: of each family its rules up to the first
 /// that must stand behind raw ones.
 #[derive(Default)]
@@ -131,10 +154,10 @@ impl Segment {
             let is_raw = !matches!(piece.says, Says::Words(_));
             let own = piece.families;
             if meets(left) || (!is_raw && meets(behind_raw)) {
-                left = Families { v4: left.v4 || own.v4, v6: left.v6 || own.v6 };
+                left = left.union(own);
                 segment.rest.push(piece);
             } else if is_raw {
-                behind_raw = Families { v4: behind_raw.v4 || own.v4, v6: behind_raw.v6 || own.v6 };
+                behind_raw = behind_raw.union(own);
                 segment.raws.push(piece);
             } else {
                 segment.words.push(piece);

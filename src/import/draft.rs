@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use crate::emit::rule_text;
 use crate::net::{Families, Family, Interface};
-use crate::ruleset::{KernelSet, MatchKind, Origin, Rule, Ruleset, TableName, Target};
+use crate::ruleset::{KernelSet, MatchKind, OpaqueEnd, Origin, Rule, Ruleset, TableName, Target};
 use crate::source::Span;
 
 use super::apart::Apart;
 use super::ending::Ending;
+use super::helping::Helping;
 use super::implicit;
 use super::merge::{self, Piece, RawRule, Says};
+use super::own::OwnSets;
 use super::reading::{Standing, statement};
 use super::services::Services;
 use super::side::Side;
@@ -41,11 +43,13 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
     let sides = [dumps.v4, dumps.v6].into_iter().flatten();
     let sides: Vec<Side<'_>> = sides.map(Side::of).collect();
     let rulesets: Vec<&Ruleset> = sides.iter().map(|side| side.ruleset).collect();
-    let zones = if choices.zones { names::zones(&rulesets) } else { BTreeMap::new() };
+    let own = OwnSets::told(&rulesets);
+    let mut zones = if choices.zones { names::zones(&rulesets) } else { BTreeMap::new() };
+    zones.retain(|_, name| !own.has(name));
     let (chain_names, taken) = names::chain_names(sides.iter().flat_map(|side| &side.used));
     let hosts = names::hosts(&rulesets);
     let sets = lists::known_sets(&rulesets);
-    let set_names = lists::set_names(&sets, &zones);
+    let set_names = lists::set_names(&sets, &zones, &own);
     let writer = Writer {
         text: String::new(),
         places: Vec::new(),
@@ -54,13 +58,15 @@ pub(super) fn draft(dumps: &Dumps<'_>, choices: &Choices, services: &Services) -
         names: &chain_names,
         hosts: &hosts,
         sets: &set_names,
+        own: &own,
     };
-    let rules = sides.iter().map(|side| side.ruleset.rule_count()).sum();
     let idle = sides.iter().map(|side| side.idle).sum();
-    let counts = Counts { rules, idle, ..Counts::default() };
+    let counts = Counts { idle, ..Counts::default() };
     let given = dumps.families();
     let apart = Apart::default();
-    let mut drafting = Drafting { sides, choices, given, writer, counts, taken, apart };
+    let helping = Helping::default();
+    let mut drafting = Drafting { sides, choices, given, writer, counts, taken, apart, helping };
+    drafting.find_helped();
     drafting.policy(dumps, &zones, &sets);
     let Writer { text, places, .. } = drafting.writer;
     Draft { text, counts: drafting.counts, places }
@@ -75,6 +81,7 @@ pub(super) struct Drafting<'a> {
     /// The names of chains.
     pub taken: BTreeSet<String>,
     pub apart: Apart,
+    pub helping: Helping,
 }
 
 /// A chain of the kernel in the filter, with the language's word for its direction.
@@ -107,7 +114,10 @@ impl Drafting<'_> {
             let line = self.writer.set(set);
             self.line(&line);
         }
-        if !zones.is_empty() || !sets.is_empty() {
+        for (name, set) in self.writer.own.iter() {
+            self.line(&Writer::own_set(name, set));
+        }
+        if !zones.is_empty() || !sets.is_empty() || !self.writer.own.is_empty() {
             self.line("");
         }
         let mut bodies = Vec::new();
@@ -195,6 +205,13 @@ impl Drafting<'_> {
                 let rule = Rule { target: Target::Return, ..rule.clone() };
                 self.piece(side, &rule, at, standing)
             }
+            // All that it does is count.
+            Target::Jump(to) if side.does_nothing(at.0, to) => {
+                let nothing =
+                    Target::Opaque { text: "".into(), end: OpaqueEnd::GoesOn, changes: &[] };
+                let rule = Rule { target: nothing, ..rule.clone() };
+                self.piece(side, &rule, at, standing)
+            }
             _ => self.piece(side, rule, at, standing),
         }
     }
@@ -237,7 +254,12 @@ impl Drafting<'_> {
         if self.level(rule) == Level::Raw || side.counts_with_others(rule) {
             return None;
         }
-        statement(rule, side.ruleset.family, standing)
+        let family = side.ruleset.family;
+        let mut said = statement(rule, family, standing)?;
+        if self.level(rule) == Level::Free {
+            said.helped = self.helped(&said, family);
+        }
+        Some(said)
     }
 
     fn level(&self, rule: &Rule) -> Level {

@@ -8,19 +8,30 @@ use crate::ruleset::{KernelSet, MatchKind, Rule, Ruleset, SetContent, Target};
 use crate::syntax::is_name;
 
 use super::names::free;
+use super::own::OwnSets;
 use super::reading::{Standing, statement};
 
 /// So many networks are written in a list.
 const MAX_LIST: usize = 10_000;
 
-/// The rules with sets as lists of which is told what is in them for good. Sets that rules fill stay the
-/// kernel's, and so do those of rules that the language has no words for.
+/// The rules of both families with what is known of sets: those that are a policy's by their names, and as
+/// lists those of which is told what is in them for good. Other sets that rules change stay the kernel's, and
+/// so do those of rules that the language has no words for.
 #[must_use]
-pub fn with_lists(ruleset: &Ruleset, told: &[Arc<KernelSet>]) -> Ruleset {
-    let filled = filled_sets(ruleset);
+pub fn with_sets(rulesets: [Option<&Ruleset>; 2], told: &[Arc<KernelSet>]) -> [Option<Ruleset>; 2] {
+    let own = OwnSets::of(&rulesets.into_iter().flatten().collect::<Vec<_>>());
+    rulesets.map(|ruleset| {
+        let mut ruleset = ruleset?.clone();
+        own.tell(&mut ruleset);
+        Some(with_lists(&ruleset, told))
+    })
+}
+
+fn with_lists(ruleset: &Ruleset, told: &[Arc<KernelSet>]) -> Ruleset {
+    let changed = changed_sets(ruleset);
     let mut lists: BTreeMap<Arc<str>, Arc<KernelSet>> = told
         .iter()
-        .filter(|set| is_list(set) && !filled.contains(&set.name))
+        .filter(|set| is_list(set) && !changed.contains(&*set.name))
         .map(|set| (Arc::clone(&set.name), Arc::clone(set)))
         .collect();
     let all = asking(ruleset, &lists);
@@ -64,12 +75,14 @@ fn is_list(set: &KernelSet) -> bool {
 }
 
 /// What sets are called of which is known what is in them: like in the kernel, as far as the language
-/// takes that and no zone has the name.
+/// takes that and no zone or other set has the name.
 pub(super) fn set_names(
     sets: &[Arc<KernelSet>],
     zones: &BTreeMap<Interface, String>,
+    own: &OwnSets,
 ) -> BTreeMap<Arc<str>, String> {
     let mut taken: BTreeSet<String> = zones.values().cloned().collect();
+    taken.extend(own.iter().map(|(name, _)| name.to_string()));
     let mut names = BTreeMap::new();
     for set in sets {
         let fits = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '-' };
@@ -98,13 +111,39 @@ pub(super) fn known_sets(rulesets: &[&Ruleset]) -> Vec<Arc<KernelSet>> {
     known.into_values().collect()
 }
 
-/// The sets that rules fill.
-fn filled_sets(ruleset: &Ruleset) -> BTreeSet<Arc<str>> {
+/// The sets that rules change. `--map-set` only looks, but it is not worth telling apart.
+fn changed_sets(ruleset: &Ruleset) -> BTreeSet<&str> {
     let chains = ruleset.tables.iter().flat_map(|table| &table.chains);
-    let targets = chains.flat_map(|chain| &chain.rules).map(|rule| &rule.target);
-    let filled = targets.filter_map(|target| {
-        let Target::AddSource { set, .. } = target else { return None };
-        Some(Arc::clone(&set.name))
-    });
-    filled.collect()
+    let mut changed = BTreeSet::new();
+    for rule in chains.flat_map(|chain| &chain.rules) {
+        match &rule.target {
+            Target::AddSource { set, .. } => {
+                changed.insert(&*set.name);
+            }
+            Target::Opaque { text, .. } if text.starts_with("-j SET ") => {
+                changed.extend(text.split(' '));
+            }
+            Target::Opaque { .. }
+            | Target::Accept
+            | Target::Drop
+            | Target::Return
+            | Target::Jump(_)
+            | Target::Goto(_)
+            | Target::Reject(_)
+            | Target::Log { .. }
+            | Target::Masquerade
+            | Target::Snat(..)
+            | Target::Dnat { .. }
+            | Target::Redirect(_)
+            | Target::Netmap(_)
+            | Target::SetMark(_)
+            | Target::SetConnmark(_)
+            | Target::RestoreMark(_)
+            | Target::SetDscp(_)
+            | Target::Tcpmss(_)
+            | Target::Notrack
+            | Target::Helper(_) => {}
+        }
+    }
+    changed
 }

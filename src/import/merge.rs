@@ -188,8 +188,10 @@ fn log_before(before: &Piece, next: &Piece) -> Option<Log> {
         return None;
     };
     let Verb::Log(log) = &line.verb else { return None };
-    let decides = matches!(decision.verb, Verb::Allow | Verb::Drop | Verb::Reject(_));
-    let same = Statement { verb: line.verb.clone(), ..(**decision).clone() } == **line;
+    let decides =
+        matches!(decision.verb, Verb::Allow | Verb::Drop | Verb::Reject(_) | Verb::Add { .. });
+    let bare = Statement { helped: BTreeSet::new(), ..(**decision).clone() };
+    let same = Statement { verb: line.verb.clone(), ..bare } == **line;
     let fits = decides && same && line.limits.is_empty() && before.families == next.families;
     (fits && !before.plain && !next.plain).then(|| log.clone())
 }
@@ -289,9 +291,11 @@ fn joins(last: &mut Piece, next: &Piece) -> bool {
         | Verb::Nonat
         | Verb::Forward { .. }
         | Verb::Redirect { .. }
+        | Verb::Add { .. }
+        | Verb::Notrack
         | Verb::Mark(_)
         | Verb::Dscp(_) => true,
-        Verb::Log(_) | Verb::Clamp(_) => false,
+        Verb::Log(_) | Verb::Clamp(_) | Verb::Help(_) => false,
     };
     if !may || !into.limits.is_empty() || into.log.is_some() || from.log.is_some() {
         return false;
@@ -326,6 +330,7 @@ fn joined(a: &Statement, b: &Statement) -> Option<Statement> {
         a.outgoing != b.outgoing,
     ];
     if a.verb != b.verb
+        || a.parts == b.parts && a.helped != b.helped
         || a.clauses != b.clauses
         || a.limits != b.limits
         || a.unless != b.unless
@@ -339,6 +344,7 @@ fn joined(a: &Statement, b: &Statement) -> Option<Statement> {
     let [parts, from, to, incoming, outgoing] = differences;
     if parts {
         both.parts = joined_parts(&a.parts, &b.parts)?;
+        both.helped.extend(b.helped.iter().cloned());
     } else if from {
         both.from = joined_ends(&a.from, &b.from)?;
     } else if to {

@@ -1,17 +1,18 @@
 //! What a rule of a dump says in the words of the language; most have some.
 
+mod conditions;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::net::{
-    CtState, CtStates, Family, Interface, IntervalSet, MarkMatch, PortProtocol, Ports, Protocol,
-    Rate,
-};
+use crate::net::address::to_number;
+use crate::net::{Family, Interface, IntervalSet, PortProtocol, Ports, Prefix, Protocol, Rate};
 use crate::resolve::policy::{KernelChain, Part, RejectWith};
 use crate::ruleset::{
-    Conntrack, HashKey, Hashlimit, Match, MatchKind, Origin, Rule, SetContent, SetSide, TableName,
-    Target,
+    KernelSet, Match, MatchKind, Origin, Rule, SetContent, SetSide, TableName, Target,
 };
 
+use super::own;
 use super::statement::{Address, Ends, Log, Statement, Verb};
 
 /// Where a rule stands, as far as that decides about its words.
@@ -24,6 +25,8 @@ pub(super) enum Standing {
     Postrouting,
     /// In the mangle table.
     Mangle(KernelChain),
+    /// In the raw table, whose rules are said by several together.
+    Raw,
 }
 
 impl Standing {
@@ -71,7 +74,12 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
         Standing::Filter => {
             // In a chain of its own a rule can decide, log and jump; it cannot leave the chain it was in.
             let may = match statement.verb {
-                Verb::Allow | Verb::Drop | Verb::Reject(_) | Verb::Log(_) | Verb::Jump(_) => true,
+                Verb::Allow
+                | Verb::Drop
+                | Verb::Reject(_)
+                | Verb::Log(_)
+                | Verb::Jump(_)
+                | Verb::Add { .. } => true,
                 Verb::Return
                 | Verb::Goto(_)
                 | Verb::Masquerade
@@ -79,6 +87,8 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
                 | Verb::Nonat
                 | Verb::Forward { .. }
                 | Verb::Redirect { .. }
+                | Verb::Notrack
+                | Verb::Help(_)
                 | Verb::Clamp(_)
                 | Verb::Mark(_)
                 | Verb::Dscp(_) => false,
@@ -100,6 +110,9 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
                 | Verb::Masquerade
                 | Verb::Snat(..)
                 | Verb::Nonat
+                | Verb::Add { .. }
+                | Verb::Notrack
+                | Verb::Help(_)
                 | Verb::Clamp(_)
                 | Verb::Mark(_)
                 | Verb::Dscp(_) => return false,
@@ -108,6 +121,7 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
             is_bare && asked && only(&["mark", "dscp", "during", "mac"])
         }
         Standing::Postrouting => is_bare && only(&["mark", "dscp", "during", "via"]),
+        Standing::Raw => is_bare && statement.clauses.is_empty(),
         Standing::Mangle(chain) => {
             let place = match (&statement.verb, chain) {
                 (Verb::Clamp(_), chain) => chain == KernelChain::Forward,
@@ -178,7 +192,7 @@ impl Reading {
             return None;
         }
         let no = found.negated;
-        if no && is_an_exception(&found.kind) {
+        if no && conditions::is_an_exception(&found.kind) {
             self.exceptions.push(found.kind.clone());
             return Some(());
         }
@@ -186,17 +200,23 @@ impl Reading {
             MatchKind::Source(prefix) => address(&mut self.from, Address::Network(*prefix), no)?,
             MatchKind::Destination(prefix) => address(&mut self.to, Address::Network(*prefix), no)?,
             MatchKind::SourceRange(low, high) => {
-                address(&mut self.from, Address::Range(*low, *high), no)?;
+                address(&mut self.from, range(*low, *high), no)?;
             }
             MatchKind::DestinationRange(low, high) => {
-                address(&mut self.to, Address::Range(*low, *high), no)?;
+                address(&mut self.to, range(*low, *high), no)?;
             }
-            MatchKind::Set { set, side } if matches!(set.content, SetContent::Static(_)) => {
+            MatchKind::Set { set, side } => {
                 let ends = match side {
                     SetSide::Source => &mut self.from,
                     SetSide::Destination => &mut self.to,
                 };
-                address(ends, Address::Set(Arc::clone(&set.name), set.family), no)?;
+                address(ends, member(set)?, no)?;
+            }
+            MatchKind::Multicast(SetSide::Source) => {
+                address(&mut self.from, groups(self.family), no)?;
+            }
+            MatchKind::Multicast(SetSide::Destination) => {
+                address(&mut self.to, groups(self.family), no)?;
             }
             MatchKind::In(interface) if !no => only(&mut self.incoming, interface)?,
             MatchKind::Out(interface) if !no => only(&mut self.outgoing, interface)?,
@@ -236,78 +256,11 @@ impl Reading {
             | MatchKind::Icmp(_)
             | MatchKind::AnyIcmp
             | MatchKind::Comment(_)
-            | MatchKind::Set { .. }
             | MatchKind::DestinationLocal
             | MatchKind::Connmark(_)
             | MatchKind::Opaque(_)
             | MatchKind::OpaqueHistory(_) => return None,
         }
-        Some(())
-    }
-
-    /// What is asked in a clause of its own, each once.
-    fn condition(&mut self, found: &Match) -> Option<()> {
-        let no = found.negated;
-        let clause = match &found.kind {
-            MatchKind::TcpFlags(flags) if !no => {
-                self.has_flags = true;
-                let names =
-                    |flags: crate::net::TcpFlags| flags.names().collect::<Vec<_>>().join(", ");
-                let set = match names(flags.set()) {
-                    none if none.is_empty() => "none".to_owned(),
-                    set => set,
-                };
-                format!("flags {set} / {}", names(flags.mask()))
-            }
-            MatchKind::Conntrack(Conntrack {
-                states,
-                dnat: false,
-                original_destination: None,
-                original_port: None,
-            })
-            | MatchKind::State(states) => states_clause(*states, no)?,
-            MatchKind::Mac(mac) if !no => format!("mac {mac}"),
-            MatchKind::Mark(mark) if !no => mark_clause(*mark),
-            MatchKind::User(user) if !no => format!("user {user}"),
-            MatchKind::Group(group) if !no => format!("group {group}"),
-            MatchKind::Length(low, high) if !no && low == high => format!("length {low}"),
-            MatchKind::Length(low, high) if !no => format!("length {low}-{high}"),
-            MatchKind::Ttl(ttl) if !no => format!("ttl {ttl}"),
-            MatchKind::Dscp(dscp) if !no => format!("dscp {dscp}"),
-            MatchKind::Time(window) if !no => {
-                let text = window.to_string().replace(',', ", ");
-                format!("during {}", text.trim_end_matches(" utc"))
-            }
-            MatchKind::Ipsec { .. } if !no => "via ipsec".to_owned(),
-            _ => return None,
-        };
-        let word = |clause: &str| clause.split(' ').next().unwrap_or_default().to_owned();
-        if self.clauses.iter().any(|known| word(known) == word(&clause)) {
-            return None;
-        }
-        self.clauses.push(clause);
-        // So that rules which say the same are the same.
-        self.clauses.sort();
-        Some(())
-    }
-
-    fn limit(&mut self, found: &Match) -> Option<()> {
-        if found.negated {
-            return None;
-        }
-        let clause = match &found.kind {
-            MatchKind::Limit { rate, burst } => {
-                self.rate = Some((*rate, *burst));
-                format!("limit {rate} burst {burst}")
-            }
-            MatchKind::Hashlimit(table) => hashlimit(table, self.family)?,
-            MatchKind::Connlimit { count, mask: 0 } => format!("connections {count}"),
-            MatchKind::Connlimit { count, mask } => {
-                format!("connections {count} per source{}", lengths(*mask, self.family))
-            }
-            _ => return None,
-        };
-        self.limits.push(clause);
         Some(())
     }
 
@@ -317,38 +270,56 @@ impl Reading {
         if of_self && standing != Standing::Prerouting {
             return None;
         }
-        match (target, standing) {
-            (Target::Accept, Standing::Filter) => Some(Verb::Allow),
-            (Target::Drop, Standing::Filter) => Some(Verb::Drop),
-            (Target::Return, Standing::Filter) => Some(Verb::Return),
-            (Target::Jump(name), Standing::Filter) => Some(Verb::Jump(Arc::clone(name))),
-            (Target::Goto(name), Standing::Filter) => Some(Verb::Goto(Arc::clone(name))),
-            (Target::Reject(with), Standing::Filter) => Some(Verb::Reject(RejectWith::from(*with))),
-            (Target::Log { prefix, level }, Standing::Filter) => {
+        let in_filter = |verb| (standing == Standing::Filter).then_some(verb);
+        let before = |verb| (standing == Standing::Prerouting).then_some(verb);
+        let behind = |verb| (standing == Standing::Postrouting).then_some(verb);
+        let told = |verb| (standing == Standing::Raw).then_some(verb);
+        let mangled = |verb| matches!(standing, Standing::Mangle(_)).then_some(verb);
+        match target {
+            Target::Accept => match standing {
+                Standing::Filter => Some(Verb::Allow),
+                Standing::Postrouting => Some(Verb::Nonat),
+                Standing::Prerouting | Standing::Mangle(_) | Standing::Raw => None,
+            },
+            Target::Drop => in_filter(Verb::Drop),
+            Target::Return => in_filter(Verb::Return),
+            Target::Jump(name) => in_filter(Verb::Jump(Arc::clone(name))),
+            Target::Goto(name) => in_filter(Verb::Goto(Arc::clone(name))),
+            Target::Reject(with) => in_filter(Verb::Reject(RejectWith::from(*with))),
+            Target::Log { prefix, level } if standing == Standing::Filter => {
                 let rate = self.rate.take().filter(|_| self.limits.len() == 1);
                 if rate.is_some() {
                     self.limits.clear();
                 }
                 Some(Verb::Log(Log { prefix: prefix.clone(), level: *level, rate }))
             }
-            (Target::Masquerade, Standing::Postrouting) => Some(Verb::Masquerade),
-            (Target::Snat(low, high), Standing::Postrouting) => Some(Verb::Snat(*low, *high)),
-            (Target::Accept, Standing::Postrouting) => Some(Verb::Nonat),
-            (Target::Dnat { address, ports: None }, Standing::Prerouting) => {
-                Some(Verb::Forward { host: *address, port: None, of_self })
+            Target::AddSource { set, timeout } => {
+                in_filter(Verb::Add { set: own::name(set)?, timeout: *timeout })
             }
-            (Target::Dnat { address, ports: Some((low, high)) }, Standing::Prerouting)
-                if low == high =>
-            {
-                Some(Verb::Forward { host: *address, port: Some(*low), of_self })
+            Target::Masquerade => behind(Verb::Masquerade),
+            Target::Snat(low, high) => behind(Verb::Snat(*low, *high)),
+            Target::Dnat { address, ports } => {
+                let port = match ports {
+                    Some((low, high)) if low == high => Some(*low),
+                    Some(_) => return None,
+                    None => None,
+                };
+                before(Verb::Forward { host: *address, port, of_self })
             }
-            (Target::Redirect(port), Standing::Prerouting) => {
-                Some(Verb::Redirect { port: *port, of_self })
+            Target::Redirect(port) => before(Verb::Redirect { port: *port, of_self }),
+            Target::SetMark(mark) => mangled(Verb::Mark(*mark)),
+            Target::SetDscp(dscp) => mangled(Verb::Dscp(*dscp)),
+            Target::Tcpmss(size) if standing == Standing::Mangle(KernelChain::Forward) => {
+                self.clamp(*size)
             }
-            (Target::SetMark(mark), Standing::Mangle(_)) => Some(Verb::Mark(*mark)),
-            (Target::SetDscp(dscp), Standing::Mangle(_)) => Some(Verb::Dscp(*dscp)),
-            (Target::Tcpmss(size), Standing::Mangle(KernelChain::Forward)) => self.clamp(*size),
-            _ => None,
+            Target::Notrack => told(Verb::Notrack),
+            Target::Helper(helper) => told(Verb::Help(*helper)),
+            Target::Log { .. }
+            | Target::Tcpmss(_)
+            | Target::Netmap(_)
+            | Target::SetConnmark(_)
+            | Target::RestoreMark(_)
+            | Target::Opaque { .. } => None,
         }
     }
 
@@ -412,27 +383,6 @@ impl Reading {
     }
 }
 
-/// What the language cannot negate, but say of packets that are left out.
-fn is_an_exception(kind: &MatchKind) -> bool {
-    matches!(
-        kind,
-        MatchKind::In(_)
-            | MatchKind::Out(_)
-            | MatchKind::Protocol(_)
-            | MatchKind::Icmp(_)
-            | MatchKind::TcpFlags(_)
-            | MatchKind::Mac(_)
-            | MatchKind::Mark(_)
-            | MatchKind::User(_)
-            | MatchKind::Group(_)
-            | MatchKind::Length(..)
-            | MatchKind::Ttl(_)
-            | MatchKind::Dscp(_)
-            | MatchKind::Time(_)
-            | MatchKind::Ipsec { .. }
-    )
-}
-
 fn address(ends: &mut Ends, address: Address, no: bool) -> Option<()> {
     if no {
         ends.except.push(address);
@@ -442,6 +392,31 @@ fn address(ends: &mut Ends, address: Address, no: bool) -> Option<()> {
         return None;
     }
     Some(())
+}
+
+/// The addresses of groups (RFC 5771, RFC 4291).
+fn groups(family: Family) -> Address {
+    match family {
+        Family::V4 => {
+            range(Ipv4Addr::new(224, 0, 0, 0).into(), Ipv4Addr::new(239, 255, 255, 255).into())
+        }
+        Family::V6 => range(Ipv6Addr::from(0xff << 120).into(), Ipv6Addr::from(u128::MAX).into()),
+    }
+}
+
+/// A network where it is one.
+fn range(low: IpAddr, high: IpAddr) -> Address {
+    let network = Prefix::spanning(Family::of(low), to_number(low), to_number(high));
+    network.map_or(Address::Range(low, high), Address::Network)
+}
+
+/// A set that the policy has.
+fn member(set: &KernelSet) -> Option<Address> {
+    match set.content {
+        SetContent::Static(_) => Some(Address::Set(Arc::clone(&set.name), set.family)),
+        SetContent::Dynamic(_) => own::name(set).map(Address::Own),
+        SetContent::Unknown => None,
+    }
 }
 
 fn only(interfaces: &mut Vec<Interface>, interface: &Interface) -> Option<()> {
@@ -461,55 +436,4 @@ fn ports(known: &mut Option<Ports>, list: &[(u16, u16)], no: bool) {
         Some(known) => known.intersection(&ports),
         None => ports,
     });
-}
-
-fn states_clause(states: CtStates, no: bool) -> Option<String> {
-    // In the order in which people name them.
-    let order = [
-        CtState::New,
-        CtState::Established,
-        CtState::Related,
-        CtState::Invalid,
-        CtState::Untracked,
-    ];
-    let asked: Vec<&str> = order
-        .into_iter()
-        .filter(|state| states.contains(*state) != no)
-        .map(CtState::name)
-        .collect();
-    (!asked.is_empty()).then(|| format!("state {}", asked.join(", ")))
-}
-
-fn mark_clause(mark: MarkMatch) -> String {
-    format!("mark {mark}")
-}
-
-fn hashlimit(table: &Hashlimit, family: Family) -> Option<String> {
-    let mut text = format!("limit {} burst {}", table.rate, table.burst);
-    let mut keys = Vec::new();
-    for key in &table.keys {
-        keys.push(match key {
-            HashKey::SourceAddress => {
-                format!("source{}", lengths(table.source_mask.unwrap_or(family.bits()), family))
-            }
-            HashKey::DestinationAddress => "destination".to_owned(),
-            HashKey::SourcePort => "source-port".to_owned(),
-            HashKey::DestinationPort => "destination-port".to_owned(),
-        });
-    }
-    if keys.is_empty() {
-        // One allowance by a name: rules that share it are told apart by nothing.
-        return None;
-    }
-    text.push_str(&format!(" per {}", keys.join(", ")));
-    Some(text)
-}
-
-/// The lengths behind `source` where they are not those that it has by itself.
-fn lengths(length: u8, family: Family) -> String {
-    match (family, length) {
-        (Family::V4, 32) | (Family::V6, 64) => String::new(),
-        (Family::V4, length) => format!("/{length}"),
-        (Family::V6, length) => format!("/32,/{length}"),
-    }
 }

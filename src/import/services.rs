@@ -1,10 +1,10 @@
 //! Ports as people call them: by the standard library's name, where it has exactly one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::net::{Family, Ports, Protocol};
-use crate::resolve::plain_services;
+use crate::net::{Family, Helper, Ports, Protocol};
 use crate::resolve::policy::Part;
+use crate::resolve::{helped_services, plain_services};
 
 /// Of several names of the same ports, the one that most mean.
 const CUSTOMARY: [&str; 4] = ["http-alt", "http3", "https", "https-alt"];
@@ -15,6 +15,8 @@ pub(super) struct Services {
     single: BTreeMap<Part, String>,
     /// Of several of these, the largest first.
     composite: Vec<(String, Vec<Part>)>,
+    /// Those with a connection helper.
+    helped: Vec<(String, Helper, Vec<Part>)>,
 }
 
 impl Services {
@@ -23,7 +25,8 @@ impl Services {
         for (name, parts) in plain_services() {
             named.entry(apart(&parts)).or_default().push(name);
         }
-        let mut services = Services { single: BTreeMap::new(), composite: Vec::new() };
+        let mut services =
+            Services { single: BTreeMap::new(), composite: Vec::new(), helped: helped_services() };
         for (mut parts, names) in named {
             let customary = names.iter().find(|name| CUSTOMARY.contains(&name.as_str()));
             let name = match (&names[..], customary) {
@@ -41,14 +44,41 @@ impl Services {
         services
     }
 
+    /// The services with a helper whose traffic is all among these parts, and that all of it has.
+    pub fn helped(&self, parts: &[Part], has: impl Fn(&Part, Helper) -> bool) -> BTreeSet<String> {
+        let is_whole = |helper: Helper, own: &[Part]| {
+            own.iter().all(|part| has(part, helper) && parts.iter().any(|all| covers(all, part)))
+        };
+        let found = self.helped.iter().filter(|(_, helper, own)| is_whole(*helper, own));
+        found.map(|(name, ..)| name.clone()).collect()
+    }
+
+    /// What these services with a helper are.
+    pub fn parts_of<'s>(
+        &'s self,
+        names: &'s BTreeSet<String>,
+    ) -> impl Iterator<Item = (&'s Part, Helper)> {
+        let named = self.helped.iter().filter(|(name, ..)| names.contains(name));
+        named.flat_map(|(_, helper, parts)| parts.iter().map(|part| (part, *helper)))
+    }
+
     /// The subjects of a statement, and the source ports that its clause names.
-    pub fn subjects(&self, parts: &[Part], by_name: bool) -> (String, Option<String>) {
+    pub fn subjects(
+        &self,
+        parts: &[Part],
+        helped: &BTreeSet<String>,
+        by_name: bool,
+    ) -> (String, Option<String>) {
         let sport = parts.iter().find_map(|part| match part {
             Part::Ports { source, .. } if !source.is_full() => Some(ports(source)),
             Part::Ports { .. } | Part::Any | Part::Icmp(_) | Part::Protocol(_) => None,
         });
-        let mut left = apart(&with_any_source(parts));
-        let mut words: Vec<String> = Vec::new();
+        let mut parts = with_any_source(parts);
+        for (part, _) in self.parts_of(helped) {
+            parts.retain_mut(|all| take_out(all, part));
+        }
+        let mut left = apart(&parts);
+        let mut words: Vec<String> = helped.iter().cloned().collect();
         if by_name {
             for (name, members) in &self.composite {
                 if members.iter().all(|member| left.contains(member)) {
@@ -77,6 +107,29 @@ impl Services {
         }
         (words.join(", "), sport)
     }
+}
+
+/// Whether a part has all ports of another, from any.
+fn covers(all: &Part, part: &Part) -> bool {
+    match (all, part) {
+        (
+            Part::Ports { protocol, source, destination },
+            Part::Ports { protocol: own, destination: ports, .. },
+        ) => protocol == own && source.is_full() && ports.is_subset(destination),
+        (Part::Ports { .. } | Part::Any | Part::Icmp(_) | Part::Protocol(_), _) => false,
+    }
+}
+
+/// Takes the ports of a part out of one that covers it; whether anything is left.
+fn take_out(all: &mut Part, part: &Part) -> bool {
+    if covers(all, part)
+        && let (Part::Ports { destination, .. }, Part::Ports { destination: ports, .. }) =
+            (all, part)
+    {
+        *destination = destination.difference(ports);
+        return !destination.is_empty();
+    }
+    true
 }
 
 /// Each range of ports by itself.

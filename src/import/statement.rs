@@ -1,10 +1,11 @@
 //! Statements before they are written.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::{Dscp, Family, Interface, MarkMatch, Prefix, Rate};
+use crate::net::{Dscp, Family, Helper, Interface, MarkMatch, Prefix, Rate};
 use crate::resolve::policy::{Part, RejectWith};
 
 /// A statement before it is written.
@@ -14,6 +15,8 @@ pub(super) struct Statement {
     /// What traffic; empty for all.
     // INVARIANT: all have the same source ports.
     pub parts: Vec<Part>,
+    /// Services of the standard library with which these have their connection helpers.
+    pub helped: BTreeSet<String>,
     pub from: Ends,
     pub to: Ends,
     pub incoming: Vec<Interface>,
@@ -54,6 +57,15 @@ pub(super) enum Verb {
         port: u16,
         of_self: bool,
     },
+    /// To a set of the policy, for so many seconds.
+    Add {
+        set: Arc<str>,
+        timeout: Option<u32>,
+    },
+    /// Packets, and what answers them.
+    Notrack,
+    /// Of the connections that these packets open: what `allow` says of a service.
+    Help(Helper),
     Clamp(Option<u16>),
     Mark(MarkMatch),
     Dscp(Dscp),
@@ -75,6 +87,9 @@ impl Verb {
             | Verb::Nonat
             | Verb::Forward { .. }
             | Verb::Redirect { .. }
+            | Verb::Add { .. }
+            | Verb::Notrack
+            | Verb::Help(_)
             | Verb::Clamp(_)
             | Verb::Mark(_)
             | Verb::Dscp(_) => None,
@@ -104,7 +119,7 @@ impl Ends {
     }
 
     fn families(&self) -> impl Iterator<Item = Family> {
-        self.these.iter().chain(&self.except).map(Address::family)
+        self.these.iter().chain(&self.except).filter_map(Address::family)
     }
 }
 
@@ -114,14 +129,17 @@ pub(super) enum Address {
     Range(IpAddr, IpAddr),
     /// A set of the kernel of which is known what is in it.
     Set(Arc<str>, Family),
+    /// A set that is a policy's by its own, of both families.
+    Own(Arc<str>),
 }
 
 impl Address {
-    fn family(&self) -> Family {
+    fn family(&self) -> Option<Family> {
         match self {
-            Address::Network(prefix) => prefix.family(),
-            Address::Range(low, _) => Family::of(*low),
-            Address::Set(_, family) => *family,
+            Address::Network(prefix) => Some(prefix.family()),
+            Address::Range(low, _) => Some(Family::of(*low)),
+            Address::Set(_, family) => Some(*family),
+            Address::Own(_) => None,
         }
     }
 }
@@ -134,7 +152,7 @@ impl fmt::Display for Address {
             }
             Address::Network(prefix) => prefix.fmt(f),
             Address::Range(low, high) => write!(f, "{low}-{high}"),
-            Address::Set(name, _) => f.write_str(name),
+            Address::Set(name, _) | Address::Own(name) => f.write_str(name),
         }
     }
 }
@@ -144,6 +162,7 @@ impl Statement {
         Statement {
             verb,
             parts: Vec::new(),
+            helped: BTreeSet::new(),
             from: Ends::default(),
             to: Ends::default(),
             incoming: Vec::new(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::net::Family;
 use crate::resolve::policy::KernelChain;
 use crate::ruleset::{ChainPolicy, Rule, TableName, Target};
+use crate::source::Span;
 
 use super::draft::{Drafting, line_of};
 use super::merge::{self, Piece, RawRule};
@@ -21,10 +22,20 @@ impl Drafting<'_> {
     pub(super) fn other_table(&mut self, table: TableName) {
         let start = self.writer.text.len();
         let mut called = BTreeSet::new();
+        let said = match table {
+            TableName::Raw => {
+                let mut said = self.notracks();
+                said.append(&mut self.said_by_services());
+                said
+            }
+            TableName::Filter | TableName::Nat | TableName::Mangle | TableName::Security => {
+                BTreeSet::new()
+            }
+        };
         let bases: Vec<(&str, Vec<Piece>)> = table
             .built_in_chains()
             .iter()
-            .map(|chain| (*chain, self.kernel_chain(table, chain, &mut called)))
+            .map(|chain| (*chain, self.kernel_chain(table, chain, &said, &mut called)))
             .collect();
         let mut chains = self.chains_of(table);
         chains.retain(|chain| called.contains(&chain.name));
@@ -44,11 +55,12 @@ impl Drafting<'_> {
         }
     }
 
-    /// The rules of a chain of the kernel, of both families. Notes the chains that are called.
+    /// The rules of a chain of the kernel, of both families, but for what is said already. Notes the chains that are called.
     fn kernel_chain(
         &self,
         table: TableName,
         name: &str,
+        said: &BTreeSet<Span>,
         called: &mut BTreeSet<Arc<str>>,
     ) -> Vec<Piece> {
         let standing = Standing::of(table, name);
@@ -57,7 +69,10 @@ impl Drafting<'_> {
             let family = side.ruleset.family;
             let Some(chain) = side.chain(table, name) else { continue };
             let pieces = &mut lists[usize::from(family == Family::V6)];
-            for rule in side.rules(table, chain) {
+            // Chains of one name call others in each family.
+            let mut called_here = BTreeSet::new();
+            let is_said = |rule: &&Rule| line_of(rule).is_some_and(|line| said.contains(&line));
+            for rule in side.rules(table, chain).filter(|rule| !is_said(rule)) {
                 let inside = standing.and_then(|standing| self.inside(side, table, standing, rule));
                 match inside {
                     Some(rules) => {
@@ -69,11 +84,12 @@ impl Drafting<'_> {
                         }
                     }
                     None => {
-                        note_called(side, table, rule, called);
+                        note_called(side, table, rule, &mut called_here);
                         pieces.push(self.said(side, rule, (table, name), standing));
                     }
                 }
             }
+            called.append(&mut called_here);
             if chain.policy == Some(ChainPolicy::Drop) {
                 let raw = RawRule::of_all(family, (table, name.into()), "-j DROP");
                 pieces.push(Piece::raw(vec![raw], Vec::new()));

@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::net::{Families, Family, Interface};
-use crate::resolve::policy::{KernelChain, RejectWith};
+use crate::net::{Duration, Families, Family, Interface};
+use crate::resolve::policy::{DEFAULT_SET_SIZE, Dynamic, KernelChain, RejectWith};
 use crate::ruleset::{KernelSet, TableName};
 use crate::source::Span;
 use crate::syntax::is_name;
 
 use super::merge::{Piece, RawRule, Says};
+use super::own::OwnSets;
 use super::services::Services;
 use super::side::Called;
 use super::statement::{Address, Ends, Log, Statement, Verb};
@@ -45,6 +46,8 @@ pub(super) struct Writer<'a> {
     pub hosts: &'a BTreeMap<IpAddr, Interface>,
     /// What sets are called here.
     pub sets: &'a BTreeMap<Arc<str>, String>,
+    /// Sets that are a policy's by their own.
+    pub own: &'a OwnSets,
 }
 
 impl Writer<'_> {
@@ -64,20 +67,40 @@ impl Writer<'_> {
         format!("set {name} = {}", lines.join(",\n    "))
     }
 
+    /// `set NAME dynamic timeout 1h size 1000`
+    pub fn own_set(name: &str, set: &Dynamic) -> String {
+        let mut line = format!("set {name} dynamic");
+        if let Some(time) = set.timeout {
+            let _ = write!(line, " timeout {time}");
+        }
+        if set.size != DEFAULT_SET_SIZE {
+            let _ = write!(line, " size {}", set.size);
+        }
+        line
+    }
+
     /// A statement or raw rule. `given` are the families that the list is about.
     pub fn piece(&mut self, piece: &Piece, place: Place, given: Families, indent: &str) {
         let line = match &piece.says {
             Says::Words(statement) => {
                 let clause = family_clause(piece.families, statement, given);
                 let line = self.statement(statement, place, clause, piece.plain);
+                // What stands by itself is in no block of its own.
+                let is_notrack = statement.verb == Verb::Notrack;
                 let is_clamp = matches!(statement.verb, Verb::Clamp(_));
-                if place == Place::Mangle(KernelChain::Forward) && !is_clamp {
-                    format!("forward {{ {line} }}")
-                } else if place == Place::Mangle(KernelChain::Output) {
-                    format!("output {{ {line} }}")
-                } else {
-                    line
-                }
+                let block = match place {
+                    Place::Forward if is_notrack => Some("forward"),
+                    Place::Output if is_notrack => Some("output"),
+                    Place::Mangle(KernelChain::Forward) if !is_clamp => Some("forward"),
+                    Place::Mangle(KernelChain::Output) => Some("output"),
+                    Place::Input
+                    | Place::Forward
+                    | Place::Output
+                    | Place::Chain
+                    | Place::Nat
+                    | Place::Mangle(_) => None,
+                };
+                block.map_or(line.clone(), |block| format!("{block} {{ {line} }}"))
             }
             Says::Raw => self.raws(&piece.raws, "\n"),
             Says::Dead => format!("# No packet meets this: {}", self.raws(&piece.raws, "; ")),
@@ -119,11 +142,14 @@ impl Writer<'_> {
     ) -> String {
         let mut words: Vec<String> = Vec::new();
         self.verb(&statement.verb, &mut words);
-        let (subjects, sport) = self.services.subjects(&statement.parts, !plain);
+        let (subjects, sport) = self.services.subjects(&statement.parts, &statement.helped, !plain);
         let is_log = matches!(statement.verb, Verb::Log(_));
         if !subjects.is_empty() {
             words.push(subjects);
-        } else if matches!(statement.verb, Verb::Allow | Verb::Drop | Verb::Reject(_)) {
+        } else if matches!(
+            statement.verb,
+            Verb::Allow | Verb::Drop | Verb::Reject(_) | Verb::Notrack
+        ) {
             words.push("any".to_owned());
         }
         self.ends(statement, place, plain, &mut words);
@@ -164,6 +190,12 @@ impl Writer<'_> {
             Verb::Redirect { .. } => "redirect".to_owned(),
             Verb::Mark(mark) => format!("mark {mark}"),
             Verb::Dscp(dscp) => format!("dscp {dscp}"),
+            Verb::Add { set, timeout } => {
+                let time = timeout.map(|seconds| format!(" for {}", Duration::of_seconds(seconds)));
+                format!("add {} to {set}{}", self.own.key(set), time.unwrap_or_default())
+            }
+            Verb::Notrack => "notrack".to_owned(),
+            Verb::Help(helper) => format!("helper {helper}"),
             Verb::Clamp(None) => "clamp mss".to_owned(),
             Verb::Clamp(Some(size)) => format!("clamp mss {size}"),
         });
@@ -240,7 +272,9 @@ impl Writer<'_> {
                     let name = self.sets.get(name).map_or(&**name, String::as_str);
                     format!("{name}{placed}")
                 }
-                Address::Network(_) | Address::Range(..) => format!("{address}{placed}"),
+                Address::Network(_) | Address::Range(..) | Address::Own(_) => {
+                    format!("{address}{placed}")
+                }
             };
             addresses.iter().map(one).collect::<Vec<_>>().join(", ")
         };

@@ -269,6 +269,7 @@ fn word(set: &Set) -> &'static str {
             MatchKind::Source(_)
             | MatchKind::SourceRange(..)
             | MatchKind::Set { side: SetSide::Source, .. }
+            | MatchKind::Multicast(SetSide::Source)
             | MatchKind::In(_),
         ) => "from",
         Some(
@@ -276,6 +277,7 @@ fn word(set: &Set) -> &'static str {
             | MatchKind::DestinationRange(..)
             | MatchKind::Set { side: SetSide::Destination, .. }
             | MatchKind::DestinationLocal
+            | MatchKind::Multicast(SetSide::Destination)
             | MatchKind::Out(_),
         ) => "to",
         Some(

@@ -301,7 +301,7 @@ fn rank(kind: &MatchKind) -> u8 {
         MatchKind::Icmp(_) | MatchKind::AnyIcmp => RANK_OF_ICMP,
         MatchKind::SourceRange(..) => 11,
         MatchKind::DestinationRange(..) | MatchKind::Set { .. } => 12,
-        MatchKind::DestinationLocal => 13,
+        MatchKind::DestinationLocal | MatchKind::Multicast(_) => 13,
         MatchKind::Conntrack(_) | MatchKind::State(_) => 14,
         MatchKind::Mac(_) => 15,
         MatchKind::Mark(_) => 16,

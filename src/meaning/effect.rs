@@ -25,9 +25,9 @@ pub enum Effect {
     Call(ChainId),
     /// Through a chain; its end is the end of this one.
     Goto(ChainId),
-    /// The source's network of this length is in a dynamic set from now on (the set by the kernel's
-    /// name); then the next entry is asked.
-    Add { set: Arc<str>, length: u8 },
+    /// The source's network of this length is in a set from now on (the set by the kernel's name), for so
+    /// many seconds or as long as the set keeps what it has; then the next entry is asked.
+    Add { set: Arc<str>, length: u8, timeout: Option<u32> },
 }
 
 impl Effect {

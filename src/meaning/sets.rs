@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Effect;
 use super::quick::QuickBuild;
-use crate::net::{Addresses, Family, Interface, Ports, Protocol};
+use crate::net::{Addresses, Duration, Family, Interface, Ports, Protocol};
 use crate::packet::opaque::{self, SetSide};
 use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
 use crate::resolve::Policy;
@@ -145,6 +145,7 @@ impl<'p> Sets<'p> {
             SetContent::Dynamic(dynamic) => Effect::Add {
                 set: set.kernel_name(self.family).into(),
                 length: dynamic.lengths.of(self.family),
+                timeout: addition.timeout.map(Duration::seconds),
             },
             // Nothing is ever added to a static one.
             SetContent::Static(_) => Effect::Continue,

@@ -176,7 +176,7 @@ impl<'m> Walk<'m, '_> {
                 Effect::Decide(_) => return Some(&entry.effect),
                 Effect::Continue | Effect::Opaque { .. } => {}
                 Effect::Change(change) => change.apply(&mut self.packet),
-                Effect::Add { set, length } => opaque::enter(&mut self.packet, set, *length),
+                Effect::Add { set, length, .. } => opaque::enter(&mut self.packet, set, *length),
                 Effect::Return => at = self.callers.pop()?,
                 Effect::Call(chain) => {
                     self.callers.push(at);

@@ -82,6 +82,11 @@ impl Families {
     }
 
     #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Families { v4: self.v4 || other.v4, v6: self.v6 || other.v6 }
+    }
+
+    #[must_use]
     pub fn is_empty(self) -> bool {
         self == Families::NONE
     }

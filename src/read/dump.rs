@@ -41,23 +41,37 @@ pub(super) fn read(
         dump.findings.push(messages::assumed_ipv4(start));
     }
     dump.lines(text);
-    let Dump { tables, declared, findings, .. } = dump;
+    let Dump { tables, declared, mut findings, .. } = dump;
     let mut tables: Vec<Table> = tables.into_iter().flatten().collect();
-    let sets = sets.settle(&mut tables);
+    let sets = sets.settle(&mut tables, &mut findings);
     let ruleset = Ruleset { family, tables, sets, preserve: false };
     Read { ruleset, declared, findings, family_is_assumed: said.is_none() }
 }
 
-/// Reads the words of one rule; all that is wrong is so at `span`.
-pub(super) fn one_rule(
-    span: Span,
-    text: &str,
+/// Reads the words of single rules; all that is wrong with one is so at its place.
+pub(super) fn single_rules(
+    rules: &[(Span, &str)],
     family: Family,
     given: &[Arc<KernelSet>],
     is_chain: &dyn Fn(&str) -> bool,
-) -> Result<super::Words, Box<Finding>> {
-    let mut sets = KnownSets::new(given, family, span);
+) -> Vec<Result<super::Words, Box<Finding>>> {
+    let Some((first, _)) = rules.first() else { return Vec::new() };
+    let mut sets = KnownSets::new(given, family, *first);
     let mut context = Context::new(family, &mut sets);
+    let mut read: Vec<Result<super::Words, Box<Finding>>> =
+        rules.iter().map(|(span, text)| single_rule(*span, text, is_chain, &mut context)).collect();
+    sets.settle_words(read.iter_mut().flatten());
+    read
+}
+
+fn single_rule(
+    span: Span,
+    text: &str,
+    is_chain: &dyn Fn(&str) -> bool,
+    context: &mut Context<'_>,
+) -> Result<super::Words, Box<Finding>> {
+    context.sets.line = span;
+    let family = context.family;
     let mut words = Vec::new();
     split(text, 0, &mut words).map_err(|_| messages::open_quote(span))?;
     let faulty = |fault: Fault| {
@@ -69,7 +83,7 @@ pub(super) fn one_rule(
     if line.command.is_some() {
         return Err(messages::two_commands(span).into());
     }
-    let parts = line.parts(&words, &Named(is_chain), &mut context).map_err(faulty)?;
+    let parts = line.parts(&words, &Named(is_chain), context).map_err(faulty)?;
     Ok(super::Words { matches: parts.rules, target: parts.target })
 }
 

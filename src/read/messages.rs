@@ -247,6 +247,13 @@ pub(super) fn unmodelled_set(span: Span, what: &str) -> Finding {
         .note("that an address is in such a set is a condition of its own, which may hold or not")
 }
 
+pub(super) fn filled_set(span: Span, name: &str) -> Finding {
+    let message = format!("what is in the set `{name}` is not known, for rules change it");
+    Finding::new(&catalogue::UNMODELLED_SET, span, message)
+        .label("known by its name only")
+        .note("that an address is in such a set is a condition of its own, which may hold or not")
+}
+
 pub(super) fn bad_set_line(span: Span, message: &str) -> Finding {
     bad_dump(span, message)
         .label("ipset would refuse it, or it is not known here")

@@ -60,10 +60,13 @@ pub(super) fn set(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool,
 
 pub(super) fn addrtype(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
     let [item] = used.items else { return Ok(false) };
-    if item.name() != "dst-type" || !used.value(item, 0).eq_ignore_ascii_case("local") {
-        return Ok(false);
-    }
-    context.push(item.negated, MatchKind::DestinationLocal);
+    let kind = match (item.name(), &*used.value(item, 0).to_ascii_lowercase()) {
+        ("dst-type", "local") => MatchKind::DestinationLocal,
+        ("src-type", "multicast") => MatchKind::Multicast(SetSide::Source),
+        ("dst-type", "multicast") => MatchKind::Multicast(SetSide::Destination),
+        _ => return Ok(false),
+    };
+    context.push(item.negated, kind);
     Ok(true)
 }
 

@@ -3,11 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::diagnostic::Finding;
 use crate::net::Family;
 use crate::ruleset::{
-    KernelSet, MAX_SET_NAME, Match, MatchKind, Origin, Rule, SetContent, SetSide, Table, Target,
+    KernelSet, MAX_SET_NAME, Match, MatchKind, Origin, SetContent, Table, Target,
 };
 use crate::source::Span;
+
+use super::{Words, messages};
 
 /// The sets of a file of rules, while it is read.
 pub(super) struct KnownSets {
@@ -15,17 +18,14 @@ pub(super) struct KnownSets {
     by_name: HashMap<Arc<str>, usize>,
     /// The line that is being read.
     pub line: Span,
-    /// Sets that rules add to in the way that the model knows.
-    filled: HashSet<String>,
-    /// Sets that rules change in other ways.
-    disturbed: HashSet<String>,
+    /// Sets that rules change.
+    changed: HashSet<String>,
 }
 
 impl KnownSets {
     pub fn new(given: &[Arc<KernelSet>], family: Family, line: Span) -> Self {
         let (list, by_name) = (Vec::new(), HashMap::new());
-        let (filled, disturbed) = (HashSet::new(), HashSet::new());
-        let mut sets = KnownSets { list, by_name, line, filled, disturbed };
+        let mut sets = KnownSets { list, by_name, line, changed: HashSet::new() };
         for set in given.iter().filter(|set| set.family == family) {
             sets.add(Arc::clone(set));
         }
@@ -52,50 +52,72 @@ impl KnownSets {
         Some(set)
     }
 
-    pub fn fill(&mut self, name: &str) {
-        self.filled.insert(name.to_owned());
+    /// Notes that a rule changes what is in a set.
+    pub fn change(&mut self, name: &str) {
+        self.changed.insert(name.to_owned());
     }
 
-    pub fn disturb(&mut self, name: &str) {
-        self.disturbed.insert(name.to_owned());
-    }
-
-    /// Gives the sets out, and takes back of the rules what was said of sets that rules change.
-    pub fn settle(mut self, tables: &mut [Table]) -> Vec<Arc<KernelSet>> {
-        if self.filled.is_empty() && self.disturbed.is_empty() {
-            return self.list;
-        }
-        for set in &mut self.list {
-            let changes = self.filled.contains(&*set.name) || self.disturbed.contains(&*set.name);
-            if changes && !set.is_dynamic() {
-                // What a dump of it has is what was in it at the time.
-                let content = SetContent::Unknown;
-                let (name, family, origin) = (Arc::clone(&set.name), set.family, set.origin);
-                *set = Arc::new(KernelSet { name, family, content, origin });
+    /// Gives the sets out, and takes back of the rules what was said of sets that rules change. Tells of
+    /// which sets it was known what is in them.
+    pub fn settle(
+        mut self,
+        tables: &mut [Table],
+        findings: &mut Vec<Finding>,
+    ) -> Vec<Arc<KernelSet>> {
+        for set in self.forget() {
+            if let Origin::Read(span) = set.origin {
+                findings.push(messages::filled_set(span, &set.name));
             }
         }
-        let rules = tables.iter_mut().flat_map(|table| &mut table.chains);
-        for rule in rules.flat_map(|chain| &mut chain.rules) {
-            self.settle_rule(rule);
+        if self.changes_any() {
+            let chains = tables.iter_mut().flat_map(|table| &mut table.chains);
+            for rule in chains.flat_map(|chain| &mut chain.rules) {
+                self.settle_rule(&mut rule.matches, &mut rule.target);
+            }
         }
         self.list
     }
 
-    fn settle_rule(&self, rule: &mut Rule) {
-        for found in &mut rule.matches {
-            if let MatchKind::Set { set, side } = &mut found.kind {
-                if self.disturbed.contains(&*set.name) {
-                    *found = words_of(found.negated, &set.name, *side);
-                } else {
-                    *set = self.now(set);
-                }
+    /// The same of single rules.
+    pub fn settle_words<'w>(mut self, rules: impl Iterator<Item = &'w mut Words>) {
+        self.forget();
+        for rule in rules {
+            for matches in &mut rule.matches {
+                self.settle_rule(matches, &mut rule.target);
+            }
+        }
+    }
+
+    fn changes_any(&self) -> bool {
+        !self.changed.is_empty() || self.list.iter().any(|set| set.is_dynamic())
+    }
+
+    /// What a dump of a set has is what was in it at the time: of those that rules change it is not known
+    /// any more. Those of which it was.
+    fn forget(&mut self) -> Vec<Arc<KernelSet>> {
+        let mut forgotten = Vec::new();
+        for set in &mut self.list {
+            if self.changed.contains(&*set.name) && matches!(set.content, SetContent::Static(_)) {
+                let content = SetContent::Unknown;
+                let (name, family, origin) = (Arc::clone(&set.name), set.family, set.origin);
+                let unknown = Arc::new(KernelSet { name, family, content, origin });
+                forgotten.push(std::mem::replace(set, unknown));
+            }
+        }
+        forgotten
+    }
+
+    fn settle_rule(&self, matches: &mut [Match], target: &mut Target) {
+        for found in matches {
+            if let MatchKind::Set { set, .. } = &mut found.kind {
+                *set = self.now(set);
             } else if let MatchKind::Opaque(text) = &found.kind
                 && self.asks_changing(text)
             {
                 found.kind = MatchKind::OpaqueHistory(Arc::clone(text));
             }
         }
-        if let Target::AddSource { set, .. } = &mut rule.target {
+        if let Target::AddSource { set, .. } = target {
             *set = self.now(set);
         }
     }
@@ -104,20 +126,12 @@ impl KnownSets {
         Arc::clone(self.by_name.get(&set.name).map_or(set, |at| &self.list[*at]))
     }
 
-    /// Whether the words of a match ask a set that rules change.
+    /// Whether the words of a match ask a set that changes while packets come by.
     fn asks_changing(&self, text: &str) -> bool {
         let mut words = text.strip_prefix("-m set ").unwrap_or_default().split(' ');
         let named = words.find(|word| word.ends_with("-set")).and_then(|_| words.next());
-        named.is_some_and(|name| self.filled.contains(name) || self.disturbed.contains(name))
+        let is_dynamic =
+            |name: &str| self.by_name.get(name).is_some_and(|at| self.list[*at].is_dynamic());
+        named.is_some_and(|name| self.changed.contains(name) || is_dynamic(name))
     }
-}
-
-/// A match whose truth may change with each packet, by its words.
-fn words_of(negated: bool, name: &str, side: SetSide) -> Match {
-    let not = if negated { "! " } else { "" };
-    let side = match side {
-        SetSide::Source => "src",
-        SetSide::Destination => "dst",
-    };
-    MatchKind::OpaqueHistory(format!("-m set {not}--match-set {name} {side}").into()).into()
 }

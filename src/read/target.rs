@@ -216,7 +216,7 @@ pub(super) fn set(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Optio
             "exist" => exist = true,
             "timeout" => timeout = Some(used.read(item, "a number of seconds", value::long)?),
             "add-set" | "del-set" => {
-                context.sets.disturb(name);
+                context.sets.change(name);
                 plain = false;
             }
             _ => plain = false,
@@ -224,12 +224,12 @@ pub(super) fn set(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Optio
     }
     let Some(name) = added else { return Ok(None) };
     if !exist || !plain {
-        context.sets.disturb(name);
+        context.sets.change(name);
         return Ok(None);
     }
     let known = context.sets.get(name, context.family);
     Ok(known.map(|set| {
-        context.sets.fill(name);
+        context.sets.change(name);
         Target::AddSource { set, timeout }
     }))
 }

@@ -288,6 +288,7 @@ fn by_netmap(flow: &Flow, [outside, inside]: [Prefix; 2], on: &[Interface]) -> O
 }
 
 /// The addresses of many: multicast (RFC 5771, RFC 4291) and broadcast on the link.
+#[must_use]
 pub fn group_addresses() -> Addresses {
     let v4 = Addresses::range(Family::V4, 0xe000_0000, 0xefff_ffff);
     let everybody = Addresses::range(Family::V4, 0xffff_ffff, 0xffff_ffff);

@@ -9,7 +9,7 @@ use super::policy::{Guarded, Part};
 use super::rules::{describe, ports_text};
 use super::services::Traffic;
 use super::{Resolver, stdlib};
-use crate::net::{Addresses, Families, Family, Prefix, address::from_number};
+use crate::net::{Addresses, Families, Family, Helper, Prefix, address::from_number};
 use crate::source::Sources;
 use crate::syntax::tree::{Clause, ClauseKind, Name, SubjectKind};
 use crate::syntax::unquote;
@@ -91,6 +91,21 @@ fn of_library<T>(ask: impl for<'a> Fn(&mut Resolver<'a>, ServiceNode<'a>) -> Opt
     let nodes: Vec<ServiceNode> =
         resolver.names.standard.entries.iter().map(|entry| entry.node).collect();
     nodes.into_iter().filter_map(|node| ask(&mut resolver, node)).collect()
+}
+
+/// The services of the standard library all of whose traffic has one connection helper.
+#[must_use]
+pub fn helped_services() -> Vec<(String, Helper, Vec<Part>)> {
+    let mut services = of_library(|resolver, node| {
+        let name = resolver.text(node.name.0);
+        let traffic = resolver.service_of_word(node.name.0, name)?;
+        let helper = traffic.first()?.helper?;
+        let is_helped = |one: &Traffic| one.helper == Some(helper) && !one.ignores_nets();
+        let parts = traffic.iter().map(|one| one.part.clone()).collect();
+        traffic.iter().all(is_helped).then(|| (name.to_owned(), helper, parts))
+    });
+    services.sort_by(|a, b| a.0.cmp(&b.0));
+    services
 }
 
 /// The services of the standard library that are traffic and nothing else: of every family and address

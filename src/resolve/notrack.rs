@@ -213,7 +213,8 @@ fn answer(flow: &Flow) -> Option<Flow> {
 }
 
 /// What answers a part; `None` for messages that are not answered.
-fn answering_part(part: &Part) -> Option<Part> {
+#[must_use]
+pub fn answering_part(part: &Part) -> Option<Part> {
     match part {
         Part::Any | Part::Protocol(_) => Some(part.clone()),
         Part::Ports { protocol, source, destination } => Some(Part::Ports {

@@ -27,7 +27,10 @@ pub use listed::{Listed, Says};
 pub use nat::{At, Forward, Nat, NatKind, Redirect, SourceTranslation, Target};
 pub use promise::{Claim, Expected, Host, Promise, PromiseKind, TestPacket, Vocabulary, Zone};
 pub use raw::{KernelChain, Raw, RawTable, RawTarget};
-pub use set::{Addition, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId};
+pub use set::{
+    Addition, DEFAULT_SET_SIZE, Dynamic, MAX_SET_TIMEOUT, Member, SHORTEST_ADDED, Set, SetContent,
+    SetId,
+};
 
 /// A whole policy. It is complete: defaults and implicit rules are said, not assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! What the words ask of a packet stays a text, whose truth is a fact about the packet. What they do
 //! with it is read as far as it is known.
 
+mod fills;
 mod options;
 mod target;
 mod words;
@@ -18,8 +19,9 @@ use crate::net::Family;
 use crate::source::Span;
 use crate::syntax::tree::{Name, Statement, StatementKind, Text};
 use crate::syntax::unquote;
+pub use fills::Fill;
 pub use words::Fault;
-use words::{Words, split};
+use words::{Word, Words, split};
 
 /// Longest line that `iptables-restore` reads, and most words in it (iptables 1.8.9).
 const MAX_LINE: usize = 10_239;
@@ -58,9 +60,11 @@ impl Resolver<'_> {
         if self.check_raw_options(&place, &words).is_none() {
             return;
         }
+        let origin = Origin { span, call: env };
+        self.note_fills(&place, &words, origin);
         let matches: Arc<str> = words.matches().into();
         let raw = |chain| Raw {
-            origin: Origin { span, call: env },
+            origin,
             family,
             table,
             chain,

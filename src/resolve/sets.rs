@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::ends::{End, EndKind};
 use super::names::PlaceNode;
 use super::policy::{
-    Addition, CallId, DEFAULT_SET_SIZE, Dynamic, Member, Set, SetContent, SetId, SourceLengths,
+    Addition, CallId, DEFAULT_SET_SIZE, Dynamic, MAX_SET_TIMEOUT, Member, SHORTEST_ADDED, Set,
+    SetContent, SetId, SourceLengths,
 };
 use super::{Resolver, entries, messages};
 use crate::diagnostic::Level;
@@ -17,17 +18,8 @@ use crate::syntax::tree::{ArgumentKind, Key, List, Name, SetDefinition, SetKind,
 /// A list of at most so many networks a family is written into the rules.
 const MAX_LISTED: usize = 32;
 
-/// The longest time that `ipset` takes, in seconds: half of 32 bits of milliseconds
-/// (`IPSET_MAX_TIMEOUT` of the kernel).
-const MAX_TIMEOUT: u32 = 2_147_483;
-
 /// Beside its name: a set that is filled anew is first another one, `NAME.v4.n`.
 const SUFFIX: usize = ".n".len();
-
-/// The shortest lengths of networks that are added. The kernel takes up no network that is all zeros, and
-/// in those of these lengths is nobody: `0.0.0.0/8` is this network (RFC 791), `::/16` is loopback and
-/// IPv4 in other forms (RFC 4291), but not that of translators, `64:ff9b::/96` (RFC 6052).
-const SHORTEST: SourceLengths = SourceLengths { v4: 8, v6: 16 };
 
 /// Whole addresses.
 const WHOLE: SourceLengths = SourceLengths { v4: 32, v6: 128 };
@@ -244,9 +236,9 @@ impl<'a> Resolver<'a> {
     fn read_timeout(&mut self, value: Value) -> Option<Duration> {
         let text = self.text(value.0);
         match Duration::parse(text) {
-            Ok(time) if (1..=MAX_TIMEOUT).contains(&time.seconds()) => Some(time),
+            Ok(time) if (1..=MAX_SET_TIMEOUT).contains(&time.seconds()) => Some(time),
             Ok(_) => {
-                let most = Duration::of_seconds(MAX_TIMEOUT);
+                let most = Duration::of_seconds(MAX_SET_TIMEOUT);
                 self.report(messages::timeout_out_of_range(value.0, text, most));
                 None
             }
@@ -292,7 +284,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn prefix_length(&mut self, value: Value, family: Family) -> Option<u8> {
-        let (least, most) = (SHORTEST.of(family).into(), family.bits().into());
+        let (least, most) = (SHORTEST_ADDED.of(family).into(), family.bits().into());
         let length = self.read_number(value.0, "prefix length", least, most)?;
         u8::try_from(length).ok()
     }

@@ -114,6 +114,8 @@ fn plain(places: &Places) -> Vec<MatchKind> {
         MatchKind::Set { set: filled(places, "filled", 24), side: SetSide::Source },
         MatchKind::Set { set: filled(places, "filled", 24), side: SetSide::Destination },
         MatchKind::DestinationLocal,
+        MatchKind::Multicast(SetSide::Source),
+        MatchKind::Multicast(SetSide::Destination),
         ct(of(&[CtState::New])),
         ct(of(&[CtState::Established, CtState::Related])),
         ct(of(&CtState::ALL)),

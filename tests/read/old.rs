@@ -3,7 +3,7 @@
 use palisade::emit::rule_text;
 use palisade::net::Family;
 use palisade::packet::Field;
-use palisade::read::{read, read_rule};
+use palisade::read::{read, read_rules};
 use palisade::ruleset::{
     ChainPolicy, MatchKind, OpaqueEnd, Ruleset, SetContent, TableName, Target,
 };
@@ -133,7 +133,8 @@ fn words_say_whether_they_count_and_what_they_change() {
         "*filter\n-A INPUT -m string --string x --algo bm\n-A INPUT -m recent --set\n\
          -A INPUT -m nosuch --x\n-A INPUT -j NOSUCH --x\n-A INPUT -j CONNMARK --save-mark\n\
          -A INPUT -j NFQUEUE --queue-num 1\n-A INPUT -m set --match-set a src\n\
-         -A INPUT -m set --match-set b src\n-A INPUT -j SET --del-set b src\nCOMMIT\n",
+         -A INPUT -m set --match-set b src,src\n-A INPUT -j SET --del-set b src\n\
+         -A INPUT -m set --match-set c src,src\n-A INPUT -j SET --map-set c src --map-mark\nCOMMIT\n",
     );
     let rules = &ruleset.tables[0].chains[0].rules;
     let kind = |at: usize| &rules[at].matches[0].kind;
@@ -147,16 +148,20 @@ fn words_say_whether_they_count_and_what_they_change() {
     assert_eq!(target(3), (OpaqueEnd::Unknown, &Field::ALL[..]));
     assert_eq!(target(4), (OpaqueEnd::GoesOn, &[Field::Mark, Field::ConnectionMark][..]));
     assert_eq!(target(5), (OpaqueEnd::Decides, &[][..]));
-    // What is in a set is a fact of a packet, unless rules change it in ways that are not known.
+    // What is in a set is a fact of a packet, and so are words about a set, unless rules change it.
     let MatchKind::Set { set, .. } = kind(6) else { panic!("{:?}", kind(6)) };
     assert_eq!(set.content, SetContent::Unknown);
     assert!(kind(7).depends_on_history());
+    assert!(matches!(kind(9), MatchKind::Opaque(_)) && !kind(9).depends_on_history());
 }
 
 #[test]
 fn words_of_one_rule_are_read() {
     let span = Span::new(Sources::new().add("a.fw", "raw"), 0..3);
-    let of = |text: &str| read_rule(span, text, Family::V4, &[], &|name| name == "own");
+    let of = |text: &str| {
+        let mut read = read_rules(&[(span, text)], Family::V4, &[], &|name| name == "own");
+        read.remove(0)
+    };
     let words = of("-p tcp --dport 22 -s 10.0.0.1,10.0.0.2 -j own").expect("words");
     assert_eq!(words.matches.len(), 2);
     assert_eq!(words.matches[0].len(), 3);

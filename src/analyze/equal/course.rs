@@ -20,7 +20,7 @@ pub(super) struct Course {
     /// Whether conntrack was told what to do: it is told once.
     pub is_told: bool,
     /// The sets that took up the source.
-    pub added: BTreeSet<Arc<str>>,
+    pub added: BTreeMap<Arc<str>, Option<u32>>,
     counted: BTreeMap<Arc<str>, u32>,
     /// Lines of the log, sorted: of one packet the order does not count.
     logged: Vec<(Line, Made)>,
@@ -146,8 +146,9 @@ impl Course {
                 self.logged.insert(place, (line, self.made.clone()));
             }
             Deed::Change(change) => self.change(*change, is_tracked),
-            Deed::Add(set) => {
-                self.added.insert(Arc::clone(set));
+            // Whoever is added once more stays as long as that says.
+            Deed::Add { set, timeout } => {
+                self.added.insert(Arc::clone(set), *timeout);
             }
             Deed::Opaque(text) => self.words.push((Arc::clone(text), self.made.clone())),
             Deed::Count(limit) => *self.counted.entry(Arc::clone(limit)).or_default() += 1,

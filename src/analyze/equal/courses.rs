@@ -278,7 +278,7 @@ impl Going<'_, '_, '_> {
 fn asks_for_unknown(set: &PacketSet, course: &Course) -> bool {
     let members = course
         .added
-        .iter()
+        .keys()
         .flat_map(|name| [SetSide::Source, SetSide::Destination].map(|side| member(side, name)));
     set.speaks_of(|field| course.made.unknown.contains(&field))
         || members.into_iter().any(|text| set.facts().any(|fact| *fact == text))

@@ -49,7 +49,7 @@ impl Deed {
     pub(super) fn adds_up(&self) -> bool {
         match self {
             Deed::Log { .. } | Deed::Opaque(_) | Deed::Count(_) => true,
-            Deed::Decide(_) | Deed::Change(_) | Deed::Add(_) => false,
+            Deed::Decide(_) | Deed::Change(_) | Deed::Add { .. } => false,
         }
     }
 }
@@ -359,7 +359,7 @@ pub(super) fn deed_of(entry: &Entry) -> Option<Deed> {
             None => Deed::Opaque(text.clone()),
         }),
         Effect::Change(change) => Some(Deed::Change(*change)),
-        Effect::Add { set, .. } => Some(Deed::Add(set.clone())),
+        Effect::Add { set, timeout, .. } => Some(Deed::Add { set: set.clone(), timeout: *timeout }),
         Effect::Return | Effect::Call(_) | Effect::Goto(_) => None,
     }
 }

@@ -118,7 +118,7 @@ impl Walks<'_> {
         let only_made = |act: &Act| match act.deed {
             Deed::Change(change) => shown.iter().any(|what| what.is_of(change)),
             Deed::Decide(_) => true,
-            Deed::Log { .. } | Deed::Add(_) | Deed::Opaque(_) | Deed::Count(_) => false,
+            Deed::Log { .. } | Deed::Add { .. } | Deed::Opaque(_) | Deed::Count(_) => false,
         };
         let also_done = |act: &Act| !matches!(act.deed, Deed::Change(_)) || only_made(act);
         let found = if shown.contains(&What::Deed) {

@@ -25,7 +25,7 @@ pub(super) fn findings(text: Text<'_>) -> Vec<Finding> {
 /// The raw rules with words that the model does not say; of those whose words cannot be read, all.
 fn in_policy(policy: &Policy) -> Vec<(Origin, Option<Arc<str>>)> {
     let words = words(policy);
-    let asking = raws(policy).flat_map(|raw| match words(raw) {
+    let asking = raws(policy).flat_map(|raw| match words.get(&(raw.origin, raw.family)) {
         Some(words) => {
             let matches = words.matches.iter().flatten();
             matches.filter_map(|found| Some((raw.origin, unknown(&found.kind)?))).collect()

@@ -9,17 +9,21 @@ use std::sync::Arc;
 use super::{Limits, Reading};
 use crate::meaning::{Entry, Meaning, Reason, meaning};
 use crate::net::Family;
-use crate::read::{self, read_rule};
+use crate::read::{self, read_rules};
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Item, Raw, RawTable, RawTarget};
 use crate::ruleset::{KernelSet, Origin, Rule, TableName, Target};
+use crate::source::Span;
 
 /// The meaning of a policy, with its raw rules as what their words say, as far as they can be read.
 #[must_use]
 pub fn understood(policy: &Policy) -> Meaning {
     let words = words(policy);
-    let known: HashMap<(policy::Origin, Family), (&Raw, read::Words)> = raws(policy)
-        .filter_map(|raw| Some(((raw.origin, raw.family), (raw, words(raw)?))))
+    let known: HashMap<(policy::Origin, Family), (&Raw, &read::Words)> = raws(policy)
+        .filter_map(|raw| {
+            let at = (raw.origin, raw.family);
+            Some((at, (raw, words.get(&at)?)))
+        })
         .collect();
     let meaning = meaning(policy);
     if known.is_empty() {
@@ -55,18 +59,28 @@ pub fn raws(policy: &Policy) -> impl Iterator<Item = &Raw> {
     items.chain(policy.chains.iter().flat_map(|chain| &chain.raws))
 }
 
-/// What reads the words of a policy's raw rules: its chains and sets are known. `None` is of words that
-/// cannot be read.
-pub fn words(policy: &Policy) -> impl Fn(&Raw) -> Option<read::Words> {
+/// What the words of a policy's raw rules say, by where each stands: its chains and sets are known. Words that
+/// cannot be read are left out.
+pub fn words(policy: &Policy) -> HashMap<(policy::Origin, Family), read::Words> {
     let chains: BTreeSet<&str> = policy.chains.iter().map(|chain| &*chain.name).collect();
-    let has_raws = raws(policy).next().is_some();
-    let sets = policy.sets.iter().filter(|_| has_raws);
-    let sets: Vec<Arc<KernelSet>> =
-        sets.flat_map(|set| Family::BOTH.map(|family| Arc::new(set.kernel_set(family)))).collect();
-    move |raw| {
-        let is_chain = |name: &str| chains.contains(name);
-        read_rule(raw.origin.span, &text(raw), raw.family, &sets, &is_chain).ok()
+    let is_chain = |name: &str| chains.contains(name);
+    let mut known = HashMap::new();
+    for family in Family::BOTH {
+        let raws: Vec<&Raw> = raws(policy).filter(|raw| raw.family == family).collect();
+        if raws.is_empty() {
+            continue;
+        }
+        let sets = policy.sets.iter().map(|set| Arc::new(set.kernel_set(family)));
+        let sets: Vec<Arc<KernelSet>> = sets.collect();
+        let texts: Vec<String> = raws.iter().map(|raw| text(raw)).collect();
+        let rules: Vec<(Span, &str)> =
+            raws.iter().zip(&texts).map(|(raw, text)| (raw.origin.span, &**text)).collect();
+        let read = read_rules(&rules, family, &sets, &is_chain);
+        let of =
+            |(raw, read): (&Raw, Result<read::Words, _>)| Some(((raw.origin, family), read.ok()?));
+        known.extend(raws.into_iter().zip(read).filter_map(of));
     }
+    known
 }
 
 /// The words of a raw rule that the language has no words for.

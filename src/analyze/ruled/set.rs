@@ -109,6 +109,10 @@ fn condition(family: Family, found: &Match) -> Condition {
         MatchKind::AnyIcmp => of(Constraint::protocol(Protocol::icmp(family))),
         MatchKind::Set { set, side } => member(family, set, *side, negated),
         MatchKind::DestinationLocal => of(Constraint::to_local()),
+        MatchKind::Multicast(SetSide::Source) => of(Constraint::source(family, &groups(family))),
+        MatchKind::Multicast(SetSide::Destination) => {
+            of(Constraint::destination(family, &groups(family)))
+        }
         MatchKind::Conntrack(asked) => conntrack(family, asked, negated),
         MatchKind::State(states) => of(Constraint::state(*states)),
         MatchKind::Mac(mac) => of(Constraint::mac(&[*mac])),
@@ -142,6 +146,14 @@ fn condition(family: Family, found: &Match) -> Condition {
 
 fn ports(list: &[(u16, u16)]) -> Ports {
     Ports::from_intervals(list.iter().copied())
+}
+
+/// Addresses of groups, whatever routes say (`fib_frontend.c`, RFC 5771; `addrconf_core.c`, RFC 4291).
+fn groups(family: Family) -> Addresses {
+    match family {
+        Family::V4 => Addresses::range(family, 0xe000_0000, 0xefff_ffff),
+        Family::V6 => Addresses::range(family, 0xff << 120, u128::MAX),
+    }
 }
 
 /// A set of the other family has no address of the packet's.

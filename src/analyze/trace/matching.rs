@@ -76,6 +76,8 @@ fn holds(kind: &MatchKind, packet: &Packet) -> Option<bool> {
         MatchKind::DestinationRange(low, high) => (low..=high).contains(&&packet.destination),
         MatchKind::Set { set, side } => in_set(set, *side, packet),
         MatchKind::DestinationLocal => packet.to_local,
+        MatchKind::Multicast(SetSide::Source) => packet.source.is_multicast(),
+        MatchKind::Multicast(SetSide::Destination) => packet.destination.is_multicast(),
         MatchKind::Mac(mac) => packet.mac? == *mac,
         MatchKind::Mark(mark) => mark.matches(packet.mark),
         MatchKind::Connmark(_) if !packet.is_tracked() => return None,

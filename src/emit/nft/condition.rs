@@ -68,6 +68,8 @@ impl Writer<'_> {
                 format!("{} {no}@{}", self.looked_for(set, *side)?, self.names.set(&set.name))
             }
             MatchKind::DestinationLocal => format!("fib daddr type {no}local"),
+            MatchKind::Multicast(SetSide::Source) => format!("fib saddr type {no}multicast"),
+            MatchKind::Multicast(SetSide::Destination) => format!("fib daddr type {no}multicast"),
             MatchKind::Conntrack(asked) => return conntrack(asked, found.negated, ip, rule),
             MatchKind::Mac(mac) => format!("ether saddr {no}{mac}"),
             MatchKind::Mark(mark) => {

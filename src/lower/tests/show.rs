@@ -77,6 +77,7 @@ fn kind(kind: &MatchKind) -> String {
         MatchKind::DestinationRange(low, high) => format!("--dst-range {low}-{high}"),
         MatchKind::Set { set, side } => format!("{side:?} in {}", set.name),
         MatchKind::DestinationLocal => "--dst-type LOCAL".to_owned(),
+        MatchKind::Multicast(side) => format!("{side:?} of a group"),
         MatchKind::Conntrack(asked) => conntrack(asked),
         MatchKind::Mac(mac) => format!("--mac-source {mac}"),
         MatchKind::Mark(mark) => format!("--mark {:#x}/{:#x}", mark.value(), mark.mask()),

@@ -113,6 +113,17 @@ pub fn raw_of_other_family(at: Span, what: &str, family: Family) -> Finding {
         .help(format!("say `raw {word}`, or take it out"))
 }
 
+pub fn raw_changes_a_set(at: Span, set: &str, defined: Span) -> Finding {
+    let message = format!("a raw rule changes what is in `{set}`, a set of fixed addresses");
+    Finding::new(&lint::BAD_RAW, at, message)
+        .label("changed here")
+        .related(defined, "defined by what is in it")
+        .note("rules that ask for the set are judged by what it is defined with")
+        .help(format!(
+            "declare it `set {set} dynamic`, and fill it by `add source to {set}`; or name another set"
+        ))
+}
+
 pub fn raw_host_name(at: Span, text: &str) -> Finding {
     Finding::new(&lint::BAD_RAW, at, format!("`{text}` is not an address"))
         .label("would be looked up by whoever loads the rules")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::SourceLengths;
 use crate::net::{Addresses, Duration, Family};
-use crate::ruleset::{self, DynamicSet, KernelSet, Origin};
+use crate::ruleset::{self, DynamicSet, KernelSet, MAX_SET_ENTRIES, Origin};
 use crate::source::Span;
 
 /// A set of addresses that the kernel keeps by a name, one for each family.
@@ -30,25 +30,10 @@ impl Set {
     // INVARIANT: no two sets of a policy have the same; short enough for what is put behind it.
     #[must_use]
     pub fn kernel_name(&self, family: Family) -> String {
-        let mut name = self.name.to_string();
-        if let SetContent::Dynamic(dynamic) = self.content {
-            match dynamic.timeout {
-                Some(time) => name.extend(["-", &time.to_string()]),
-                None => name.push_str("-kept"),
-            }
-            if dynamic.size != DEFAULT_SET_SIZE {
-                name.extend(["-", &dynamic.size.to_string()]);
-            }
-            let length = dynamic.lengths.of(family);
-            if length != family.bits() {
-                name.extend(["-n", &length.to_string()]);
-            }
+        match self.content {
+            SetContent::Static(_) => format!("{}{}", self.name, suffix(family)),
+            SetContent::Dynamic(dynamic) => dynamic.kernel_name(&self.name, family),
         }
-        name.push_str(match family {
-            Family::V4 => ".v4",
-            Family::V6 => ".v6",
-        });
-        name
     }
 
     /// The set's addresses of a family as the kernel has them.
@@ -82,6 +67,15 @@ pub enum SetContent {
 /// Entries of a dynamic set that does not say how many: what `ipset` takes by itself.
 pub const DEFAULT_SET_SIZE: u32 = 65_536;
 
+/// The longest time that `ipset` takes, in seconds: half of 32 bits of milliseconds
+/// (`IPSET_MAX_TIMEOUT` of the kernel).
+pub const MAX_SET_TIMEOUT: u32 = 2_147_483;
+
+/// The shortest lengths of networks that are added. The kernel takes up no network that is all zeros, and
+/// in those of these lengths is nobody: `0.0.0.0/8` is this network (RFC 791), `::/16` is loopback and
+/// IPv4 in other forms (RFC 4291), but not that of translators, `64:ff9b::/96` (RFC 6052).
+pub const SHORTEST_ADDED: SourceLengths = SourceLengths { v4: 8, v6: 16 };
+
 /// A set that `add` statements fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dynamic {
@@ -92,6 +86,60 @@ pub struct Dynamic {
     /// What is added and looked for: networks of these lengths.
     // INVARIANT: neither is 0.
     pub lengths: SourceLengths,
+}
+
+impl Dynamic {
+    fn kernel_name(self, name: &str, family: Family) -> String {
+        let mut name = name.to_owned();
+        match self.timeout {
+            Some(time) => name.extend(["-", &time.to_string()]),
+            None => name.push_str("-kept"),
+        }
+        if self.size != DEFAULT_SET_SIZE {
+            name.extend(["-", &self.size.to_string()]);
+        }
+        let length = self.lengths.of(family);
+        if length != family.bits() {
+            name.extend(["-n", &length.to_string()]);
+        }
+        name.push_str(suffix(family));
+        name
+    }
+
+    /// The set that the kernel's name of a dynamic set stands for: its name in a policy, and what it is made
+    /// with. Nothing is known of what is added in the other family. `None` for other names.
+    #[must_use]
+    pub fn of_kernel_name(text: &str, family: Family) -> Option<(Arc<str>, Self)> {
+        let mut words: Vec<&str> = text.strip_suffix(suffix(family))?.split('-').collect();
+        let length = words.last().and_then(|word| word.strip_prefix('n')?.parse::<u8>().ok());
+        words.pop_if(|_| length.is_some());
+        let size = words.last().and_then(|word| word.parse().ok());
+        words.pop_if(|_| size.is_some());
+        let timeout = match words.pop()? {
+            "kept" => None,
+            time => Some(Duration::parse(time).ok()?),
+        };
+        let mut lengths = SourceLengths { v4: Family::V4.bits(), v6: Family::V6.bits() };
+        match (family, length) {
+            (_, None) => {}
+            (Family::V4, Some(length)) => lengths.v4 = length,
+            (Family::V6, Some(length)) => lengths.v6 = length,
+        }
+        let name = words.join("-");
+        let dynamic = Dynamic { timeout, size: size.unwrap_or(DEFAULT_SET_SIZE), lengths };
+        let fits = timeout.is_none_or(|time| (1..=MAX_SET_TIMEOUT).contains(&time.seconds()))
+            && (1..=MAX_SET_ENTRIES).contains(&dynamic.size)
+            && lengths.of(family) >= SHORTEST_ADDED.of(family)
+            && dynamic.kernel_name(&name, family) == text;
+        fits.then(|| (name.into(), dynamic))
+    }
+}
+
+fn suffix(family: Family) -> &'static str {
+    match family {
+        Family::V4 => ".v4",
+        Family::V6 => ".v6",
+    }
 }
 
 /// An index into [`Policy::sets`].
@@ -124,4 +172,33 @@ pub struct Addition {
     pub set: SetId,
     /// How long it stays, when that is not the set's own time.
     pub timeout: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_dynamic_sets_say_what_they_are_made_with() {
+        let read = |text: &str, family| Dynamic::of_kernel_name(text, family);
+        let all = [
+            ("banned-1h.v4", "banned", Some(3_600), DEFAULT_SET_SIZE, 32),
+            ("a-b-kept.v4", "a-b", None, DEFAULT_SET_SIZE, 32),
+            ("nets-1d-4096-n24.v4", "nets", Some(86_400), 4_096, 24),
+            ("n-5-30s-5-n8.v4", "n-5", Some(30), 5, 8),
+        ];
+        for (text, name, seconds, size, length) in all {
+            let (said, dynamic) = read(text, Family::V4).expect(text);
+            assert_eq!(&*said, name);
+            assert_eq!(dynamic.timeout.map(Duration::seconds), seconds);
+            assert_eq!((dynamic.size, dynamic.lengths.v4), (size, length));
+            assert_eq!(read(text, Family::V6), None);
+        }
+        let others =
+            ["banned.v4", "banned-1h", "1h.v4", "a-60m.v4", "a-1h-65536.v4", "a-1h-n32.v4"];
+        for text in others.into_iter().chain(["a-1h-n7.v4", "a-1h-0.v4", "a-0s.v4", "-1h.v4x"]) {
+            assert_eq!(read(text, Family::V4), None, "{text}");
+        }
+        assert!(read("a-1h-n64.v6", Family::V6).is_some_and(|(_, set)| set.lengths.v6 == 64));
+    }
 }

@@ -79,6 +79,7 @@ impl Judge for Proof {
             .map(|one| Fault {
                 written: Some(one.span.map_or(usize::MAX, Span::start)),
                 read: None,
+                is_too_deep: one.lint.name == "nesting-too-deep",
             })
             .collect();
         if !faults.is_empty() {
@@ -112,7 +113,12 @@ fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {
     let differing = comparison.differences.iter().map(|one| Fault {
         written: place(one.left.reason).filter(|span| span.file() == root).map(Span::start),
         read: place(one.right.reason),
+        is_too_deep: false,
     });
-    let unproved = comparison.unproved.first().map(|_| Fault { written: None, read: None });
+    let unproved = comparison.unproved.first().map(|_| Fault {
+        written: None,
+        read: None,
+        is_too_deep: false,
+    });
     differing.chain(unproved).collect()
 }

@@ -1,0 +1,196 @@
+//! `notrack`: the rules about packets and those about their answers are one statement.
+
+use std::collections::BTreeSet;
+
+use crate::net::{Addresses, Families, Family, Ports};
+use crate::resolve::policy::{KernelChain, Part};
+use crate::resolve::{answering_part, group_addresses};
+use crate::ruleset::{MatchKind, Rule, TableName, Target};
+use crate::source::Span;
+
+use super::Level;
+use super::draft::{Drafting, line_of};
+use super::merge::{self, Piece};
+use super::reading::{Standing, statement};
+use super::side::Side;
+use super::statement::{Address, Statement};
+use super::write::Place;
+
+/// Where packets that are not tracked are met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Met {
+    /// Where packets arrive: those to this machine, to others, or all.
+    Here,
+    Elsewhere,
+    Anywhere,
+    /// Where this machine sends them.
+    Sent,
+}
+
+/// A rule that keeps packets from conntrack.
+struct Untracked {
+    met: Met,
+    said: Statement,
+    line: Span,
+    plain: bool,
+}
+
+/// In the order written.
+const PLACES: [Place; 3] = [Place::Input, Place::Forward, Place::Output];
+
+impl Drafting<'_> {
+    /// Writes `notrack` for each pair of rules that it stands for; the lines of these rules.
+    pub(super) fn notracks(&mut self) -> BTreeSet<Span> {
+        let mut said: [[Vec<Piece>; 2]; PLACES.len()] = Default::default();
+        let mut lines = BTreeSet::new();
+        for side in &self.sides {
+            let family = side.ruleset.family;
+            for (place, piece) in paired(self.untracked(side), family) {
+                lines.extend(piece.lines.iter().copied());
+                let index = PLACES.iter().position(|one| *one == place).unwrap_or_default();
+                said[index][usize::from(family == Family::V6)].push(piece);
+            }
+        }
+        for (place, [v4, v6]) in PLACES.into_iter().zip(said) {
+            for piece in merge::lists(merge::together(v4, v6)) {
+                self.put(&piece, place, self.given, "");
+            }
+        }
+        lines
+    }
+
+    /// The rules of one family, in the order met.
+    fn untracked(&self, side: &Side<'_>) -> Vec<Untracked> {
+        let mut all = Vec::new();
+        for chain in [KernelChain::Prerouting, KernelChain::Output] {
+            let Some(chain) = side.chain(TableName::Raw, chain.name()) else { continue };
+            for rule in side.rules(TableName::Raw, chain) {
+                let Some(line) = line_of(rule).filter(|_| rule.target == Target::Notrack) else {
+                    continue;
+                };
+                let level = self.choices.level(line);
+                let is_local = |negated| {
+                    let kind = &MatchKind::DestinationLocal;
+                    rule.matches.iter().any(|one| one.kind == *kind && one.negated == negated)
+                };
+                let met = match (&*chain.name, is_local(false), is_local(true)) {
+                    ("OUTPUT", false, false) => Met::Sent,
+                    ("PREROUTING", true, false) => Met::Here,
+                    ("PREROUTING", false, true) => Met::Elsewhere,
+                    ("PREROUTING", false, false) => Met::Anywhere,
+                    _ => continue,
+                };
+                let mut rule: Rule = rule.clone();
+                rule.matches.retain(|found| found.kind != MatchKind::DestinationLocal);
+                let said = statement(&rule, side.ruleset.family, Standing::Raw);
+                if let Some(said) = said.filter(|_| level < Level::Raw) {
+                    all.push(Untracked { met, said, line, plain: level != Level::Free });
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The statements that rules are together, each with its place.
+fn paired(mut rules: Vec<Untracked>, family: Family) -> Vec<(Place, Piece)> {
+    let mut pairs = Vec::new();
+    while !rules.is_empty() {
+        let rule = rules.remove(0);
+        let pair = match answers(&rule.said) {
+            None => alone(&rule).map(|place| (place, rule.said, None)),
+            Some(_) if rule.met == Met::Anywhere => {
+                to_groups(&rule.said).then_some((Place::Input, rule.said, None))
+            }
+            Some(answers) => {
+                let is_it = |other: &Untracked| is_answered(rule.met, &answers, other);
+                let other = rules.iter().position(is_it).map(|at| rules.remove(at));
+                other.map(|other| {
+                    let (place, said) = asked(rule.met, &rule.said, &other.said);
+                    (place, said, Some(other.line))
+                })
+            }
+        };
+        if let Some((place, said, other)) = pair {
+            let lines = [rule.line].into_iter().chain(other).collect();
+            let piece = Piece::made(said, Families::only(family), lines);
+            pairs.push((place, Piece { plain: rule.plain, ..piece }));
+        }
+    }
+    pairs
+}
+
+/// Packets that answer those of a statement; `None` when nobody answers them.
+fn answers(said: &Statement) -> Option<Statement> {
+    let parts: Vec<Part> = said.parts.iter().filter_map(answering_part).collect();
+    (parts.len() == said.parts.len()).then(|| Statement {
+        parts,
+        from: said.to.clone(),
+        to: said.from.clone(),
+        incoming: said.outgoing.clone(),
+        outgoing: said.incoming.clone(),
+        ..said.clone()
+    })
+}
+
+/// Where the statement stands for packets that nobody answers.
+fn alone(rule: &Untracked) -> Option<Place> {
+    match rule.met {
+        Met::Here => Some(Place::Input),
+        Met::Sent => Some(Place::Output),
+        Met::Elsewhere => Some(Place::Forward),
+        Met::Anywhere => None,
+    }
+}
+
+/// Nobody answers from a group.
+fn to_groups(said: &Statement) -> bool {
+    let is_group = |address: &Address| match address {
+        Address::Network(prefix) => Addresses::from(*prefix).is_subset(&group_addresses()),
+        Address::Range(..) | Address::Set(..) | Address::Own(_) => false,
+    };
+    !said.to.these.is_empty() && said.to.these.iter().all(is_group)
+}
+
+/// Whether a rule is about the answers to packets that are met so.
+fn is_answered(met: Met, answers: &Statement, other: &Untracked) -> bool {
+    let fits = match met {
+        Met::Here => other.met == Met::Sent,
+        Met::Sent => other.met == Met::Here,
+        Met::Elsewhere => other.met == Met::Elsewhere,
+        Met::Anywhere => false,
+    };
+    if !fits {
+        return false;
+    }
+    // What passes through is met by where it comes in alone.
+    let interfaces =
+        |said: &Statement| Statement { incoming: Vec::new(), outgoing: Vec::new(), ..said.clone() };
+    match met {
+        Met::Elsewhere => interfaces(answers) == interfaces(&other.said),
+        Met::Here | Met::Sent | Met::Anywhere => *answers == other.said,
+    }
+}
+
+/// Which of two is the question, and where it stands: the one that asks for ports to go to.
+fn asked(met: Met, one: &Statement, other: &Statement) -> (Place, Statement) {
+    let asks = |said: &Statement| {
+        said.parts.iter().any(|part| match part {
+            Part::Ports { destination, .. } => *destination != Ports::full(),
+            Part::Icmp(icmp) => [8, 13, 15, 17, 128].contains(&icmp.kind),
+            Part::Any | Part::Protocol(_) => false,
+        })
+    };
+    let turned = asks(other) && !asks(one);
+    let (question, answer) = if turned { (other, one) } else { (one, other) };
+    match met {
+        Met::Elsewhere => {
+            let outgoing = answer.incoming.clone();
+            (Place::Forward, Statement { outgoing, ..question.clone() })
+        }
+        Met::Here | Met::Anywhere if turned => (Place::Output, question.clone()),
+        Met::Here | Met::Anywhere => (Place::Input, question.clone()),
+        Met::Sent if turned => (Place::Input, question.clone()),
+        Met::Sent => (Place::Output, question.clone()),
+    }
+}
