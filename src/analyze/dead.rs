@@ -16,36 +16,46 @@ pub enum Life {
     Unknown,
 }
 
-impl RuleList {
-    /// Whether packets reach a rule.
-    #[must_use]
-    pub fn life(&self, rule: RuleNumber) -> Life {
-        let Some(region) = self.mays.get(rule.0 as usize) else { return Life::NeverMatches };
-        let question = Question {
-            region,
-            among: Among::before(rule),
-            seed: rule.0.into(),
-            budget: self.budget,
-        };
-        match self.hiding.uncovered(&question) {
+impl Life {
+    fn of(answer: Answer) -> Self {
+        match answer {
             Answer::Uncovered(point) => Life::Live(point),
             Answer::Covered(cover) if cover.members.is_empty() => Life::NeverMatches,
             Answer::Covered(cover) => Life::Dead(cover),
             Answer::Incomplete => Life::Unknown,
         }
     }
+}
+
+impl RuleList {
+    /// Whether packets reach a rule.
+    #[must_use]
+    pub fn life(&self, rule: RuleNumber) -> Life {
+        Life::of(self.hiding.uncovered(&self.earlier(rule)))
+    }
 
     /// Whether rules before a rule take all of a region for certain.
     #[must_use]
     pub fn reaches_none(&self, rule: RuleNumber, region: &Region) -> bool {
-        let (seed, budget) = (rule.0.into(), self.budget);
-        let question = Question { region, among: Among::before(rule), seed, budget };
-        self.hiding.witness(&question) == Verdict::Covered
+        self.hiding.witness(&Question { region, ..self.earlier(rule) }) == Verdict::Covered
     }
 
     /// The same of every rule, in order.
     #[must_use]
     pub fn lives(&self) -> Vec<Life> {
-        self.each(|rule| self.life(rule))
+        self.each(|rules| {
+            let questions: Vec<_> = rules.iter().map(|rule| self.earlier(*rule)).collect();
+            self.hiding.uncovered_each(&questions).into_iter().map(Life::of).collect()
+        })
+    }
+
+    /// Whether the rules before a rule take all that it may match.
+    fn earlier(&self, rule: RuleNumber) -> Question<'_> {
+        Question {
+            region: self.mays.get(rule.0 as usize).unwrap_or(Region::NONE),
+            among: Among::before(rule),
+            seed: rule.0.into(),
+            budget: self.budget,
+        }
     }
 }

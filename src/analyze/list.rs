@@ -157,15 +157,13 @@ impl RuleList {
         self.matching.as_ref().unwrap_or(&self.hiding)
     }
 
-    /// An answer for every rule, in order.
+    /// An answer for every rule, in order, from answers for shares of the rules.
     ///
     /// They are asked in the order of the tree: questions that follow each other look at the same
     /// branches.
-    pub(super) fn each<T: Send>(&self, answer: impl Fn(RuleNumber) -> T + Sync) -> Vec<T> {
+    pub(super) fn each<T: Send>(&self, answers: impl Fn(&[RuleNumber]) -> Vec<T> + Sync) -> Vec<T> {
         let order = self.matching().order(self.len());
-        let answers = in_shares(&order, |_, share| {
-            share.iter().map(|rule| answer(*rule)).collect::<Vec<T>>()
-        });
+        let answers = in_shares(&order, |_, share| answers(share));
         let mut sorted: Vec<Option<T>> = order.iter().map(|_| None).collect();
         for (rule, answer) in order.iter().zip(answers.into_iter().flatten()) {
             sorted[rule.0 as usize] = Some(answer);

@@ -80,6 +80,6 @@ impl RuleList {
     /// The same of every rule, in order.
     #[must_use]
     pub fn without_each(&self, default: EffectNumber) -> Vec<Without> {
-        self.each(|rule| self.without(rule, default))
+        self.each(|rules| rules.iter().map(|rule| self.without(*rule, default)).collect())
     }
 }

@@ -8,6 +8,7 @@
 //! a rule before all others, so that no question is ever about them.
 
 mod build;
+mod together;
 
 use super::Random;
 use super::layout::Layout;
@@ -234,16 +235,6 @@ impl Index {
         self.packets(cells.map(|cell| self.layout.anywhere(&cell, &mut random)).collect())
     }
 
-    /// The boxes of a region, as far as there are packets.
-    fn cells(&self, region: &Region) -> impl Iterator<Item = Box<[u64]>> {
-        let boxes = region.words().chunks_exact(self.layout.words());
-        let pairs = boxes.flat_map(|one| self.possible().map(move |two| (one, two)));
-        pairs.filter_map(|(one, possible)| {
-            let mut cell: Box<[u64]> = one.into();
-            self.layout.intersect(&mut cell, possible).then_some(cell)
-        })
-    }
-
     fn packets(&self, mut points: Vec<Box<[u64]>>) -> impl DoubleEndedIterator<Item = Point> {
         points.retain(|point| self.is_packet(point));
         points.into_iter().map(Point)
@@ -270,6 +261,16 @@ impl Index {
 
     pub(super) fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The boxes of a region, less of each what is not possible.
+    pub(super) fn cells(&self, region: &Region) -> impl Iterator<Item = Box<[u64]>> {
+        let boxes = region.words().chunks_exact(self.layout.words());
+        let pairs = boxes.flat_map(|one| self.possible().map(move |possible| (one, possible)));
+        pairs.filter_map(|(one, possible)| {
+            let mut cell: Box<[u64]> = one.into();
+            self.layout.intersect(&mut cell, possible).then_some(cell)
+        })
     }
 
     pub(super) fn possible(&self) -> impl Iterator<Item = &[u64]> + Clone {

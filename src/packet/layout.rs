@@ -118,6 +118,12 @@ impl Layout {
         &self.full
     }
 
+    /// How many words of a box, the first ones, are intervals; the others are bits.
+    #[must_use]
+    pub fn intervals(&self) -> usize {
+        self.intervals
+    }
+
     #[must_use]
     pub fn axes(&self) -> usize {
         self.axes.len()
@@ -215,16 +221,13 @@ impl Layout {
     pub fn contains(&self, outer: &[u64], inner: &[u64]) -> bool {
         let (outer_runs, outer_bits) = outer.split_at(self.intervals);
         let (inner_runs, inner_bits) = inner.split_at(self.intervals);
-        let mut beyond = 0;
-        for (outer, inner) in outer_runs.iter().zip(inner_runs) {
-            beyond |=
-                (inner >> 32).wrapping_sub(outer >> 32) | (outer & HIGH).wrapping_sub(inner & HIGH);
-        }
+        let within = outer_runs.iter().zip(inner_runs);
+        let within = within.fold(TOPS, |all, (outer, inner)| all & enclosing(*outer, *inner));
         let mut extra = 0;
         for (outer, inner) in outer_bits.iter().zip(inner_bits) {
             extra |= inner & !outer;
         }
-        beyond >> 63 == 0 && extra == 0
+        within == TOPS && extra == 0
     }
 
     /// Whether the points of `inner` that are in `cell` are all in `outer` too.
@@ -513,6 +516,20 @@ fn high(word: u64) -> u32 {
 fn touching(a: u64, b: u64) -> u64 {
     let (lows, highs) = (a ^ (HIGH >> 1), b.rotate_left(32) ^ (HIGH >> 1));
     (highs | TOPS).wrapping_sub(lows)
+}
+
+/// Whether an interval has the value of a point, an interval too.
+#[inline]
+pub fn is_in(interval: u64, point: u64) -> bool {
+    low(point).wrapping_sub(low(interval)) <= high(interval) - low(interval)
+}
+
+/// Both of [`TOPS`] are set, and nothing else may be said of the word, if an interval has all of another.
+//
+// Both differences at once, as in `touching`: inner low less outer low, outer high less inner high.
+#[inline]
+fn enclosing(outer: u64, inner: u64) -> u64 {
+    ((inner ^ HIGH >> 1) | TOPS).wrapping_sub(outer ^ HIGH >> 1)
 }
 
 /// What two intervals have in common; reversed when that is nothing.

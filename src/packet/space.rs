@@ -174,8 +174,18 @@ impl Space {
     /// Whether a region has no packet. (Were it too much work to find out, it counts as one that has.)
     #[must_use]
     pub fn is_empty(&self, region: &Region) -> bool {
-        let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
-        self.nature().witness(&question) == Verdict::Covered
+        self.nature().witness(&about(region)) == Verdict::Covered
+    }
+
+    /// The same of many regions, quicker than one by one.
+    #[must_use]
+    pub fn are_empty(&self, regions: &[Region]) -> Vec<bool> {
+        let ask = |_, regions: &[Region]| {
+            let questions: Vec<_> = regions.iter().map(about).collect();
+            self.nature().witness_each(&questions)
+        };
+        let verdicts = in_shares(regions, ask).into_iter().flatten();
+        verdicts.map(|verdict| verdict == Verdict::Covered).collect()
     }
 
     /// The index of no rules: what it takes is no packet.
@@ -237,6 +247,9 @@ impl Space {
 }
 
 impl Region {
+    /// No packet.
+    pub const NONE: &Region = &Region { words: Vec::new() };
+
     /// Whether it has no box. A region that has boxes may still have no packet.
     #[must_use]
     pub fn has_no_box(&self) -> bool {
@@ -257,6 +270,11 @@ impl Region {
     pub fn push(&mut self, one: &[u64]) {
         self.words.extend_from_slice(one);
     }
+}
+
+/// The question whether there is a packet in a region.
+fn about(region: &Region) -> Question<'_> {
+    Question { region, among: Among::ALL, seed: 0, budget: Budget::default() }
 }
 
 /// Turns sets into regions: the second look at them.

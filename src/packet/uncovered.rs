@@ -4,8 +4,8 @@
 //! as none can be left out of, each with a packet that it alone of them takes. Both are exact. Where
 //! the work would go beyond a [`Budget`], it says so and claims nothing.
 //!
-//! Most questions end with the first few probes: the lowest, the highest and a random point of a box. A
-//! box that one rule takes whole is seen at once, too. Otherwise the rules that overlap the box are
+//! Most questions end with the first probe, the lowest point of a box. A box that one rule takes whole is
+//! seen at once, too; then a few more points are tried. Otherwise the rules that overlap the box are
 //! listed, and the box is divided until each piece is settled ([`divide`]); what took the pieces is
 //! the cover, from which what is not needed is dropped ([`cover`]).
 //!
@@ -19,7 +19,6 @@ use std::collections::BTreeMap;
 
 use super::Random;
 use super::index::{Among, Index, Owner, RuleNumber};
-use super::layout::Layout;
 use super::space::{Point, Region};
 
 /// What is asked.
@@ -96,6 +95,45 @@ impl Index {
         }
     }
 
+    /// The answers to many questions. Together they are asked quicker, the more so the nearer in the tree
+    /// those are that follow each other.
+    #[must_use]
+    pub fn uncovered_each(&self, questions: &[Question<'_>]) -> Vec<Answer> {
+        let answers = self.lowest_free(questions).into_iter().zip(questions);
+        let answers = answers.map(|(free, question)| match free {
+            Some(point) => Answer::Uncovered(point),
+            None => self.uncovered(question),
+        });
+        answers.collect()
+    }
+
+    /// The same with [`Index::witness`].
+    #[must_use]
+    pub fn witness_each(&self, questions: &[Question<'_>]) -> Vec<Verdict> {
+        let answers = self.lowest_free(questions).into_iter().zip(questions);
+        let answers = answers.map(|(free, question)| match free {
+            Some(point) => Verdict::Uncovered(point),
+            None => self.witness(question),
+        });
+        answers.collect()
+    }
+
+    /// The first probe of each question, if it is free: nearly all questions end with it.
+    fn lowest_free(&self, questions: &[Question<'_>]) -> Vec<Option<Point>> {
+        let lowest = |question: &Question<'_>| {
+            let cell = self.cells(question.region).next()?;
+            Some(Point(self.layout().lowest(&cell)))
+        };
+        let probes: Vec<Option<Point>> = questions.iter().map(lowest).collect();
+        let asked = questions.iter().zip(&probes);
+        let (points, among): (Vec<&[u64]>, Vec<Among>) = asked
+            .filter_map(|(question, probe)| Some((&probe.as_ref()?.0[..], question.among)))
+            .unzip();
+        let mut taken = self.stab_each(&points.concat(), &among).into_iter();
+        let mut is_free = |_: &Point| taken.next() == Some(false);
+        probes.into_iter().map(|probe| probe.filter(&mut is_free)).collect()
+    }
+
     /// Only whether: quicker where many rules are needed.
     #[must_use]
     pub fn witness(&self, question: &Question<'_>) -> Verdict {
@@ -134,50 +172,39 @@ impl<'i> Search<'i> {
     }
 
     fn region(&mut self, question: &Question<'_>) -> Verdict {
-        let index = self.index;
-        let layout = index.layout();
-        let mut cell = vec![0; layout.words()];
-        for one in question.region.words().chunks_exact(layout.words()) {
-            for possible in index.possible() {
-                cell.copy_from_slice(one);
-                if !layout.intersect(&mut cell, possible) {
-                    continue;
-                }
-                match self.cell(&cell, question.among) {
-                    Verdict::Covered => {}
-                    verdict @ (Verdict::Uncovered(_) | Verdict::Incomplete) => return verdict,
-                }
+        for cell in self.index.cells(question.region) {
+            match self.cell(cell, question.among) {
+                Verdict::Covered => {}
+                verdict @ (Verdict::Uncovered(_) | Verdict::Incomplete) => return verdict,
             }
         }
         Verdict::Covered
     }
 
     /// The same of one box.
-    fn cell(&mut self, cell: &[u64], among: Among) -> Verdict {
+    fn cell(&mut self, cell: Box<[u64]>, among: Among) -> Verdict {
         let index = self.index;
         let layout = index.layout();
-        if let Some(point) = self.probe(cell, |point| {
+        let is_free = |point: &Box<[u64]>| {
             index.stab(point, among.below(), |owner| index.has(among, owner)).is_none()
-        }) {
-            return Verdict::Uncovered(point);
+        };
+        let lowest = layout.lowest(&cell);
+        if is_free(&lowest) {
+            return Verdict::Uncovered(Point(lowest));
         }
-        if let Some(owner) = index.first_around(cell, among) {
-            self.note(owner, Point(layout.lowest(cell)), 0, layout.points(cell));
+        if let Some(owner) = index.first_around(&cell, among) {
+            self.note(owner, Point(lowest), 0, layout.points(&cell));
             return Verdict::Covered;
         }
+        let mut others = std::iter::once_with(|| layout.highest(&cell))
+            .chain((0..PROBES).map(|_| layout.anywhere(&cell, &mut self.random)));
+        if let Some(point) = others.find(is_free) {
+            return Verdict::Uncovered(Point(point));
+        }
+        drop(others);
         let mut list = Vec::new();
-        index.overlaps(cell, among.below(), |owner| index.has(among, owner), &mut list);
-        self.divide(cell.into(), list)
-    }
-
-    /// A point of a box, of those that are tried first, that is free.
-    fn probe(&mut self, cell: &[u64], is_free: impl Fn(&[u64]) -> bool) -> Option<Point> {
-        let layout = self.index.layout();
-        let mut ends = [Layout::lowest, Layout::highest].map(|end| end(layout, cell)).into_iter();
-        let ends = ends.find(|point| is_free(point));
-        let mut random = || layout.anywhere(cell, &mut self.random);
-        let free = ends.or_else(|| (0..PROBES).map(|_| random()).find(|point| is_free(point)));
-        free.map(Point)
+        index.overlaps(&cell, among.below(), |owner| index.has(among, owner), &mut list);
+        self.divide(cell, list)
     }
 
     /// Remembers who took a piece.

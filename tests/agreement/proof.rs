@@ -58,10 +58,13 @@ fn written_policies_are_proved() {
     }
 }
 
+/// Seeds of policies that were once too much to prove: overlapping lists behind a log line.
+const HARD: [u64; 1] = [2_363];
+
 #[test]
 fn generated_policies_are_proved() {
     let mut valid = 0;
-    for seed in seeds(250) {
+    for seed in seeds(250).chain(HARD) {
         let text = generate::policy(seed);
         if let Some(comparison) = proved(&text, MemoryLoader::default()) {
             assert_eq!(faults(&comparison), "", "seed {seed}\n{text}");

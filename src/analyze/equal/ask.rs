@@ -186,9 +186,10 @@ impl<'a> Sides<'a> {
             (false, true) => Some(1),
             (true, true) | (false, false) => None,
         };
-        let before = [0, 1].map(|side: usize| self.before(side, places[side], &both));
-        let done = did.map_or(Ok(Vec::new()), |side| self.done_before(side, places, &both))?;
-        let taken: Vec<&Region> = before.iter().flatten().copied().chain(&done).collect();
+        let before = [0, 1].map(|side: usize| self.before(side, places[side], &both)).concat();
+        let done =
+            did.map_or(Ok(Vec::new()), |side| self.done_before(side, places, &both, &before))?;
+        let taken: Vec<&Region> = before.into_iter().chain(&done).collect();
         let index = Index::of(self.space, (0..).map(RuleNumber).zip(taken.iter().copied()));
         let question =
             Question { region: &both, among: Among::ALL, seed: left as u64, budget: self.budget };
@@ -215,16 +216,24 @@ impl<'a> Sides<'a> {
     }
 
     /// Where the deed of the item of the other side is done to packets of a region, before they end
-    /// their way on this one: as often as over there, where that counts.
+    /// their way on this one: as often as over there, where that counts. Of packets that are `taken` before
+    /// nothing is said.
     fn done_before(
         &self,
         side: usize,
         places: [usize; 2],
         region: &Region,
+        taken: &[&Region],
     ) -> Result<Vec<Region>, Why> {
         let deed = self.items[1 - side].all[places[1 - side]].deed;
-        let [here, there] =
+        let [here, mut there] =
             [side, 1 - side].map(|side| self.doing(side, places[side], deed, region));
+        // What is logged and then accepted is not there to be logged once more.
+        let taken = Index::of(self.space, (0..).map(RuleNumber).zip(taken.iter().copied()));
+        there.retain(|there| {
+            let left = self.space.intersection(there, region);
+            taken.witness(&self.question(&left, places[side])) != Verdict::Covered
+        });
         if there.is_empty() || !self.deeds.get(deed).adds_up() {
             return Ok(here.into_iter().cloned().collect());
         }

@@ -112,13 +112,16 @@ impl Items {
         let mut way = Way { flat, mays, asked: Vec::with_capacity(mays.len()) };
         // The steps so far that leave a chain, by the step that called it.
         let mut leaving: BTreeMap<RuleNumber, Vec<(RuleNumber, Region)>> = BTreeMap::new();
-        for (number, (step, may)) in (0..).map(RuleNumber).zip(flat.steps.iter().zip(mays)) {
+        let empty = space.are_empty(mays);
+        let steps = flat.steps.iter().zip(mays.iter().zip(empty));
+        for (number, (step, (may, is_empty))) in (0..).map(RuleNumber).zip(steps) {
             way.asked.push(way.place(number, step, items.all.len()));
             let deed = deed(step, flat);
             if deed.is_none() && !step.leaves {
                 continue;
             }
             let (region, ways) = way.to(number, may.clone(), &leaving, &items, space)?;
+            let is_empty = is_empty || region != *may && space.is_empty(&region);
             if matches!(step.entry.effect, Effect::Add { .. }) {
                 items.adding.insert(number, region.clone());
             }
@@ -127,6 +130,7 @@ impl Items {
                     leaving.entry(caller).or_default().push((number, region));
                 }
                 (None, _) => {}
+                (Some(_), _) if is_empty => {}
                 (Some(deed), _) => items.add(
                     Item {
                         deed: deeds.number(deed),
@@ -162,10 +166,8 @@ impl Items {
     }
 
     fn add(&mut self, item: Item, space: &Space) {
-        if !space.is_empty(&item.region) {
-            let key = key(item.deed, &item.region, space);
-            self.all.push(Item { key, ..item });
-        }
+        let key = key(item.deed, &item.region, space);
+        self.all.push(Item { key, ..item });
     }
 
     /// Of each item, how many times packets were changed before it: pairs that change them count as

@@ -13,7 +13,7 @@ use super::super::space::Region;
 use super::{Index, Node, Owner};
 
 /// Boxes in a leaf. Small ones cost memory, large ones time; 4 to 16 differ little.
-const LEAF: usize = 12;
+const LEAF: usize = 16;
 
 /// Boxes of which a division is tried: enough to see a middle, few enough to be quick.
 const SAMPLE: usize = 32;
@@ -74,7 +74,7 @@ enum Division {
     /// whole.
     Middle { axis: usize, twice: u64 },
     /// Those that have fewer values on an axis than this.
-    Narrower { axis: usize, size: u32 },
+    Narrower { axis: usize, size: u64 },
     /// Those that have only values that one of them has: its words on the axis.
     Within { axis: usize, words: Box<[u64]> },
 }
@@ -217,7 +217,7 @@ impl Builder<'_> {
     fn is_near(&self, division: &Division, one: &[u64]) -> bool {
         match division {
             Division::Middle { axis, twice } => self.twice_middle(*axis, one) < *twice,
-            Division::Narrower { axis, size } => self.layout.size(*axis, one) < *size,
+            Division::Narrower { axis, size } => u64::from(self.layout.size(*axis, one)) < *size,
             Division::Within { axis, words } => {
                 let words = self.layout.of(*axis, one).iter().zip(words);
                 words.into_iter().all(|(one, by)| one & !by == 0)
@@ -234,8 +234,8 @@ impl Builder<'_> {
         let mut best = None;
         let mut least = f64::INFINITY;
         let mut hulls = [self.layout.full().to_vec(), self.layout.full().to_vec()];
-        self.divisions(&sample, |division| {
-            let cost = self.cost(&sample, &division, &mut hulls);
+        self.divisions(&sample, |division, near| {
+            let cost = self.cost(&sample, near, &mut hulls);
             if cost < least {
                 (best, least) = (Some(division), cost);
             }
@@ -243,11 +243,11 @@ impl Builder<'_> {
         best
     }
 
-    /// The divisions to try.
-    fn divisions(&self, sample: &[&[u64]], mut attempt: impl FnMut(Division)) {
+    /// The divisions to try, each with the boxes of the sample on its near side, a bit each.
+    fn divisions(&self, sample: &[&[u64]], mut attempt: impl FnMut(Division, u64)) {
         let half = sample.len() / 2;
-        let mut sizes: Vec<u32> = Vec::with_capacity(sample.len());
-        let mut middles: Vec<u64> = Vec::with_capacity(sample.len());
+        let mut keys: Vec<u64> = Vec::with_capacity(sample.len());
+        let mut sorted: Vec<u64> = Vec::with_capacity(sample.len());
         for axis in 0..self.layout.axes() {
             if self.layout.shape(axis).held == Held::Bits {
                 let mut tried: [&[u64]; 2] = [&[], &[]];
@@ -255,23 +255,30 @@ impl Builder<'_> {
                     let one = sample[at];
                     if tried[0] != self.layout.of(axis, one) {
                         tried[tried_at] = self.layout.of(axis, one);
-                        attempt(Division::Within { axis, words: tried[tried_at].into() });
+                        let division = Division::Within { axis, words: tried[tried_at].into() };
+                        let near = mask(sample.iter().map(|one| self.is_near(&division, one)));
+                        attempt(division, near);
                     }
                 }
             } else {
-                middles.clear();
-                middles.extend(sample.iter().map(|one| self.twice_middle(axis, one)));
-                let (_, middle, _) = middles.select_nth_unstable(half);
-                attempt(Division::Middle { axis, twice: *middle });
+                keys.clear();
+                keys.extend(sample.iter().map(|one| self.twice_middle(axis, one)));
+                sorted.clone_from(&keys);
+                let (_, twice, _) = sorted.select_nth_unstable(half);
+                let near = mask(keys.iter().map(|key| key < twice));
+                attempt(Division::Middle { axis, twice: *twice }, near);
             }
-            sizes.clear();
-            sizes.extend(sample.iter().map(|one| self.layout.size(axis, one)));
-            sizes.sort_unstable();
-            if let (Some(smallest), Some(largest)) = (sizes.first(), sizes.last())
+            keys.clear();
+            keys.extend(sample.iter().map(|one| u64::from(self.layout.size(axis, one))));
+            sorted.clone_from(&keys);
+            sorted.sort_unstable();
+            if let (Some(smallest), Some(largest)) = (sorted.first(), sorted.last())
                 && *smallest < largest / 4
             {
-                attempt(Division::Narrower { axis, size: largest / 4 + 1 });
-                attempt(Division::Narrower { axis, size: sizes[half] });
+                for size in [largest / 4 + 1, sorted[half]] {
+                    let near = mask(keys.iter().map(|key| *key < size));
+                    attempt(Division::Narrower { axis, size }, near);
+                }
             }
         }
     }
@@ -281,23 +288,26 @@ impl Builder<'_> {
         u64::from(first) + u64::from(last)
     }
 
-    /// What a search has to look at after a division: the boxes of each side, as often as a point is
-    /// in the box around that side. The hulls are room to work in.
-    fn cost(&self, sample: &[&[u64]], division: &Division, hulls: &mut [Vec<u64>; 2]) -> f64 {
-        let mut counts = [0.0; 2];
-        for one in sample {
-            let side = usize::from(self.is_near(division, one));
-            if counts[side] == 0.0 {
-                hulls[side].copy_from_slice(one);
-            } else {
-                self.layout.widen(&mut hulls[side], one);
-            }
-            counts[side] += 1.0;
-        }
-        if counts.contains(&0.0) {
+    /// What a search has to look at after a division that has these boxes on its near side: the boxes of
+    /// each side, as often as a point is in the box around that side. The hulls are room to work in.
+    fn cost(&self, sample: &[&[u64]], near: u64, hulls: &mut [Vec<u64>; 2]) -> f64 {
+        let counts = [place(sample.len()) - near.count_ones(), near.count_ones()];
+        if counts.contains(&0) {
             return f64::INFINITY;
         }
-        let cost = |side: usize| counts[side] * self.layout.points(&hulls[side]);
+        let firsts = [near.trailing_ones(), near.trailing_zeros()];
+        for (hull, first) in hulls.iter_mut().zip(firsts) {
+            hull.copy_from_slice(sample[first as usize]);
+        }
+        for (at, one) in sample.iter().enumerate() {
+            self.layout.widen(&mut hulls[usize::from(near >> at & 1 == 1)], one);
+        }
+        let cost = |side: usize| f64::from(counts[side]) * self.layout.points(&hulls[side]);
         cost(0) + cost(1)
     }
+}
+
+/// A bit for each, the first one lowest. There are no more than [`SAMPLE`].
+fn mask(sides: impl DoubleEndedIterator<Item = bool>) -> u64 {
+    sides.rev().fold(0, |mask, side| mask << 1 | u64::from(side))
 }

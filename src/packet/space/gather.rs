@@ -74,28 +74,32 @@ impl Numbers {
     fn add(&mut self, set: &IntervalSet<u128>) {
         self.sets += 1;
         self.intervals += set.intervals().len();
-        for (low, high) in set.intervals() {
-            self.starts.push(*low);
-            high.checked_add(1).into_iter().for_each(|next| self.starts.push(next));
+        if self.is_new(set) {
+            for (low, high) in set.intervals() {
+                self.starts.push(*low);
+                high.checked_add(1).into_iter().for_each(|next| self.starts.push(next));
+            }
         }
-        self.add_distinct(set);
     }
 
-    fn add_distinct(&mut self, set: &IntervalSet<u128>) {
-        let Some(distinct) = &mut self.distinct else { return };
-        if !distinct.contains(set) {
+    /// Remembers a set, while there are not too many; whether it may be one that was not there before.
+    fn is_new(&mut self, set: &IntervalSet<u128>) -> bool {
+        let Some(distinct) = &mut self.distinct else { return true };
+        let is_new = !distinct.contains(set);
+        if is_new {
             distinct.insert(set.clone());
         }
         if distinct.len() > MOST_SETS {
             self.distinct = None;
         }
+        is_new
     }
 
     /// Takes over what is said about another field that has the same values.
     fn add_all(&mut self, other: &Self) {
         self.starts.all.extend(&other.starts.all);
         match &other.distinct {
-            Some(sets) => sets.iter().for_each(|set| self.add_distinct(set)),
+            Some(sets) => sets.iter().for_each(|set| _ = self.is_new(set)),
             None => self.distinct = None,
         }
     }

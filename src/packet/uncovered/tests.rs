@@ -151,6 +151,45 @@ fn longer_lists_of_a_small_world() {
     }
 }
 
+/// Together they have the answers that each has alone: among few rules and many, with ends or without.
+#[test]
+fn questions_are_answered_together() {
+    for padded in [false, true] {
+        let world = world(4, 4, padded);
+        let all: Vec<&PacketSet> = world.sets.iter().chain(&world.padding).collect();
+        let (space, regions) = Space::of(Family::V4, None, &all);
+        let mut random = Random::new(5);
+        let mut free = 0;
+        for round in 0..60 {
+            let count = [3, 40, 200][round % 3];
+            let list: Vec<&Region> = (0..count).map(|_| &regions[random.index(100)]).collect();
+            let numbered = (0..).map(RuleNumber).zip(list.iter().copied());
+            let mut index = Index::of(&space, numbered);
+            if round % 2 == 1 {
+                let ends = (0..count).map(|rule| rule + random.index(count));
+                let ends: Vec<u32> = ends.map(|end| u32::try_from(end).unwrap()).collect();
+                index = index.until(ends.into_iter().map(RuleNumber));
+            }
+            let both = space.union(&regions[random.index(100)], &regions[random.index(100)]);
+            let asked = list.iter().copied().chain([&both, Region::NONE]);
+            let questions: Vec<Question<'_>> = (0..)
+                .zip(asked)
+                .map(|(place, region)| {
+                    let before = Among::before(RuleNumber(place));
+                    let among =
+                        [before, before.but(RuleNumber(0)), Among::after(RuleNumber(place))];
+                    let among = among[random.index(3)];
+                    Question { region, among, seed: place.into(), budget: Budget::default() }
+                })
+                .collect();
+            let alone: Vec<Answer> = questions.iter().map(|one| index.uncovered(one)).collect();
+            assert_eq!(index.uncovered_each(&questions), alone);
+            free += alone.iter().filter(|one| matches!(one, Answer::Uncovered(_))).count();
+        }
+        assert!(free > 300, "{free}");
+    }
+}
+
 #[test]
 fn searches_look_only_among_the_rules_they_may() {
     let world = world(2, 2, false);
