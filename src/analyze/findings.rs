@@ -18,7 +18,7 @@ use crate::resolve::policy::{Item, Origin};
 use crate::source::{Sources, Span};
 
 /// Findings of one lint beyond this many are counted, not kept: many of one kind hide no other.
-const MAX_FINDINGS: usize = 1_000;
+pub(super) const MAX_FINDINGS: usize = 1_000;
 
 /// What is found here, beside never-matches, which is found earlier too.
 pub static LINTS: [&Lint; 10] = [
@@ -61,10 +61,11 @@ fn all(
     let blocks = text.policy().map(blocks).unwrap_or_default();
     let stories = Stories { text, sources, blocks: &blocks };
     let judgement = Judgement::of(meaning, budget);
+    let mut so_far = shadow::Told::default();
     let statements = judgement.statements.iter();
     let mut found: Vec<Finding> = statements
         .filter_map(|(origin, places)| {
-            shadow::finding(stories, &judgement, *origin, places)
+            shadow::finding(stories, &judgement, (*origin, places), &mut so_far)
                 .or_else(|| unknown(stories, &judgement, *origin, places))
         })
         .collect();

@@ -151,13 +151,7 @@ impl<'m> Flat<'m> {
     /// The steps as a list to be asked about: the number of a rule is that of its step.
     #[must_use]
     pub fn list(&self, budget: Budget) -> RuleList {
-        self.list_of(budget, |_| true)
-    }
-
-    /// The same, but only some of the steps take packets from those behind.
-    #[must_use]
-    pub fn list_of(&self, budget: Budget, takes: impl Fn(RuleNumber) -> bool) -> RuleList {
-        let rules: Vec<ListedRule<'_>> = self.listed(takes).collect();
+        let rules: Vec<ListedRule<'_>> = self.listed().collect();
         self.list_of_rules(&rules, 0, budget)
     }
 
@@ -166,7 +160,7 @@ impl<'m> Flat<'m> {
     pub fn list_with(&self, budget: Budget, others: &[&PacketSet]) -> RuleList {
         let effect = EffectNumber::NONE;
         let others = others.iter().map(|may| ListedRule { may, hides: None, effect });
-        let rules: Vec<ListedRule<'_>> = self.listed(|_| true).chain(others).collect();
+        let rules: Vec<ListedRule<'_>> = self.listed().chain(others).collect();
         self.list_of_rules(&rules, 0, budget)
     }
 
@@ -175,7 +169,7 @@ impl<'m> Flat<'m> {
     pub fn list_behind(&self, before: &[ListedRule<'_>], budget: Budget) -> RuleList {
         let set = &self.default.set;
         let default = ListedRule { may: set, hides: Some(set), effect: self.default_effect };
-        let rules = before.iter().copied().chain(self.listed(|_| true)).chain([default]);
+        let rules = before.iter().copied().chain(self.listed()).chain([default]);
         let rules: Vec<ListedRule<'_>> = rules.collect();
         self.list_of_rules(&rules, before.len(), budget)
     }
@@ -188,10 +182,10 @@ impl<'m> Flat<'m> {
         })
     }
 
-    fn listed(&self, takes: impl Fn(RuleNumber) -> bool) -> impl Iterator<Item = ListedRule<'_>> {
-        (0..).map(RuleNumber).zip(&self.steps).map(move |(number, step)| ListedRule {
+    fn listed(&self) -> impl Iterator<Item = ListedRule<'_>> {
+        self.steps.iter().map(|step| ListedRule {
             may: &step.may,
-            hides: (step.takes && takes(number)).then_some(&*step.may),
+            hides: step.takes.then_some(&*step.may),
             effect: step.effect,
         })
     }

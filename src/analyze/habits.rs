@@ -8,7 +8,7 @@ mod needed;
 mod open_end;
 mod unmodelled;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::flat::passing::{Found, Passing, Step};
 use super::text::{Dump, Text};
@@ -16,7 +16,7 @@ use super::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
 use crate::meaning::{Meaning, Reason};
 use crate::net::{CtState, Family};
-use crate::packet::{Among, Constraint, Factor, PacketSet, Product, Verdict};
+use crate::packet::{Among, Constraint, Factor, PacketSet, Product, Region, Verdict};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Action, Hook, Item, Origin, Rule};
 use crate::ruleset::{Match, MatchKind, Target};
@@ -83,6 +83,13 @@ fn limits_bypassed(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Findin
         let Some(passing) = Passing::of(meaning, family, hook.into(), &[], work.budget) else {
             return Vec::new();
         };
+        // What was found last about the same packets: true for what comes before that, too.
+        let mut known: HashMap<Region, [Found; 2]> = HashMap::new();
+        let is_behind = |found: &Found, number| match found {
+            Found::Packet(_, step) => *step > number,
+            Found::Nothing => true,
+            Found::Unknown => false,
+        };
         for (number, step) in passing.steps.iter().enumerate() {
             let Reason::Written(origin) = step.reason else { continue };
             if step.decision.is_none()
@@ -102,14 +109,20 @@ fn limits_bypassed(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Findin
                     continue;
                 }
             }
-            let refused = passing.decided(&region, number + 1, Step::refuses);
-            let accepted = passing.decided(&region, number + 1, |step| step.is_unlimited);
-            if refused == Found::Unknown {
+            let found = match known.get(&region) {
+                Some(found) if found.iter().all(|one| is_behind(one, number)) => found,
+                Some(_) | None => {
+                    let refused = passing.decided(&region, number + 1, Step::refuses);
+                    let accepted = passing.decided(&region, number + 1, |step| step.is_unlimited);
+                    known.entry(region).insert_entry([refused, accepted]).into_mut()
+                }
+            };
+            if found[0] == Found::Unknown {
                 work.was_too_much(&lint::LIMIT_BYPASSED);
             }
-            let rest = match (refused, accepted) {
-                (Found::Nothing, Found::Packet(_, by)) => Some(passing.steps[by].reason),
-                (Found::Nothing | Found::Packet(..) | Found::Unknown, _) => None,
+            let rest = match found {
+                [Found::Nothing, Found::Packet(_, by)] => Some(passing.steps[*by].reason),
+                [Found::Nothing | Found::Packet(..) | Found::Unknown, _] => None,
             };
             rests.insert(origin, rest);
         }

@@ -7,7 +7,7 @@ use super::flat::{Flat, FlatStep, Role};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Meaning, Reason};
 use crate::net::Family;
-use crate::packet::{Budget, Point, RuleNumber};
+use crate::packet::{Among, Budget, Index, Point, RuleNumber};
 use crate::resolve::policy::Origin;
 use crate::source::Span;
 
@@ -65,7 +65,7 @@ pub struct Judged<'m> {
     /// Of each step.
     pub lives: Vec<Life>,
     /// The steps that may take a packet or not, as history has it.
-    perhaps: Vec<RuleNumber>,
+    perhaps: Index,
 }
 
 /// Where a statement says something.
@@ -217,8 +217,8 @@ impl<'m> Judged<'m> {
             (RuleList::of(family, None, &[], budget), vec![Life::Unknown; flat.steps.len()])
         };
         let steps = (0..).map(RuleNumber).zip(&flat.steps);
-        let perhaps = steps.filter(|(_, step)| step.ends() && !step.takes);
-        let perhaps = perhaps.map(|(number, _)| number).collect();
+        let perhaps = steps.zip(&list.mays).filter(|((_, step), _)| step.ends() && !step.takes);
+        let perhaps = Index::of(list.space(), perhaps.map(|((number, _), may)| (number, may)));
         Some(Judged { flat, list, lives, perhaps })
     }
 
@@ -231,8 +231,7 @@ impl<'m> Judged<'m> {
 
     /// Whether no step before this one that depends on history may take a packet.
     pub fn is_certain(&self, point: &Point, before: RuleNumber) -> bool {
-        let mut earlier = self.perhaps.iter().take_while(|number| **number < before);
-        earlier.all(|number| !self.list.space().contains(&self.list.mays[number.0 as usize], point))
+        !self.perhaps.takes(point, Among::before(before))
     }
 
     /// Of each step, whether packets come to the chain that it stands in, as far as the calls say.

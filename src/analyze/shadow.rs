@@ -1,19 +1,23 @@
 //! Rules that no packet reaches: one finding each, the first of `never-matches`, `unreachable-rule`,
 //! `duplicate-rule`, `shadowed-conflict` and `shadowed-rule` that applies.
 
+use std::collections::{BTreeMap, HashSet};
+
 use super::dead::Life;
 use super::deliverable::is_deliverable;
+use super::findings::MAX_FINDINGS;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
 use super::story::{DELETE, Deed, Stories, deed, differ_in_log, name};
 use super::text::Text;
-use crate::diagnostic::{Finding, catalogue};
+use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason, view};
 use crate::net::{CtState, TcpFlags};
 use crate::packet::{
-    Among, Budget, Cover, Member, Packet, Point, Question, Region, RuleNumber, Space, Verdict,
+    Among, Budget, Cover, Member, Packet, Question, Region, RuleNumber, Space, Verdict,
 };
 use crate::resolve::policy::Origin;
+use crate::source::Span;
 
 /// Labels of a finding; more hiders are counted.
 const MAX_TOLD: usize = 8;
@@ -27,12 +31,29 @@ const KINDS: usize = 60;
 /// How much is looked at for a packet that is easy to follow.
 const TO_SHOW: Budget = Budget(1_000_000);
 
-/// The finding about a statement that no packet reaches; `None` when packets do.
+/// How many findings of each lint were told so far, with the place of the last: beyond so many they are
+/// only counted, and nothing is looked for to be shown with them.
+#[derive(Debug, Default)]
+pub struct Told(BTreeMap<&'static str, (usize, Option<Span>)>);
+
+impl Told {
+    /// Whether one more is told in full; several of one place are one.
+    fn has_room(&mut self, lint: &Lint, place: Span) -> bool {
+        let (count, last) = self.0.entry(lint.name).or_default();
+        if last.replace(place) != Some(place) {
+            *count += 1;
+        }
+        *count <= MAX_FINDINGS
+    }
+}
+
+/// The finding about a statement that no packet reaches; `None` when packets do. They must be asked for
+/// in the order of the text.
 pub fn finding(
     stories: Stories<'_>,
     judgement: &Judgement<'_>,
-    origin: Origin,
-    places: &[At],
+    (origin, places): (Origin, &[At]),
+    so_far: &mut Told,
 ) -> Option<Finding> {
     if !judgement.is_dead(places) {
         return None;
@@ -48,17 +69,42 @@ pub fn finding(
     };
     let told = hidden.iter().find(|one| one.conflicts().next().is_some()).unwrap_or(first);
     let case = Case { stories, origin, told };
-    let goes = judgement.is_idle(origin.span);
-    let mends = |finding| if goes { stories.deleting(finding, origin.span) } else { finding };
-    Some(if hidden.iter().all(|one| one.is_behind_verdict(&case)) {
-        mends(case.unreachable())
+    let kind = if hidden.iter().all(|one| one.is_behind_verdict(&case)) {
+        Kind::Unreachable
     } else if hidden.iter().all(|one| one.is_duplicate(first)) {
-        mends(case.duplicate())
+        Kind::Duplicate
     } else if told.conflicts().next().is_some() {
-        case.conflict()
+        Kind::Conflict
     } else {
-        mends(case.shadowed())
-    })
+        Kind::Shadowed
+    };
+    let finding = stories.about(kind.lint(), origin, case.message(kind));
+    if !so_far.has_room(kind.lint(), origin.span) {
+        return Some(finding);
+    }
+    let finding = case.in_full(kind, finding);
+    let goes = kind != Kind::Conflict && judgement.is_idle(origin.span);
+    Some(if goes { stories.deleting(finding, origin.span) } else { finding })
+}
+
+/// How a statement is hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unreachable,
+    Duplicate,
+    Conflict,
+    Shadowed,
+}
+
+impl Kind {
+    fn lint(self) -> &'static Lint {
+        match self {
+            Kind::Unreachable => &catalogue::UNREACHABLE_RULE,
+            Kind::Duplicate => &catalogue::DUPLICATE_RULE,
+            Kind::Conflict => &catalogue::SHADOWED_CONFLICT,
+            Kind::Shadowed => &catalogue::SHADOWED_RULE,
+        }
+    }
 }
 
 /// Whether only the rules that lead to its chain keep all packets from a rule of a dump: there, chains
@@ -176,36 +222,54 @@ impl<'j, 'm> Hidden<'j, 'm> {
         let region = space.intersection(&list.may(self.at.step), &list.may(member.rule));
         let others = self.cover.members.iter().filter(|other| other.rule != member.rule);
         let others: Vec<&Region> = others.filter_map(|other| list.gets(other.rule)).collect();
-        let first = Question {
-            region: &region,
-            among: Among::before(member.rule),
-            seed: 0,
-            budget: TO_SHOW,
+        let first = || {
+            let among = Among::before(member.rule);
+            let first = Question { region: &region, among, seed: 0, budget: TO_SHOW };
+            match list.hiding.witness(&first) {
+                Verdict::Uncovered(point) => Some(point),
+                Verdict::Covered | Verdict::Incomplete => None,
+            }
         };
-        let first = match list.hiding.witness(&first) {
-            Verdict::Uncovered(point) => Some(point),
-            Verdict::Covered | Verdict::Incomplete => None,
-        };
-        let random = (0..TRIED).flat_map(|seed| list.hiding.sample(&region, 1, seed));
-        let all_kinds = (0..KINDS_TRIED).flat_map(|seed| list.hiding.sample(&region, KINDS, seed));
-        let own = first
-            .into_iter()
+        // The last that are tried are preferred. Ends of boxes are the same for each seed.
+        let ends = list.hiding.sample(&region, KINDS, KINDS_TRIED - 1).rev();
+        let random = |seed, count| list.hiding.random_sample(&region, count, seed).rev();
+        let all_kinds = ends.chain((0..KINDS_TRIED - 1).rev().flat_map(|seed| random(seed, KINDS)));
+        let random = (0..TRIED).rev().flat_map(|seed| random(seed, 1));
+        let mut tried = HashSet::new();
+        let own = all_kinds
             .chain(random)
-            .chain(all_kinds)
+            .chain(std::iter::once_with(first).flatten())
+            .filter(|point| tried.insert(point.clone()))
             .filter(|point| !others.iter().any(|other| space.contains(other, point)));
-        let shown = |point: Point| Shown {
-            packet: space.packet(&point),
-            // It is in a step that takes it, so there is a first one.
-            taken_by: list.hiding.first(&point, Among::before(self.at.step)).unwrap_or(member.rule),
-            is_certain: self.judged.is_certain(&point, self.at.step),
-        };
-        std::iter::once(alone).chain(own).map(shown).max_by_key(|shown| {
+        let mut best: Option<(Rank, Shown)> = None;
+        for point in own.chain([alone]) {
+            let shown = Shown {
+                packet: space.packet(&point),
+                // It is in a step that takes it, so there is a first one.
+                taken_by: list
+                    .hiding
+                    .first(&point, Among::before(self.at.step))
+                    .unwrap_or(member.rule),
+                is_certain: self.judged.is_certain(&point, self.at.step),
+            };
             let ordinary = ordinariness(&shown.packet, base);
             let is_clear = shown.is_certain && ordinary.0;
-            (shown.taken_by == member.rule, is_clear, ordinary, shown.is_certain)
-        })
+            let rank = (shown.taken_by == member.rule, is_clear, ordinary, shown.is_certain);
+            if best.as_ref().is_none_or(|(most, _)| *most < rank) {
+                best = Some((rank, shown));
+            }
+            if rank == HIGHEST {
+                break;
+            }
+        }
+        best.map(|(_, shown)| shown)
     }
 }
+
+/// How much a packet of a dead rule shows, and how little there is to wonder about it.
+type Rank = (bool, bool, (bool, [bool; 4]), bool);
+
+const HIGHEST: Rank = (true, true, (true, [true; 4]), true);
 
 /// A packet of a dead rule.
 struct Shown {
@@ -235,50 +299,55 @@ struct Case<'a, 'j, 'm> {
 }
 
 impl Case<'_, '_, '_> {
-    fn unreachable(&self) -> Finding {
-        let hider = self.told.only();
-        let done = hider.map_or("taken", |hider| deed(hider).done);
-        let message = format!("rule can never be reached: everything is {done} before it");
-        let finding = self.stories.about(&catalogue::UNREACHABLE_RULE, self.origin, message);
-        self.told_by(finding.label("no packet comes here")).help("move it above, or delete it")
-    }
-
-    fn duplicate(&self) -> Finding {
-        let message = "rule says again what an earlier one says".to_owned();
-        let finding = self.stories.about(&catalogue::DUPLICATE_RULE, self.origin, message);
-        self.told_by(finding.label("the same packets, and the same done with them")).help(DELETE)
-    }
-
-    fn conflict(&self) -> Finding {
-        let Some(member) = self.told.conflicts().next() else { return self.shadowed() };
-        let hider = self.told.hider(member);
-        let (own, other) = (deed(self.told.step), deed(hider));
-        let only_log = differ_in_log(self.told.step.entry, hider.entry);
-        let otherwise = if only_log { ", and logged otherwise" } else { "" };
-        let message =
-            format!("rule can never match: its packets are {}{otherwise} earlier", other.done);
-        let finding = self.stories.about(&catalogue::SHADOWED_CONFLICT, self.origin, message);
-        let finding = self.told_by(finding.label(format!("wants to {} them", own.to_do)));
-        match self.stories.place_of(hider.entry, self.origin) {
-            Some(_) => {
-                let lines = self
-                    .hiders()
-                    .filter_map(|(hider, _)| self.stories.place_of(hider.entry, self.origin));
-                let first = lines.min().map(|span| self.stories.line(span, self.origin));
-                let first = first.unwrap_or_else(|| "the rules before it".to_owned());
-                finding.help(format!("move it above {first}, or delete it"))
+    fn message(&self, kind: Kind) -> String {
+        let other = self.told.conflicts().next().map(|member| self.told.hider(member));
+        match (kind, other) {
+            (Kind::Unreachable, _) => {
+                let done = self.told.only().map_or("taken", |hider| deed(hider).done);
+                format!("rule can never be reached: everything is {done} before it")
             }
-            None => {
-                finding.help("delete it: implicit rules come first, unless they are switched off")
+            (Kind::Duplicate, _) => "rule says again what an earlier one says".to_owned(),
+            (Kind::Conflict, Some(hider)) => {
+                let only_log = differ_in_log(self.told.step.entry, hider.entry);
+                let otherwise = if only_log { ", and logged otherwise" } else { "" };
+                let done = deed(hider).done;
+                format!("rule can never match: its packets are {done}{otherwise} earlier")
+            }
+            (Kind::Conflict | Kind::Shadowed, _) => {
+                let done = deed(self.told.step).done;
+                format!("rule can never match: its packets are {done} earlier")
             }
         }
     }
 
-    fn shadowed(&self) -> Finding {
-        let done = deed(self.told.step).done;
-        let message = format!("rule can never match: its packets are {done} earlier");
-        let finding = self.stories.about(&catalogue::SHADOWED_RULE, self.origin, message);
-        self.told_by(finding.label("adds nothing")).help(DELETE)
+    /// The finding with what shows it and what to do.
+    fn in_full(&self, kind: Kind, finding: Finding) -> Finding {
+        let label = match kind {
+            Kind::Unreachable => "no packet comes here".to_owned(),
+            Kind::Duplicate => "the same packets, and the same done with them".to_owned(),
+            Kind::Conflict => format!("wants to {} them", deed(self.told.step).to_do),
+            Kind::Shadowed => "adds nothing".to_owned(),
+        };
+        let finding = self.told_by(finding.label(label));
+        match kind {
+            Kind::Unreachable => finding.help("move it above, or delete it"),
+            Kind::Duplicate | Kind::Shadowed => finding.help(DELETE),
+            Kind::Conflict => finding.help(self.way_out()),
+        }
+    }
+
+    /// What to do about a conflict.
+    fn way_out(&self) -> String {
+        let place = |hider: &FlatStep<'_>| self.stories.place_of(hider.entry, self.origin);
+        let first = self.told.conflicts().next().map(|member| self.told.hider(member));
+        if first.and_then(place).is_none() {
+            let help = "delete it: implicit rules come first, unless they are switched off";
+            return help.to_owned();
+        }
+        let lines = self.hiders().filter_map(|(hider, _)| place(hider));
+        let first = lines.min().map(|span| self.stories.line(span, self.origin));
+        let first = first.unwrap_or_else(|| "the rules before it".to_owned());
+        format!("move it above {first}, or delete it")
     }
 
     fn hiders(&self) -> impl Iterator<Item = (&FlatStep<'_>, &Member)> {

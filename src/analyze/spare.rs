@@ -7,7 +7,7 @@ use super::story::{Stories, deed};
 use super::text::Text;
 use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason};
-use crate::packet::{Among, Answer, Budget, Question, RuleNumber};
+use crate::packet::{Among, Answer, Question, RuleNumber};
 use crate::resolve::policy::Origin;
 use crate::source::Span;
 
@@ -104,8 +104,7 @@ fn answers_in(judged: &Judged<'_>, dead: &[bool], asked: &[bool]) -> Vec<Without
     let is_rest = |rule: RuleNumber| {
         rule.0 as usize + 1 == steps.len() && steps[rule.0 as usize].entry.set.is_everything()
     };
-    let budget = Budget::default();
-    let list = judged.flat.list_of(budget, |rule| !dead[rule.0 as usize] && !is_rest(rule));
+    let list = judged.list.hiding_less(|rule| !dead[rule.0 as usize] && !is_rest(rule));
     let default = judged.flat.default_effect;
     let answer = |rule: &RuleNumber| match asked[rule.0 as usize] {
         true => list.without(*rule, default),

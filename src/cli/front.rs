@@ -1,5 +1,6 @@
 //! From a path to a policy, or a dump of rules, and its findings: the half that commands share.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use super::within::Within;
 use crate::analyze::{self, Dump};
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
+use crate::meaning::Meaning;
 use crate::resolve::policy::{Item, Promise};
 use crate::resolve::{Policy, Resolved};
 use crate::source::{File, FileId, MemoryLoader, Sources};
@@ -65,6 +67,8 @@ pub(super) struct Checked {
     pub(super) root: Option<PathBuf>,
     pub(super) included: Vec<PathBuf>,
     pub(super) content: Content,
+    /// What a policy says, if its rules were looked into.
+    meaning: Option<Meaning>,
     /// Whether all of it is understood, so that something can be said about its rules.
     pub(super) is_whole: bool,
 }
@@ -122,6 +126,12 @@ impl Checked {
         }
     }
 
+    /// What the policy says; `None` if it is none.
+    pub(super) fn meaning(&self) -> Option<Cow<'_, Meaning>> {
+        let made = || self.policy().map(pipeline::meaning).map(Cow::Owned);
+        self.meaning.as_ref().map(Cow::Borrowed).or_else(made)
+    }
+
     /// The policy, if it is one, for whoever needs nothing else of it.
     pub(super) fn take_policy(&mut self) -> Option<Policy> {
         match std::mem::replace(&mut self.content, Content::Nothing) {
@@ -169,8 +179,10 @@ impl Checked {
         };
         self.is_whole = pipeline::is_whole(&findings);
         if depth == Depth::Rules && self.is_whole {
-            let found = pipeline::analysed(&policy, &self.sources, &expectations, &shows);
+            let meaning = pipeline::meaning(&policy);
+            let found = pipeline::analysed(&policy, &meaning, &self.sources, &expectations, &shows);
             findings.extend(found);
+            self.meaning = Some(meaning);
         }
         let settled = pipeline::settle(findings, &expectations, is_looked_for);
         self.findings = settled.findings;
@@ -223,6 +235,7 @@ impl Checked {
             depth: self.depth,
             files: Vec::new(),
             content: Content::Nothing,
+            meaning: None,
             is_whole: false,
         };
         let text = |(id, file): (FileId, &File)| {
@@ -350,6 +363,7 @@ fn read(
         files: Vec::new(),
         included: Vec::new(),
         content: Content::Nothing,
+        meaning: None,
         is_whole: false,
     };
     let text = match text {

@@ -194,7 +194,9 @@ impl Judge for Proof<'_> {
         let (root, resolved) = self.resolve(policy);
         let is_error = |lint: &Lint| lint.is_error() && lint.expectable;
         let Resolved { policy, mut findings, expectations, .. } = resolved;
-        findings.extend(pipeline::analysed(&policy, self.sources, &expectations, &is_error));
+        let meaning = pipeline::meaning(&policy);
+        let found = pipeline::analysed(&policy, &meaning, self.sources, &expectations, &is_error);
+        findings.extend(found);
         let findings = pipeline::settle(findings, &expectations, is_error).findings;
         let place = |finding: &Finding| {
             let span = finding.span.filter(|span| span.file() == root)?;

@@ -73,12 +73,12 @@ pub(super) fn is_whole(found: &[Finding]) -> bool {
 /// What the analysis finds in a policy that is understood.
 pub(super) fn analysed(
     policy: &Policy,
+    meaning: &Meaning,
     sources: &Sources,
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let text = Text::Policy(policy);
-    analyze::findings(text, &meaning(policy), sources, expectations, shows)
+    analyze::findings(Text::Policy(policy), meaning, sources, expectations, shows)
 }
 
 /// What the analysis finds in a dump that is understood. It cannot say what it expects.

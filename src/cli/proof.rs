@@ -18,8 +18,9 @@ pub(super) struct Written<'t> {
 /// What is not as the policy says, in texts that were written for it; empty when every packet meets what
 /// the policy says.
 pub(super) fn faults(policy: &mut Checked, written: &Written<'_>) -> Vec<Finding> {
-    let Some(resolved) = policy.policy() else { return Vec::new() };
-    let meaning = pipeline::meaning(resolved);
+    if policy.policy().is_none() {
+        return Vec::new();
+    }
     let sets = policy.sources.add("ipsets", written.ipsets);
     let read = pipeline::read_ipsets(sets, written.ipsets);
     let (sets, mut findings): (Vec<Arc<KernelSet>>, Vec<Finding>) = (read.sets, read.findings);
@@ -40,6 +41,7 @@ pub(super) fn faults(policy: &mut Checked, written: &Written<'_>) -> Vec<Finding
         (None, Some(_)) => Families::only(Family::V6),
         (None, None) => return findings,
     };
+    let Some(meaning) = policy.meaning() else { return findings };
     let compared =
         pipeline::compared(&meaning, v4.as_ref(), v6.as_ref(), families, Named::POLICY_AND_RULES);
     findings.extend(compared);

@@ -123,6 +123,15 @@ impl Index {
         self
     }
 
+    /// The tree of the boxes of the rules that fit.
+    #[must_use]
+    pub fn of_those(&self, fits: impl Fn(RuleNumber) -> bool) -> Self {
+        let entries =
+            (0..).zip(&self.owners).filter(|(_, owner)| rule_of(**owner).is_none_or(&fits));
+        let entries: Vec<u32> = entries.map(|(entry, _)| entry).collect();
+        Index { until: self.until.clone(), ..self.only(&entries) }
+    }
+
     /// The tree of some entries of this one.
     pub(super) fn only(&self, entries: &[u32]) -> Self {
         let boxes: Vec<u64> =
@@ -157,9 +166,21 @@ impl Index {
     /// The rules that have a point in a region, in order.
     #[must_use]
     pub fn meeting(&self, region: &Region, among: Among) -> Vec<RuleNumber> {
+        self.meeting_that(region, among, |_| true)
+    }
+
+    /// The same, of the rules that fit.
+    #[must_use]
+    pub fn meeting_that(
+        &self,
+        region: &Region,
+        among: Among,
+        fits: impl Fn(RuleNumber) -> bool,
+    ) -> Vec<RuleNumber> {
         let mut entries = Vec::new();
+        let fits = |owner| self.has(among, owner) && rule_of(owner).is_some_and(&fits);
         for one in region.words().chunks_exact(self.layout.words()) {
-            self.overlaps(one, among.below(), |owner| self.has(among, owner), &mut entries);
+            self.overlaps(one, among.below(), fits, &mut entries);
         }
         let mut rules: Vec<RuleNumber> =
             entries.into_iter().filter_map(|entry| rule_of(self.owner(entry))).collect();
@@ -185,13 +206,36 @@ impl Index {
 
     /// Some points of a region, of packets that there are: the lowest and highest of its boxes, and
     /// random ones.
-    pub fn sample(&self, region: &Region, count: usize, seed: u64) -> impl Iterator<Item = Point> {
+    #[must_use]
+    pub fn sample(
+        &self,
+        region: &Region,
+        count: usize,
+        seed: u64,
+    ) -> impl DoubleEndedIterator<Item = Point> {
         let mut random = Random::new(seed);
         let mut points = Vec::new();
         for cell in self.cells(region).take(count.div_ceil(3)) {
             points.extend([self.layout.lowest(&cell), self.layout.highest(&cell)]);
             points.push(self.layout.anywhere(&cell, &mut random));
         }
+        self.packets(points)
+    }
+
+    /// The random ones of those alone.
+    #[must_use]
+    pub fn random_sample(
+        &self,
+        region: &Region,
+        count: usize,
+        seed: u64,
+    ) -> impl DoubleEndedIterator<Item = Point> {
+        let mut random = Random::new(seed);
+        let cells = self.cells(region).take(count.div_ceil(3));
+        self.packets(cells.map(|cell| self.layout.anywhere(&cell, &mut random)).collect())
+    }
+
+    fn packets(&self, mut points: Vec<Box<[u64]>>) -> impl DoubleEndedIterator<Item = Point> {
         points.retain(|point| self.is_packet(point));
         points.into_iter().map(Point)
     }

@@ -48,14 +48,14 @@ pub struct Space {
 }
 
 /// A union of boxes of one space; they may overlap.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Region {
     /// The words of each box after those of the one before.
     words: Vec<u64>,
 }
 
 /// One packet for each value that rules tell apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Point(pub(super) Box<[u64]>);
 
 impl Space {
@@ -259,6 +259,11 @@ impl Region {
     /// The words of all boxes, one after the other.
     pub(super) fn words(&self) -> &[u64] {
         &self.words
+    }
+
+    /// Adds all boxes of another.
+    pub fn append(&mut self, other: &Region) {
+        self.words.extend_from_slice(&other.words);
     }
 
     /// Adds a box.

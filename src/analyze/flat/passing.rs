@@ -3,6 +3,8 @@
 //! In go a base chain, unfolded, and the sets that questions will be about; they stand before its steps
 //! in one list, and behind them the default. What is never found to pass never does.
 
+use std::collections::HashMap;
+
 use super::Flat;
 use crate::analyze::list::{EffectNumber, ListedRule, RuleList};
 use crate::meaning::{BaseChain, Decision, Meaning, Reason};
@@ -10,7 +12,7 @@ use crate::net::Family;
 use crate::packet::{
     Among, Answer, Budget, Cover, PacketSet, Point, Question, Region, RuleNumber, Verdict,
 };
-use crate::resolve::policy::ChainId;
+use crate::resolve::policy::{ChainId, Origin};
 
 /// A step, as far as it decides: the last one is the default.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl Step<'_> {
     }
 
     /// Whether packets of a statement end here, one way or another.
-    pub fn is_of(&self, origin: crate::resolve::policy::Origin) -> bool {
+    pub fn is_of(&self, origin: Origin) -> bool {
         self.decision.is_some() && self.reason == Reason::Written(origin)
     }
 }
@@ -63,6 +65,9 @@ pub(in crate::analyze) struct Passing<'m> {
     /// How many of them are asked about.
     asked: u32,
 }
+
+/// The steps of statements. (Only looked up in.)
+pub(in crate::analyze) type ByStatement = HashMap<Origin, Vec<usize>>;
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +118,17 @@ impl<'m> Passing<'m> {
         &self.list
     }
 
+    /// The steps by which statements decide, in order.
+    pub fn by_statement(&self) -> ByStatement {
+        let mut all = ByStatement::new();
+        for (number, step) in self.steps.iter().enumerate() {
+            if let (Some(_), Reason::Written(origin)) = (step.decision, step.reason) {
+                all.entry(origin).or_default().push(number);
+            }
+        }
+        all
+    }
+
     /// The packets that may come to a step and that it speaks of.
     pub fn set(&self, step: usize) -> &PacketSet {
         self.flat.steps.get(step).map_or(&self.flat.default.set, |step| &step.may)
@@ -126,6 +142,15 @@ impl<'m> Passing<'m> {
     /// The region of a set asked about, by its number.
     pub fn asked(&self, number: usize) -> Region {
         self.list.may(RuleNumber(u32::try_from(number).unwrap_or(u32::MAX)))
+    }
+
+    /// The sets asked about that have packets in common with a region, as one.
+    pub fn meeting_asked(&self, region: &Region) -> Region {
+        let asked = self.list.matching().meeting(region, Among::before(RuleNumber(self.asked)));
+        let mut all = Region::default();
+        let regions = asked.iter().filter_map(|number| self.list.mays.get(number.0 as usize));
+        regions.for_each(|one| all.append(one));
+        all
     }
 
     /// The place of a step in the list.
@@ -200,14 +225,20 @@ impl<'m> Passing<'m> {
 
     /// The same, where the number of a step says whether it fits.
     pub fn decided_at(&self, region: &Region, fits: impl Fn(usize) -> bool) -> Found {
+        let decides = |number: RuleNumber| {
+            let step = self.step_at(number);
+            step.is_some_and(|step| self.steps[step].decision.is_some() && fits(step))
+        };
+        let numbers = self.list.matching().meeting_that(region, Among::ALL, decides).into_iter();
+        self.decided_by(region, numbers.filter_map(|number| self.step_at(number)))
+    }
+
+    /// A packet of the region that one of these steps may decide, the first that does.
+    pub fn decided_by(&self, region: &Region, steps: impl IntoIterator<Item = usize>) -> Found {
         let mut found = Found::Nothing;
-        for number in self.list.matching().meeting(region, Among::ALL) {
-            let Some(step) = self.step_at(number) else { continue };
-            if self.steps[step].decision.is_none() || !fits(step) {
-                continue;
-            }
+        for step in steps {
             let both = self.list.space.intersection(region, &self.region(step));
-            match self.left(&both, Among::before(number)) {
+            match self.left(&both, Among::before(self.number(step))) {
                 Verdict::Uncovered(point) => return Found::Packet(point, step),
                 Verdict::Covered => {}
                 Verdict::Incomplete => found = Found::Unknown,

@@ -180,14 +180,13 @@ fn reached<'o, 'p>(
         return Vec::new();
     };
     let space = passing.list().space();
+    let own = passing.by_statement();
     let mut found = Vec::new();
     for (number, one) in open.iter().enumerate() {
         let public = space.difference(&passing.asked(number + 1), &passing.asked(0));
-        let fits = |step: usize| {
-            let said = &passing.steps[step];
-            said.is_of(one.origin) && said.passes() && is_from_any(passing.set(step))
-        };
-        match passing.decided_at(&public, fits) {
+        let fits = |step: &usize| passing.steps[*step].passes() && is_from_any(passing.set(*step));
+        let own = own.get(&one.origin).into_iter().flatten().copied();
+        match passing.decided_by(&public, own.filter(fits)) {
             Found::Packet(point, _) => found.push((one, space.packet(&point))),
             Found::Nothing => {}
             Found::Unknown => work.was_too_much(&lint::OPEN_TO_WORLD),

@@ -1,6 +1,6 @@
 //! Sources that are refused to this machine only, although others get their packets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{messages, new_packets, rules};
 use crate::analyze::deliverable::is_deliverable;
@@ -9,7 +9,7 @@ use crate::analyze::flat::passing::{Found, Passing};
 use crate::analyze::text::{Dump, Text};
 use crate::analyze::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
-use crate::meaning::{BaseChain, Decision, Effect, Meaning, Reason};
+use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason};
 use crate::net::Family;
 use crate::packet::Field;
 use crate::resolve::Policy;
@@ -34,9 +34,11 @@ pub(super) fn in_policy(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<
         let Some(input) = meaning.base(family, BaseChain::FilterInput) else { continue };
         let mut asked = Vec::new();
         let mut owners = Vec::new();
+        // The first of each rule.
+        let entries = input.entries.iter().rev().map(|entry| (entry.reason, entry));
+        let entries: HashMap<Reason, &Entry> = entries.collect();
         for (at, rule) in &droppers {
-            let own = |entry: &&crate::meaning::Entry| entry.reason == Reason::Written(rule.origin);
-            if let Some(entry) = input.entries.iter().find(own) {
+            if let Some(entry) = entries.get(&Reason::Written(rule.origin)) {
                 let source = entry.set.widened(is_of_source);
                 // In this family it may be about everything.
                 if source.speaks_of(|field| field != Field::Incoming) {

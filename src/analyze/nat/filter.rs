@@ -1,12 +1,13 @@
 //! Translations and the filter: what is translated and then dropped, what the filter waits for in vain,
 //! and what is never forwarded to a translation.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{Translator, arriving, messages, only_translators, translators, untracked};
 use crate::analyze::flat::Flat;
-use crate::analyze::flat::passing::{Found, Passing, Step, cover_of};
+use crate::analyze::flat::passing::{ByStatement, Found, Passing, Step, cover_of};
 use crate::analyze::text::Text;
 use crate::analyze::witness::met;
 use crate::analyze::work::Work;
@@ -67,6 +68,7 @@ fn targets_dropped(
 ) -> Vec<(Origin, Finding)> {
     let Some(flat) = Flat::of(meaning, family, BaseChain::NatPrerouting) else { return Vec::new() };
     let nat = only_translators(&flat).unwrap_or_default();
+    let reached = Reached { meaning, family, work, passing: OnceCell::new() };
     let mut found = Vec::new();
     let (forward, input) = (BaseChain::FilterForward, BaseChain::FilterInput);
     // What goes to a container meets the block `docker` before all else.
@@ -93,15 +95,20 @@ fn targets_dropped(
         let Some(passing) = Passing::of(meaning, family, base, &asked, work.budget) else {
             continue;
         };
+        let by_statement = passing.by_statement();
         for (number, origin) in owners.into_iter().enumerate() {
             let region = passing.asked(number);
-            let passes = passing.decided(&region, 0, Step::passes);
-            if !is_never(&passes, &lint::NAT_TARGET_DROPPED, work)
-                || !is_reached(meaning, family, origin, work)
-            {
+            let own = by_statement.get(&origin).map_or(&[][..], |own| own);
+            // Mostly its own rule accepts some: that is seen at once.
+            let accepting = own.iter().copied().filter(|step| passing.steps[*step].passes());
+            if matches!(passing.decided_by(&region, accepting), Found::Packet(..)) {
                 continue;
             }
-            let own = passing.steps.iter().position(|step| step.is_of(origin));
+            let passes = passing.decided(&region, 0, Step::passes);
+            if !is_never(&passes, &lint::NAT_TARGET_DROPPED, work) || !reached.is_reached(origin) {
+                continue;
+            }
+            let own = own.first().copied();
             let before = own.map_or(Among::ALL, |own| Among::before(passing.number(own)));
             let cover = passing.cover(&region, before);
             note_unproved(&cover, &lint::NAT_TARGET_DROPPED, work);
@@ -122,27 +129,36 @@ fn targets_dropped(
     found
 }
 
-/// Whether any packet comes to the translation of a statement. If not, that is another finding.
-fn is_reached(meaning: &Meaning, family: Family, origin: Origin, work: &Work) -> bool {
-    let base = BaseChain::NatPrerouting;
-    let Some(passing) = Passing::of(meaning, family, base, &[], work.budget) else {
-        return false;
-    };
-    let mut own = passing.steps.iter().enumerate();
-    own.any(|(number, step)| {
-        let among = Among::before(passing.number(number));
-        if !step.is_of(origin) {
-            return false;
-        }
-        match passing.left(&passing.region(number), among) {
-            Verdict::Uncovered(_) => true,
-            Verdict::Covered => false,
-            Verdict::Incomplete => {
-                work.was_too_much(&lint::NAT_TARGET_DROPPED);
-                false
+/// The chain of translations on arrival, once it is asked about.
+struct Reached<'m> {
+    meaning: &'m Meaning,
+    family: Family,
+    work: &'m Work,
+    passing: OnceCell<Option<(Passing<'m>, ByStatement)>>,
+}
+
+impl Reached<'_> {
+    /// Whether any packet comes to the translation of a statement. If not, that is another finding.
+    fn is_reached(&self, origin: Origin) -> bool {
+        let passing = self.passing.get_or_init(|| {
+            let base = BaseChain::NatPrerouting;
+            let passing = Passing::of(self.meaning, self.family, base, &[], self.work.budget)?;
+            let by_statement = passing.by_statement();
+            Some((passing, by_statement))
+        });
+        let Some((passing, by_statement)) = passing else { return false };
+        by_statement.get(&origin).into_iter().flatten().any(|number| {
+            let among = Among::before(passing.number(*number));
+            match passing.left(&passing.region(*number), among) {
+                Verdict::Uncovered(_) => true,
+                Verdict::Covered => false,
+                Verdict::Incomplete => {
+                    self.work.was_too_much(&lint::NAT_TARGET_DROPPED);
+                    false
+                }
             }
-        }
-    })
+        })
+    }
 }
 
 /// Whether it is found that nothing does; that it is not found out is noted.
@@ -226,8 +242,6 @@ fn seen_translated(
         let passing = Passing::without(meaning, family, base, &asked, &taken, work.budget);
         let Some(passing) = passing else { continue };
         let space = passing.list().space();
-        let regions = (0..asked.len()).map(|number| passing.asked(number));
-        let arriving = regions.reduce(|all, one| space.union(&all, &one)).unwrap_or_default();
         let mut candidates = BTreeSet::new();
         for number in 0..taken.len() {
             let number = passing.taken(number);
@@ -246,7 +260,8 @@ fn seen_translated(
             if !names.into_iter().all(|name| set.speaks_of(|field| field == name)) {
                 continue;
             }
-            let own = space.intersection(&passing.region(step), &arriving);
+            let own = passing.region(step);
+            let own = space.intersection(&own, &passing.meeting_asked(&own));
             let cover = passing.cover(&own, Among::before(number));
             note_unproved(&cover, &lint::FILTER_SEES_TRANSLATED, work);
             let Some(cover) = cover_of(cover) else { continue };

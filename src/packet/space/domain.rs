@@ -258,16 +258,14 @@ pub fn name_key(interface: &Interface) -> (&str, bool) {
 /// A name that a pattern means and no narrower one. (That narrower ones use up all names of at most
 /// 15 bytes is not considered.)
 fn name_within(pattern: &Interface, all: &[Interface]) -> Arc<str> {
-    let narrower = |name: &str| {
-        all.iter().any(|one| one != pattern && pattern.covers(one) && one.matches(name))
-    };
-    if !pattern.is_wildcard() || !narrower(pattern.stem()) {
-        return pattern.stem().into();
+    let stem = pattern.stem();
+    if !pattern.is_wildcard() || !is_meant(stem, stem.len() + 1, all) {
+        return stem.into();
     }
     let ends = (0..=999).map(|number| number.to_string());
     let letters = ('a'..='z').map(|letter| letter.to_string());
-    let name = ends.chain(letters).map(|end| format!("{}{end}", pattern.stem()));
-    name.into_iter().find(|name| !narrower(name)).map_or(pattern.stem().into(), Into::into)
+    let mut names = ends.chain(letters).map(|end| format!("{stem}{end}"));
+    names.find(|name| !is_meant(name, stem.len() + 1, all)).map_or(stem.into(), Into::into)
 }
 
 /// A name that no pattern means.
@@ -275,8 +273,15 @@ fn name_outside(all: &[Interface]) -> Arc<str> {
     let letters = ('a'..='z').map(|letter| format!("{letter}ther0"));
     let names = std::iter::once("other0".to_owned()).chain(letters);
     let long = (0..10_000).map(|number| format!("net{number}"));
-    let mut free = names.chain(long).filter(|name| !all.iter().any(|one| one.matches(name)));
+    let mut free = names.chain(long).filter(|name| !is_meant(name, 0, all));
     free.next().map_or("other0".into(), Into::into)
+}
+
+/// Whether one of the sorted patterns is a name, or what starts it and is at least so long.
+fn is_meant(name: &str, least: usize, all: &[Interface]) -> bool {
+    let has = |key| all.binary_search_by(|one| name_key(one).cmp(&key)).is_ok();
+    let starts = (least..=name.len()).filter_map(|length| name.get(..length));
+    has((name, true)) || starts.into_iter().any(|start| has((start, false)))
 }
 
 #[cfg(test)]
