@@ -158,6 +158,8 @@ impl Level {
 }
 
 /// How a policy is written.
+// Each is taken back by itself.
+#[allow(clippy::struct_excessive_bools)]
 struct Choices {
     levels: BTreeMap<Span, Level>,
     /// What all rules have at the least: where nobody knows which is at fault, all are written plainer.
