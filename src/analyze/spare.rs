@@ -106,9 +106,8 @@ fn answers_in(judged: &Judged<'_>, dead: &[bool], asked: &[bool]) -> Vec<Without
     };
     let list = judged.list.hiding_less(|rule| !dead[rule.0 as usize] && !is_rest(rule));
     let default = judged.flat.default_effect;
-    let answer = |rule: &RuleNumber| match asked[rule.0 as usize] {
-        true => list.without(*rule, default),
-        false => Without::Different,
+    let answer = |rule: &RuleNumber| {
+        if asked[rule.0 as usize] { list.without(*rule, default) } else { Without::Different }
     };
     list.each(|rules| rules.iter().map(answer).collect())
 }

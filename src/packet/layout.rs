@@ -519,6 +519,7 @@ fn touching(a: u64, b: u64) -> u64 {
 }
 
 /// Whether an interval has the value of a point, an interval too.
+#[must_use]
 #[inline]
 pub fn is_in(interval: u64, point: u64) -> bool {
     low(point).wrapping_sub(low(interval)) <= high(interval) - low(interval)

@@ -185,7 +185,7 @@ impl<'i> Search<'i> {
     fn cell(&mut self, cell: Box<[u64]>, among: Among) -> Verdict {
         let index = self.index;
         let layout = index.layout();
-        let is_free = |point: &Box<[u64]>| {
+        let is_free = |point: &[u64]| {
             index.stab(point, among.below(), |owner| index.has(among, owner)).is_none()
         };
         let lowest = layout.lowest(&cell);
@@ -198,7 +198,7 @@ impl<'i> Search<'i> {
         }
         let mut others = std::iter::once_with(|| layout.highest(&cell))
             .chain((0..PROBES).map(|_| layout.anywhere(&cell, &mut self.random)));
-        if let Some(point) = others.find(is_free) {
+        if let Some(point) = others.find(|point| is_free(point)) {
             return Verdict::Uncovered(Point(point));
         }
         drop(others);

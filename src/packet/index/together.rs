@@ -72,12 +72,15 @@ impl Asked<'_> {
         let again = &mut self.waiting[behind..];
         let mut count = keep(again, &self.below, |below| least < below);
         for (word, column) in self.columns.iter().enumerate() {
-            if one[word] != layout.full()[word] {
-                count = match word < layout.intervals() {
-                    true => keep(&mut again[..count], column, |point| is_in(one[word], point)),
-                    false => keep(&mut again[..count], column, |point| point & !one[word] == 0),
-                };
+            let (again, own) = (&mut again[..count], one[word]);
+            if own == layout.full()[word] {
+                continue;
             }
+            count = if word < layout.intervals() {
+                keep(again, column, |point| is_in(own, point))
+            } else {
+                keep(again, column, |point| point & !own == 0)
+            };
         }
         self.waiting.truncate(behind + count);
     }
