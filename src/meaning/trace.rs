@@ -37,10 +37,11 @@ pub struct Step<'m> {
 }
 
 impl<'m> Trace<'m> {
-    /// The kernel's names of the sets that took up the source, in order.
-    pub fn added(&self) -> impl Iterator<Item = &'m str> {
+    /// The kernel's names of the sets that took up the source, in order, each with the seconds it stays for
+    /// if that is said.
+    pub fn added(&self) -> impl Iterator<Item = (&'m str, Option<u32>)> {
         self.steps.iter().filter_map(|step| match &step.entry.effect {
-            Effect::Add { set, .. } => Some(&**set),
+            Effect::Add { set, timeout, .. } => Some((&**set, *timeout)),
             Effect::Decide(_)
             | Effect::Continue
             | Effect::Opaque { .. }

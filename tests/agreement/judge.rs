@@ -1,7 +1,7 @@
 //! One packet through one base chain, by the meaning and by the rules: where do they part?
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use palisade::analyze::equal::Rooms;
@@ -56,8 +56,8 @@ struct Fate {
     words: Vec<String>,
     /// The mark, that of the connection and the class with which it goes on.
     left: (u32, u32, u8),
-    /// The sets that took up the source.
-    added: BTreeSet<String>,
+    /// The sets that took up the source, and for how many seconds the last time.
+    added: BTreeMap<String, Option<u32>>,
     /// What the world sees of the changes and lines, whatever their order.
     seen: Seen,
     /// Which limits were asked, when all have room: each takes from an allowance.
@@ -225,11 +225,11 @@ fn meant(
         Effect::Opaque { text, .. } if !text.is_empty() => Some(text.to_string()),
         _ => None,
     });
-    let added = found.added().map(|set| format!("added to {set}"));
+    let added = found.added().map(|(set, timeout)| added_to(set, timeout));
     let is_dropped = found.decision == Decision::Drop;
     Fate {
         verdict: decision(&found.decision, packet.family()),
-        added: found.added().map(str::to_owned).collect(),
+        added: found.added().map(|(set, timeout)| (set.to_owned(), timeout)).collect(),
         seen: Seen::of_meaning(packet, &found, is_dropped),
         logs: logs.collect(),
         // Sets are filled in the filter, and all else is changed elsewhere.
@@ -260,7 +260,7 @@ fn done(
     });
     let logs = found.logs.iter().map(|log| (log.prefix.as_deref().map(str::to_owned), log.level));
     let added = found.changes.iter().filter_map(|target| match target {
-        Target::AddSource { set, .. } => Some(set.name.to_string()),
+        Target::AddSource { set, timeout } => Some((set.name.to_string(), *timeout)),
         _ => None,
     });
     let is_dropped = matches!(found.outcome, Outcome::Drop | Outcome::Policy(ChainPolicy::Drop));
@@ -307,6 +307,10 @@ fn meant_change(change: Change) -> Vec<String> {
     }
 }
 
+fn added_to(set: &str, timeout: Option<u32>) -> String {
+    format!("added to {set} for {timeout:?}")
+}
+
 fn done_change(target: &Target) -> String {
     match target {
         Target::SetMark(mark) => format!("mark {mark:?}"),
@@ -316,7 +320,7 @@ fn done_change(target: &Target) -> String {
         Target::Tcpmss(size) => format!("segments {size:?}"),
         Target::Notrack => "untracked".to_owned(),
         Target::Helper(helper) => format!("helper {helper}"),
-        Target::AddSource { set, .. } => format!("added to {}", set.name),
+        Target::AddSource { set, timeout } => added_to(&set.name, *timeout),
         other => panic!("{other:?} changes nothing"),
     }
 }

@@ -314,7 +314,7 @@ fn take_up(members: &mut Members, stages: &[Stage<'_>], sighting: &Sighting) {
         if seen.changed.is_none() && is_of_filter(stage.base) {
             return;
         }
-        for set in stage.trace.added() {
+        for (set, _) in stage.trace.added() {
             members.add(set, stage.before.source);
         }
     }

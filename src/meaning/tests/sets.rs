@@ -116,5 +116,5 @@ fn what_is_added_is_in_the_set_for_the_rules_behind() {
 
     let meaning = meaning(&behind);
     let trace = meaning.trace(BaseChain::FilterInput, &packet, &mut |_| true);
-    assert_eq!(trace.added().collect::<Vec<_>>(), ["x-1m.v4"]);
+    assert_eq!(trace.added().collect::<Vec<_>>(), [("x-1m.v4", None)]);
 }
