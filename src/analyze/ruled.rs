@@ -29,8 +29,8 @@ use crate::ruleset::{
 };
 
 pub use own::{Foreign, leave_out_foreign};
-pub use raw::understood;
 pub(super) use raw::{raws, words};
+pub use raw::{refused, understood};
 pub use set::{packets, tracked_packets};
 
 /// What rulesets do, and how their chains are called.

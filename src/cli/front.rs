@@ -172,6 +172,9 @@ impl Checked {
         let depth = self.depth;
         let Resolved { policy, mut findings, expectations, files } = resolved;
         let shows = |lint: &Lint| self.levels.shows(lint);
+        if pipeline::is_whole(&findings) {
+            findings.extend(pipeline::refused(&policy));
+        }
         findings.extend(pipeline::expired(&policy, &expectations, self.levels.today));
         let is_looked_for = |lint: &Lint| match depth {
             Depth::Rules => shows(lint),

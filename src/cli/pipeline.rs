@@ -24,6 +24,7 @@ pub(super) use crate::analyze::equal::compare;
 pub(super) use crate::analyze::expired;
 pub(super) use crate::analyze::removal::{EditedText, Removal};
 pub(super) use crate::analyze::ruled::leave_out_foreign;
+pub(super) use crate::analyze::ruled::refused;
 pub(super) use crate::analyze::ruled::ruled;
 /// Everywhere with what the words of raw rules say, as far as they can be read.
 pub(super) use crate::analyze::ruled::understood as meaning;

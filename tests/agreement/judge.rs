@@ -1,7 +1,7 @@
 //! One packet through one base chain, by the meaning and by the rules: where do they part?
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 use palisade::analyze::equal::Rooms;

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Limits, Reading};
+use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{Entry, Meaning, Reason, meaning};
 use crate::net::Family;
 use crate::read::{self, read_rules};
@@ -64,23 +65,44 @@ pub fn raws(policy: &Policy) -> impl Iterator<Item = &Raw> {
 pub fn words(policy: &Policy) -> HashMap<(policy::Origin, Family), read::Words> {
     let chains: BTreeSet<&str> = policy.chains.iter().map(|chain| &*chain.name).collect();
     let is_chain = |name: &str| chains.contains(name);
-    let mut known = HashMap::new();
-    for family in Family::BOTH {
-        let raws: Vec<&Raw> = raws(policy).filter(|raw| raw.family == family).collect();
-        if raws.is_empty() {
-            continue;
-        }
-        let sets = policy.sets.iter().map(|set| Arc::new(set.kernel_set(family)));
-        let sets: Vec<Arc<KernelSet>> = sets.collect();
-        let texts: Vec<String> = raws.iter().map(|raw| text(raw)).collect();
-        let rules: Vec<(Span, &str)> =
-            raws.iter().zip(&texts).map(|(raw, text)| (raw.origin.span, &**text)).collect();
-        let read = read_rules(&rules, family, &sets, &is_chain);
-        let of =
-            |(raw, read): (&Raw, Result<read::Words, _>)| Some(((raw.origin, family), read.ok()?));
-        known.extend(raws.into_iter().zip(read).filter_map(of));
+    let read = Family::BOTH.into_iter().flat_map(|family| read_raws(policy, family, &is_chain));
+    read.filter_map(|(raw, read)| Some(((raw.origin, raw.family), read.ok()?))).collect()
+}
+
+/// The raw rules that the tools would refuse, also if what they go to that is not known were a chain of
+/// somebody else's.
+#[must_use]
+pub fn refused(policy: &Policy) -> Vec<Finding> {
+    let refused = Family::BOTH.into_iter().flat_map(|family| {
+        let known = read_raws(policy, family, &|_| false);
+        let as_chain = read_raws(policy, family, &|_| true);
+        known.into_iter().zip(as_chain).filter_map(|((raw, known), (_, as_chain))| {
+            as_chain.err()?;
+            let Finding { message, label, notes, help, .. } = *known.err()?;
+            let finding = Finding::new(&catalogue::BAD_RAW, raw.origin.span, message).label(label);
+            Some(Finding { notes, help, ..finding })
+        })
+    });
+    refused.collect()
+}
+
+/// The raw rules of a family, each as it is read.
+fn read_raws<'p>(
+    policy: &'p Policy,
+    family: Family,
+    is_chain: &dyn Fn(&str) -> bool,
+) -> Vec<(&'p Raw, Result<read::Words, Box<Finding>>)> {
+    let raws: Vec<&Raw> = raws(policy).filter(|raw| raw.family == family).collect();
+    if raws.is_empty() {
+        return Vec::new();
     }
-    known
+    let sets = policy.sets.iter().map(|set| Arc::new(set.kernel_set(family)));
+    let sets: Vec<Arc<KernelSet>> = sets.collect();
+    let texts: Vec<String> = raws.iter().map(|raw| text(raw)).collect();
+    let rules: Vec<(Span, &str)> =
+        raws.iter().zip(&texts).map(|(raw, text)| (raw.origin.span, &**text)).collect();
+    let read = read_rules(&rules, family, &sets, is_chain);
+    raws.into_iter().zip(read).collect()
 }
 
 /// The words of a raw rule that the language has no words for.

@@ -1,7 +1,7 @@
 //! Texts of policies.
 
 use palisade::analyze::equal::{Why, compare};
-use palisade::analyze::ruled::{ruled, understood};
+use palisade::analyze::ruled::{refused, ruled, understood};
 use palisade::analyze::{self, Text, graph};
 use palisade::diagnostic::expectation::settle;
 use palisade::diagnostic::{Finding, Level, catalogue, has_errors};
@@ -47,6 +47,7 @@ pub fn compile(text: &str) {
     let root = sources.add("policy.fw", root);
     let resolved = resolve(root, &mut sources, &mut loader);
     let (policy, mut findings) = (resolved.policy, resolved.findings);
+    findings.extend(refused(&policy));
     let error = |one: &Finding| one.level == Level::Error && one.lint != &catalogue::NEVER_MATCHES;
     let is_whole = !findings.iter().any(error);
     let meaning = understood(&policy);
