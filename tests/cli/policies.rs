@@ -50,6 +50,28 @@ fn a_mistake_is_shown_where_it_is() {
     assert_eq!(place, [1, 7, 1, 10].map(Some));
 }
 
+/// What the tools would refuse is the policy's fault, and is said before anything is built; what goes to a
+/// target that is not known here is not refused.
+#[test]
+fn a_raw_rule_that_would_not_load_is_not_built() {
+    let refused = [
+        (r#""-m string --string bot --algo bm x -j DROP""#, "word `x`, which belongs to no option"),
+        (r#""-m string --string \"bot\"y --algo bm -j DROP""#, "word `y`"),
+        (r#""-p tcp -m tcp --dport 99999 -j DROP""#, "`99999` is not a port"),
+    ];
+    for (words, said) in refused {
+        let policy = format!("allow ssh\nraw v4 filter INPUT {words}\n");
+        let scene = Scene::new(&[("p.fw", &policy)]);
+        let run = palisade(["build", "p.fw", "-o", "out"]).within(&scene).run();
+        assert_eq!(run.status, 1, "{}", run.err);
+        assert!(run.err.contains("error[bad-raw]") && run.err.contains(said), "{}", run.err);
+        assert!(run.err.contains("─ p.fw:2:1\n"), "{}", run.err);
+        assert_eq!(scene.files(), ["p.fw"]);
+    }
+    let run = check_text("allow ssh\nraw v4 filter INPUT \"-m thing -j SOMEBODYS\"\n", &[]);
+    assert_eq!(run.status, 0, "{}", run.out);
+}
+
 #[test]
 fn warnings_fail_only_when_denied() {
     let scene = Scene::new(&[("web.fw", "let admins = 203.0.113.0/24\nallow ssh\n")]);
