@@ -98,6 +98,8 @@ impl Link {
             source: source.0,
             destination: destination.0,
             to_local: is_local(destination.0),
+            // A wire carries no marks.
+            mark: if from.is_none() { first.packet.mark } else { 0 },
             payload: turned(first.packet.payload, [source.1, destination.1]),
             ..first.packet.clone()
         };
