@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::meaning::{BaseChain, Decision, Meaning, Question, Trace, Translation, traverses_nat};
-use crate::net::{Addresses, Interface};
+use crate::net::{Addresses, CtState, Interface};
 use crate::packet::{Packet, opaque};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, RejectWith};
@@ -216,7 +216,14 @@ impl<'m> Walk<'m, '_> {
 
     /// From the wire, or from lo, where this machine sent it.
     fn arrive(&mut self, is_looped: bool) -> Result<Fate, Stop> {
+        let sent = self.packet.clone();
         self.pass(BaseChain::RawPrerouting)?;
+        if is_looped && self.packet.state == CtState::Untracked {
+            // Conntrack saw it on its way out: `notrack` comes too late (seen with the kernel).
+            self.packet.state = sent.state;
+            self.packet.connection_mark = sent.connection_mark;
+            self.packet.original = sent.original;
+        }
         self.pass(BaseChain::ManglePrerouting)?;
         if !is_looped {
             self.pass(BaseChain::NatPrerouting)?;

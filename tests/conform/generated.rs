@@ -57,6 +57,10 @@ pub fn complain(faults: &[Fault]) {
     );
 }
 
+/// Seeds of policies that told what was not known: answers without the mark of what they answer, `notrack` that
+/// comes too late on lo.
+const HARD: [u64; 2] = [283, 574];
+
 #[test]
 fn generated_policies_conform() {
     if !need::met() {
@@ -69,7 +73,7 @@ fn generated_policies_conform() {
     let job = |seed: u64| -> Job<'_> {
         Box::new(move || tested(&timeless(&generate::policy(seed)), seed))
     };
-    let jobs: Vec<Job<'_>> = (first..first + seeds).map(job).collect();
+    let jobs: Vec<Job<'_>> = (first..first + seeds).chain(HARD).map(job).collect();
     let (tally, faults) = run::all(&jobs, &Loader::ALL, PROBES);
     run::report("generated policies", &tally, begun);
     complain(&faults);
