@@ -40,7 +40,7 @@ impl RuleList {
         self.hiding.witness(&Question { region, ..self.earlier(rule) }) == Verdict::Covered
     }
 
-    /// The same of every rule, in order.
+    /// Whether packets reach each rule, in order.
     #[must_use]
     pub fn lives(&self) -> Vec<Life> {
         self.each(|rules| {
@@ -49,7 +49,7 @@ impl RuleList {
         })
     }
 
-    /// Whether the rules before a rule take all that it may match.
+    /// The question whether the rules before a rule take all that it may match.
     fn earlier(&self, rule: RuleNumber) -> Question<'_> {
         Question {
             region: self.mays.get(rule.0 as usize).unwrap_or(Region::NONE),

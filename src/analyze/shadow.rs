@@ -230,7 +230,8 @@ impl<'j, 'm> Hidden<'j, 'm> {
                 Verdict::Covered | Verdict::Incomplete => None,
             }
         };
-        // The last that are tried are preferred. Ends of boxes are the same for each seed.
+        // The first of the best is shown, so what is likely to be it comes first. Ends of boxes are the same
+        // for each seed.
         let ends = list.hiding.sample(&region, KINDS, KINDS_TRIED - 1).rev();
         let random = |seed, count| list.hiding.random_sample(&region, count, seed).rev();
         let all_kinds = ends.chain((0..KINDS_TRIED - 1).rev().flat_map(|seed| random(seed, KINDS)));

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::net::{Duration, Family};
+use crate::net::Family;
 use crate::resolve::policy::{Dynamic, SourceLengths};
-use crate::ruleset::{DynamicSet, KernelSet, MatchKind, Rule, Ruleset, SetContent, Target};
+use crate::ruleset::{KernelSet, MatchKind, Rule, Ruleset, SetContent, Target};
 use crate::syntax::is_name;
 
 /// The dynamic sets of a policy by their names.
@@ -91,11 +91,7 @@ impl OwnSets {
             for set in sets {
                 let Some((name, dynamic)) = read(set, family) else { continue };
                 if self.has(&name) {
-                    let content = SetContent::Dynamic(DynamicSet {
-                        timeout: dynamic.timeout.map_or(0, Duration::seconds),
-                        size: dynamic.size,
-                        length: dynamic.lengths.of(family),
-                    });
+                    let content = SetContent::Dynamic(dynamic.in_kernel(family));
                     *set = Arc::new(KernelSet { content, ..(**set).clone() });
                 }
             }

@@ -228,13 +228,18 @@ impl<'a> Sides<'a> {
         let deed = self.items[1 - side].all[places[1 - side]].deed;
         let [here, mut there] =
             [side, 1 - side].map(|side| self.doing(side, places[side], deed, region));
-        // What is logged and then accepted is not there to be logged once more.
-        let taken = Index::of(self.space, (0..).map(RuleNumber).zip(taken.iter().copied()));
-        there.retain(|there| {
-            let left = self.space.intersection(there, region);
-            taken.witness(&self.question(&left, places[side])) != Verdict::Covered
-        });
-        if there.is_empty() || !self.deeds.get(deed).adds_up() {
+        if !self.deeds.get(deed).adds_up() {
+            there.clear();
+        }
+        if !there.is_empty() {
+            // What is logged and then accepted is not there to be logged once more.
+            let taken = Index::of(self.space, (0..).map(RuleNumber).zip(taken.iter().copied()));
+            there.retain(|there| {
+                let left = self.space.intersection(there, region);
+                taken.witness(&self.question(&left, places[side])) != Verdict::Covered
+            });
+        }
+        if there.is_empty() {
             return Ok(here.into_iter().cloned().collect());
         }
         // Done so many times here and less often there: that is enough for once more.

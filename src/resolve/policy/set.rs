@@ -41,11 +41,7 @@ impl Set {
     pub fn kernel_set(&self, family: Family) -> KernelSet {
         let content = match &self.content {
             SetContent::Static(addresses) => ruleset::SetContent::Static(addresses.clone()),
-            SetContent::Dynamic(dynamic) => ruleset::SetContent::Dynamic(DynamicSet {
-                timeout: dynamic.timeout.map_or(0, Duration::seconds),
-                size: dynamic.size,
-                length: dynamic.lengths.of(family),
-            }),
+            SetContent::Dynamic(dynamic) => ruleset::SetContent::Dynamic(dynamic.in_kernel(family)),
         };
         let name = self.kernel_name(family).into();
         KernelSet {
@@ -89,6 +85,16 @@ pub struct Dynamic {
 }
 
 impl Dynamic {
+    /// What the kernel's set of a family is made with.
+    #[must_use]
+    pub fn in_kernel(self, family: Family) -> DynamicSet {
+        DynamicSet {
+            timeout: self.timeout.map_or(0, Duration::seconds),
+            size: self.size,
+            length: self.lengths.of(family),
+        }
+    }
+
     fn kernel_name(self, name: &str, family: Family) -> String {
         let mut name = name.to_owned();
         match self.timeout {
