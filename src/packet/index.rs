@@ -265,12 +265,33 @@ impl Index {
 
     /// The boxes of a region, less of each what is not possible.
     pub(super) fn cells(&self, region: &Region) -> impl Iterator<Item = Box<[u64]>> {
-        let boxes = region.words().chunks_exact(self.layout.words());
-        let pairs = boxes.flat_map(|one| self.possible().map(move |possible| (one, possible)));
-        pairs.filter_map(|(one, possible)| {
+        self.pairs(region).filter_map(|(one, possible)| {
             let mut cell: Box<[u64]> = one.into();
             self.layout.intersect(&mut cell, possible).then_some(cell)
         })
+    }
+
+    /// Adds the lowest point of the first of them; whether there is one.
+    pub(super) fn add_lowest(&self, region: &Region, points: &mut Vec<u64>) -> bool {
+        let start = points.len();
+        let mut pairs = self.pairs(region);
+        let is_there = pairs.any(|(one, possible)| {
+            points.truncate(start);
+            points.extend_from_slice(one);
+            self.layout.intersect(&mut points[start..], possible)
+        });
+        if is_there {
+            self.layout.lower(&mut points[start..]);
+        } else {
+            points.truncate(start);
+        }
+        is_there
+    }
+
+    /// Each box of a region with each that is possible.
+    fn pairs<'r>(&self, region: &'r Region) -> impl Iterator<Item = (&'r [u64], &[u64])> {
+        let boxes = region.words().chunks_exact(self.layout.words());
+        boxes.flat_map(|one| self.possible().map(move |possible| (one, possible)))
     }
 
     pub(super) fn possible(&self) -> impl Iterator<Item = &[u64]> + Clone {

@@ -309,9 +309,10 @@ impl Layout {
         match self.shape(axis).held {
             Held::Interval => (low(words[0]), high(words[0])),
             Held::Bits => {
-                let mut set = members(words);
-                let first = set.next().unwrap_or(0);
-                (first, set.last().unwrap_or(first))
+                let all = || (0..).zip(words).filter(|(_, word)| **word != 0);
+                let lowest = all().next().map(|(at, word)| at * u64::BITS + word.trailing_zeros());
+                let highest = all().last().map(|(at, word)| at * u64::BITS + word.ilog2());
+                (lowest.unwrap_or(0), highest.unwrap_or(0))
             }
         }
     }
@@ -337,7 +338,27 @@ impl Layout {
     /// The point of a box that has the lowest value on every axis.
     #[must_use]
     pub fn lowest(&self, one: &[u64]) -> Box<[u64]> {
-        self.point(one, |axis| self.ends(axis, one).0)
+        let mut point: Box<[u64]> = one.into();
+        self.lower(&mut point);
+        point
+    }
+
+    /// Leaves of a box the point that has the lowest value on every axis.
+    pub fn lower(&self, one: &mut [u64]) {
+        let (runs, bits) = one.split_at_mut(self.intervals);
+        for word in runs {
+            *word = interval(low(*word), low(*word));
+        }
+        for word in &mut bits[..self.narrow - self.intervals] {
+            *word &= word.wrapping_neg();
+        }
+        for wide in &self.wide {
+            let mut is_found = false;
+            for word in &mut one[wide.clone()] {
+                *word &= if is_found { 0 } else { word.wrapping_neg() };
+                is_found |= *word != 0;
+            }
+        }
     }
 
     /// The point of a box that has the highest value on every axis.
