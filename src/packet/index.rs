@@ -70,6 +70,9 @@ pub(super) type Owner = u32;
 
 pub(super) const NATURE: Owner = 0;
 
+/// Steps that are taken to leave what is no packet.
+const SETTLING: usize = 8;
+
 /// The tree.
 // INVARIANT: the words of entry *i* are at `i * words`, those of node *i*'s box likewise; a node's
 // near child follows it; every entry is below exactly one leaf.
@@ -281,11 +284,31 @@ impl Index {
             self.layout.intersect(&mut points[start..], possible)
         });
         if is_there {
+            let cell: Option<Box<[u64]>> = self.has_nature().then(|| points[start..].into());
             self.layout.lower(&mut points[start..]);
+            cell.into_iter().for_each(|cell| self.settle(&mut points[start..], &cell));
         } else {
             points.truncate(start);
         }
         is_there
+    }
+
+    /// Moves a point of a cell to one that packets have, if a few steps lead there: mostly what was
+    /// translated, say, has to follow from what was not.
+    pub(super) fn settle(&self, point: &mut [u64], cell: &[u64]) {
+        let mut before = None;
+        for _ in 0..SETTLING {
+            let Some(entry) = self.stab(point, NATURE + 1, |_| true) else { return };
+            before = self.layout.leave(point, cell, self.entry(entry), before);
+            if before.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Whether there are points that are no packets.
+    fn has_nature(&self) -> bool {
+        self.nodes.first().is_some_and(|root| root.least == NATURE)
     }
 
     /// Each box of a region with each that is possible.

@@ -361,6 +361,37 @@ impl Layout {
         }
     }
 
+    /// Moves a point of a cell to where a box is not, on one axis: the last on which there is such a
+    /// place in the cell, there to the lowest; not on the axis of the move before. The axis; `None` when
+    /// there is none.
+    pub fn leave(
+        &self,
+        point: &mut [u64],
+        cell: &[u64],
+        one: &[u64],
+        before: Option<usize>,
+    ) -> Option<usize> {
+        let outside = |axis: usize| {
+            let (cell, one) = (self.of(axis, cell), self.of(axis, one));
+            match self.shape(axis).held {
+                Held::Interval => {
+                    let behind = high(one[0]).saturating_add(1);
+                    let lowest = if low(cell[0]) < low(one[0]) { low(cell[0]) } else { behind };
+                    (lowest <= high(cell[0])).then_some(lowest)
+                }
+                Held::Bits => {
+                    let mut rest = (0..).zip(cell.iter().zip(one).map(|(cell, one)| cell & !one));
+                    let (at, word) = rest.find(|(_, word)| *word != 0)?;
+                    Some(at * u64::BITS + word.trailing_zeros())
+                }
+            }
+        };
+        let mut axes = (0..self.axes()).rev().filter(|axis| Some(*axis) != before);
+        let (axis, value) = axes.find_map(|axis| Some((axis, outside(axis)?)))?;
+        self.narrow_to(axis, point, value);
+        Some(axis)
+    }
+
     /// The point of a box that has the highest value on every axis.
     #[must_use]
     pub fn highest(&self, one: &[u64]) -> Box<[u64]> {

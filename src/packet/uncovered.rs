@@ -191,7 +191,11 @@ impl<'i> Search<'i> {
         let is_free = |point: &[u64]| {
             index.stab(point, among.below(), |owner| index.has(among, owner)).is_none()
         };
-        let lowest = layout.lowest(&cell);
+        let packet = |mut point: Box<[u64]>| {
+            index.settle(&mut point, &cell);
+            point
+        };
+        let lowest = packet(layout.lowest(&cell));
         if is_free(&lowest) {
             return Verdict::Uncovered(Point(lowest));
         }
@@ -201,7 +205,8 @@ impl<'i> Search<'i> {
             return Verdict::Covered;
         }
         let mut others = std::iter::once_with(|| layout.highest(&cell))
-            .chain((0..PROBES).map(|_| layout.anywhere(&cell, &mut self.random)));
+            .chain((0..PROBES).map(|_| layout.anywhere(&cell, &mut self.random)))
+            .map(packet);
         if let Some(point) = others.find(|point| is_free(point)) {
             return Verdict::Uncovered(Point(point));
         }
