@@ -283,10 +283,12 @@ impl Index {
             points.extend_from_slice(one);
             self.layout.intersect(&mut points[start..], possible)
         });
-        if is_there {
-            let cell: Option<Box<[u64]>> = self.has_nature().then(|| points[start..].into());
+        if is_there && self.has_nature() {
+            let cell: Box<[u64]> = points[start..].into();
             self.layout.lower(&mut points[start..]);
-            cell.into_iter().for_each(|cell| self.settle(&mut points[start..], &cell));
+            self.settle(&mut points[start..], &cell);
+        } else if is_there {
+            self.layout.lower(&mut points[start..]);
         } else {
             points.truncate(start);
         }
