@@ -68,7 +68,7 @@ const TOGETHER: usize = 128;
 
 /// So many claims that are not kept are asked about once more alone: where no other claim tells packets
 /// apart, one that breaks it is plainer. Nobody reads more of them.
-const PLAINLY: usize = 100;
+const PLAINLY: usize = 20;
 
 /// Rules that promises are held to.
 struct Side<'s> {

@@ -203,7 +203,7 @@ impl<'i> Search<'i> {
         }
         drop(others);
         let mut list = Vec::new();
-        index.overlaps(&cell, among.below(), |owner| index.has(among, owner), &mut list);
+        index.overlaps(&cell, 0..among.below(), |owner| index.has(among, owner), &mut list);
         self.divide(cell, list)
     }
 

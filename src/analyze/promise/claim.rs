@@ -3,7 +3,7 @@
 use super::sets::{self, in_state};
 use super::shown::{Broken, Told, as_sent};
 use super::together::{Group, Way};
-use crate::analyze::flat::{Flat, FlatStep};
+use crate::analyze::flat::{Flat, FlatStep, number_of};
 use crate::analyze::journey::{Answers, Sent, Surroundings, follow, usual};
 use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning};
@@ -158,12 +158,15 @@ impl<'w> Asking<'_, 'w> {
         way.asked(self.number, hook, self.is_looped)
     }
 
-    /// The sets of what is asked; `None` where nothing is.
+    /// The sets of what is asked, the first alone where nothing is moved; `None` where nothing is.
     pub fn asked(&self, family: Family, hook: Hook) -> Option<Vec<PacketSet>> {
         let World { policy, .. } = *self.world;
         let claim = self.claim;
         let flows = sets::flows_of(claim, hook, self.is_looped);
         let sent = sets::sent(policy, claim, &flows, hook, family)?;
+        if !self.is_moved(family, hook) {
+            return Some(vec![sent]);
+        }
         let anywhere = sets::to_anywhere(&flows, false);
         let any_part = sets::to_anywhere(&flows, true);
         let nothing = || PacketSet::of(family, []);
@@ -193,13 +196,20 @@ impl<'w> Asking<'_, 'w> {
 
     /// The chains where packets that set out for one may come to, since nat moves them.
     pub fn ends(&self, family: Family, hook: Hook) -> Vec<Hook> {
-        let nat = self.meaning.base(family, BaseChain::NatPrerouting);
-        let is_moved = nat.is_some_and(|list| !list.entries.is_empty());
-        match (hook, is_moved) {
+        match (hook, self.is_moved(family, hook)) {
             (Hook::Input, true) => vec![Hook::Input, Hook::Forward],
             (Hook::Forward, true) => vec![Hook::Forward, Hook::Input],
             (Hook::Input | Hook::Forward, false) | (Hook::Output, _) => vec![hook],
         }
+    }
+
+    /// Whether nat may give another destination to what sets out for a chain.
+    fn is_moved(&self, family: Family, hook: Hook) -> bool {
+        let base = match hook {
+            Hook::Input | Hook::Forward => BaseChain::NatPrerouting,
+            Hook::Output => BaseChain::NatOutput,
+        };
+        self.meaning.base(family, base).is_some_and(|list| !list.entries.is_empty())
     }
 
     /// All that comes to the chain of a passage: what sets out for it, or is moved there, and what nat sends
@@ -307,7 +317,7 @@ impl<'w> Asking<'_, 'w> {
     ) -> Result<Passed<'w>, TooMuch> {
         let space = passage.space();
         let mut all = Passed::default();
-        if self.ends(passage.family, hook).len() == 1 && hook != Hook::Output {
+        if !self.is_moved(passage.family, hook) {
             return Ok(all);
         }
         let mut add = |sent: &Region, to: &Region| -> Result<(), TooMuch> {
@@ -345,13 +355,12 @@ impl<'w> Asking<'_, 'w> {
         }
         let flat = &passage.flat;
         let mut is_open = false;
-        for number in passage.list.matching().meeting(region, Among::ALL) {
-            let Some(decision) = flat.step(number).and_then(|step| decision(flat, step)) else {
-                continue;
-            };
-            if !self.is_otherwise(decision) {
-                continue;
-            }
+        let is_otherwise = |number| {
+            let decision = flat.step(number).and_then(|step| decision(flat, step));
+            decision.is_some_and(|decision| self.is_otherwise(decision))
+        };
+        let steps = Among::before(number_of(flat.steps.len()));
+        for number in passage.list.matching().meeting_that(region, steps, is_otherwise) {
             let own = passage.space().intersection(region, &passage.list.may(number));
             match left(passage, &own, Among::before(number), number) {
                 Answer::Uncovered(point) => return Decided::Otherwise(point),
