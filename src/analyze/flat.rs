@@ -148,9 +148,10 @@ impl<'m> Flat<'m> {
         };
         let is_whole = flattener.run();
         let Flattener { steps, renewals, .. } = flattener;
-        let cut = match is_whole {
-            false => Some(Cut::Ways),
-            true => are_too_many(steps.iter().map(|step| &*step.may)).then_some(Cut::Conditions),
+        let cut = if is_whole {
+            are_too_many(steps.iter().map(|step| &*step.may)).then_some(Cut::Conditions)
+        } else {
+            Some(Cut::Ways)
         };
         Some(Flat { family, base, steps, default, default_effect, renewals, cut, sees_fragments })
     }
