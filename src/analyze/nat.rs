@@ -91,7 +91,7 @@ fn conflicts(
     work: &Work,
 ) -> Vec<(Origin, Origin, Finding)> {
     let mut found = Vec::new();
-    let flat = Flat::of(meaning, family, base).filter(|flat| flat.is_whole());
+    let flat = Flat::of(meaning, family, base).filter(Flat::is_whole);
     let Some(flat) = flat else { return found };
     let all = translators(&flat);
     if all.len() < 2 {

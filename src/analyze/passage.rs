@@ -85,7 +85,7 @@ impl<'m> Passage<'m> {
         asked: &[PacketSet],
         budget: Budget,
     ) -> Option<Self> {
-        let flat = Flat::of(meaning, family, hook.into()).filter(|flat| flat.is_whole())?;
+        let flat = Flat::of(meaning, family, hook.into()).filter(Flat::is_whole)?;
         let whole = |set: &PacketSet| {
             if flat.sees_fragments {
                 // Who asks for ports does not ask for later fragments, which have none.

@@ -47,9 +47,8 @@ pub struct AxisShape {
 impl AxisShape {
     fn words(self) -> usize {
         match self.held {
-            Held::Interval => 1,
+            Held::Interval | Held::Flag => 1,
             Held::Bits => self.values.div_ceil(u64::BITS) as usize,
-            Held::Flag => 1,
         }
     }
 }
@@ -165,6 +164,7 @@ impl Layout {
     }
 
     /// The axes that are no flags.
+    #[must_use]
     pub fn unflagged(&self) -> impl DoubleEndedIterator<Item = usize> {
         (0..self.axes()).filter(|axis| self.shape(*axis).held != Held::Flag)
     }

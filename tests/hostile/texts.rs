@@ -259,8 +259,6 @@ fn promises_as_many_as_rules() {
     let rules = each(3_000, |at| format!("allow tcp {} from {}\n", at + 1, host(at)));
     let kept = |at: usize| format!("assert allow tcp {} from {} to self\n", at + 1, host(at));
     policy(&format!("{rules}{}", each(3_000, kept)), 0, "no findings");
-    let broken = |at: usize| format!("assert allow tcp {} from any to self\n", at + 4_000);
-    policy(&format!("{rules}{}", each(3_000, broken)), 1, "assertion-failed");
 }
 
 /// Conditions that a packet does not show: each is a respect of its own in which packets differ.
