@@ -94,6 +94,7 @@ pub fn unproved(one: &Unproved) -> Finding {
     let (table, _) = place(one.base);
     let why = match one.why {
         Why::Ways => "too many jumps lead to its rules",
+        Why::Conditions => "its rules have too many different conditions that packets do not show",
         Why::Work => "its packets are in too many pieces",
         Why::Changes => "its rules change packets, in another order on each side",
         Why::Unconfirmed => "a packet that should differ does not: this is a fault of palisade",

@@ -30,7 +30,7 @@ mod walk;
 
 use std::sync::Arc;
 
-use super::flat::Flat;
+use super::flat::{Cut, Flat};
 use crate::meaning::{BaseChain, Change, Decision, Meaning, Reason};
 use crate::net::{Families, Family};
 use crate::packet::{Budget, Packet, PacketSet, Region, Space};
@@ -107,6 +107,8 @@ pub struct Unproved {
 pub enum Why {
     /// Too many ways lead through the chains.
     Ways,
+    /// They have too many different conditions that packets do not show.
+    Conditions,
     /// Packets are in too many pieces, or there is too much to ask.
     Work,
     /// A packet should show a difference, and does not. That is a fault of ours.
@@ -162,8 +164,11 @@ fn chain(
         return;
     };
     let unproved = |why| Unproved { family, base, why };
-    if !left.is_whole || !right.is_whole {
-        return into.unproved.push(unproved(Why::Ways));
+    if let Some(cut) = left.cut.max(right.cut) {
+        return into.unproved.push(unproved(match cut {
+            Cut::Ways => Why::Ways,
+            Cut::Conditions => Why::Conditions,
+        }));
     }
     let right = sets::apart(right);
     let filled = sets::Filled::of([&left, &right]);

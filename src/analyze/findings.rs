@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dead::Life;
+use super::flat::Cut;
 use super::judge::{At, Judgement};
 use super::story::Stories;
 use super::text::{Rules, Text};
@@ -69,7 +70,7 @@ fn all(
                 .or_else(|| unknown(stories, &judgement, *origin, places))
         })
         .collect();
-    found.extend(too_many_ways(&judgement));
+    found.extend(too_much(&judgement));
     found.extend(unreached::chains(text, &judgement));
     found.extend(spare::redundant(stories, &judgement, shows));
     if shows(&catalogue::PARTLY_DEAD) {
@@ -137,7 +138,7 @@ fn unknown(
     places: &[At],
 ) -> Option<Finding> {
     let is_unknown = |at: At| {
-        judgement.chains[at.chain].flat.is_whole && matches!(judgement.life(at), Life::Unknown)
+        judgement.chains[at.chain].flat.is_whole() && matches!(judgement.life(at), Life::Unknown)
     };
     let is_live = |at: At| matches!(judgement.life(at), Life::Live(_));
     let mut judging = judgement.judging(places);
@@ -157,16 +158,23 @@ fn unknown(
     )
 }
 
-fn too_many_ways(judgement: &Judgement<'_>) -> Vec<Finding> {
-    let mut names = BTreeSet::new();
-    let cut = judgement.chains.iter().filter(|judged| !judged.flat.is_whole);
-    let names = cut.map(|judged| chain_name(judged.flat.base)).filter(|name| names.insert(*name));
-    let finding = |name: &str| {
-        let message = format!("the rules of {name} are not analysed: too many jumps lead to them");
-        Finding::without_place(&catalogue::ANALYSIS_INCOMPLETE, message)
-            .help("jump to large chains from fewer places")
+fn too_much(judgement: &Judgement<'_>) -> Vec<Finding> {
+    let cuts = judgement.chains.iter().filter_map(|judged| Some((judged, judged.flat.cut?)));
+    let mut told = BTreeSet::new();
+    let cuts = cuts.map(|(judged, cut)| (chain_name(judged.flat.base), cut));
+    let cuts: Vec<(&str, Cut)> = cuts.filter(|cut| told.insert(*cut)).collect();
+    let finding = |(name, cut)| {
+        let (why, help) = match cut {
+            Cut::Ways => ("too many jumps lead to them", "jump to large chains from fewer places"),
+            Cut::Conditions => (
+                "they have too many different conditions that packets do not show",
+                "ask for fewer different times, sets, texts and the like in one chain",
+            ),
+        };
+        let message = format!("the rules of {name} are not analysed: {why}");
+        Finding::without_place(&catalogue::ANALYSIS_INCOMPLETE, message).help(help)
     };
-    names.map(finding).collect()
+    cuts.into_iter().map(finding).collect()
 }
 
 /// The same thing once, and once more where it is expected.

@@ -20,7 +20,7 @@ pub(super) mod passing;
 mod made;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use made::{Entered, Made};
@@ -46,6 +46,10 @@ const OF_A_STEP: usize = 10;
 /// Boxes of what a step gets, when others left its chain before.
 const MOST_PIECES: usize = 1_000;
 
+/// What conditions that packets do not show may take before it is too much: each different one so much in
+/// each rule of the list. Where rules ask for nothing else, every packet has to be held to each.
+const MOST_CONDITIONS: usize = 8_000_000;
+
 /// A base chain of one family as a list of steps.
 #[derive(Debug)]
 pub struct Flat<'m> {
@@ -57,11 +61,19 @@ pub struct Flat<'m> {
     pub default_effect: EffectNumber,
     /// Facts that have other words from a step on, in order.
     pub renewals: Vec<Renewal>,
-    /// False when there are more ways through the chains than are looked at: then steps are missing,
-    /// and nothing can be said for certain.
-    pub is_whole: bool,
+    /// Why nothing can be said of it for certain, if so.
+    pub cut: Option<Cut>,
     /// Whether packets come in fragments, of which only the first has ports.
     pub sees_fragments: bool,
+}
+
+/// Why nothing can be said of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cut {
+    /// There are more ways through the chains than are looked at: steps are missing.
+    Ways,
+    /// There are too many different conditions that packets do not show, for so many rules.
+    Conditions,
 }
 
 /// One entry by one way.
@@ -136,16 +148,18 @@ impl<'m> Flat<'m> {
         };
         let is_whole = flattener.run();
         let Flattener { steps, renewals, .. } = flattener;
-        Some(Flat {
-            family,
-            base,
-            steps,
-            default,
-            default_effect,
-            renewals,
-            is_whole,
-            sees_fragments,
-        })
+        let cut = if is_whole {
+            are_too_many(steps.iter().map(|step| &*step.may)).then_some(Cut::Conditions)
+        } else {
+            Some(Cut::Ways)
+        };
+        Some(Flat { family, base, steps, default, default_effect, renewals, cut, sees_fragments })
+    }
+
+    /// Whether all its steps are there, and can be asked about.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.cut.is_none()
     }
 
     /// The steps as a list to be asked about: the number of a rule is that of its step.
@@ -224,6 +238,16 @@ impl<'m> Flat<'m> {
     pub fn step(&self, number: RuleNumber) -> Option<&FlatStep<'m>> {
         self.steps.get(number.0 as usize)
     }
+}
+
+/// Whether rules have too many conditions that packets do not show, all in all.
+pub fn are_too_many<'s>(sets: impl Iterator<Item = &'s PacketSet>) -> bool {
+    let (mut rules, mut facts) = (0usize, HashSet::new());
+    for set in sets {
+        rules += 1;
+        facts.extend(set.facts());
+    }
+    rules.saturating_mul(facts.len()) > MOST_CONDITIONS
 }
 
 /// What is left of a region; `None` when that is all of it. It may be less, where it is in many pieces:

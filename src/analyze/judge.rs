@@ -154,7 +154,7 @@ impl<'m> Judgement<'m> {
     /// Whether everything that a statement says is judged: nothing is known of what it says elsewhere,
     /// and of what others say where not all is looked at.
     pub fn is_all_judged(&self, statement: Span) -> bool {
-        !self.elsewhere.contains(&statement) && self.chains.iter().all(|one| one.flat.is_whole)
+        !self.elsewhere.contains(&statement) && self.chains.iter().all(|one| one.flat.is_whole())
     }
 
     /// Whether a statement is known to reach no packet at all, whatever call of a `def` it is of.
@@ -208,7 +208,7 @@ impl<'m> Judged<'m> {
         if !flat.steps.iter().any(is_written) {
             return None;
         }
-        let (list, lives) = if flat.is_whole {
+        let (list, lives) = if flat.is_whole() {
             let list = flat.list(budget);
             let lives = list.lives();
             (list, lives)

@@ -7,9 +7,10 @@ mod filter;
 mod messages;
 mod untracked;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::flat::{Flat, FlatStep, Role};
+use super::list::EffectNumber;
 use super::text::Text;
 use super::witness::met;
 use super::work::Work;
@@ -71,7 +72,7 @@ fn only_translators<'f>(flat: &'f Flat<'_>) -> Option<Vec<Translator<'f>>> {
     };
     let steps = (0..).map(RuleNumber).zip(&flat.steps).filter(|(_, step)| !is_way(step));
     let certain = steps.map(|(number, step)| translator(number, step).filter(|one| one.is_certain));
-    certain.collect::<Option<_>>().filter(|_| flat.is_whole)
+    certain.collect::<Option<_>>().filter(|_| flat.is_whole())
 }
 
 fn translator<'f>(number: RuleNumber, step: &'f FlatStep<'_>) -> Option<Translator<'f>> {
@@ -90,14 +91,14 @@ fn conflicts(
     work: &Work,
 ) -> Vec<(Origin, Origin, Finding)> {
     let mut found = Vec::new();
-    let flat = Flat::of(meaning, family, base).filter(|flat| flat.is_whole);
+    let flat = Flat::of(meaning, family, base).filter(Flat::is_whole);
     let Some(flat) = flat else { return found };
     let all = translators(&flat);
     if all.len() < 2 {
         return found;
     }
     let list = flat.list(work.budget);
-    let numbered = |number| all.get(all.binary_search_by_key(&number, |one| one.number).ok()?);
+    let numbered = |number| all.binary_search_by_key(&number, |one| one.number).ok();
     let hairpins: BTreeSet<Origin> =
         text.policy().map(|policy| forwards(policy).collect()).unwrap_or_default();
     // The masquerade of a hairpin is about what its own statement translated: an exception, too.
@@ -109,15 +110,31 @@ fn conflicts(
         matches!(one.translation, Translation::Exempt)
             || base == BaseChain::NatPostrouting && is_hairpin(one)
     };
-    for later in all.iter().filter(|one| !is_exempt(one)) {
+    let exempt: Vec<bool> = all.iter().map(&is_exempt).collect();
+    // Of translations that do the same with the same packets, the last that none before it conflicts with.
+    let mut settled: HashMap<(EffectNumber, Region), (&PacketSet, RuleNumber)> = HashMap::new();
+    for later in all.iter().zip(&exempt).filter_map(|(one, exempt)| (!exempt).then_some(one)) {
         let region = list.may(later.number);
-        for earlier_number in list.matching().meeting(&region, Among::before(later.number)) {
-            let Some(earlier) = numbered(earlier_number).filter(|one| one.is_certain) else {
+        let alike = (flat.steps[later.number.0 as usize].effect, region.clone());
+        let among = Among::before(later.number);
+        let among = settled
+            .get(&alike)
+            .filter(|(set, _)| *set == later.set)
+            .map_or(among, |(_, settled)| among.and_after(*settled));
+        let mut is_settled = true;
+        for earlier_number in list.matching().meeting(&region, among) {
+            let Some(place) = numbered(earlier_number) else { continue };
+            let earlier = &all[place];
+            if !earlier.is_certain || exempt[place] {
                 continue;
-            };
-            let is_same =
-                earlier.origin == later.origin || earlier.translation == later.translation;
-            if is_same || is_exempt(earlier) || !may_be_compared(earlier, later) {
+            }
+            if earlier.origin == later.origin {
+                // It says nothing of others who do the same.
+                is_settled = false;
+                continue;
+            }
+            let is_same = earlier.translation == later.translation;
+            if is_same || !may_be_compared(earlier, later) {
                 continue;
             }
             let both = list.space.intersection(&region, &list.may(earlier_number));
@@ -144,7 +161,11 @@ fn conflicts(
             let finding =
                 messages::conflict(text, [earlier.origin, later.origin], later.translation, packet);
             found.push((earlier.origin, later.origin, finding));
+            is_settled = false;
             break;
+        }
+        if is_settled {
+            settled.insert(alike, (later.set, later.number));
         }
     }
     found

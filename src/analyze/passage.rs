@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::flat::{Flat, of_first_fragments};
+use super::flat::{Flat, are_too_many, of_first_fragments};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Change, Decision, Effect, Entry, Meaning, Translation};
 use crate::net::{Addresses, CtState, CtStates, Family, Interface, MarkMatch, Ports, Prefix};
@@ -85,7 +85,7 @@ impl<'m> Passage<'m> {
         asked: &[PacketSet],
         budget: Budget,
     ) -> Option<Self> {
-        let flat = Flat::of(meaning, family, hook.into()).filter(|flat| flat.is_whole)?;
+        let flat = Flat::of(meaning, family, hook.into()).filter(Flat::is_whole)?;
         let whole = |set: &PacketSet| {
             if flat.sees_fragments {
                 // Who asks for ports does not ask for later fragments, which have none.
@@ -108,6 +108,9 @@ impl<'m> Passage<'m> {
             borders.extend(entries.iter().map(|entry| results(family, &entry.effect)));
         }
         sets.extend(borders.into_iter().filter(|set| !set.is_empty()));
+        if are_too_many(flat.steps.iter().map(|step| &*step.may).chain(&sets)) {
+            return None;
+        }
         let list = flat.list_with(budget, &sets.iter().collect::<Vec<_>>());
         let steps = flat.steps.len();
         let region = |number: usize| list.may(number_of(steps + number));

@@ -17,6 +17,7 @@ mod broken;
 pub(super) mod claim;
 pub(super) mod sets;
 mod shown;
+pub(super) mod together;
 
 use std::collections::BTreeSet;
 
@@ -31,6 +32,7 @@ use crate::source::{Sources, Span};
 
 use broken::Telling;
 use claim::{Verdict, World};
+use together::Group;
 
 /// What was found about one promise.
 #[derive(Debug)]
@@ -55,8 +57,18 @@ pub fn judged<'p>(policy: &'p Policy, rules: &[Rules<'_>], sources: &Sources) ->
         telling: Telling { text: *text, sources },
     });
     let sides: Vec<Side<'_>> = sides.collect();
-    policy.promises.iter().map(|promise| judge(promise, &sides)).collect()
+    let mut plainly = PLAINLY;
+    let groups = policy.promises.chunks(TOGETHER);
+    groups.flat_map(|promises| judge_all(promises, &sides, &mut plainly)).collect()
 }
+
+/// So many promises are asked about in one space, for which all rules are compiled once. More would be
+/// quicker for many rules, and slower for few.
+const TOGETHER: usize = 128;
+
+/// So many claims that are not kept are asked about once more alone: where no other claim tells packets
+/// apart, one that breaks it is plainer. Nobody reads more of them.
+const PLAINLY: usize = 20;
 
 /// Rules that promises are held to.
 struct Side<'s> {
@@ -64,16 +76,53 @@ struct Side<'s> {
     telling: Telling<'s>,
 }
 
-fn judge<'p>(promise: &'p Promise, sides: &[Side<'_>]) -> Judged<'p> {
+/// The claim that a promise makes, and whether it asks for the answers too.
+fn claim_of(promise: &Promise) -> Option<(&Claim, bool)> {
+    match &promise.kind {
+        PromiseKind::Assert(claim) => Some((claim, false)),
+        PromiseKind::Protect(claim) => Some((claim, true)),
+        PromiseKind::Test { .. } => None,
+    }
+}
+
+/// Promises that are asked about together; of so many of those that are not kept, a plain packet is looked for.
+fn judge_all<'p>(
+    promises: &'p [Promise],
+    sides: &[Side<'_>],
+    plainly: &mut usize,
+) -> Vec<Judged<'p>> {
+    let claims: Vec<(&Claim, bool)> = promises.iter().filter_map(claim_of).collect();
+    let groups: Vec<Group<'_>> =
+        sides.iter().map(|side| Group::of(&side.world, claims.clone())).collect();
+    let mut numbers = 0..;
+    let mut judge_one = |promise| {
+        let number = claim_of(promise).and_then(|_| numbers.next());
+        judge(promise, number, sides, &groups, plainly)
+    };
+    promises.iter().map(&mut judge_one).collect()
+}
+
+/// Judges a promise; a claim has a number in the groups of each side.
+fn judge<'p>(
+    promise: &'p Promise,
+    number: Option<usize>,
+    sides: &[Side<'_>],
+    groups: &[Group<'_>],
+    plainly: &mut usize,
+) -> Judged<'p> {
     let mut judged = Judged { promise, findings: Vec::new(), unjudged: BTreeSet::new() };
     match &promise.kind {
         PromiseKind::Assert(claim) => {
-            judged.claim(claim, false, sides, |telling, verdict| {
+            let verdict = number.map(|number| verdicts(groups, number, plainly));
+            judged.claim(verdict.unwrap_or_default(), sides, |telling, verdict| {
                 telling.claim(promise, claim, verdict)
             });
         }
-        PromiseKind::Protect(claim) => {
-            judged.claim(claim, true, sides, |telling, verdict| telling.protect(promise, verdict));
+        PromiseKind::Protect(_) => {
+            let verdict = number.map(|number| verdicts(groups, number, plainly));
+            judged.claim(verdict.unwrap_or_default(), sides, |telling, verdict| {
+                telling.protect(promise, verdict)
+            });
         }
         PromiseKind::Test { packets, .. } => {
             for packet in packets {
@@ -88,18 +137,41 @@ fn judge<'p>(promise: &'p Promise, sides: &[Side<'_>]) -> Judged<'p> {
     judged
 }
 
+/// What each side makes of a claim.
+fn verdicts(groups: &[Group<'_>], number: usize, plainly: &mut usize) -> Vec<Option<Verdict>> {
+    let mut verdict = |group: &Group<'_>| {
+        let together = claim::verdict(group, number);
+        if group.claims.len() == 1 || *plainly == 0 {
+            return together;
+        }
+        match together {
+            None | Some(Verdict::Kept) => together,
+            Some(
+                Verdict::Broken(_)
+                | Verdict::Depends(_)
+                | Verdict::Unanswered(_)
+                | Verdict::Diverted(_)
+                | Verdict::Unknown,
+            ) => {
+                *plainly -= 1;
+                claim::verdict(&Group::of(group.world, vec![group.claims[number]]), 0)
+            }
+        }
+    };
+    groups.iter().map(&mut verdict).collect()
+}
+
 impl Judged<'_> {
-    /// Judges a claim by the rules of all sides. It may be about one family alone.
+    /// Takes up what each side makes of a claim, which may be about one family alone.
     fn claim(
         &mut self,
-        claim: &Claim,
-        protects: bool,
+        verdicts: Vec<Option<Verdict>>,
         sides: &[Side<'_>],
         tell: impl Fn(&Telling<'_>, Verdict) -> Option<Finding>,
     ) {
         let mut is_about_some = false;
-        for side in sides {
-            if let Some(verdict) = claim::verdict(&side.world, claim, protects) {
+        for (side, verdict) in sides.iter().zip(verdicts) {
+            if let Some(verdict) = verdict {
                 is_about_some = true;
                 self.findings.extend(tell(&side.telling, verdict));
             }

@@ -11,10 +11,11 @@ use super::boxes::{Readable, readable};
 use super::flat::FlatStep;
 use super::passage::{Arriving, Passage, Passed, TooMuch};
 use super::promise::claim::{Asking, World, decision};
+use super::promise::together::Group;
 use super::text::Rules;
 use crate::meaning::{BaseChain, Decision, Effect, Reason};
 use crate::net::Family;
-use crate::packet::{Among, Budget, Field, Region, RuleNumber};
+use crate::packet::{Among, Field, Region, RuleNumber};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Hook};
 
@@ -53,10 +54,11 @@ pub fn answer(
     let opening = Claim { accepts: true, ..claim.clone() };
     let (meaning, families) = (rules.meaning, rules.text.families());
     let world = World { policy, families, meaning, at_best: meaning, surroundings };
+    let group = &Group::of(&world, vec![(&opening, false)]);
     let mut answer = Answer::default();
     for is_looped in [false, true] {
-        let claim = &opening;
-        let asking = Asking { world: &world, meaning, claim, at_best: false, is_looped };
+        let (world, claim) = (&world, &opening);
+        let asking = Asking { world, meaning, group, number: 0, claim, at_best: false, is_looped };
         for (hook, family) in
             Hook::ALL.into_iter().flat_map(|hook| families.each().map(move |f| (hook, f)))
         {
@@ -69,17 +71,17 @@ pub fn answer(
 }
 
 fn gather(
-    asking: &Asking<'_>,
+    asking: &Asking<'_, '_>,
     (family, hook): (Family, Hook),
     wants_accepted: bool,
     answer: &mut Answer,
 ) -> Result<(), TooMuch> {
-    let Some(asked) = asking.asked(family, hook) else { return Ok(()) };
     for end in asking.ends(family, hook) {
-        let passage = Passage::of(asking.meaning, family, end, &asked, Budget::default());
-        let passage = passage.ok_or(TooMuch)?;
-        let passed = asking.passed(&passage, hook)?;
-        let telling = Telling { asking, passage: &passage, wants_accepted };
+        let way = asking.group.way(asking.at_best, family, end)?;
+        let Some(asked) = asking.asked_on(&way, hook) else { return Ok(()) };
+        let passage = &way.passage;
+        let passed = asking.passed(passage, asked, hook)?;
+        let telling = Telling { asking, passage, wants_accepted };
         if !wants_accepted && end == hook {
             telling.stopped(&passed, &mut answer.parts);
         }
@@ -91,7 +93,7 @@ fn gather(
 }
 
 struct Telling<'t, 'w> {
-    asking: &'t Asking<'w>,
+    asking: &'t Asking<'t, 'w>,
     passage: &'t Passage<'w>,
     wants_accepted: bool,
 }

@@ -58,10 +58,7 @@ impl RuleList {
             let seed = rule.0.into();
             self.hiding.witness(&Question { region, among, seed, budget: self.budget })
         };
-        for later in self.matching().meeting(region, Among::after(rule)) {
-            if !is_other(later) {
-                continue;
-            }
+        for later in self.matching().meeting_that(region, Among::after(rule), is_other) {
             let both = self.space.intersection(region, &self.mays[later.0 as usize]);
             match witness(&both, Among::before(later).but(rule)) {
                 Verdict::Uncovered(_) => return Without::Different,

@@ -83,7 +83,7 @@ pub fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
     let nat = places.iter().filter(|at| judgement.chains[at.chain].flat.base.is_nat()).count();
     // A translation that is made at several places is more than its parts.
     let is_simple = nat == 0 || nat == places.len();
-    let is_whole = places.iter().all(|at| judgement.chains[at.chain].flat.is_whole);
+    let is_whole = places.iter().all(|at| judgement.chains[at.chain].flat.is_whole());
     // What the block `docker` does with the rest is its default.
     let is_docker = |at: &At| judgement.chains[at.chain].flat.base == BaseChain::DockerUser;
     !places.is_empty()

@@ -10,6 +10,8 @@
 mod build;
 mod together;
 
+use std::ops::Range;
+
 use super::Random;
 use super::layout::Layout;
 use super::space::{Point, Region, Space};
@@ -92,6 +94,8 @@ pub struct Index {
 struct Node {
     /// The first owner below it.
     least: Owner,
+    /// The last one.
+    most: Owner,
     /// Of a leaf, how many entries it has; else 0.
     count: u32,
     /// Of a leaf, its first entry; else the far child.
@@ -183,7 +187,7 @@ impl Index {
         let mut entries = Vec::new();
         let fits = |owner| self.has(among, owner) && rule_of(owner).is_some_and(&fits);
         for one in region.words().chunks_exact(self.layout.words()) {
-            self.overlaps(one, among.below(), fits, &mut entries);
+            self.overlaps(one, among.from..among.below(), fits, &mut entries);
         }
         let mut rules: Vec<RuleNumber> =
             entries.into_iter().filter_map(|entry| rule_of(self.owner(entry))).collect();
@@ -346,22 +350,22 @@ impl Index {
         fit: impl Fn(Owner) -> bool,
     ) -> Option<u32> {
         let mut found = None;
-        self.search(point, below, |entry| {
+        self.search(point, 0..below, |entry| {
             found = fit(self.owner(entry)).then_some(entry);
             found.is_some()
         });
         found
     }
 
-    /// Adds the entries that overlap a box, whose owner is below a number and fits.
+    /// Adds the entries that overlap a box, whose owner is one of those and fits.
     pub(super) fn overlaps(
         &self,
         one: &[u64],
-        below: Owner,
+        owners: Range<Owner>,
         fit: impl Fn(Owner) -> bool,
         into: &mut Vec<u32>,
     ) {
-        self.search(one, below, |entry| {
+        self.search(one, owners, |entry| {
             if fit(self.owner(entry)) {
                 into.push(entry);
             }
@@ -382,7 +386,8 @@ impl Index {
     fn find_around(&self, mut at: u32, one: &[u64], among: Among, least: &mut Owner) {
         loop {
             let node = self.nodes[at as usize];
-            if node.least >= *least || !self.layout.contains(self.hull(at), one) {
+            let is_earlier = node.most < among.from && node.least != NATURE;
+            if is_earlier || node.least >= *least || !self.layout.contains(self.hull(at), one) {
                 return;
             }
             if node.count == 0 {
@@ -405,17 +410,20 @@ impl Index {
         }
     }
 
-    /// Shows the entries that overlap a box and whose owner is below a number, until one is enough.
-    fn search(&self, one: &[u64], below: Owner, mut is_enough: impl FnMut(u32) -> bool) {
-        if !self.nodes.is_empty() && self.is_worth_searching(0, one, below) {
-            self.search_below(0, one, below, &mut is_enough);
+    /// Shows the entries that overlap a box and whose owner is one of those, until one is enough.
+    fn search(&self, one: &[u64], owners: Range<Owner>, mut is_enough: impl FnMut(u32) -> bool) {
+        if !self.nodes.is_empty() && self.is_worth_searching(0, one, &owners) {
+            self.search_below(0, one, &owners, &mut is_enough);
         }
     }
 
-    /// Whether something below a node may overlap a box and have an owner below a number.
+    /// Whether something below a node may overlap a box and have an owner of those.
     #[inline]
-    fn is_worth_searching(&self, at: u32, one: &[u64], below: Owner) -> bool {
-        self.nodes[at as usize].least < below && self.layout.overlap(self.hull(at), one)
+    fn is_worth_searching(&self, at: u32, one: &[u64], owners: &Range<Owner>) -> bool {
+        let node = self.nodes[at as usize];
+        node.least < owners.end
+            && node.most >= owners.start
+            && self.layout.overlap(self.hull(at), one)
     }
 
     /// The same below a node that is worth it; whether one was enough. (No deeper than the tree: see
@@ -424,21 +432,21 @@ impl Index {
         &self,
         mut at: u32,
         one: &[u64],
-        below: Owner,
+        owners: &Range<Owner>,
         is_enough: &mut impl FnMut(u32) -> bool,
     ) -> bool {
         loop {
             let node = self.nodes[at as usize];
             if node.count > 0 {
-                return self.search_leaf(node, one, below, is_enough);
+                return self.search_leaf(node, one, owners, is_enough);
             }
             let (near, far) = (at + 1, node.at);
-            if self.is_worth_searching(near, one, below)
-                && self.search_below(near, one, below, is_enough)
+            if self.is_worth_searching(near, one, owners)
+                && self.search_below(near, one, owners, is_enough)
             {
                 return true;
             }
-            if !self.is_worth_searching(far, one, below) {
+            if !self.is_worth_searching(far, one, owners) {
                 return false;
             }
             at = far;
@@ -449,7 +457,7 @@ impl Index {
         &self,
         leaf: Node,
         one: &[u64],
-        below: Owner,
+        among: &Range<Owner>,
         is_enough: &mut impl FnMut(u32) -> bool,
     ) -> bool {
         let (words, from, to) =
@@ -457,7 +465,7 @@ impl Index {
         let boxes = self.boxes[from * words..to * words].chunks_exact(words);
         let owned = (leaf.at..).zip(&self.owners[from..to]).zip(boxes);
         for ((entry, owner), own) in owned {
-            if self.layout.overlap(own, one) && *owner < below && is_enough(entry) {
+            if self.layout.overlap(own, one) && among.contains(owner) && is_enough(entry) {
                 return true;
             }
         }

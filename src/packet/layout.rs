@@ -2,8 +2,9 @@
 //!
 //! A box is a slice of [`Layout::words`] words. On an axis of many values it has an interval, one
 //! word `low << 32 | high`; on an axis of few values any set of them, a bit each, in one word or
-//! several. The words of all intervals come first, then the single words of bits, then the axes of
-//! several words, so that the loops below never ask what kind an axis is.
+//! several. Axes of two values that there may be thousands of, flags, share words, two bits each. The
+//! words of all intervals come first, then the single words of bits, then the axes of several words, then
+//! the flags, so that the loops below never ask what kind an axis is.
 //!
 //! Everything here is on the innermost path of every question: a million rules are forty million
 //! words, and a question looks at thousands of them.
@@ -25,7 +26,15 @@ pub enum Held {
     Interval,
     /// Any set, a bit for each value.
     Bits,
+    /// Any set of two values: two bits of a word, which other axes have a part in.
+    Flag,
 }
+
+/// The axes of flags in one word.
+const FLAGS: usize = 32;
+
+/// The low bit of each flag in a word.
+const LOWS: u64 = 0x5555_5555_5555_5555;
 
 /// One axis of a space: how many values it has, and how its sets are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,21 +47,25 @@ pub struct AxisShape {
 impl AxisShape {
     fn words(self) -> usize {
         match self.held {
-            Held::Interval => 1,
+            Held::Interval | Held::Flag => 1,
             Held::Bits => self.values.div_ceil(u64::BITS) as usize,
         }
     }
 }
 
 /// Where the words of each axis are.
-// INVARIANT: words `0..intervals` are intervals, `intervals..narrow` bits of one word each, and
-// `wide` the ranges of the others, in order, up to the end.
+// INVARIANT: words `0..intervals` are intervals, `intervals..narrow` bits of one word each, `wide`
+// the ranges of those of several, in order, and `flags..` flags. Of a flag that no axis has, a box has
+// the low bit.
 #[derive(Debug, Clone)]
 pub struct Layout {
     axes: Box<[Place]>,
     intervals: usize,
     narrow: usize,
     wide: Box<[Range<usize>]>,
+    flags: usize,
+    /// The axes of flags, in order.
+    flagged: Box<[usize]>,
     full: Box<[u64]>,
 }
 
@@ -60,6 +73,10 @@ pub struct Layout {
 struct Place {
     shape: AxisShape,
     words: Range<usize>,
+    /// Where in its word a flag is; 0 of other axes.
+    shift: u32,
+    /// The bits of its words that belong to the axis.
+    mask: u64,
 }
 
 /// A plane that divides a box in two. Each side of it is a box again.
@@ -78,12 +95,16 @@ impl Layout {
             Held::Interval => 0,
             Held::Bits if shape.words() == 1 => 1,
             Held::Bits => 2,
+            Held::Flag => 3,
         };
         let mut order: Vec<usize> = (0..shapes.len()).collect();
         order.sort_by_key(|axis| rank(&shapes[*axis]));
-        let mut axes: Vec<Place> =
-            shapes.iter().map(|shape| Place { shape: *shape, words: 0..0 }).collect();
+        let place =
+            |shape: &AxisShape| Place { shape: *shape, words: 0..0, shift: 0, mask: u64::MAX };
+        let mut axes: Vec<Place> = shapes.iter().map(place).collect();
         let (mut full, mut wide) = (Vec::new(), Vec::new());
+        let unflagged = order.iter().position(|axis| rank(&shapes[*axis]) == 3);
+        let flagged = order.split_off(unflagged.unwrap_or(order.len()));
         for axis in order {
             let place = &mut axes[axis];
             place.words = full.len()..full.len() + place.shape.words();
@@ -92,9 +113,20 @@ impl Layout {
             }
             full.extend(everything(place.shape));
         }
-        if full.is_empty() {
+        if shapes.is_empty() {
             // A space without axes has one point. Its box has a word, so that boxes can be counted.
             full.push(1);
+        }
+        let flags = full.len();
+        for (number, axis) in flagged.iter().enumerate() {
+            if number % FLAGS == 0 {
+                full.push(LOWS);
+            }
+            let word = full.len() - 1;
+            let shift = 2 * u32::try_from(number % FLAGS).unwrap_or(0);
+            axes[*axis] =
+                Place { shape: shapes[*axis], words: word..word + 1, shift, mask: 0b11 << shift };
+            full[word] |= 0b11 << shift;
         }
         let count = |most| shapes.iter().filter(|shape| rank(shape) <= most).count();
         Layout {
@@ -102,6 +134,8 @@ impl Layout {
             intervals: count(0),
             narrow: count(1),
             wide: wide.into(),
+            flags,
+            flagged: flagged.into(),
             full: full.into(),
         }
     }
@@ -129,27 +163,74 @@ impl Layout {
         self.axes.len()
     }
 
+    /// The axes that are no flags.
+    #[must_use]
+    pub fn unflagged(&self) -> impl DoubleEndedIterator<Item = usize> {
+        (0..self.axes()).filter(|axis| self.shape(*axis).held != Held::Flag)
+    }
+
     #[must_use]
     pub fn shape(&self, axis: usize) -> AxisShape {
         self.axes[axis].shape
     }
 
-    /// The words of one axis.
+    /// The words of one axis. Those of a flag are others' too.
     #[must_use]
     pub fn of<'b>(&self, axis: usize, one: &'b [u64]) -> &'b [u64] {
         &one[self.axes[axis].words.clone()]
     }
 
-    pub fn of_mut<'b>(&self, axis: usize, one: &'b mut [u64]) -> &'b mut [u64] {
+    fn of_mut<'b>(&self, axis: usize, one: &'b mut [u64]) -> &'b mut [u64] {
         &mut one[self.axes[axis].words.clone()]
+    }
+
+    /// Takes all values of one axis from a box. It is no box then, and good for comparing only.
+    pub fn clear(&self, axis: usize, one: &mut [u64]) {
+        let mask = self.axes[axis].mask;
+        self.of_mut(axis, one).iter_mut().for_each(|word| *word &= !mask);
+    }
+
+    /// Gives a box all values of one axis.
+    pub fn free(&self, axis: usize, one: &mut [u64]) {
+        let place = &self.axes[axis];
+        let full = &self.full[place.words.clone()];
+        for (word, full) in one[place.words.clone()].iter_mut().zip(full) {
+            *word = *word & !place.mask | full & place.mask;
+        }
+    }
+
+    /// Whether a box has no other values on an axis of bits than one whose words there are given.
+    #[must_use]
+    pub fn is_within(&self, axis: usize, one: &[u64], words: &[u64]) -> bool {
+        let mask = self.axes[axis].mask;
+        self.of(axis, one).iter().zip(words).all(|(one, by)| one & !by & mask == 0)
+    }
+
+    /// The flags of which a cell has values that a box does not have.
+    pub fn flags_apart<'b>(
+        &'b self,
+        cell: &'b [u64],
+        one: &'b [u64],
+    ) -> impl Iterator<Item = usize> + 'b {
+        let words = pairs(cell, one, self.flags..self.flags + self.flag_words());
+        let more = words.map(|(cell, one)| cell & !one).enumerate().filter(|(_, more)| *more != 0);
+        more.flat_map(move |(word, more)| {
+            let own = &self.flagged[word * FLAGS..];
+            let bits: Vec<u32> = members(&[(more | more >> 1) & LOWS]).collect();
+            bits.into_iter().map(move |bit| own[bit as usize / 2])
+        })
+    }
+
+    fn flag_words(&self) -> usize {
+        self.flagged.len().div_ceil(FLAGS)
     }
 
     /// Leaves only some of its values to a box on one axis; false when it has none of them, and then
     /// it is no box. On an axis of intervals, only the first interval is looked at.
     pub fn keep(&self, axis: usize, one: &mut [u64], values: &[(u32, u32)]) -> bool {
-        let held = self.shape(axis).held;
+        let Place { shape, shift, mask, .. } = self.axes[axis];
         let words = self.of_mut(axis, one);
-        match held {
+        match shape.held {
             Held::Interval => {
                 let Some((low, high)) = values.first() else { return false };
                 words[0] = meet(words[0], interval(*low, *high));
@@ -162,6 +243,11 @@ impl Layout {
                     kept |= *word != 0;
                 }
                 kept
+            }
+            Held::Flag => {
+                let kept = values.iter().fold(0, |bits, run| bits | run_within(*run, 0)) << shift;
+                words[0] &= !mask | kept;
+                words[0] & mask != 0
             }
         }
     }
@@ -213,6 +299,10 @@ impl Layout {
     fn bits_meet(&self, a: &[u64], b: &[u64]) -> bool {
         pairs(a, b, self.intervals..self.narrow).all(|(a, b)| a & b != 0)
             && self.wide.iter().all(|wide| pairs(a, b, wide.clone()).any(|(a, b)| a & b != 0))
+            && pairs(a, b, self.flags..self.full.len()).all(|(a, b)| {
+                let both = a & b;
+                (both | both >> 1) & LOWS == LOWS
+            })
     }
 
     /// Whether every point of `inner` is in `outer`.
@@ -264,8 +354,8 @@ impl Layout {
         }
     }
 
-    /// How many points the boxes have in common, each value of an axis counting as one; exact up to
-    /// 2⁵³, then rounded.
+    /// How many points the boxes have in common, each value of an axis counting as one, but those of a flag
+    /// as half: of thousands, that would be too many to count. Exact up to 2⁵³, then rounded.
     #[must_use]
     pub fn shared(&self, a: &[u64], b: &[u64]) -> f64 {
         let words = self.words();
@@ -281,6 +371,14 @@ impl Layout {
         for wide in &self.wide {
             let bits = pairs(a, b, wide.clone()).map(|(a, b)| (a & b).count_ones());
             points *= f64::from(bits.sum::<u32>());
+        }
+        for (a, b) in pairs(a, b, self.flags..words) {
+            let both = a & b;
+            if (both | both >> 1) & LOWS != LOWS {
+                return 0.0;
+            }
+            let halves = (!(both & both >> 1) & LOWS).count_ones();
+            points *= f64::from_bits((1_023 - u64::from(halves)) << 52);
         }
         points
     }
@@ -299,6 +397,7 @@ impl Layout {
         match place.shape.held {
             Held::Interval => (high(words[0]) - low(words[0])).saturating_add(1),
             Held::Bits => words.iter().map(|word| word.count_ones()).sum(),
+            Held::Flag => (words[0] & place.mask).count_ones(),
         }
     }
 
@@ -314,6 +413,10 @@ impl Layout {
                 let highest = all().last().map(|(at, word)| at * u64::BITS + word.ilog2());
                 (lowest.unwrap_or(0), highest.unwrap_or(0))
             }
+            Held::Flag => {
+                let flag = self.flag(axis, one);
+                (flag.trailing_zeros().min(1), flag >> 1)
+            }
         }
     }
 
@@ -321,7 +424,7 @@ impl Layout {
     #[must_use]
     pub fn values(&self, axis: usize, one: &[u64]) -> Vec<(u32, u32)> {
         match self.shape(axis).held {
-            Held::Interval => vec![self.ends(axis, one)],
+            Held::Interval | Held::Flag => vec![self.ends(axis, one)],
             Held::Bits => {
                 let mut runs: Vec<(u32, u32)> = Vec::new();
                 for value in members(self.of(axis, one)) {
@@ -359,6 +462,9 @@ impl Layout {
                 is_found |= *word != 0;
             }
         }
+        for word in &mut one[self.flags..] {
+            *word &= !((*word & LOWS) << 1);
+        }
     }
 
     /// Moves a point of a cell to where a box is not, on one axis: the last on which there is such a
@@ -384,6 +490,10 @@ impl Layout {
                     let (at, word) = rest.find(|(_, word)| *word != 0)?;
                     Some(at * u64::BITS + word.trailing_zeros())
                 }
+                Held::Flag => {
+                    let rest = cell[0] & !one[0] & self.axes[axis].mask;
+                    (rest != 0).then(|| rest.trailing_zeros() - self.axes[axis].shift)
+                }
             }
         };
         let mut axes = (0..self.axes()).rev().filter(|axis| Some(*axis) != before);
@@ -395,21 +505,38 @@ impl Layout {
     /// The point of a box that has the highest value on every axis.
     #[must_use]
     pub fn highest(&self, one: &[u64]) -> Box<[u64]> {
-        self.point(one, |axis| self.ends(axis, one).1)
+        let mut point = self.point(one, |axis| self.ends(axis, one).1);
+        for word in &mut point[self.flags..] {
+            *word &= !(*word >> 1 & LOWS);
+        }
+        point
     }
 
     /// Any point of a box.
     #[must_use]
     pub fn anywhere(&self, one: &[u64], random: &mut Random) -> Box<[u64]> {
-        self.point(one, |axis| {
+        let mut point = self.point(one, |axis| {
             let nth = random.index(self.size(axis, one) as usize);
             self.nth(axis, one, nth)
-        })
+        });
+        for word in &mut point[self.flags..] {
+            let free = *word & *word >> 1 & LOWS;
+            let holding = free & random.bits();
+            *word &= !(holding | (free & !holding) << 1);
+        }
+        point
     }
 
+    /// The two bits of a flag.
+    fn flag(&self, axis: usize, one: &[u64]) -> u32 {
+        let place = &self.axes[axis];
+        u32::try_from((one[place.words.start] & place.mask) >> place.shift).unwrap_or(0)
+    }
+
+    /// A box that has one value on every axis that is no flag.
     fn point(&self, one: &[u64], mut value: impl FnMut(usize) -> u32) -> Box<[u64]> {
         let mut point: Box<[u64]> = one.into();
-        for axis in 0..self.axes() {
+        for axis in self.unflagged() {
             let value = value(axis);
             self.narrow_to(axis, &mut point, value);
         }
@@ -418,12 +545,17 @@ impl Layout {
 
     /// Leaves one value on an axis.
     pub fn narrow_to(&self, axis: usize, one: &mut [u64], value: u32) {
+        let Place { shape, shift, mask, .. } = self.axes[axis];
         let words = self.of_mut(axis, one);
-        match self.axes[axis].shape.held {
+        match shape.held {
             Held::Interval => words[0] = interval(value, value),
             Held::Bits => {
                 words.fill(0);
                 set_bit(words, value);
+            }
+            Held::Flag => {
+                words[0] &= !mask;
+                set_bit(words, shift + value);
             }
         }
     }
@@ -434,6 +566,10 @@ impl Layout {
         match self.shape(axis).held {
             Held::Interval => low(words[0]) + u32::try_from(nth).unwrap_or(0),
             Held::Bits => members(words).nth(nth).unwrap_or(0),
+            Held::Flag => {
+                let (first, last) = self.ends(axis, one);
+                if nth == 0 { first } else { last }
+            }
         }
     }
 
@@ -455,6 +591,10 @@ impl Layout {
                     clear_bit(self.of_mut(axis, side), value);
                 }
             }
+            Held::Flag => {
+                self.narrow_to(axis, &mut near, 0);
+                self.narrow_to(axis, &mut far, 1);
+            }
         }
         [near, far]
     }
@@ -471,9 +611,13 @@ impl Layout {
                 self.of_mut(axis, &mut far)[0] = interval(value, last);
             }
             Plane::Among { axis, .. } => {
-                let by = self.of(axis, by);
-                self.of_mut(axis, &mut near).iter_mut().zip(by).for_each(|(word, by)| *word &= by);
-                self.of_mut(axis, &mut far).iter_mut().zip(by).for_each(|(word, by)| *word &= !by);
+                let (by, others) = (self.of(axis, by), !self.axes[axis].mask);
+                for (word, by) in self.of_mut(axis, &mut near).iter_mut().zip(by) {
+                    *word &= by | others;
+                }
+                for (word, by) in self.of_mut(axis, &mut far).iter_mut().zip(by) {
+                    *word &= !by | others;
+                }
             }
         }
         [near, far]
@@ -495,7 +639,8 @@ impl Layout {
                     near |= one & cell & by;
                     far |= one & cell & !by;
                 }
-                (near != 0, far != 0)
+                let mask = self.axes[axis].mask;
+                (near & mask != 0, far & mask != 0)
             }
         }
     }
@@ -504,6 +649,7 @@ impl Layout {
     pub fn faces(&self, cell: &[u64], one: &[u64], entry: u32, mut found: impl FnMut(Plane)) {
         for axis in 0..self.axes() {
             match self.shape(axis).held {
+                Held::Flag => {}
                 Held::Interval => {
                     let ((first, last), (low, high)) =
                         (self.ends(axis, cell), self.ends(axis, one));
@@ -522,6 +668,9 @@ impl Layout {
                 }
             }
         }
+        for axis in self.flags_apart(cell, one) {
+            found(Plane::Among { axis, entry });
+        }
     }
 }
 
@@ -538,6 +687,7 @@ fn everything(shape: AxisShape) -> Vec<u64> {
     let last = shape.values.max(1) - 1;
     match shape.held {
         Held::Interval => vec![interval(0, last)],
+        Held::Flag => vec![0b11],
         Held::Bits => {
             let mut words = vec![u64::MAX; shape.words()];
             if let Some(top) = words.last_mut() {

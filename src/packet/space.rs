@@ -17,7 +17,7 @@ mod possible;
 mod tell;
 mod witness;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use super::index::{Among, Index};
@@ -217,8 +217,13 @@ impl Space {
 
     /// The axis of a field and its number.
     fn axis_of(&self, field: Field) -> Option<(usize, &Axis)> {
-        let number = self.axes.iter().position(|axis| axis.is_of(field))?;
+        let number = self.number_of(&Subject::Field(field))?;
         Some((number, &self.axes[number]))
+    }
+
+    /// The number of the axis of a subject. They are in order, and those of facts may be thousands.
+    fn number_of(&self, subject: &Subject) -> Option<usize> {
+        self.axes.binary_search_by(|axis| axis.subject.cmp(subject)).ok()
     }
 
     /// The whole space, but on one axis only some values; `None` when there are none. On an axis of
@@ -234,7 +239,7 @@ impl Space {
     fn narrow(&self, into: &mut Vec<u64>, one: &[u64], axis: usize, values: &[(u32, u32)]) {
         let at_a_time = match self.layout.shape(axis).held {
             Held::Interval => 1,
-            Held::Bits => values.len().max(1),
+            Held::Bits | Held::Flag => values.len().max(1),
         };
         for values in values.chunks(at_a_time) {
             let start = into.len();
@@ -259,6 +264,18 @@ impl Region {
     /// The words of all boxes, one after the other.
     pub(super) fn words(&self) -> &[u64] {
         &self.words
+    }
+
+    /// Leaves only boxes that are kept, as they are then.
+    fn keep(&mut self, layout: &Layout, mut is_kept: impl FnMut(&mut [u64]) -> bool) {
+        let (words, mut end) = (layout.words(), 0);
+        for start in (0..self.words.len()).step_by(words) {
+            if is_kept(&mut self.words[start..start + words]) {
+                self.words.copy_within(start..start + words, end);
+                end += words;
+            }
+        }
+        self.words.truncate(end);
     }
 
     /// Adds all boxes of another.
@@ -341,19 +358,32 @@ fn constrain(space: &Space, region: Region, constraint: &Constraint) -> Region {
                 None => region,
             }
         }
-        Values::Mark(_) | Values::Opaque(_) => {
+        Values::Mark(mark) => {
             let axes = space.axes.iter().enumerate();
-            let speaking = axes.filter(|(_, axis)| match (&axis.subject, values) {
-                (Subject::Mark { field, mask }, Values::Mark(mark)) => {
+            let speaking = axes.filter(|(_, axis)| match &axis.subject {
+                Subject::Mark { field, mask } => {
                     *field == constraint.field() && mark.mask() & mask != 0
                 }
-                (Subject::Fact(text), Values::Opaque(wanted)) => {
-                    wanted.holding().contains(text) || wanted.failing().contains(text)
-                }
-                (Subject::Mark { .. } | Subject::Fact(_) | Subject::Field(_), _) => false,
+                Subject::Fact(_) | Subject::Field(_) => false,
             });
             speaking
                 .fold(region, |region, (number, axis)| kept(space, region, number, axis, values))
+        }
+        Values::Opaque(wanted) => {
+            let facts = wanted.holding().iter().map(|text| (text, 1));
+            let facts = facts.chain(wanted.failing().iter().map(|text| (text, 0)));
+            let facts = facts.filter_map(|(text, value)| {
+                Some((space.number_of(&Subject::Fact(Arc::clone(text)))?, value))
+            });
+            let facts: Vec<(usize, u32)> = facts.collect();
+            let mut region = region;
+            region.keep(&space.layout, |one| {
+                let keep = |(axis, value): &(usize, u32)| {
+                    space.layout.keep(*axis, one, &[(*value, *value)])
+                };
+                facts.iter().all(keep)
+            });
+            region
         }
     }
 }
@@ -381,10 +411,13 @@ fn kept(space: &Space, mut region: Region, number: usize, axis: &Axis, values: &
 fn merged(space: &Space, region: &Region) -> Region {
     let mut boxes: Vec<Box<[u64]>> = space.boxes(region).map(Into::into).collect();
     let bits = (0..space.axes.len()).filter(|axis| space.layout.shape(*axis).held == Held::Bits);
-    for axis in bits {
+    let full = space.layout.full();
+    let flags: BTreeSet<usize> =
+        boxes.iter().flat_map(|one| space.layout.flags_apart(full, one)).collect();
+    for axis in bits.chain(flags) {
         let but_axis = |one: &[u64]| {
             let mut rest: Box<[u64]> = one.into();
-            space.layout.of_mut(axis, &mut rest).fill(0);
+            space.layout.clear(axis, &mut rest);
             rest
         };
         boxes.sort_by_cached_key(|one| but_axis(one));

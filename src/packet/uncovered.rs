@@ -212,7 +212,7 @@ impl<'i> Search<'i> {
         }
         drop(others);
         let mut list = Vec::new();
-        index.overlaps(&cell, among.below(), |owner| index.has(among, owner), &mut list);
+        index.overlaps(&cell, 0..among.below(), |owner| index.has(among, owner), &mut list);
         self.listed.iter_mut().for_each(|listed| listed.extend_from_slice(&list));
         self.divide(cell, list)
     }

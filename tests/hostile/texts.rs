@@ -251,3 +251,36 @@ fn imports_of_what_is_no_dump_end() {
     write!(text, "{}", "\0".repeat(LONG)).unwrap();
     answers("import", "now.v4", &text, 2, "bad-dump");
 }
+
+/// Each by itself would compile all rules once more.
+#[test]
+fn promises_as_many_as_rules() {
+    let host = |at: usize| format!("10.0.{}.{}", at >> 8, at & 255);
+    let rules = each(3_000, |at| format!("allow tcp {} from {}\n", at + 1, host(at)));
+    let kept = |at: usize| format!("assert allow tcp {} from {} to self\n", at + 1, host(at));
+    policy(&format!("{rules}{}", each(3_000, kept)), 0, "no findings");
+}
+
+/// Conditions that a packet does not show: each is a respect of its own in which packets differ.
+#[test]
+fn conditions_that_all_differ() {
+    let time = |at: usize| format!("{:02}:{:02}-23:59", at % 23, at / 23 % 60);
+    let allow = |at: usize| format!("allow tcp {} during {} mon-fri\n", at + 1, time(at));
+    let said = "they have too many different conditions";
+    policy(&each(20_000, allow), 1, said);
+    policy(&each(5_000, allow), 0, "no findings");
+    for condition in ["-m set --match-set sAT src", "-m string --algo bm --string AT"] {
+        let rule = |at: usize| {
+            format!("-A INPUT {} -j ACCEPT\n", condition.replace("AT", &at.to_string()))
+        };
+        dump(&filter(0, &each(20_000, rule)), 1, said);
+        dump(&filter(0, &each(1_000, rule)), 0, "");
+    }
+}
+
+#[test]
+fn translations_that_are_all_the_same() {
+    let nat = |rule: &str| format!("*nat\n:POSTROUTING ACCEPT [0:0]\n{}COMMIT\n", flood(rule));
+    dump(&nat("-A POSTROUTING -j MASQUERADE\n"), 0, "unreachable-rule");
+    dump(&nat("-A POSTROUTING -p tcp -j SNAT --to-source 192.0.2.1\n"), 0, "duplicate-rule");
+}

@@ -102,7 +102,7 @@ impl<'m> Passing<'m> {
         taken: &[PacketSet],
         budget: Budget,
     ) -> Option<Self> {
-        let flat = Flat::of(meaning, family, base).filter(|flat| flat.is_whole)?;
+        let flat = Flat::of(meaning, family, base).filter(Flat::is_whole)?;
         let beside = |set, hides| ListedRule { may: set, hides, effect: EffectNumber::NONE };
         let about = asked.iter().map(|set| beside(set, None));
         let before: Vec<ListedRule<'_>> =

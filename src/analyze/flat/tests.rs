@@ -12,7 +12,7 @@ fn lives(text: &str) -> Vec<String> {
     assert!(!crate::diagnostic::has_errors(&resolved.findings), "{:?}", resolved.findings);
     let meaning = meaning(&resolved.policy);
     let flat = Flat::of(&meaning, Family::V4, BaseChain::FilterInput).expect("a chain");
-    assert!(flat.is_whole);
+    assert!(flat.is_whole());
     let list = flat.list(Budget::default());
     let told = flat.steps.iter().zip(list.lives()).filter_map(|(step, life)| {
         let crate::meaning::Reason::Written(origin) = step.entry.reason else { return None };

@@ -75,7 +75,7 @@ pub(super) fn in_policy(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<
 /// The same of a dump: rules of INPUT that refuse sources, of which a rule of FORWARD accepts packets.
 pub(super) fn in_dump(dump: &Dump, work: &Work) -> Vec<Finding> {
     let (text, meaning, family) = (Text::Dump(dump), dump.meaning(), dump.ruleset.family);
-    let flat = Flat::of(meaning, family, BaseChain::FilterInput).filter(|flat| flat.is_whole);
+    let flat = Flat::of(meaning, family, BaseChain::FilterInput).filter(Flat::is_whole);
     let Some(flat) = flat else { return Vec::new() };
     let mut asked = Vec::new();
     let mut owners = Vec::new();

@@ -25,7 +25,7 @@ pub(super) fn dropped(
     family: Family,
     work: &Work,
 ) -> Vec<(Origin, Finding)> {
-    let flat = Flat::of(meaning, family, BaseChain::NatPrerouting).filter(|flat| flat.is_whole);
+    let flat = Flat::of(meaning, family, BaseChain::NatPrerouting).filter(Flat::is_whole);
     let Some(flat) = flat else { return Vec::new() };
     let list = flat.list(work.budget);
     let is_reached = |one: &Translator<'_>| {

@@ -2,7 +2,7 @@
 //! and what is never forwarded to a translation.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::{Translator, arriving, messages, only_translators, translators, untracked};
@@ -14,7 +14,9 @@ use crate::analyze::work::Work;
 use crate::diagnostic::{Finding, Lint, catalogue as lint};
 use crate::meaning::{BaseChain, Meaning, Reason, Translation};
 use crate::net::{Addresses, CtState, Family, Ports, Prefix};
-use crate::packet::{Among, Answer, Constraint, Factor, Field, PacketSet, Product, Verdict};
+use crate::packet::{
+    Among, Answer, Constraint, Factor, Field, PacketSet, Product, Region, Verdict,
+};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin, SourceTranslation};
 use crate::source::Span;
@@ -239,14 +241,17 @@ fn seen_translated(
     for base in [BaseChain::FilterForward, BaseChain::FilterInput] {
         let mut asked = vec![still.clone()];
         asked.extend(nat.iter().filter_map(|one| arriving(family, base, one.translation)));
+        asked.dedup();
         let passing = Passing::without(meaning, family, base, &asked, &taken, work.budget);
         let Some(passing) = passing else { continue };
         let space = passing.list().space();
         let mut candidates = BTreeSet::new();
-        for number in 0..taken.len() {
-            let number = passing.taken(number);
-            let region = passing.list().may(number);
-            candidates.extend(passing.list().matching().meeting(&region, Among::after(number)));
+        // All steps are behind what is taken, of which some may be the same.
+        let steps = Among::after(passing.taken(taken.len() - 1));
+        let taken: HashSet<Region> =
+            (0..taken.len()).map(|number| passing.list().may(passing.taken(number))).collect();
+        for region in &taken {
+            candidates.extend(passing.list().matching().meeting(region, steps));
         }
         for number in candidates {
             let Some(step) = passing.step_at(number) else { continue };

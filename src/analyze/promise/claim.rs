@@ -2,7 +2,8 @@
 
 use super::sets::{self, in_state};
 use super::shown::{Broken, Told, as_sent};
-use crate::analyze::flat::{Flat, FlatStep};
+use super::together::{Group, Way};
+use crate::analyze::flat::{Flat, FlatStep, number_of};
 use crate::analyze::journey::{Answers, Sent, Surroundings, follow, usual};
 use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning};
@@ -39,12 +40,14 @@ pub(super) enum Verdict {
     Unknown,
 }
 
-/// Whether all packets of a claim meet the end that it says; `protects` asks for the answers too. `None` when
-/// there is no packet that it is about.
-pub(super) fn verdict(world: &World<'_>, claim: &Claim, protects: bool) -> Option<Verdict> {
+/// Whether all packets of a claim, one of a group, meet the end that it says; of what is protected the answers
+/// too. `None` when there is no packet that it is about.
+pub(super) fn verdict(group: &Group<'_>, number: usize) -> Option<Verdict> {
+    let (claim, protects) = group.claims[number];
+    let world = group.world;
     let asking = |at_best: bool, is_looped: bool| {
         let meaning = if at_best { world.at_best } else { world.meaning };
-        Asking { world, meaning, claim, at_best, is_looped }
+        Asking { world, meaning, group, number, claim, at_best, is_looped }
     };
     let worst = |is_looped| asking(false, is_looped);
     let each = |find: &dyn Fn(Family, Hook, bool) -> Found| each(world.families, find);
@@ -110,9 +113,13 @@ impl From<TooMuch> for Found {
 }
 
 /// A claim in one meaning of the policy.
-pub struct Asking<'w> {
+pub struct Asking<'g, 'w> {
     pub world: &'w World<'w>,
     pub meaning: &'w Meaning,
+    /// The claims that are asked about in the same spaces.
+    pub group: &'g Group<'w>,
+    /// The place of this one among them.
+    pub number: usize,
     pub claim: &'w Claim,
     pub at_best: bool,
     /// Whether it is about what this machine says to itself.
@@ -126,17 +133,17 @@ const DESTINATION: usize = 2;
 const ANY_PART: usize = 3;
 const FILTERED: usize = 4;
 
-impl<'w> Asking<'w> {
+impl<'w> Asking<'_, 'w> {
     /// A packet that breaks the claim about packets that set out for a chain.
     fn broken(&self, family: Family, hook: Hook) -> Found {
-        let Some(asked) = self.asked(family, hook) else { return Found::NoPackets };
         let mut found = Found::NoPackets;
         for end in self.ends(family, hook) {
-            let budget = Budget::default();
-            let Some(passage) = Passage::of(self.meaning, family, end, &asked, budget) else {
-                return Found::Unknown;
+            let way = match self.group.way(self.at_best, family, end) {
+                Ok(way) => way,
+                Err(much) => return much.into(),
             };
-            match self.broken_at(&passage, hook) {
+            let Some(asked) = self.asked_on(&way, hook) else { return Found::NoPackets };
+            match self.broken_at(&way.passage, asked, hook) {
                 Ok(Found::NoPackets) => {}
                 Ok(Found::Nothing) => found = Found::Nothing,
                 Ok(other @ (Found::Packet(_) | Found::Unknown)) => return other,
@@ -146,12 +153,20 @@ impl<'w> Asking<'w> {
         found
     }
 
-    /// What is asked, in the order of the constants; `None` where nothing is.
+    /// What is asked on a way, in the order of the constants; `None` where nothing is.
+    pub fn asked_on<'a>(&self, way: &'a Way<'_>, hook: Hook) -> Option<&'a [Region]> {
+        way.asked(self.number, hook, self.is_looped)
+    }
+
+    /// The sets of what is asked, the first alone where nothing is moved; `None` where nothing is.
     pub fn asked(&self, family: Family, hook: Hook) -> Option<Vec<PacketSet>> {
         let World { policy, .. } = *self.world;
         let claim = self.claim;
         let flows = sets::flows_of(claim, hook, self.is_looped);
         let sent = sets::sent(policy, claim, &flows, hook, family)?;
+        if !self.is_moved(family, hook) {
+            return Some(vec![sent]);
+        }
         let anywhere = sets::to_anywhere(&flows, false);
         let any_part = sets::to_anywhere(&flows, true);
         let nothing = || PacketSet::of(family, []);
@@ -181,28 +196,40 @@ impl<'w> Asking<'w> {
 
     /// The chains where packets that set out for one may come to, since nat moves them.
     pub fn ends(&self, family: Family, hook: Hook) -> Vec<Hook> {
-        let nat = self.meaning.base(family, BaseChain::NatPrerouting);
-        let is_moved = nat.is_some_and(|list| !list.entries.is_empty());
-        match (hook, is_moved) {
+        match (hook, self.is_moved(family, hook)) {
             (Hook::Input, true) => vec![Hook::Input, Hook::Forward],
             (Hook::Forward, true) => vec![Hook::Forward, Hook::Input],
             (Hook::Input | Hook::Forward, false) | (Hook::Output, _) => vec![hook],
         }
     }
 
+    /// Whether nat may give another destination to what sets out for a chain.
+    fn is_moved(&self, family: Family, hook: Hook) -> bool {
+        let base = match hook {
+            Hook::Input | Hook::Forward => BaseChain::NatPrerouting,
+            Hook::Output => BaseChain::NatOutput,
+        };
+        self.meaning.base(family, base).is_some_and(|list| !list.entries.is_empty())
+    }
+
     /// All that comes to the chain of a passage: what sets out for it, or is moved there, and what nat sends
     /// to the same destinations.
-    pub fn passed(&self, passage: &Passage<'w>, hook: Hook) -> Result<Passed<'w>, TooMuch> {
+    pub fn passed(
+        &self,
+        passage: &Passage<'w>,
+        asked: &[Region],
+        hook: Hook,
+    ) -> Result<Passed<'w>, TooMuch> {
         let space = passage.space();
         let is_own = passage.hook == hook;
         let sent = if is_own {
-            passage.asked[SENT].clone()
+            asked[SENT].clone()
         } else {
-            space.freed(&passage.asked[SENT], |field| field == Field::Outgoing)
+            space.freed(&asked[SENT], |field| field == Field::Outgoing)
         };
         let mut passed = passage.pass(&passage.over_loopback(&sent, self.is_looped))?;
         if is_own {
-            let by_nat = self.by_nat(passage, hook)?;
+            let by_nat = self.by_nat(passage, asked, hook)?;
             passed.arriving.extend(by_nat.arriving);
             passed.stopped.extend(by_nat.stopped);
         } else {
@@ -212,19 +239,24 @@ impl<'w> Asking<'w> {
         Ok(passed)
     }
 
-    fn broken_at(&self, passage: &Passage<'w>, hook: Hook) -> Result<Found, TooMuch> {
+    fn broken_at(
+        &self,
+        passage: &Passage<'w>,
+        asked: &[Region],
+        hook: Hook,
+    ) -> Result<Found, TooMuch> {
         let space = passage.space();
         let is_own = passage.hook == hook;
         let sent = if is_own {
-            passage.asked[SENT].clone()
+            asked[SENT].clone()
         } else {
-            space.freed(&passage.asked[SENT], |field| field == Field::Outgoing)
+            space.freed(&asked[SENT], |field| field == Field::Outgoing)
         };
         let sent = passage.over_loopback(&sent, self.is_looped);
         let mut is_met = is_own && !space.is_empty(&sent);
         let mut passed = passage.pass(&sent)?;
         if is_own {
-            let by_nat = self.by_nat(passage, hook)?;
+            let by_nat = self.by_nat(passage, asked, hook)?;
             is_met |= !by_nat.arriving.is_empty();
             let served = served(passage, &by_nat, hook);
             if self.claim.accepts && !served.has_no_box() {
@@ -277,10 +309,15 @@ impl<'w> Asking<'w> {
     }
 
     /// What nat sends to the destinations of the claim that set out for others.
-    fn by_nat(&self, passage: &Passage<'w>, hook: Hook) -> Result<Passed<'w>, TooMuch> {
+    fn by_nat(
+        &self,
+        passage: &Passage<'w>,
+        asked: &[Region],
+        hook: Hook,
+    ) -> Result<Passed<'w>, TooMuch> {
         let space = passage.space();
         let mut all = Passed::default();
-        if self.ends(passage.family, hook).len() == 1 && hook != Hook::Output {
+        if !self.is_moved(passage.family, hook) {
             return Ok(all);
         }
         let mut add = |sent: &Region, to: &Region| -> Result<(), TooMuch> {
@@ -303,10 +340,10 @@ impl<'w> Asking<'w> {
         };
         // To this machine only what is redirected to the port itself comes by nat.
         if hook != Hook::Input {
-            add(&passage.asked[ANYWHERE], &passage.asked[DESTINATION])?;
+            add(&asked[ANYWHERE], &asked[DESTINATION])?;
         }
         if !self.claim.accepts {
-            add(&passage.asked[ANY_PART], &passage.asked[FILTERED])?;
+            add(&asked[ANY_PART], &asked[FILTERED])?;
         }
         Ok(all)
     }
@@ -318,13 +355,12 @@ impl<'w> Asking<'w> {
         }
         let flat = &passage.flat;
         let mut is_open = false;
-        for number in passage.list.matching().meeting(region, Among::ALL) {
-            let Some(decision) = flat.step(number).and_then(|step| decision(flat, step)) else {
-                continue;
-            };
-            if !self.is_otherwise(decision) {
-                continue;
-            }
+        let is_otherwise = |number| {
+            let decision = flat.step(number).and_then(|step| decision(flat, step));
+            decision.is_some_and(|decision| self.is_otherwise(decision))
+        };
+        let steps = Among::before(number_of(flat.steps.len()));
+        for number in passage.list.matching().meeting_that(region, steps, is_otherwise) {
             let own = passage.space().intersection(region, &passage.list.may(number));
             match left(passage, &own, Among::before(number), number) {
                 Answer::Uncovered(point) => return Decided::Otherwise(point),
@@ -403,18 +439,19 @@ impl<'w> Asking<'w> {
         if hook != Hook::Input || self.ends(family, hook).len() == 1 {
             return Found::NoPackets;
         }
-        let Some(asked) = self.asked(family, hook) else { return Found::NoPackets };
-        let budget = Budget::default();
-        let Some(passage) = Passage::of(self.meaning, family, Hook::Forward, &asked, budget) else {
-            return Found::Unknown;
+        let way = match self.group.way(self.at_best, family, Hook::Forward) {
+            Ok(way) => way,
+            Err(much) => return much.into(),
         };
-        let sent = passage.over_loopback(&passage.asked[SENT], self.is_looped);
+        let Some(asked) = self.asked_on(&way, hook) else { return Found::NoPackets };
+        let passage = &way.passage;
+        let sent = passage.over_loopback(&asked[SENT], self.is_looped);
         let passed = match passage.pass(&sent) {
             Ok(passed) => passed,
             Err(much) => return much.into(),
         };
         for arriving in passed.arriving.iter().filter(|one| one.by.is_some()) {
-            let Some(point) = any_point(&passage, &arriving.region) else { continue };
+            let Some(point) = any_point(passage, &arriving.region) else { continue };
             let sent = as_sent(passage.space().packet(&point), passage.hook, arriving.by);
             return match self.walk(&sent, true) {
                 Some(told) => {
@@ -428,37 +465,29 @@ impl<'w> Asking<'w> {
 
     /// An answer that is not accepted.
     fn unanswered(&self, family: Family, hook: Hook) -> Found {
-        let World { policy, .. } = *self.world;
-        let flows = sets::flows_of(self.claim, hook, self.is_looped);
-        let Some((back, answers)) = sets::answers(policy, &flows, hook, family) else {
-            return Found::NoPackets;
-        };
         let untracked = match self.is_untracked(family, hook) {
             Ok(untracked) => untracked,
             Err(much) => return much.into(),
         };
-        let state = |state| {
-            let factor = crate::packet::Factor::all([in_state([state])]);
-            sets::and(&answers, [factor])
+        let way = match self.group.way_back(family, sets::back(hook)) {
+            Ok(way) => way,
+            Err(much) => return much.into(),
         };
+        let Some(asked) = self.asked_on(&way, hook) else { return Found::NoPackets };
+        let passage = &way.passage;
         // To what conntrack has not seen the first answer is invalid, unless it is not tracked either.
-        let mut asked = vec![state(CtState::Established)];
-        asked.extend(untracked.then(|| state(CtState::Invalid)));
-        let budget = Budget::default();
-        let Some(passage) = Passage::of(self.meaning, family, back, &asked, budget) else {
-            return Found::Unknown;
-        };
+        let asked = asked.iter().take(if untracked { 2 } else { 1 });
         let mut is_open = false;
-        for sent in &passage.asked {
+        for sent in asked {
             let passed = match passage.pass(&passage.over_loopback(sent, self.is_looped)) {
                 Ok(passed) => passed,
                 Err(much) => return much.into(),
             };
             for arriving in &passed.arriving {
-                match self.decided(&passage, &arriving.region) {
+                match self.decided(passage, &arriving.region) {
                     Decided::AsClaimed => {}
                     Decided::Unknown => is_open = true,
-                    Decided::Otherwise(point) => match self.shown(&passage, &point, None) {
+                    Decided::Otherwise(point) => match self.shown(passage, &point, None) {
                         Some(broken) => return Found::Packet(Box::new(broken)),
                         None => is_open = true,
                     },
@@ -466,6 +495,17 @@ impl<'w> Asking<'w> {
             }
         }
         if is_open { Found::Unknown } else { Found::Nothing }
+    }
+
+    /// The answers in its connections: those that are established, and those that are invalid.
+    pub fn answers(&self, family: Family, hook: Hook) -> Option<Vec<PacketSet>> {
+        let flows = sets::flows_of(self.claim, hook, self.is_looped);
+        let answers = sets::answers(self.world.policy, &flows, hook, family)?;
+        let in_state = |state| {
+            let factor = crate::packet::Factor::all([in_state([state])]);
+            sets::and(&answers, [factor])
+        };
+        Some([CtState::Established, CtState::Invalid].map(in_state).to_vec())
     }
 
     /// Whether conntrack may be kept from packets of the claim.
@@ -478,11 +518,10 @@ impl<'w> Asking<'w> {
         if list.is_none_or(|list| list.entries.is_empty()) {
             return Ok(false);
         }
-        let Some(asked) = self.asked(family, hook) else { return Ok(false) };
-        let budget = Budget::default();
-        let passage = Passage::of(self.meaning, family, hook, &asked, budget).ok_or(TooMuch)?;
-        let passed = passage.pass(&passage.asked[SENT])?;
-        let space = passage.space();
+        let way = self.group.way(self.at_best, family, hook)?;
+        let Some(asked) = self.asked_on(&way, hook) else { return Ok(false) };
+        let passed = way.passage.pass(&asked[SENT])?;
+        let space = way.passage.space();
         let untracked = in_state([CtState::Untracked]);
         let is_so = |one: &Arriving<'_>| !space.is_empty(&space.within(&one.region, &untracked));
         Ok(passed.arriving.iter().any(is_so))

@@ -1,5 +1,7 @@
 //! The packets that a claim is about.
 
+use std::sync::OnceLock;
+
 use crate::analyze::passage::GROUPS;
 use crate::meaning::meant_packets;
 use crate::net::{Addresses, CtState, Family, FlagMatch, IcmpType, Interface, MarkMatch, TcpFlags};
@@ -91,18 +93,23 @@ pub(super) fn at_filter(
     meant_packets(policy, flows, &claim.conditions, hook, family)
 }
 
-/// The answers in the connections of a claim, and the chain that they meet.
+/// The chain that answers meet to what meets a chain.
+pub(super) fn back(hook: Hook) -> Hook {
+    match hook {
+        Hook::Input => Hook::Output,
+        Hook::Forward => Hook::Forward,
+        Hook::Output => Hook::Input,
+    }
+}
+
+/// The answers in the connections of a claim, as the chain sees them that they meet.
 pub(super) fn answers(
     policy: &Policy,
     flows: &[Flow],
     hook: Hook,
     family: Family,
-) -> Option<(Hook, PacketSet)> {
-    let back = match hook {
-        Hook::Input => Hook::Output,
-        Hook::Forward => Hook::Forward,
-        Hook::Output => Hook::Input,
-    };
+) -> Option<PacketSet> {
+    let back = back(hook);
     // The interface of this machine's own end is none.
     let own = |places: &[Place]| -> Vec<Place> {
         places.iter().map(|place| Place { interfaces: None, ..place.clone() }).collect()
@@ -120,8 +127,7 @@ pub(super) fn answers(
         })
         .collect();
     let meant = meant_packets(policy, &flows, &[], back, family)?;
-    let set = and(&meant, [ordinary_answers(), possible(back, family, true)]);
-    Some((back, set))
+    Some(and(&meant, [ordinary_answers(), possible(back, family, true)]))
 }
 
 /// What answers to a kind of traffic.
@@ -169,6 +175,12 @@ fn of_protocol(number: u8) -> Constraint {
 
 /// The first packets of connections, as conntrack sees them without a look at `notrack`.
 fn first_packets(family: Family, which: Which) -> Factor {
+    static KNOWN: [OnceLock<Factor>; 4] = [const { OnceLock::new() }; 4];
+    let place = usize::from(family == Family::V6) + 2 * usize::from(which == Which::Unasked);
+    KNOWN[place].get_or_init(|| opening_packets(family, which)).clone()
+}
+
+fn opening_packets(family: Family, which: Which) -> Factor {
     let mut boxes: Vec<FieldBox> = Vec::new();
     let new = [in_state([CtState::New]), no_mark_of_connection()];
     let mut open = |one: Vec<Constraint>| {
@@ -229,6 +241,17 @@ pub fn opening_types(family: Family) -> &'static [u8] {
 /// Packets that the kernel shows to a chain of the filter, as far as addresses say; those that come in have
 /// no mark yet.
 fn possible(hook: Hook, family: Family, accepts: bool) -> Factor {
+    static KNOWN: [OnceLock<Factor>; 12] = [const { OnceLock::new() }; 12];
+    let chain = match hook {
+        Hook::Input => 0,
+        Hook::Forward => 1,
+        Hook::Output => 2,
+    };
+    let place = 4 * chain + 2 * usize::from(family == Family::V6) + usize::from(accepts);
+    KNOWN[place].get_or_init(|| seen(hook, family, accepts)).clone()
+}
+
+fn seen(hook: Hook, family: Family, accepts: bool) -> Factor {
     let full = Addresses::full();
     let all_but = |nets: &[&str]| {
         let nets: Vec<Addresses> = nets.iter().filter_map(|net| read(net)).collect();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use super::super::layout::{Held, Layout};
 use super::super::shares::threads;
 use super::super::space::Region;
-use super::{Index, Node, Owner};
+use super::{Index, NATURE, Node, Owner};
 
 /// Boxes in a leaf. Small ones cost memory, large ones time; 4 to 16 differ little.
 const LEAF: usize = 16;
@@ -132,7 +132,7 @@ impl Builder<'_> {
         }
         let at = tree.nodes.len();
         tree.hulls.extend_from_slice(self.layout.full());
-        tree.nodes.push(Node { least: 0, count: 0, at: 0 });
+        tree.nodes.push(Node { least: 0, most: 0, count: 0, at: 0 });
         let is_worth_a_thread = entries.len() >= WORTH_A_THREAD;
         let middle = self.divide(&mut entries);
         let (near, far) = entries.split_at(middle);
@@ -173,14 +173,16 @@ impl Builder<'_> {
             self.layout.widen(&mut tree.hulls[hull..], entries.one(at));
         }
         let least = entries.owners.iter().copied().min().unwrap_or(Owner::MAX);
-        tree.nodes.push(Node { least, count: place(entries.len()), at: place(first) });
+        let most = entries.owners.iter().copied().max().unwrap_or(NATURE);
+        tree.nodes.push(Node { least, most, count: place(entries.len()), at: place(first) });
     }
 
     /// Completes an inner node from its children.
     fn close(&self, at: usize, far_at: usize, tree: &mut Tree) {
         let words = self.layout.words();
         let least = tree.nodes[at + 1].least.min(tree.nodes[far_at].least);
-        tree.nodes[at] = Node { least, count: 0, at: place(far_at) };
+        let most = tree.nodes[at + 1].most.max(tree.nodes[far_at].most);
+        tree.nodes[at] = Node { least, most, count: 0, at: place(far_at) };
         let (own, below) = tree.hulls.split_at_mut((at + 1) * words);
         let own = &mut own[at * words..];
         own.copy_from_slice(&below[..words]);
@@ -218,10 +220,7 @@ impl Builder<'_> {
         match division {
             Division::Middle { axis, twice } => self.twice_middle(*axis, one) < *twice,
             Division::Narrower { axis, size } => u64::from(self.layout.size(*axis, one)) < *size,
-            Division::Within { axis, words } => {
-                let words = self.layout.of(*axis, one).iter().zip(words);
-                words.into_iter().all(|(one, by)| one & !by == 0)
-            }
+            Division::Within { axis, words } => self.layout.is_within(*axis, one, words),
         }
     }
 
@@ -248,17 +247,18 @@ impl Builder<'_> {
         let half = sample.len() / 2;
         let mut keys: Vec<u64> = Vec::with_capacity(sample.len());
         let mut sorted: Vec<u64> = Vec::with_capacity(sample.len());
-        for axis in 0..self.layout.axes() {
+        let within = |axis, one| {
+            let division = Division::Within { axis, words: self.layout.of(axis, one).into() };
+            let near = mask(sample.iter().map(|one| self.is_near(&division, one)));
+            (division, near)
+        };
+        for axis in self.layout.unflagged() {
             if self.layout.shape(axis).held == Held::Bits {
-                let mut tried: [&[u64]; 2] = [&[], &[]];
-                for (at, tried_at) in [0, half].into_iter().zip(0..) {
-                    let one = sample[at];
-                    if tried[0] != self.layout.of(axis, one) {
-                        tried[tried_at] = self.layout.of(axis, one);
-                        let division = Division::Within { axis, words: tried[tried_at].into() };
-                        let near = mask(sample.iter().map(|one| self.is_near(&division, one)));
-                        attempt(division, near);
-                    }
+                let (first, second) = (sample[0], sample[half]);
+                let is_another = self.layout.of(axis, first) != self.layout.of(axis, second);
+                for one in std::iter::once(first).chain(is_another.then_some(second)) {
+                    let (division, near) = within(axis, one);
+                    attempt(division, near);
                 }
             } else {
                 keys.clear();
@@ -279,6 +279,13 @@ impl Builder<'_> {
                     let near = mask(keys.iter().map(|key| *key < size));
                     attempt(Division::Narrower { axis, size }, near);
                 }
+            }
+        }
+        // Of thousands of flags a box asks for few, and only those divide it from others.
+        for one in [sample[0], sample[half]] {
+            for axis in self.layout.flags_apart(self.layout.full(), one) {
+                let (division, near) = within(axis, one);
+                attempt(division, near);
             }
         }
     }

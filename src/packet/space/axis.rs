@@ -83,6 +83,12 @@ impl Axis {
         Self::each_piece(subject, domain, absent, if few { Held::Bits } else { Held::Interval })
     }
 
+    /// An axis of a condition that is known by its text: 0 where it fails, 1 where it holds.
+    #[must_use]
+    pub fn of_fact(text: Arc<str>) -> Self {
+        Self::each_piece(Subject::Fact(text), Domain::Fact, false, Held::Flag)
+    }
+
     fn each_piece(subject: Subject, domain: Domain, absent: bool, held: Held) -> Self {
         let values = count(domain.pieces() + usize::from(absent));
         Axis { subject, domain, absent, classes: None, shape: AxisShape { values, held } }
@@ -91,11 +97,6 @@ impl Axis {
     #[must_use]
     pub fn shape(&self) -> AxisShape {
         self.shape
-    }
-
-    #[must_use]
-    pub fn is_of(&self, field: Field) -> bool {
-        matches!(self.subject, Subject::Field(own) if own == field)
     }
 
     #[must_use]

@@ -56,11 +56,9 @@ impl Space {
 
     fn freed_axes(&self, region: &Region, free: impl Fn(&Axis) -> bool) -> Region {
         let mut freed = region.clone();
-        let full = self.layout.full();
         for (number, _) in self.axes.iter().enumerate().filter(|(_, axis)| free(axis)) {
-            let words = self.layout.of(number, full).to_vec();
             for one in freed.words.chunks_exact_mut(self.layout.words()) {
-                self.layout.of_mut(number, one).copy_from_slice(&words);
+                self.layout.free(number, one);
             }
         }
         merged(self, &freed)
@@ -87,8 +85,7 @@ impl Space {
             };
             for part in parts {
                 let mut free: Vec<u64> = one.to_vec();
-                let full = self.layout.of(to, self.layout.full()).to_vec();
-                self.layout.of_mut(to, &mut free).copy_from_slice(&full);
+                self.layout.free(to, &mut free);
                 let mut kept = Region::default();
                 self.narrow(&mut kept.words, &free, from, &part);
                 let meant = same_values(source, &part, target);

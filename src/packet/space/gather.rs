@@ -206,7 +206,7 @@ impl Gathered {
         }
         axes.extend(self.marks.iter().flat_map(|(field, marks)| mark_axes(*field, marks)));
         for text in self.facts {
-            axes.push(Axis::plain(Subject::Fact(text), Domain::Fact, false));
+            axes.push(Axis::of_fact(text));
         }
         axes.sort_by(|a, b| a.subject.cmp(&b.subject));
         axes

@@ -56,7 +56,7 @@ fn entries_of(
         let below = owners.last().map_or(0, |last| last + 1);
         let mut entries = Vec::new();
         for one in question.region.words().chunks_exact(index.layout().words()) {
-            index.overlaps(one, below, |_| true, &mut entries);
+            index.overlaps(one, 0..below, |_| true, &mut entries);
         }
         entries
     });
@@ -84,7 +84,7 @@ impl Dropper<'_, '_> {
         }
         for one in self.question.region.words().chunks_exact(layout.words()) {
             let mut own = Vec::new();
-            index.overlaps(one, Owner::MAX, |other| other == owner, &mut own);
+            index.overlaps(one, owner..owner + 1, |_| true, &mut own);
             for (entry, possible) in
                 own.into_iter().flat_map(|entry| index.possible().map(move |one| (entry, one)))
             {
@@ -95,7 +95,7 @@ impl Dropper<'_, '_> {
                     continue;
                 }
                 let mut list = Vec::new();
-                index.overlaps(&cell, Owner::MAX, |one| fits(&self.dropped, one), &mut list);
+                index.overlaps(&cell, 0..Owner::MAX, |one| fits(&self.dropped, one), &mut list);
                 match self.search.divide(cell, list) {
                     Verdict::Covered => {}
                     verdict @ (Verdict::Uncovered(_) | Verdict::Incomplete) => return verdict,

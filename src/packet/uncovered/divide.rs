@@ -119,7 +119,11 @@ impl Search<'_> {
                 return None;
             }
             let size = |axis: &usize| layout.size(*axis, &piece.cell);
-            let longest = (0..layout.axes()).max_by_key(size).filter(|axis| size(axis) > 1)?;
+            let longest = layout.unflagged().max_by_key(size).filter(|axis| size(axis) > 1);
+            // Of thousands of flags only those part a piece that its rules ask for.
+            let mut asking = piece.entries.iter().map(|entry| self.index.entry(*entry));
+            let flag = || asking.find_map(|one| layout.flags_apart(&piece.cell, one).next());
+            let longest = longest.or_else(flag)?;
             let free = |cell: &[u64]| {
                 let taken = piece.entries.iter();
                 let taken: f64 =
