@@ -43,9 +43,10 @@ pub(super) fn read(
     dump.lines(text);
     let Dump { tables, declared, mut findings, .. } = dump;
     let mut tables: Vec<Table> = tables.into_iter().flatten().collect();
-    let sets = sets.settle(&mut tables, &mut findings);
+    let (sets, changed_sets) = sets.settle(&mut tables, &mut findings);
     let ruleset = Ruleset { family, tables, sets, preserve: false };
-    Read { ruleset, declared, findings, family_is_assumed: said.is_none() }
+    let family_is_assumed = said.is_none();
+    Read { ruleset, declared, changed_sets, findings, family_is_assumed }
 }
 
 /// Reads the words of single rules; all that is wrong with one is so at its place.
