@@ -1,7 +1,7 @@
 //! Rules that a person would write as one: those of both families that say the same, and those in a
 //! row that differ in one list.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::net::{Families, Family, IcmpType, Ports};
 use crate::resolve::policy::{Part, RejectWith};
@@ -67,8 +67,8 @@ impl Piece {
     }
 }
 
-/// So many comparisons are made to find what two families have in common.
-const MAX_COMPARISONS: usize = 25_000_000;
+/// So many pairs of equal rules are looked at to find what two families have in common.
+const MAX_PAIRS: usize = 2_000_000;
 
 /// The rules of both families in one list. Those that say the same are one; of each family the order
 /// stays.
@@ -99,66 +99,90 @@ pub(super) fn together(v4: Vec<Piece>, v6: Vec<Piece>) -> Vec<Piece> {
 
 /// The longest list of pairs, in order on both sides.
 fn common(v4: &[Piece], v6: &[Piece]) -> Vec<(usize, usize)> {
-    let same = |a: &Piece, b: &Piece| match (&a.says, &b.says) {
-        (Says::Words(a_says), Says::Words(b_says)) => {
-            !a.plain && !b.plain && is_the_same(a_says, b_says)
-        }
-        (Says::Words(_) | Says::Raw | Says::Dead, _) => false,
+    let said = |piece: &Piece, family| match &piece.says {
+        Says::Words(statement) if !piece.plain => Some(as_of_v6(family, statement)),
+        Says::Words(_) | Says::Raw | Says::Dead => None,
     };
-    let start = v4.iter().zip(v6).take_while(|(a, b)| same(a, b)).count();
-    let (rest4, rest6) = (&v4[start..], &v6[start..]);
-    let end = rest4.iter().rev().zip(rest6.iter().rev()).take_while(|(a, b)| same(a, b)).count();
-    let (middle4, middle6) = (&rest4[..rest4.len() - end], &rest6[..rest6.len() - end]);
-    let mut pairs: Vec<(usize, usize)> = (0..start).map(|at| (at, at)).collect();
-    let (rows, columns) = (middle4.len(), middle6.len());
-    if rows.saturating_mul(columns) <= MAX_COMPARISONS {
-        let width = columns + 1;
-        let mut longest = vec![0u32; (rows + 1) * width];
-        for row in (0..rows).rev() {
-            for column in (0..columns).rev() {
-                longest[row * width + column] = if same(&middle4[row], &middle6[column]) {
-                    longest[(row + 1) * width + column + 1] + 1
-                } else {
-                    longest[(row + 1) * width + column].max(longest[row * width + column + 1])
-                };
-            }
-        }
-        let (mut row, mut column) = (0, 0);
-        while row < rows && column < columns {
-            if same(&middle4[row], &middle6[column]) {
-                pairs.push((start + row, start + column));
-                row += 1;
-                column += 1;
-            } else if longest[(row + 1) * width + column] >= longest[row * width + column + 1] {
-                row += 1;
-            } else {
-                column += 1;
-            }
+    let mut places: HashMap<Statement, Vec<usize>> = HashMap::new();
+    for (column, piece) in v6.iter().enumerate() {
+        if let Some(statement) = said(piece, Family::V6) {
+            places.entry(statement).or_default().push(column);
         }
     }
-    let (from4, from6) = (v4.len() - end, v6.len() - end);
-    pairs.extend((0..end).map(|at| (from4 + at, from6 + at)));
-    pairs
+    let equal: Vec<&[usize]> = v4
+        .iter()
+        .map(|piece| {
+            let columns = said(piece, Family::V4).and_then(|said| places.get(&said));
+            columns.map_or(&[][..], |columns| columns)
+        })
+        .collect();
+    let is_pair = |(row, column): (usize, usize)| equal[row].binary_search(&column).is_ok();
+    let least = v4.len().min(v6.len());
+    let start = (0..least).take_while(|at| is_pair((*at, *at))).count();
+    let from_end = |back: usize| (v4.len() - 1 - back, v6.len() - 1 - back);
+    let end = (0..least - start).take_while(|back| is_pair(from_end(*back))).count();
+    let (rows, columns) = (start..v4.len() - end, start..v6.len() - end);
+    let between: Vec<(usize, &[usize])> = rows
+        .map(|row| {
+            let below = |end| equal[row].partition_point(|column| *column < end);
+            (row, &equal[row][below(columns.start)..below(columns.end)])
+        })
+        .collect();
+    let starting = (0..start).map(|at| (at, at));
+    let ending = (0..end).rev().map(from_end);
+    starting.chain(longest(&between)).chain(ending).collect()
 }
 
-/// Whether a rule of IPv4 and one of IPv6 say the same: with the answers that IPv6 has, and echo requests
-/// of each.
-fn is_the_same(v4: &Statement, v6: &Statement) -> bool {
-    let in_v6 = |verb: &Verb| match verb {
-        Verb::Reject(RejectWith::NetProhibited | RejectWith::HostProhibited) => {
-            Verb::Reject(RejectWith::AdminProhibited)
+/// A pair of equal rules, and the pair before it in the longest list that ends with it.
+struct Pair {
+    row: usize,
+    column: usize,
+    before: Option<usize>,
+}
+
+/// The longest list of pairs in which both numbers rise, of rows with their columns, which rise; none
+/// when there are too many pairs to look at.
+//
+// Of each length so far the pair that ends it in the lowest column (Hunt and Szymanski, "A fast
+// algorithm for computing longest common subsequences", 1977).
+fn longest(rows: &[(usize, &[usize])]) -> Vec<(usize, usize)> {
+    if rows.iter().map(|(_, columns)| columns.len()).sum::<usize>() > MAX_PAIRS {
+        return Vec::new();
+    }
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut ends: Vec<usize> = Vec::new();
+    for (row, columns) in rows {
+        // The last column first: a row is in one pair only.
+        for column in columns.iter().rev() {
+            let length = ends.partition_point(|end| pairs[*end].column < *column);
+            let before = length.checked_sub(1).map(|length| ends[length]);
+            match ends.get_mut(length) {
+                Some(end) => *end = pairs.len(),
+                None => ends.push(pairs.len()),
+            }
+            pairs.push(Pair { row: *row, column: *column, before });
         }
-        other => other.clone(),
-    };
-    let echo = |family, kind| [Part::Icmp(IcmpType::new(family, kind))];
-    let pings = v4.parts == echo(Family::V4, ECHO_REQUEST.0)
-        && v6.parts == echo(Family::V6, ECHO_REQUEST.1);
-    let bare = |statement: &Statement| Statement {
-        verb: Verb::Return,
-        parts: if pings { Vec::new() } else { statement.parts.clone() },
-        ..statement.clone()
-    };
-    in_v6(&v4.verb) == v6.verb && bare(v4) == bare(v6)
+    }
+    let last = ends.last().map(|end| &pairs[*end]);
+    let back = std::iter::successors(last, |pair| Some(&pairs[pair.before?]));
+    let mut longest: Vec<(usize, usize)> = back.map(|pair| (pair.row, pair.column)).collect();
+    longest.reverse();
+    longest
+}
+
+/// What a rule says in words that are the same for both families when it says the same: with the answers
+/// that IPv6 has, and echo requests of each.
+fn as_of_v6(family: Family, statement: &Statement) -> Statement {
+    let mut said = statement.clone();
+    if family == Family::V4 {
+        if let Verb::Reject(RejectWith::NetProhibited | RejectWith::HostProhibited) = said.verb {
+            said.verb = Verb::Reject(RejectWith::AdminProhibited);
+        }
+        if said.parts == [Part::Icmp(IcmpType::new(Family::V4, ECHO_REQUEST.0))] {
+            said.parts = vec![Part::Icmp(IcmpType::new(Family::V6, ECHO_REQUEST.1))];
+        }
+    }
+    said
 }
 
 /// The types of echo requests in ICMP and in ICMPv6 (RFC 792, RFC 4443).
@@ -406,4 +430,47 @@ fn joined_lists<T: Clone + PartialEq>(a: &[T], b: &[T]) -> Option<Vec<T>> {
     }
     let new = b.iter().filter(|one| !a.contains(one));
     Some(a.iter().chain(new).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::longest;
+
+    /// How many pairs the longest list has, by trying all.
+    fn most(left: &[u8], right: &[u8]) -> usize {
+        let mut most = vec![vec![0; right.len() + 1]; left.len() + 1];
+        for (row, a) in left.iter().enumerate() {
+            for (column, b) in right.iter().enumerate() {
+                let without = most[row][column + 1].max(most[row + 1][column]);
+                let with = most[row][column] + usize::from(a == b);
+                most[row + 1][column + 1] = without.max(with);
+            }
+        }
+        most[left.len()][right.len()]
+    }
+
+    fn list() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(0..6u8, 0..24)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_two_lists_have_in_common_is_longest(left in list(), right in list()) {
+            let columns = |kind: &u8| -> Vec<usize> {
+                (0..right.len()).filter(|column| right[*column] == *kind).collect()
+            };
+            let equal: Vec<Vec<usize>> = left.iter().map(columns).collect();
+            let rows: Vec<(usize, &[usize])> =
+                equal.iter().enumerate().map(|(row, columns)| (row, &columns[..])).collect();
+            let pairs = longest(&rows);
+            prop_assert_eq!(pairs.len(), most(&left, &right));
+            prop_assert!(pairs.iter().all(|(row, column)| left[*row] == right[*column]));
+            let rises = |pair: &[(usize, usize)]| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1;
+            prop_assert!(pairs.windows(2).all(rises));
+        }
+    }
 }

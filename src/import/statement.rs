@@ -9,7 +9,7 @@ use crate::net::{Dscp, Family, Helper, Interface, MarkMatch, Prefix, Rate};
 use crate::resolve::policy::{Part, RejectWith};
 
 /// A statement before it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Statement {
     pub verb: Verb,
     /// What traffic; empty for all.
@@ -33,7 +33,7 @@ pub(super) struct Statement {
     pub expect: Option<&'static str>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Verb {
     Allow,
     Drop,
@@ -98,7 +98,7 @@ impl Verb {
 }
 
 /// A line in the log, within its rate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Log {
     pub prefix: Option<Arc<str>>,
     pub level: u8,
@@ -107,7 +107,7 @@ pub(super) struct Log {
 }
 
 /// Addresses; without any, all.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Ends {
     pub these: Vec<Address>,
     pub except: Vec<Address>,
@@ -123,7 +123,7 @@ impl Ends {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Address {
     Network(Prefix),
     Range(IpAddr, IpAddr),

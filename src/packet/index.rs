@@ -70,6 +70,9 @@ pub(super) type Owner = u32;
 
 pub(super) const NATURE: Owner = 0;
 
+/// Steps that are taken to leave what is no packet.
+const SETTLING: usize = 8;
+
 /// The tree.
 // INVARIANT: the words of entry *i* are at `i * words`, those of node *i*'s box likewise; a node's
 // near child follows it; every entry is below exactly one leaf.
@@ -265,12 +268,55 @@ impl Index {
 
     /// The boxes of a region, less of each what is not possible.
     pub(super) fn cells(&self, region: &Region) -> impl Iterator<Item = Box<[u64]>> {
-        let boxes = region.words().chunks_exact(self.layout.words());
-        let pairs = boxes.flat_map(|one| self.possible().map(move |possible| (one, possible)));
-        pairs.filter_map(|(one, possible)| {
+        self.pairs(region).filter_map(|(one, possible)| {
             let mut cell: Box<[u64]> = one.into();
             self.layout.intersect(&mut cell, possible).then_some(cell)
         })
+    }
+
+    /// Adds the lowest point of the first of them; whether there is one.
+    pub(super) fn add_lowest(&self, region: &Region, points: &mut Vec<u64>) -> bool {
+        let start = points.len();
+        let mut pairs = self.pairs(region);
+        let is_there = pairs.any(|(one, possible)| {
+            points.truncate(start);
+            points.extend_from_slice(one);
+            self.layout.intersect(&mut points[start..], possible)
+        });
+        if is_there && self.has_nature() {
+            let cell: Box<[u64]> = points[start..].into();
+            self.layout.lower(&mut points[start..]);
+            self.settle(&mut points[start..], &cell);
+        } else if is_there {
+            self.layout.lower(&mut points[start..]);
+        } else {
+            points.truncate(start);
+        }
+        is_there
+    }
+
+    /// Moves a point of a cell to one that packets have, if a few steps lead there: mostly what was
+    /// translated, say, has to follow from what was not.
+    pub(super) fn settle(&self, point: &mut [u64], cell: &[u64]) {
+        let mut before = None;
+        for _ in 0..SETTLING {
+            let Some(entry) = self.stab(point, NATURE + 1, |_| true) else { return };
+            before = self.layout.leave(point, cell, self.entry(entry), before);
+            if before.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Whether there are points that are no packets.
+    fn has_nature(&self) -> bool {
+        self.nodes.first().is_some_and(|root| root.least == NATURE)
+    }
+
+    /// Each box of a region with each that is possible.
+    fn pairs<'r>(&self, region: &'r Region) -> impl Iterator<Item = (&'r [u64], &[u64])> {
+        let boxes = region.words().chunks_exact(self.layout.words());
+        boxes.flat_map(|one| self.possible().map(move |possible| (one, possible)))
     }
 
     pub(super) fn possible(&self) -> impl Iterator<Item = &[u64]> + Clone {

@@ -309,9 +309,10 @@ impl Layout {
         match self.shape(axis).held {
             Held::Interval => (low(words[0]), high(words[0])),
             Held::Bits => {
-                let mut set = members(words);
-                let first = set.next().unwrap_or(0);
-                (first, set.last().unwrap_or(first))
+                let all = || (0..).zip(words).filter(|(_, word)| **word != 0);
+                let lowest = all().next().map(|(at, word)| at * u64::BITS + word.trailing_zeros());
+                let highest = all().last().map(|(at, word)| at * u64::BITS + word.ilog2());
+                (lowest.unwrap_or(0), highest.unwrap_or(0))
             }
         }
     }
@@ -337,7 +338,58 @@ impl Layout {
     /// The point of a box that has the lowest value on every axis.
     #[must_use]
     pub fn lowest(&self, one: &[u64]) -> Box<[u64]> {
-        self.point(one, |axis| self.ends(axis, one).0)
+        let mut point: Box<[u64]> = one.into();
+        self.lower(&mut point);
+        point
+    }
+
+    /// Leaves of a box the point that has the lowest value on every axis.
+    pub fn lower(&self, one: &mut [u64]) {
+        let (runs, bits) = one.split_at_mut(self.intervals);
+        for word in runs {
+            *word = interval(low(*word), low(*word));
+        }
+        for word in &mut bits[..self.narrow - self.intervals] {
+            *word &= word.wrapping_neg();
+        }
+        for wide in &self.wide {
+            let mut is_found = false;
+            for word in &mut one[wide.clone()] {
+                *word &= if is_found { 0 } else { word.wrapping_neg() };
+                is_found |= *word != 0;
+            }
+        }
+    }
+
+    /// Moves a point of a cell to where a box is not, on one axis: the last on which there is such a
+    /// place in the cell, there to the lowest; not on the axis of the move before. The axis; `None` when
+    /// there is none.
+    pub fn leave(
+        &self,
+        point: &mut [u64],
+        cell: &[u64],
+        one: &[u64],
+        before: Option<usize>,
+    ) -> Option<usize> {
+        let outside = |axis: usize| {
+            let (cell, one) = (self.of(axis, cell), self.of(axis, one));
+            match self.shape(axis).held {
+                Held::Interval => {
+                    let behind = high(one[0]).saturating_add(1);
+                    let lowest = if low(cell[0]) < low(one[0]) { low(cell[0]) } else { behind };
+                    (lowest <= high(cell[0])).then_some(lowest)
+                }
+                Held::Bits => {
+                    let mut rest = (0..).zip(cell.iter().zip(one).map(|(cell, one)| cell & !one));
+                    let (at, word) = rest.find(|(_, word)| *word != 0)?;
+                    Some(at * u64::BITS + word.trailing_zeros())
+                }
+            }
+        };
+        let mut axes = (0..self.axes()).rev().filter(|axis| Some(*axis) != before);
+        let (axis, value) = axes.find_map(|axis| Some((axis, outside(axis)?)))?;
+        self.narrow_to(axis, point, value);
+        Some(axis)
     }
 
     /// The point of a box that has the highest value on every axis.

@@ -120,18 +120,18 @@ impl Index {
 
     /// The first probe of each question, if it is free: nearly all questions end with it.
     fn lowest_free(&self, questions: &[Question<'_>]) -> Vec<Option<Point>> {
-        let lowest = |question: &Question<'_>| {
-            let cell = self.cells(question.region).next()?;
-            Some(Point(self.layout().lowest(&cell)))
+        let (mut points, mut among) = (Vec::new(), Vec::new());
+        let mut probe = |question: &Question<'_>| {
+            let is_there = self.add_lowest(question.region, &mut points);
+            among.extend(is_there.then_some(question.among));
+            is_there
         };
-        let probes: Vec<Option<Point>> = questions.iter().map(lowest).collect();
-        let asked = questions.iter().zip(&probes);
-        let (points, among): (Vec<&[u64]>, Vec<Among>) = asked
-            .filter_map(|(question, probe)| Some((&probe.as_ref()?.0[..], question.among)))
-            .unzip();
-        let mut taken = self.stab_each(&points.concat(), &among).into_iter();
-        let mut is_free = |_: &Point| taken.next() == Some(false);
-        probes.into_iter().map(|probe| probe.filter(&mut is_free)).collect()
+        let has_probe: Vec<bool> = questions.iter().map(&mut probe).collect();
+        let taken = self.stab_each(&points, &among);
+        let probes = points.chunks_exact(self.layout().words());
+        let mut probes = probes.zip(taken).map(|(point, taken)| (!taken).then(|| point.into()));
+        let mut free = |has: bool| has.then(|| probes.next()).flatten().flatten().map(Point);
+        has_probe.into_iter().map(&mut free).collect()
     }
 
     /// Only whether: quicker where many rules are needed.
@@ -149,6 +149,8 @@ struct Search<'i> {
     left: u64,
     /// Who took the pieces so far.
     shares: BTreeMap<Owner, Share>,
+    /// The entries that overlap the boxes so far; `None` when they were not listed for each.
+    listed: Option<Vec<u32>>,
 }
 
 /// What one owner took.
@@ -168,6 +170,7 @@ impl<'i> Search<'i> {
             random: Random::new(question.seed),
             left: question.budget.0,
             shares: BTreeMap::new(),
+            listed: Some(Vec::new()),
         }
     }
 
@@ -188,22 +191,29 @@ impl<'i> Search<'i> {
         let is_free = |point: &[u64]| {
             index.stab(point, among.below(), |owner| index.has(among, owner)).is_none()
         };
-        let lowest = layout.lowest(&cell);
+        let packet = |mut point: Box<[u64]>| {
+            index.settle(&mut point, &cell);
+            point
+        };
+        let lowest = packet(layout.lowest(&cell));
         if is_free(&lowest) {
             return Verdict::Uncovered(Point(lowest));
         }
         if let Some(owner) = index.first_around(&cell, among) {
             self.note(owner, Point(lowest), 0, layout.points(&cell));
+            self.listed = None;
             return Verdict::Covered;
         }
         let mut others = std::iter::once_with(|| layout.highest(&cell))
-            .chain((0..PROBES).map(|_| layout.anywhere(&cell, &mut self.random)));
+            .chain((0..PROBES).map(|_| layout.anywhere(&cell, &mut self.random)))
+            .map(packet);
         if let Some(point) = others.find(|point| is_free(point)) {
             return Verdict::Uncovered(Point(point));
         }
         drop(others);
         let mut list = Vec::new();
         index.overlaps(&cell, among.below(), |owner| index.has(among, owner), &mut list);
+        self.listed.iter_mut().for_each(|listed| listed.extend_from_slice(&list));
         self.divide(cell, list)
     }
 

@@ -164,6 +164,26 @@ fn chosen_points_are_in_their_box() {
 }
 
 #[test]
+fn a_point_leaves_a_box_on_one_axis_within_its_cell() {
+    let layout = layout();
+    let boxes = boxes(&layout);
+    for cell in boxes.iter().step_by(5) {
+        for one in &boxes {
+            let mut point = layout.lowest(cell);
+            let before = point.clone();
+            let axis = layout.leave(&mut point, cell, one, None);
+            assert_eq!(axis.is_some(), !layout.contains(one, cell));
+            assert!(layout.contains(cell, &point) && whole(layout.points(&point)) == 1);
+            assert!(axis.is_none() || !layout.contains(one, &point));
+            let is_moved = |axis: &usize| layout.of(*axis, &point) != layout.of(*axis, &before);
+            assert!((0..3).filter(is_moved).all(|moved| Some(moved) == axis));
+            let again = layout.leave(&mut point, cell, one, axis);
+            assert!(again.is_none() || again != axis);
+        }
+    }
+}
+
+#[test]
 fn a_space_without_axes_has_one_point() {
     let layout = Layout::new(&[]);
     let full = layout.full();

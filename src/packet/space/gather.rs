@@ -1,7 +1,9 @@
 //! What the sets of a space say about every field: the first of the two looks at them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
 
 use super::super::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Values};
 use super::axis::{Axis, Lists, Subject, numbers_of_bits};
@@ -34,7 +36,7 @@ pub(super) struct Gathered {
 struct Numbers {
     starts: Borders,
     /// `None` when there are more than [`MOST_SETS`].
-    distinct: Option<HashSet<IntervalSet<u128>>>,
+    distinct: Option<FxHashSet<IntervalSet<u128>>>,
     sets: usize,
     intervals: usize,
 }
@@ -65,7 +67,7 @@ impl Default for Borders {
 
 impl Default for Numbers {
     fn default() -> Self {
-        let (starts, distinct) = (Borders::default(), Some(HashSet::new()));
+        let (starts, distinct) = (Borders::default(), Some(FxHashSet::default()));
         Numbers { starts, distinct, sets: 0, intervals: 0 }
     }
 }

@@ -1,6 +1,7 @@
 //! Which of the rules that took a region are needed to take it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::mem::take;
 
 use super::super::index::{Index, NATURE, Owner, rule_of};
 use super::super::space::Point;
@@ -10,8 +11,8 @@ use super::{Cover, Member, Question, Search, Share, Verdict};
 ///
 /// Rules that took little are tried first, later ones before earlier ones, so that the rules that
 /// stay are few, large and early.
-pub(super) fn minimal(search: Search<'_>, question: &Question<'_>) -> Cover {
-    let mut shares: Vec<(Owner, Share)> = search.shares.into_iter().collect();
+pub(super) fn minimal(mut search: Search<'_>, question: &Question<'_>) -> Cover {
+    let mut shares: Vec<(Owner, Share)> = take(&mut search.shares).into_iter().collect();
     if let [(owner, share)] = &shares[..]
         && search.index.is_packet(&share.point.0)
     {
@@ -19,9 +20,9 @@ pub(super) fn minimal(search: Search<'_>, question: &Question<'_>) -> Cover {
         let members = rule_of(*owner).map(|rule| Member { rule, alone }).into_iter().collect();
         return Cover { members, is_minimal: true };
     }
-    let entries = entries_of(search.index, question, &shares);
+    let entries = entries_of(&mut search, question, &shares);
     let index = search.index.only(&entries);
-    let among = Search { index: &index, shares: BTreeMap::new(), ..search };
+    let among = Search { index: &index, ..search };
     let mut dropper = Dropper { search: among, index: &index, question, dropped: BTreeSet::new() };
     shares.sort_by(|(a, x), (b, y)| x.points.total_cmp(&y.points).then(b.cmp(a)));
     let mut members = Vec::new();
@@ -42,15 +43,24 @@ pub(super) fn minimal(search: Search<'_>, question: &Question<'_>) -> Cover {
 }
 
 /// All entries of the owners of shares that overlap the region.
-fn entries_of(index: &Index, question: &Question<'_>, shares: &[(Owner, Share)]) -> Vec<u32> {
+fn entries_of(
+    search: &mut Search<'_>,
+    question: &Question<'_>,
+    shares: &[(Owner, Share)],
+) -> Vec<u32> {
     // Points that are no packets are no packets that a member takes.
     let owners = shares.iter().map(|(owner, _)| *owner).chain([NATURE]);
     let owners: BTreeSet<Owner> = owners.collect();
-    let below = owners.last().map_or(0, |last| last + 1);
-    let mut entries = Vec::new();
-    for one in question.region.words().chunks_exact(index.layout().words()) {
-        index.overlaps(one, below, |owner| owners.contains(&owner), &mut entries);
-    }
+    let index = search.index;
+    let mut entries = search.listed.take().unwrap_or_else(|| {
+        let below = owners.last().map_or(0, |last| last + 1);
+        let mut entries = Vec::new();
+        for one in question.region.words().chunks_exact(index.layout().words()) {
+            index.overlaps(one, below, |_| true, &mut entries);
+        }
+        entries
+    });
+    entries.retain(|entry| owners.contains(&index.owner(*entry)));
     entries.sort_unstable();
     entries.dedup();
     entries
