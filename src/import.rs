@@ -7,6 +7,7 @@
 
 mod apart;
 mod chains;
+mod conntrack;
 mod draft;
 mod ending;
 mod frames;

@@ -117,6 +117,13 @@ impl Packet {
         }
     }
 
+    /// Whether conntrack has seen it before it came in: what this machine sends to itself keeps on lo the
+    /// connection that it got on its way out, and nothing that is told of it counts any more (`xt_CT.c`).
+    #[must_use]
+    pub fn was_tracked_before(&self) -> bool {
+        self.is_tracked() && self.incoming.as_deref() == Some("lo")
+    }
+
     /// The protocol number that `-p` looks at.
     #[must_use]
     pub fn protocol(&self) -> Protocol {

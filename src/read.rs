@@ -30,7 +30,7 @@ mod messages;
 mod rings;
 mod sets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::Finding;
@@ -51,6 +51,8 @@ pub struct Read {
     /// declared accept.
     pub ruleset: Ruleset,
     pub declared: Declared,
+    /// The sets that its rules fill or empty.
+    pub changed_sets: BTreeSet<String>,
     pub findings: Vec<Finding>,
     /// Whether nothing says that the rules are for IPv4.
     pub family_is_assumed: bool,

@@ -8,7 +8,8 @@
 //! is routed; what is for this machine meets mangle and the filter on INPUT, what is not those on
 //! FORWARD, and nat on POSTROUTING. What this machine sends meets raw, mangle, nat and the filter on
 //! OUTPUT, and nat on POSTROUTING; what it sends to itself comes in again on lo, where nat on PREROUTING is not
-//! asked a second time. What goes to a multicast or broadcast address comes to this machine. What a filter sees on FORWARD has one hop less.
+//! asked a second time, and conntrack is told nothing more of what it saw on its way out. What goes to a
+//! multicast or broadcast address comes to this machine. What a filter sees on FORWARD has one hop less.
 
 mod own;
 mod sent;
@@ -19,7 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::meaning::{BaseChain, Decision, Meaning, Question, Trace, Translation, traverses_nat};
-use crate::net::{Addresses, CtState, Interface};
+use crate::net::{Addresses, Interface};
 use crate::packet::{Packet, opaque};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, RejectWith};
@@ -216,14 +217,7 @@ impl<'m> Walk<'m, '_> {
 
     /// From the wire, or from lo, where this machine sent it.
     fn arrive(&mut self, is_looped: bool) -> Result<Fate, Stop> {
-        let sent = self.packet.clone();
         self.pass(BaseChain::RawPrerouting)?;
-        if is_looped && self.packet.state == CtState::Untracked {
-            // Conntrack saw it on its way out: `notrack` comes too late (seen with the kernel).
-            self.packet.state = sent.state;
-            self.packet.connection_mark = sent.connection_mark;
-            self.packet.original = sent.original;
-        }
         self.pass(BaseChain::ManglePrerouting)?;
         if !is_looped {
             self.pass(BaseChain::NatPrerouting)?;

@@ -191,6 +191,7 @@ impl<'m> Passage<'m> {
     ) -> Result<Region, TooMuch> {
         let space = self.space();
         let (mut here, mut through) = (region, Region::default());
+        let mut is_told = false;
         for (entry, own) in entries {
             let met = space.intersection(&here, own);
             if space.is_empty(&met) {
@@ -199,7 +200,15 @@ impl<'m> Passage<'m> {
             let is_certain = entry.limits.is_empty();
             let rest = if is_certain { space.difference(&here, own) } else { here.clone() };
             here = match &entry.effect {
-                Effect::Change(change) => space.union(&rest, &self.changed(&met, *change)),
+                Effect::Change(Change::Untracked) => {
+                    // Conntrack is told once, and may have been told something else.
+                    let rest = if is_told { here } else { rest };
+                    space.union(&rest, &self.untracked(&met))
+                }
+                Effect::Change(change) => {
+                    is_told |= matches!(change, Change::Helper(_));
+                    space.union(&rest, &self.changed(&met, *change))
+                }
                 Effect::Opaque { changes, .. } => {
                     space.union(&rest, &space.freed(&met, |field| changes.contains(&field)))
                 }
@@ -252,13 +261,20 @@ impl<'m> Passage<'m> {
                 let free = space.freed(region, |field| field == Field::Dscp);
                 space.within(&free, &Constraint::dscp(dscp))
             }
-            Change::Untracked => {
-                let gone = |field| matches!(field, Field::State | Field::ConnectionMark);
-                let free = space.freed(region, gone);
-                space.within(&free, &state(CtState::Untracked))
-            }
+            Change::Untracked => self.untracked(region),
             Change::Mss(_) | Change::Helper(_) => region.clone(),
         }
+    }
+
+    /// The packets of a region when conntrack is told not to see them: too late for those that it saw
+    /// before they came in (`Packet::was_tracked_before`).
+    fn untracked(&self, region: &Region) -> Region {
+        let space = self.space();
+        let looped = space.within(region, &by_loopback());
+        let known = space.difference(&looped, &space.within(&looped, &without_connection()));
+        let gone = |field| matches!(field, Field::State | Field::ConnectionMark);
+        let free = space.freed(&space.difference(region, &known), gone);
+        space.union(&known, &space.within(&free, &state(CtState::Untracked)))
     }
 
     /// Through nat, which only the first packets of connections meet.
@@ -397,6 +413,10 @@ fn state(state: CtState) -> Constraint {
     Constraint::state(one)
 }
 
+fn without_connection() -> Constraint {
+    Constraint::state([CtState::Invalid, CtState::Untracked].into_iter().collect())
+}
+
 fn by_loopback() -> Constraint {
     Constraint::incoming(&[Interface::loopback()])
 }
@@ -426,7 +446,7 @@ fn told_apart(family: Family) -> impl Iterator<Item = Constraint> {
     let states = states.into_iter().map(state);
     let first = Constraint::state([CtState::New, CtState::Related].into_iter().collect());
     let others = [Constraint::to_local(), Constraint::translated(), by_loopback(), to_loopback()];
-    states.chain([first, to_groups(family)]).chain(others)
+    states.chain([first, without_connection(), to_groups(family)]).chain(others)
 }
 
 /// What packets can be after an entry, so that the space knows it.

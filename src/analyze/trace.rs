@@ -104,7 +104,7 @@ pub fn trace(
         steps: Vec::new(),
         logs: Vec::new(),
         changes: Vec::new(),
-        told: false,
+        told: packet.was_tracked_before(),
     };
     walk.run(chain, oracle)
 }
@@ -118,7 +118,7 @@ struct Walk<'a> {
     steps: Vec<Step>,
     logs: Vec<LogLine>,
     changes: Vec<Target>,
-    /// Whether a target told conntrack what to do with the packet.
+    /// Whether a target told conntrack what to do with the packet, or conntrack has done it before.
     told: bool,
 }
 

@@ -21,7 +21,7 @@ use crate::source::Sources;
 pub(super) struct Deployed {
     pub(super) v4: Option<Ruleset>,
     pub(super) v6: Option<Ruleset>,
-    /// The sets of which is told what is in them, where rules know them by their names only.
+    /// The sets of which is told what is in them for good, where rules know them by their names only.
     pub(super) told: Vec<Arc<KernelSet>>,
     /// The lines of chains, by the family of the rules.
     declared: BTreeMap<Family, Declared>,
@@ -80,6 +80,11 @@ impl Deployed {
         for (path, file, text) in rules {
             let read = pipeline::read_rules(file, &text, &path, &known.sets);
             findings.extend(read.findings);
+            let changed = read.changed_sets;
+            let is_left = |set: &Arc<KernelSet>| {
+                set.family != read.ruleset.family || !changed.contains(&*set.name)
+            };
+            deployed.told.retain(is_left);
             let family = read.ruleset.family;
             let place = match family {
                 Family::V4 => &mut deployed.v4,

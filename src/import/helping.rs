@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::net::{Family, Helper};
 use crate::resolve::policy::Part;
-use crate::ruleset::{MatchKind, Rule, TableName, Target};
+use crate::ruleset::{TableName, Target};
 use crate::source::Span;
 
 use super::Level;
-use super::draft::{Drafting, line_of};
-use super::reading::{Standing, statement};
+use super::draft::Drafting;
+use super::reading::Standing;
 use super::statement::{Statement, Verb};
 
 /// The traffic that has a helper by rules of the raw table.
@@ -30,20 +30,9 @@ impl Drafting<'_> {
     fn helping_rules(&self) -> Vec<(Family, Span, Part, Helper)> {
         let mut all = Vec::new();
         for side in &self.sides {
-            let family = side.ruleset.family;
-            for chain in ["PREROUTING", "OUTPUT"] {
-                let Some(chain) = side.chain(TableName::Raw, chain) else { continue };
-                for rule in side.rules(TableName::Raw, chain) {
-                    let Some(line) = line_of(rule) else { continue };
-                    if self.choices.level(line) != Level::Free {
-                        continue;
-                    }
-                    let mut rule: Rule = rule.clone();
-                    rule.matches.retain(|found| found.kind != MatchKind::DestinationLocal);
-                    let Some(said) = statement(&rule, family, Standing::Raw) else { continue };
-                    if let (Verb::Help(helper), [part]) = (&said.verb, &said.parts[..]) {
-                        all.push((family, line, part.clone(), *helper));
-                    }
+            for told in side.told().filter(|told| self.choices.level(told.line) == Level::Free) {
+                if let (Verb::Help(helper), [part]) = (&told.said.verb, &told.said.parts[..]) {
+                    all.push((side.ruleset.family, told.line, part.clone(), *helper));
                 }
             }
         }

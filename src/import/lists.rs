@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::net::Interface;
-use crate::ruleset::{KernelSet, MatchKind, Rule, Ruleset, SetContent, Target};
+use crate::ruleset::{KernelSet, MatchKind, Rule, Ruleset, SetContent};
 use crate::syntax::is_name;
 
 use super::names::free;
@@ -15,8 +15,8 @@ use super::reading::{Standing, statement};
 const MAX_LIST: usize = 10_000;
 
 /// The rules of both families with what is known of sets: those that are a policy's by their names, and as
-/// lists those of which is told what is in them for good. Other sets that rules change stay the kernel's, and
-/// so do those of rules that the language has no words for.
+/// lists those of which is told what is in them for good: which no rule changes. Others stay the kernel's, and so
+/// do those of rules that the language has no words for.
 #[must_use]
 pub fn with_sets(rulesets: [Option<&Ruleset>; 2], told: &[Arc<KernelSet>]) -> [Option<Ruleset>; 2] {
     let own = OwnSets::of(&rulesets.into_iter().flatten().collect::<Vec<_>>());
@@ -28,10 +28,9 @@ pub fn with_sets(rulesets: [Option<&Ruleset>; 2], told: &[Arc<KernelSet>]) -> [O
 }
 
 fn with_lists(ruleset: &Ruleset, told: &[Arc<KernelSet>]) -> Ruleset {
-    let changed = changed_sets(ruleset);
     let mut lists: BTreeMap<Arc<str>, Arc<KernelSet>> = told
         .iter()
-        .filter(|set| is_list(set) && !changed.contains(&*set.name))
+        .filter(|set| is_list(set))
         .map(|set| (Arc::clone(&set.name), Arc::clone(set)))
         .collect();
     let all = asking(ruleset, &lists);
@@ -109,41 +108,4 @@ pub(super) fn known_sets(rulesets: &[&Ruleset]) -> Vec<Arc<KernelSet>> {
         }
     }
     known.into_values().collect()
-}
-
-/// The sets that rules change. `--map-set` only looks, but it is not worth telling apart.
-fn changed_sets(ruleset: &Ruleset) -> BTreeSet<&str> {
-    let chains = ruleset.tables.iter().flat_map(|table| &table.chains);
-    let mut changed = BTreeSet::new();
-    for rule in chains.flat_map(|chain| &chain.rules) {
-        match &rule.target {
-            Target::AddSource { set, .. } => {
-                changed.insert(&*set.name);
-            }
-            Target::Opaque { text, .. } if text.starts_with("-j SET ") => {
-                changed.extend(text.split(' '));
-            }
-            Target::Opaque { .. }
-            | Target::Accept
-            | Target::Drop
-            | Target::Return
-            | Target::Jump(_)
-            | Target::Goto(_)
-            | Target::Reject(_)
-            | Target::Log { .. }
-            | Target::Masquerade
-            | Target::Snat(..)
-            | Target::Dnat { .. }
-            | Target::Redirect(_)
-            | Target::Netmap(_)
-            | Target::SetMark(_)
-            | Target::SetConnmark(_)
-            | Target::RestoreMark(_)
-            | Target::SetDscp(_)
-            | Target::Tcpmss(_)
-            | Target::Notrack
-            | Target::Helper(_) => {}
-        }
-    }
-    changed
 }

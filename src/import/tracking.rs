@@ -3,29 +3,17 @@
 use std::collections::BTreeSet;
 
 use crate::net::{Addresses, Families, Family, Ports};
-use crate::resolve::policy::{KernelChain, Part};
+use crate::resolve::policy::Part;
 use crate::resolve::{answering_part, group_addresses};
-use crate::ruleset::{MatchKind, Rule, TableName, Target};
 use crate::source::Span;
 
 use super::Level;
-use super::draft::{Drafting, line_of};
+use super::conntrack::{Met, Told};
+use super::draft::Drafting;
 use super::merge::{self, Piece};
-use super::reading::{Standing, statement};
 use super::side::Side;
-use super::statement::{Address, Statement};
+use super::statement::{Address, Statement, Verb};
 use super::write::Place;
-
-/// Where packets that are not tracked are met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Met {
-    /// Where packets arrive: those to this machine, to others, or all.
-    Here,
-    Elsewhere,
-    Anywhere,
-    /// Where this machine sends them.
-    Sent,
-}
 
 /// A rule that keeps packets from conntrack.
 struct Untracked {
@@ -61,34 +49,17 @@ impl Drafting<'_> {
 
     /// The rules of one family, in the order met.
     fn untracked(&self, side: &Side<'_>) -> Vec<Untracked> {
-        let mut all = Vec::new();
-        for chain in [KernelChain::Prerouting, KernelChain::Output] {
-            let Some(chain) = side.chain(TableName::Raw, chain.name()) else { continue };
-            for rule in side.rules(TableName::Raw, chain) {
-                let Some(line) = line_of(rule).filter(|_| rule.target == Target::Notrack) else {
-                    continue;
-                };
-                let level = self.choices.level(line);
-                let is_local = |negated| {
-                    let kind = &MatchKind::DestinationLocal;
-                    rule.matches.iter().any(|one| one.kind == *kind && one.negated == negated)
-                };
-                let met = match (&*chain.name, is_local(false), is_local(true)) {
-                    ("OUTPUT", false, false) => Met::Sent,
-                    ("PREROUTING", true, false) => Met::Here,
-                    ("PREROUTING", false, true) => Met::Elsewhere,
-                    ("PREROUTING", false, false) => Met::Anywhere,
-                    _ => continue,
-                };
-                let mut rule: Rule = rule.clone();
-                rule.matches.retain(|found| found.kind != MatchKind::DestinationLocal);
-                let said = statement(&rule, side.ruleset.family, Standing::Raw);
-                if let Some(said) = said.filter(|_| level < Level::Raw) {
-                    all.push(Untracked { met, said, line, plain: level != Level::Free });
-                }
-            }
-        }
-        all
+        let told = side.told().filter(|told| told.said.verb == Verb::Notrack);
+        let untracked = told.filter_map(|Told { met, said, line }| {
+            let level = self.choices.level(line);
+            (level < Level::Raw).then_some(Untracked {
+                met,
+                said,
+                line,
+                plain: level != Level::Free,
+            })
+        });
+        untracked.collect()
     }
 }
 

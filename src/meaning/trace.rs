@@ -103,7 +103,7 @@ impl Meaning {
             oracle,
             steps: Vec::new(),
             callers: Vec::new(),
-            told: false,
+            told: packet.was_tracked_before(),
         };
         let untouched = Decision::Translate(super::Translation::Exempt.into());
         if base.is_nat() && !traverses_nat(packet) {
@@ -141,7 +141,7 @@ struct Walk<'m, 'w> {
     oracle: &'w mut dyn FnMut(Question<'m>) -> bool,
     steps: Vec<Step<'m>>,
     callers: Vec<Place<'m>>,
-    /// Whether conntrack was told what to do with the packet.
+    /// Whether conntrack was told what to do with the packet, or has done it before.
     told: bool,
 }
 

@@ -20,6 +20,27 @@ pub(super) enum Base {
     Other,
 }
 
+impl Base {
+    /// Whether a word is its value.
+    pub fn has_value(self) -> bool {
+        match self {
+            Base::Source
+            | Base::Destination
+            | Base::In
+            | Base::Out
+            | Base::Protocol
+            | Base::Match
+            | Base::Jump
+            | Base::Goto
+            | Base::Counters
+            | Base::Command(_)
+            // Refused, whatever follows.
+            | Base::Other => true,
+            Base::Fragment | Base::OnlyV4 | Base::OnlyV6 => false,
+        }
+    }
+}
+
 /// What a line is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {

@@ -43,9 +43,10 @@ pub(super) fn read(
     dump.lines(text);
     let Dump { tables, declared, mut findings, .. } = dump;
     let mut tables: Vec<Table> = tables.into_iter().flatten().collect();
-    let sets = sets.settle(&mut tables, &mut findings);
+    let (sets, changed_sets) = sets.settle(&mut tables, &mut findings);
     let ruleset = Ruleset { family, tables, sets, preserve: false };
-    Read { ruleset, declared, findings, family_is_assumed: said.is_none() }
+    let family_is_assumed = said.is_none();
+    Read { ruleset, declared, changed_sets, findings, family_is_assumed }
 }
 
 /// Reads the words of single rules; all that is wrong with one is so at its place.
@@ -74,16 +75,17 @@ fn single_rule(
     let family = context.family;
     let mut words = Vec::new();
     split(text, 0, &mut words).map_err(|_| messages::open_quote(span))?;
-    let faulty = |fault: Fault| {
+    let faulty = |words: &[Word<'_>], fault: &Fault| {
         let word = words.get(fault.word).map_or("", |word| &word.text);
         messages::fault(span, word, &fault.what, family)
     };
     let mut line = Line::default();
-    line.sort_words(&words, &Named(is_chain)).map_err(faulty)?;
+    line.sort_words(&mut words, &Named(is_chain)).map_err(|fault| faulty(&words, &fault))?;
     if line.command.is_some() {
         return Err(messages::two_commands(span).into());
     }
-    let parts = line.parts(&words, &Named(is_chain), context).map_err(faulty)?;
+    let parts = line.parts(&words, &Named(is_chain), context);
+    let parts = parts.map_err(|fault| faulty(&words, &fault))?;
     Ok(super::Words { matches: parts.rules, target: parts.target })
 }
 

@@ -54,7 +54,10 @@ fn of_remark(remark: &str) -> Option<Family> {
 fn of_rule(line: &str) -> Option<Family> {
     let mut before = "";
     for word in line.split_ascii_whitespace() {
-        if let Some(family) = of_word(before, word) {
+        // `--source=::1`
+        let inline = word.split_once('=').filter(|(option, _)| option.starts_with("--"));
+        let (option, value) = inline.unwrap_or((before, word));
+        if let Some(family) = of_word(option, value) {
             return Some(family);
         }
         before = word;
@@ -127,7 +130,10 @@ mod tests {
             ("-A P -j NETMAP --to fd00::/64", Some(Family::V6)),
             ("-A P -p ipv6-icmp -m icmp6 --icmpv6-type 1", Some(Family::V6)),
             ("-A P -j REJECT --reject-with icmp-port-unreachable", Some(Family::V4)),
+            ("-A P --source=::1 -j DROP", Some(Family::V6)),
+            ("-A P -p 58 --icmpv6-type=1", Some(Family::V6)),
             ("-A P -m comment --comment \"to ::1\"", None),
+            ("-A P -m comment --comment=::1", None),
             ("-A P -p tcp -m tcp --dport 80", None),
         ] {
             assert_eq!(of_text(text), family, "{text}");

@@ -11,7 +11,7 @@ use crate::net::Family;
 use super::base::{Base, LONG, Verb, short};
 use super::names::{self, Protocols};
 use super::options::{self, Arity, MatchSpec, Opt, TargetSpec};
-use super::words::Word;
+use super::words::{self, Word};
 
 /// What is wrong at a word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub(super) enum What {
     MissingValue,
     Stray,
     UnknownOption,
+    /// `--sou=10.0.0.1`: the option whose name that is the beginning of.
+    ShortBeforeSign(&'static str),
+    /// `--syn=1`
+    NoValue,
     Command,
     Twice,
     NotNegated,
@@ -80,7 +84,8 @@ struct Place {
 
 /// An option that was found by its long name.
 enum Found {
-    Base(Base),
+    /// By its name, or the beginning of it.
+    Base(&'static str, Base),
     Of {
         module: usize,
         option: &'static Opt,
@@ -89,6 +94,22 @@ enum Found {
     Unknown {
         module: usize,
     },
+}
+
+impl Found {
+    /// Whether its value stands behind the `=` that follows its name; of what nobody knows all of it stays a
+    /// word.
+    fn has_value_behind_sign(&self, name: &str) -> Result<bool, What> {
+        match self {
+            // The tools before 1.8.11 take all of the word for the value. With the whole name it is no
+            // address, and too long for an interface; else an interface may be called so.
+            Found::Base(whole, _) if *whole != name => Err(What::ShortBeforeSign(whole)),
+            Found::Base(_, base) if base.has_value() => Ok(true),
+            Found::Of { option, .. } if option.arity != Arity::None => Ok(true),
+            Found::Base(..) | Found::Of { .. } => Err(What::NoValue),
+            Found::Unknown { .. } => Ok(false),
+        }
+    }
 }
 
 /// One line, taken apart.
@@ -140,8 +161,6 @@ pub(super) struct Item {
     pub all: Range<usize>,
     /// The words that are values.
     pub values: Range<usize>,
-    /// Whether the value stands in the option's own word: `--dport=80`.
-    pub inline: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -176,8 +195,13 @@ impl Line {
         *self = Line { modules, items, ..Line::default() };
     }
 
-    /// Finds out which option each word belongs to.
-    pub fn sort_words(&mut self, words: &[Word<'_>], chains: &dyn Chains) -> Result<(), Fault> {
+    /// Finds out which option each word belongs to. A value that stands in its option's word (`--dport=80`)
+    /// is a word of its own afterwards.
+    pub fn sort_words(
+        &mut self,
+        words: &mut Vec<Word<'_>>,
+        chains: &dyn Chains,
+    ) -> Result<(), Fault> {
         if words.len() > MAX_WORDS {
             return Err(Fault { word: MAX_WORDS, what: What::TooManyWords });
         }
@@ -203,28 +227,31 @@ impl Line {
     /// One option, whose word is `at`; the word behind its last value.
     fn option(
         &mut self,
-        words: &[Word<'_>],
+        words: &mut Vec<Word<'_>>,
         place: Place,
         chains: &dyn Chains,
     ) -> Result<usize, Fault> {
         let at = place.at;
         let text = &*words[at].text;
-        if let Some(long) = text.strip_prefix("--") {
-            let (name, inline) = match long.split_once('=') {
-                Some((name, _)) => (name, true),
-                None => (long, false),
+        let Some(long) = text.strip_prefix("--") else {
+            return match short(text) {
+                Some(base) => self.base(words, place, base, chains),
+                None if text.starts_with('-') => Err(Fault { word: at, what: What::UnknownOption }),
+                None => Err(Fault { word: at, what: What::Stray }),
             };
-            return match self.find(words, name, at)? {
-                Found::Base(_) if inline => Err(Fault { word: at, what: What::UnknownOption }),
-                Found::Base(base) => self.base(words, place, base, chains),
-                Found::Of { module, option } => self.known(words, place, module, option, inline),
-                Found::Unknown { module } => Ok(self.unknown(words, place, module)),
-            };
+        };
+        let name = long.split_once('=').map_or(long, |(name, _)| name);
+        let found = self.find(words, name, at)?;
+        let is_parted = name.len() < long.len()
+            && found.has_value_behind_sign(name).map_err(|what| Fault { word: at, what })?;
+        if is_parted {
+            let sign = "--".len() + name.len();
+            words::part(words, at, sign);
         }
-        match short(text) {
-            Some(base) => self.base(words, place, base, chains),
-            None if text.starts_with('-') => Err(Fault { word: at, what: What::UnknownOption }),
-            None => Err(Fault { word: at, what: What::Stray }),
+        match found {
+            Found::Base(_, base) => self.base(words, place, base, chains),
+            Found::Of { module, option } => self.known(words, place, module, option),
+            Found::Unknown { module } => Ok(self.unknown(words, place, module)),
         }
     }
 
@@ -233,8 +260,8 @@ impl Line {
         if let Some(found) = self.find_in_modules(|known| known == name) {
             return Ok(found);
         }
-        if let Some((_, base)) = LONG.iter().find(|(known, _)| *known == name) {
-            return Ok(Found::Base(*base));
+        if let Some((known, base)) = LONG.iter().find(|(known, _)| *known == name) {
+            return Ok(Found::Base(known, *base));
         }
         if let Some(found) = self.find_beginning(name) {
             return Ok(found);
@@ -270,15 +297,15 @@ impl Line {
             return None;
         }
         let base = LONG.iter().filter(|(known, _)| known.starts_with(name));
-        let mut base: Vec<Base> = base.map(|(_, base)| *base).collect();
-        base.dedup();
+        let mut base: Vec<(&str, Base)> = base.copied().collect();
+        base.dedup_by_key(|(_, base)| *base);
         let own = self.modules.iter().flat_map(Module::options);
         let mut own: Vec<&str> =
             own.filter(|option| option.name.starts_with(name)).map(|option| option.name).collect();
         own.sort_unstable();
         own.dedup();
         match (base.as_slice(), own.as_slice()) {
-            ([base], []) => Some(Found::Base(*base)),
+            ([(known, base)], []) => Some(Found::Base(known, *base)),
             ([], [one]) => self.find_in_modules(|known| known == *one),
             _ => None,
         }
@@ -308,7 +335,6 @@ impl Line {
         place: Place,
         module: usize,
         option: &'static Opt,
-        inline: bool,
     ) -> Result<usize, Fault> {
         let Place { first, at, mut negated } = place;
         let mut start = at + 1;
@@ -317,15 +343,6 @@ impl Line {
             Arity::One | Arity::Text => 1,
             Arity::Two => 2,
         };
-        if inline {
-            if wanted != 1 {
-                return Err(Fault { word: at, what: What::UnknownOption });
-            }
-            let values = at..at;
-            let all = first..at + 1;
-            self.items.push(Item { module, option: Some(option), negated, all, values, inline });
-            return Ok(at + 1);
-        }
         let inside = matches!(option.arity, Arity::One | Arity::Two);
         if inside && !negated && words.get(start).is_some_and(is_bang) {
             negated = true;
@@ -337,7 +354,7 @@ impl Line {
         }
         let all = first..values.end;
         let end = values.end;
-        self.items.push(Item { module, option: Some(option), negated, all, values, inline });
+        self.items.push(Item { module, option: Some(option), negated, all, values });
         Ok(end)
     }
 
@@ -350,7 +367,7 @@ impl Line {
         let values = at + 1..at + 1 + count;
         let end = values.end;
         let all = first..end;
-        self.items.push(Item { module, option: None, negated, all, values, inline: false });
+        self.items.push(Item { module, option: None, negated, all, values });
         end
     }
 
@@ -473,8 +490,7 @@ impl Module {
 impl Item {
     /// A value of it is not what it must be.
     pub fn fault(&self, index: usize, expected: &'static str) -> Fault {
-        let word = if self.inline { self.all.end - 1 } else { self.values.start + index };
-        Fault { word, what: What::Expected(expected) }
+        Fault { word: self.values.start + index, what: What::Expected(expected) }
     }
 
     /// Empty when the option is not known.

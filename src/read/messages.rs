@@ -188,6 +188,14 @@ pub(super) fn fault(span: Span, text: &str, what: &What, family: Family) -> Find
         What::UnknownOption => bad_dump(span, format!("option `{shown}`, which is not known here"))
             .label("no match or target before it has it")
             .help("name the match that has it with `-m`, or the protocol with `-p`"),
+        What::ShortBeforeSign(whole) => {
+            bad_dump(span, format!("`{shown}`: the beginning of an option's name, and a `=`"))
+                .label("not all versions of the tools read it alike")
+                .help(format!("write `--{whole}` and its value as two words"))
+        }
+        What::NoValue => bad_dump(span, format!("`{shown}`, of which the option takes no value"))
+            .label("a value behind `=`")
+            .help("delete the `=` and what is behind it"),
         What::Command => bad_dump(span, format!("`{shown}` in a rules file"))
             .label("changes what is there, or is about the tool")
             .help("a dump has `-A`, `-I`, `-N` and `-P` only"),

@@ -80,12 +80,7 @@ pub(super) struct Use<'w, 'a> {
 impl Use<'_, '_> {
     /// The value of an option, or of its first two.
     pub fn value(&self, item: &Item, index: usize) -> &str {
-        let word = |at: usize| self.words.get(at).map_or("", |word| &*word.text);
-        if item.inline {
-            let text = word(item.all.end - 1);
-            return text.split_once('=').map_or("", |(_, value)| value);
-        }
-        word(item.values.start + index)
+        self.words.get(item.values.start + index).map_or("", |word| &*word.text)
     }
 
     /// The value of an option, read; a fault that names what was expected.

@@ -1,6 +1,6 @@
 //! The sets that rules name: what a dump of them says is in them, and what rules do to them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::diagnostic::Finding;
@@ -19,13 +19,13 @@ pub(super) struct KnownSets {
     /// The line that is being read.
     pub line: Span,
     /// Sets that rules change.
-    changed: HashSet<String>,
+    changed: BTreeSet<String>,
 }
 
 impl KnownSets {
     pub fn new(given: &[Arc<KernelSet>], family: Family, line: Span) -> Self {
         let (list, by_name) = (Vec::new(), HashMap::new());
-        let mut sets = KnownSets { list, by_name, line, changed: HashSet::new() };
+        let mut sets = KnownSets { list, by_name, line, changed: BTreeSet::new() };
         for set in given.iter().filter(|set| set.family == family) {
             sets.add(Arc::clone(set));
         }
@@ -57,13 +57,13 @@ impl KnownSets {
         self.changed.insert(name.to_owned());
     }
 
-    /// Gives the sets out, and takes back of the rules what was said of sets that rules change. Tells of
-    /// which sets it was known what is in them.
+    /// Gives the sets out, and the names of those that rules change: of these it takes back of the rules what
+    /// was said of them, and tells where it was known what is in them.
     pub fn settle(
         mut self,
         tables: &mut [Table],
         findings: &mut Vec<Finding>,
-    ) -> Vec<Arc<KernelSet>> {
+    ) -> (Vec<Arc<KernelSet>>, BTreeSet<String>) {
         for set in self.forget() {
             if let Origin::Read(span) = set.origin {
                 findings.push(messages::filled_set(span, &set.name));
@@ -75,7 +75,7 @@ impl KnownSets {
                 self.settle_rule(&mut rule.matches, &mut rule.target);
             }
         }
-        self.list
+        (self.list, self.changed)
     }
 
     /// The same of single rules.

@@ -154,11 +154,14 @@ impl Building {
             return Err(messages::open_quote(place(open.0, open.0 + 1)).into());
         }
         // Before a rule its counters may stand.
-        let skipped = usize::from(words.first().is_some_and(|word| counters(&word.text)));
-        let words = Words { list: &words[skipped..], line: span };
+        if words.first().is_some_and(|word| counters(&word.text)) {
+            words.remove(0);
+        }
         context.sets.line = span;
         parts.clear();
-        parts.sort_words(words.list, self).map_err(|fault| words.fault(&fault, context))?;
+        let sorted = parts.sort_words(words, self);
+        let words = Words { list: words, line: span };
+        sorted.map_err(|fault| words.fault(&fault, context))?;
         if let Some(second) = parts.second {
             return Err(messages::two_commands(words.place(second)).into());
         }

@@ -52,6 +52,30 @@ pub(super) fn split<'a>(
     Ok(())
 }
 
+/// Parts the word of an option from its value, before which a `=` stands at byte `sign` of the text. The value
+/// is one whatever it is: a `!` negates nothing there.
+pub(super) fn part(words: &mut Vec<Word<'_>>, at: usize, sign: usize) {
+    let word = &mut words[at];
+    let Word { start, end, quoted, .. } = *word;
+    let value = match &mut word.text {
+        Cow::Borrowed(text) => {
+            let (name, value) = (&text[..sign], &text[sign + 1..]);
+            *text = name;
+            Cow::Borrowed(value)
+        }
+        Cow::Owned(text) => {
+            let value = text[sign + 1..].to_owned();
+            text.truncate(sign);
+            Cow::Owned(value)
+        }
+    };
+    // Where some of it is quoted, its bytes are others than its text.
+    let parted = if quoted { [end, start] } else { [start + sign, start + sign + 1] };
+    let quoted = quoted || value.starts_with('!') || value.is_empty();
+    (word.end, word.quoted) = (parted[0], false);
+    words.insert(at + 1, Word { text: value, quoted, start: parted[1], end });
+}
+
 fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
@@ -98,6 +122,26 @@ mod tests {
         is(r"a\ b", &[r"a\", "b"]);
         is("it's # größe", &["it's", "#", "größe"]);
         is("", &[]);
+    }
+
+    #[test]
+    fn an_option_is_parted_from_its_value() {
+        let parted = |line: &str| {
+            let mut words = Vec::new();
+            split(line, 100, &mut words).unwrap();
+            let sign = words[0].text.find('=').unwrap();
+            part(&mut words, 0, sign);
+            let told = |word: &Word<'_>| (word.text.to_string(), word.quoted, word.start, word.end);
+            [told(&words[0]), told(&words[1])]
+        };
+        let word = |text: &str, quoted, start, end| (text.to_owned(), quoted, start, end);
+        assert_eq!(parted("--a=b x"), [word("--a", false, 100, 103), word("b", false, 104, 105)]);
+        assert_eq!(parted("--a=b=c")[1], word("b=c", false, 104, 107));
+        assert_eq!(parted("--a=!")[1], word("!", true, 104, 105));
+        assert_eq!(parted("--a=")[1], word("", true, 104, 104));
+        let quoted = [word("--a", false, 100, 109), word("b c", true, 100, 109)];
+        assert_eq!(parted("--a=\"b c\""), quoted);
+        assert_eq!(parted("\"--a=b c\"")[1], quoted[1]);
     }
 
     #[test]

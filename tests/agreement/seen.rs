@@ -40,7 +40,8 @@ impl Look {
             dscp: packet.dscp,
             is_tracked: packet.is_tracked(),
             is_untracked: packet.state == CtState::Untracked,
-            is_told: false,
+            // What this machine sent to itself has its connection since it was sent.
+            is_told: packet.is_tracked() && packet.incoming.as_deref() == Some("lo"),
             helper: None,
             segments: (None, false),
         }

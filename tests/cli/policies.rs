@@ -58,6 +58,9 @@ fn a_raw_rule_that_would_not_load_is_not_built() {
         (r#""-m string --string bot --algo bm x -j DROP""#, "word `x`, which belongs to no option"),
         (r#""-m string --string \"bot\"y --algo bm -j DROP""#, "word `y`"),
         (r#""-p tcp -m tcp --dport 99999 -j DROP""#, "`99999` is not a port"),
+        (r#""-p tcp --dport= -j DROP""#, "`` is not a port"),
+        (r#""-p tcp --syn=1 -j DROP""#, "`--syn=1`, of which the option takes no value"),
+        (r#""--out=eth0 -j DROP""#, "`--out=eth0`: the beginning of an option's name, and a `=`"),
     ];
     for (words, said) in refused {
         let policy = format!("allow ssh\nraw v4 filter INPUT {words}\n");

@@ -88,6 +88,50 @@ fn commands_of_people_are_read() {
     assert_eq!(words("own"), ["-p tcp -j ACCEPT"]);
 }
 
+/// A value may stand behind a `=` in its option's word, and has a `=` of its own where one follows.
+#[test]
+fn values_behind_a_sign_are_read() {
+    for (rule, expected) in [
+        ("-A INPUT -p tcp --dport=22 --jump=ACCEPT", "-p tcp -m tcp --dport 22 -j ACCEPT"),
+        ("--append=INPUT --source=10.1.2.3/8 --dst=10.0.0.1", "-s 10.0.0.0/8 -d 10.0.0.1/32"),
+        ("--insert=INPUT 1 --in-interface=eth0 --goto=own", "-i eth0 -g own"),
+        ("-A INPUT ! --protocol=udp --jump=DROP", "! -p udp -j DROP"),
+        ("-A INPUT --match=conntrack --ctstate=NEW", "-m conntrack --ctstate NEW"),
+        ("-A INPUT --set-counters=1 2 -j DROP", "-j DROP"),
+        ("-A INPUT -p tcp ! --tcp-flags=SYN,ACK SYN", "-p tcp -m tcp ! --tcp-flags SYN,ACK SYN"),
+        ("-A INPUT -p tcp --tcp-f=SYN,ACK SYN", "-p tcp -m tcp --tcp-flags SYN,ACK SYN"),
+        ("-A INPUT -p tcp --dpor=22", "-p tcp -m tcp --dport 22"),
+        ("-A INPUT -j LOG --log-prefix=ab", "-j LOG --log-prefix ab"),
+        ("-A INPUT -j LOG --log-prefix=\"a=b \"", "-j LOG --log-prefix \"a=b \""),
+        ("-A INPUT -j LOG \"--log-prefix=a=b \"", "-j LOG --log-prefix \"a=b \""),
+        ("-A INPUT -m set --match-set=pairs src,dst", "-m set --match-set pairs src,dst"),
+        (
+            "-A INPUT -m string --string=--algo=kmp --algo=bm",
+            "-m string --string --algo=kmp --algo bm",
+        ),
+        ("-A INPUT -m string --string=! --algo=bm", "-m string --string \"!\" --algo bm"),
+        ("-A INPUT -m nosuch --with=1 --and 2", "-m nosuch --with=1 --and 2"),
+    ] {
+        assert_eq!(input(rule), [expected], "{rule}");
+    }
+    // What is another option's value is no option, and a comment is one whatever is in it.
+    for (rule, comment) in [
+        ("-m comment --comment=a=b", "a=b"),
+        ("-m comment --comment \"a = b\"", "a = b"),
+        ("-m comment --comment --dport=22", "--dport=22"),
+        ("-m comment --comment=\"--jump=DROP -p tcp\"", "--jump=DROP -p tcp"),
+        ("-m comment --comment=", ""),
+    ] {
+        let told = input(&format!("-A INPUT {rule} -j ACCEPT"));
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains(comment) && told[0].ends_with("-j ACCEPT"), "{told:?}");
+        assert!(!told[0].contains("-m tcp") && !told[0].contains("-j DROP\" -j"), "{told:?}");
+    }
+    let policy = dump("*filter\n--policy=INPUT DROP\n--new-chain=mine\nCOMMIT\n");
+    assert_eq!(policy.tables[0].chains[0].policy, Some(ChainPolicy::Drop));
+    assert!(policy.tables[0].chain("mine").is_some());
+}
+
 #[test]
 fn the_last_of_two_tables_counts_and_all_five_are_read() {
     let ruleset = dump(

@@ -11,7 +11,7 @@ use super::Deed;
 use super::course::{Apart, Course, Made, Unless};
 use super::items::deed_of;
 use crate::meaning::{BaseChain, Change, Effect, Entry, List, Meaning};
-use crate::net::{CtState, CtStates, Family, MarkMatch};
+use crate::net::{CtState, CtStates, Family, Interface, MarkMatch};
 use crate::packet::opaque::{SetSide, member};
 use crate::packet::{Constraint, Factor, Field, Packet, PacketSet, Product, Region, Space};
 use crate::resolve::policy::ChainId;
@@ -96,7 +96,7 @@ impl<'m> Side<'m> {
 
 /// What changes make of packets, as sets that the space must know.
 fn results<'m>(family: Family, entries: impl Iterator<Item = &'m Entry>) -> Vec<PacketSet> {
-    let mut all = vec![state(CtState::Untracked)];
+    let mut all = vec![state(CtState::Untracked), by_loopback()];
     let bits = |mask: u32| (0..u32::BITS).map(|bit| 1 << bit).filter(move |bit| mask & bit != 0);
     for entry in entries {
         match entry.effect {
@@ -141,6 +141,14 @@ fn state(state: CtState) -> Constraint {
     Constraint::state(one)
 }
 
+fn without_connection() -> Constraint {
+    Constraint::state([CtState::Untracked, CtState::Invalid].into_iter().collect())
+}
+
+fn by_loopback() -> Constraint {
+    Constraint::incoming(&[Interface::loopback()])
+}
+
 /// Packets on their way, as they were at first.
 struct Flow {
     region: Region,
@@ -160,8 +168,11 @@ impl Going<'_, '_, '_> {
         let Some(list) = self.side.meaning.base(self.side.family, self.side.base) else {
             return Err(Unknown);
         };
-        let all = self.work.all();
-        let flows = vec![Flow { region: all, course: Course::default() }];
+        let flows = if self.side.base == BaseChain::RawPrerouting {
+            self.work.by_what_was_told()?
+        } else {
+            vec![Flow { region: self.work.all(), course: Course::default() }]
+        };
         let rest = self.through(list, flows, 0)?;
         let default = list.default.as_ref().and_then(deed_of).ok_or(Unknown)?;
         for mut flow in rest {
@@ -335,14 +346,24 @@ impl Work<'_> {
         self.checked(self.space.union(a, b))
     }
 
+    /// All packets: those of which conntrack is told nothing more (`Packet::was_tracked_before`), and the
+    /// others.
+    fn by_what_was_told(&mut self) -> Result<Vec<Flow>, Unknown> {
+        let all = self.all();
+        let looped = self.space.within(&all, &by_loopback());
+        let known = self.difference(&looped, &self.space.within(&looped, &without_connection()))?;
+        let others = self.difference(&all, &known)?;
+        let mut told = Flow { region: known, course: Course::default() };
+        told.course.is_told = true;
+        Ok(vec![told, Flow { region: others, course: Course::default() }])
+    }
+
     /// The packets of a flow that have a connection by now, and the others.
     fn by_tracking(&mut self, flow: Flow) -> Result<Vec<(Flow, bool)>, Unknown> {
         if flow.course.made.is_untracked {
             return Ok(vec![(flow, false)]);
         }
-        let none = [CtState::Untracked, CtState::Invalid];
-        let none = Constraint::state(none.into_iter().collect());
-        let untracked = self.space.within(&flow.region, &none);
+        let untracked = self.space.within(&flow.region, &without_connection());
         let tracked = self.difference(&flow.region, &untracked)?;
         let parts = [(untracked, false), (tracked, true)].into_iter();
         let parts = parts.filter(|(region, _)| !self.space.is_empty(region));

@@ -330,6 +330,16 @@ fn conntrack_is_told_once() {
     differ(&raw(&[helper, never]), &raw(&[never]));
 }
 
+/// Only what is invalid is without a connection that it had before.
+#[test]
+fn conntrack_saw_what_comes_in_on_lo() {
+    let raw = |rule: &str| format!("*raw\n{rule}");
+    let (_, _, packet) = differ(&raw("-A PREROUTING -i lo -j CT --notrack"), &raw(""));
+    assert_eq!(packet.state, CtState::Invalid);
+    let elsewhere = "-A PREROUTING ! -i lo -j CT --notrack";
+    differ(&raw("-A PREROUTING -j CT --notrack"), &raw(elsewhere));
+}
+
 #[test]
 fn what_is_left_to_docker_is_a_decision() {
     let policy = "zone wan = eth0\npreserve docker\ndocker {\n  allow tcp 80 from 10.0.0.0/8\n}\n";

@@ -284,6 +284,10 @@ fn conntrack_is_told_once() {
     let told = ask(&raw(vec![always(Target::Notrack), ftp()]), &packet(21));
     assert_eq!(told.changes, [Target::Notrack]);
     assert_eq!(told.packet.state, CtState::Untracked);
+    // And what comes in on lo has its connection.
+    let known = Packet { incoming: Some("lo".into()), ..packet(21) };
+    let told = ask(&raw(vec![always(Target::Notrack)]), &known);
+    assert_eq!((told.packet.state, told.changes), (CtState::New, Vec::new()));
 }
 
 #[test]

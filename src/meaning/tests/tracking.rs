@@ -63,3 +63,18 @@ fn a_packet_that_is_not_tracked_has_no_connection() {
     let left = meaning.trace(BaseChain::RawPrerouting, &packet, &mut |_| true).packet;
     assert_eq!((left.state, left.connection_mark), (CtState::Untracked, 0));
 }
+
+/// What this machine sent to itself has its connection when it comes in; what has none can be kept from
+/// getting one.
+#[test]
+fn what_comes_in_on_lo_was_seen_before() {
+    let meaning = meaning(&policy(vec![told(AlterationKind::Notrack, ANYWHERE)]));
+    let left = |state| {
+        let packet = ssh(Family::V4).on("lo").local().state(state);
+        meaning.trace(BaseChain::RawPrerouting, &packet, &mut |_| true).packet.state
+    };
+    for state in [CtState::New, CtState::Established, CtState::Related] {
+        assert_eq!(left(state), state);
+    }
+    assert_eq!([CtState::Invalid, CtState::Untracked].map(left), [CtState::Untracked; 2]);
+}

@@ -138,6 +138,19 @@ pub fn not_of_a_raw_rule(at: Span, option: &str) -> Finding {
         .help("keep what a packet must meet, and `-j` with what is to be done")
 }
 
+pub fn shortened_raw_option(at: Span, option: &str, whole: &str) -> Finding {
+    Finding::new(&lint::BAD_RAW, at, format!("`{option}` is the beginning of an option's name"))
+        .label("not the whole name")
+        .help(format!("write `{whole}`"))
+}
+
+pub fn raw_value_behind_sign(at: Span, option: &str, value: &str) -> Finding {
+    Finding::new(&lint::BAD_RAW, at, format!("`{option}` with its value behind a `=`"))
+        .label("two words")
+        .note("the tools before 1.8.11 take all of the word for the value")
+        .help(format!("write `{option} {value}`"))
+}
+
 pub fn glued_raw_option(at: Span, option: &str) -> Finding {
     let (letter, value) = option.split_at(2.min(option.len()));
     Finding::new(&lint::BAD_RAW, at, format!("`{option}` is an option and its value in one word"))

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::super::policy::KernelChain::{Forward, Input, Output, Postrouting, Prerouting};
 use super::super::policy::{KernelChain, RawTable};
 use super::super::{Resolver, messages};
-use super::words::{Word, Words};
+use super::words::{Value, Word, Words};
 use super::{Chain, Place};
 use crate::net::{Family, Interface};
 use crate::ruleset::{MAX_COMMENT, MAX_LOG_PREFIX};
@@ -88,6 +88,21 @@ const OF_ONE_VALUE: [&str; 16] = [
     "--dport",
 ];
 
+/// Long options of each rule, of which the tools before 1.8.11 take the value only as a word of its own.
+const OF_EACH_RULE: [&str; 11] = [
+    "--source",
+    "--src",
+    "--destination",
+    "--dst",
+    "--in-interface",
+    "--out-interface",
+    "--protocol",
+    "--proto",
+    "--jump",
+    "--goto",
+    "--match",
+];
+
 impl Words {
     /// Whether a word that is no option stands where an option must: at the beginning, or behind an
     /// option that has its value.
@@ -120,7 +135,7 @@ impl Words {
 impl Resolver<'_> {
     pub(super) fn check_raw_options(&mut self, place: &Place, words: &Words) -> Option<()> {
         for (at, word) in words.list.iter().enumerate() {
-            if word.quoted || !word.text.starts_with('-') {
+            if !words.is_option(word) {
                 if words.is_stray(at) {
                     self.report(messages::stray_raw_word(word.span, &word.text));
                     return None;
@@ -128,8 +143,8 @@ impl Resolver<'_> {
                 continue;
             }
             self.check_of_a_rule(word)?;
-            let value = words.list.get(at + 1);
-            match word.text.as_str() {
+            let (option, value) = words.option(at);
+            match option {
                 "-s" | "--source" | "--src" | "-d" | "--destination" | "--dst" => {
                     self.check_raw_addresses(place, word, value)?;
                 }
@@ -170,6 +185,17 @@ impl Resolver<'_> {
                 family || (!number && letter.is_some_and(|c| !RULE_LETTERS.contains(&c)))
             }
         };
+        // The tools know these by the beginnings of their names too; they would not be looked at here.
+        let name = word.text.split('=').next().unwrap_or_default();
+        let goes = ["--jump", "--goto"].into_iter().find(|long| long.starts_with(name));
+        if let Some(whole) = goes.filter(|whole| *whole != name && name.len() > "--".len()) {
+            self.report(messages::shortened_raw_option(word.span, name, whole));
+            return None;
+        }
+        if let Some((name, value)) = word.inline().filter(|(name, _)| OF_EACH_RULE.contains(name)) {
+            self.report(messages::raw_value_behind_sign(word.span, name, value.text));
+            return None;
+        }
         // `-ptcp` is read by the tools as `-p tcp`, and would not be looked at here.
         let glued = !word.text.starts_with("--") && word.text.chars().count() > 2;
         if foreign {
@@ -182,7 +208,7 @@ impl Resolver<'_> {
         None
     }
 
-    fn raw_value<'w>(&mut self, option: &Word, value: Option<&'w Word>) -> Option<&'w Word> {
+    fn raw_value<'w>(&mut self, option: &Word, value: Option<Value<'w>>) -> Option<Value<'w>> {
         if value.is_none() {
             self.report(messages::raw_without_value(option.span, &option.text));
         }
@@ -194,7 +220,7 @@ impl Resolver<'_> {
         &mut self,
         place: &Place,
         option: &Word,
-        value: Option<&Word>,
+        value: Option<Value<'_>>,
     ) -> Option<()> {
         let value = self.raw_value(option, value)?;
         for part in value.text.split(',') {
@@ -216,12 +242,12 @@ impl Resolver<'_> {
         &mut self,
         place: &Place,
         option: &Word,
-        value: Option<&Word>,
+        value: Option<Value<'_>>,
         without: &[KernelChain],
     ) -> Option<()> {
         let value = self.raw_value(option, value)?;
-        if let Err(error) = Interface::new(&value.text) {
-            self.report(messages::bad_interface(value.span, &value.text, &error));
+        if let Err(error) = Interface::new(value.text) {
+            self.report(messages::bad_interface(value.span, value.text, &error));
             return None;
         }
         match place.chain {
@@ -237,7 +263,7 @@ impl Resolver<'_> {
         &mut self,
         place: &Place,
         option: &Word,
-        value: Option<&Word>,
+        value: Option<Value<'_>>,
     ) -> Option<()> {
         let value = self.raw_value(option, value)?;
         let family = match value.text.to_ascii_lowercase().as_str() {
@@ -246,7 +272,7 @@ impl Resolver<'_> {
             _ => return Some(()),
         };
         if family != place.family {
-            self.report(messages::raw_of_other_family(value.span, &value.text, family));
+            self.report(messages::raw_of_other_family(value.span, value.text, family));
             return None;
         }
         Some(())
@@ -256,7 +282,7 @@ impl Resolver<'_> {
         &mut self,
         place: &Place,
         option: &Word,
-        value: Option<&Word>,
+        value: Option<Value<'_>>,
     ) -> Option<()> {
         let value = self.raw_value(option, value)?;
         let Chain::Kernel(chain) = place.chain else { return Some(()) };
@@ -276,10 +302,16 @@ impl Resolver<'_> {
     }
 
     /// The kernel cuts longer texts without a word.
-    fn check_raw_length(&mut self, option: &Word, value: Option<&Word>, most: usize) -> Option<()> {
+    fn check_raw_length(
+        &mut self,
+        option: &Word,
+        value: Option<Value<'_>>,
+        most: usize,
+    ) -> Option<()> {
         let value = self.raw_value(option, value)?;
         if value.text.len() > most {
-            let what = option.text.trim_start_matches('-').replace('-', " ");
+            let name = option.inline().map_or(&*option.text, |(name, _)| name);
+            let what = name.trim_start_matches('-').replace('-', " ");
             self.report(messages::text_too_long(value.span, &what, value.text.len(), most));
             return None;
         }

@@ -176,13 +176,17 @@ impl Resolver<'_> {
             Family::V4 => &ANSWERS_V4,
             Family::V6 => &ANSWERS_V6,
         };
-        match &words.list[at + 2..] {
-            [] => Some(RawTarget::Reject(RejectWith::PortUnreachable)),
-            [option, with] if option.text == "--reject-with" => {
+        let rest = &words.list[at + 2..];
+        let Some(first) = rest.first() else {
+            return Some(RawTarget::Reject(RejectWith::PortUnreachable));
+        };
+        let count = if first.inline().is_some() { 1 } else { 2 };
+        match words.option(at + 2) {
+            ("--reject-with", Some(with)) if rest.len() == count => {
                 let found = answers.iter().find(|(word, _)| *word == with.text);
                 if found.is_none() {
                     let known: Vec<&str> = answers.iter().map(|(word, _)| *word).collect();
-                    self.report(messages::unknown_word(with.span, &with.text, "answer", &known));
+                    self.report(messages::unknown_word(with.span, with.text, "answer", &known));
                 }
                 let (_, with_what) = found?;
                 if *with_what == RejectWith::TcpReset && !words.has_protocol(&["tcp", "6"]) {
@@ -192,7 +196,7 @@ impl Resolver<'_> {
                 }
                 Some(RawTarget::Reject(*with_what))
             }
-            [first, ..] => {
+            _ => {
                 self.report(messages::raw_after_target(first.span, "REJECT"));
                 None
             }
@@ -226,7 +230,7 @@ impl Resolver<'_> {
         }
         let looks_for_syn = || {
             let flags = ["--syn", "--tcp-flags"];
-            words.list.iter().any(|word| flags.contains(&word.text.as_str()))
+            (0..words.list.len()).any(|at| flags.contains(&words.option(at).0))
         };
         if known.name == "TCPMSS" && !(words.has_protocol(&["tcp", "6"]) && looks_for_syn()) {
             let needs = "-p tcp -m tcp --tcp-flags SYN,RST SYN";

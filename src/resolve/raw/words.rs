@@ -14,6 +14,22 @@ pub struct Word {
     start: usize,
 }
 
+/// What an option is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value<'w> {
+    pub text: &'w str,
+    /// Of its word.
+    pub span: Span,
+}
+
+impl Word {
+    /// The name of a long option that stands before a `=` (`--dport=22`), and the value behind it.
+    pub fn inline(&self) -> Option<(&str, Value<'_>)> {
+        let (name, text) = self.text.split_once('=').filter(|_| self.text.starts_with("--"))?;
+        Some((name, Value { text, span: self.span }))
+    }
+}
+
 /// All words of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
@@ -38,6 +54,21 @@ impl Words {
         let is_target =
             |word: &Word| ["-j", "--jump", "-g", "--goto"].contains(&word.text.as_str());
         self.list.iter().position(|word| !word.quoted && is_target(word))
+    }
+
+    /// Whether a word is an option: not one that begins with a quote.
+    pub fn is_option(&self, word: &Word) -> bool {
+        word.text.starts_with('-') && self.text[word.start..].starts_with('-')
+    }
+
+    /// An option, and what it is given in its own word or in the next one.
+    pub fn option(&self, at: usize) -> (&str, Option<Value<'_>>) {
+        let word = &self.list[at];
+        if let Some((name, value)) = word.inline() {
+            return (name, Some(value));
+        }
+        let next = self.list.get(at + 1);
+        (&word.text, next.map(|next| Value { text: &next.text, span: next.span }))
     }
 
     /// What is asked of a packet: all before the target, as written.
