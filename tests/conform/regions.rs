@@ -35,8 +35,7 @@ pub fn faults(meaning: &Meaning, steps: &[Step]) -> (usize, Vec<String>) {
     let mut judged = 0;
     let mut faults = Vec::new();
     for ((family, base), packets) in by_chain {
-        let Some(flat) =
-            Flat::with_fragments(meaning, family, base, false).filter(|flat| flat.is_whole())
+        let Some(flat) = Flat::with_fragments(meaning, family, base, false).filter(Flat::is_whole)
         else {
             continue;
         };
