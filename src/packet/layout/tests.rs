@@ -49,8 +49,8 @@ impl World {
                 }
                 Held::Bits | Held::Flag => subsets(values),
             };
-            let kept = |one: &Box<[u64]>, set: &Vec<(u32, u32)>| {
-                let mut one = one.clone();
+            let kept = |one: &[u64], set: &[(u32, u32)]| {
+                let mut one: Box<[u64]> = one.into();
                 assert!(self.layout.keep(*axis, &mut one, set));
                 one
             };
