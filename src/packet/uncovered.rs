@@ -80,6 +80,9 @@ pub enum Verdict {
     Incomplete,
 }
 
+/// Owners below this one are tried before all are.
+const EARLY: Owner = 64;
+
 /// Random probes of a box before the rules that overlap it are listed.
 const PROBES: usize = 2;
 
@@ -154,6 +157,7 @@ struct Search<'i> {
 }
 
 /// What one owner took.
+#[derive(Clone)]
 struct Share {
     /// A point that it took where few others were.
     point: Point,
@@ -211,10 +215,29 @@ impl<'i> Search<'i> {
             return Verdict::Uncovered(Point(point));
         }
         drop(others);
-        let mut list = Vec::new();
-        index.overlaps(&cell, 0..among.below(), |owner| index.has(among, owner), &mut list);
+        // Where many rules are hidden, it is mostly by the same few, the first of all.
+        if EARLY < among.below() {
+            let before = self.shares.clone();
+            let list = self.overlapping(&cell, EARLY, among);
+            match self.divide(cell.clone(), list) {
+                Verdict::Uncovered(point) if is_free(&point.0) => return Verdict::Uncovered(point),
+                Verdict::Uncovered(_) => self.shares = before,
+                verdict @ (Verdict::Covered | Verdict::Incomplete) => {
+                    self.listed = None;
+                    return verdict;
+                }
+            }
+        }
+        let list = self.overlapping(&cell, among.below(), among);
         self.listed.iter_mut().for_each(|listed| listed.extend_from_slice(&list));
         self.divide(cell, list)
+    }
+
+    /// The entries that overlap a box, of owners below one that are looked at.
+    fn overlapping(&self, cell: &[u64], below: Owner, among: Among) -> Vec<u32> {
+        let mut list = Vec::new();
+        self.index.overlaps(cell, 0..below, |owner| self.index.has(among, owner), &mut list);
+        list
     }
 
     /// Remembers who took a piece.

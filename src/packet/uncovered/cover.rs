@@ -56,7 +56,7 @@ fn entries_of(
         let below = owners.last().map_or(0, |last| last + 1);
         let mut entries = Vec::new();
         for one in question.region.words().chunks_exact(index.layout().words()) {
-            index.overlaps(one, 0..below, |_| true, &mut entries);
+            index.overlaps(one, 0..below, |owner| owners.contains(&owner), &mut entries);
         }
         entries
     });
