@@ -174,6 +174,11 @@ impl<'m> Passing<'m> {
         RuleNumber(self.asked.saturating_add(u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
+    /// The steps alone, without what stands before them.
+    fn among_steps(&self) -> Among {
+        self.before.checked_sub(1).map_or(Among::ALL, |last| Among::after(RuleNumber(last)))
+    }
+
     /// Where a step may decide.
     pub fn region(&self, step: usize) -> Region {
         self.list.may(self.number(step))
@@ -203,7 +208,7 @@ impl<'m> Passing<'m> {
         from: usize,
         fits: impl Fn(&Step<'m>) -> bool,
     ) -> bool {
-        let numbers = self.list.matching().meeting(region, Among::ALL).into_iter();
+        let numbers = self.list.matching().meeting(region, self.among_steps()).into_iter();
         let mut steps = numbers.filter_map(|number| self.step_at(number));
         steps.any(|step| {
             let speaks = || self.list.space.intersection(region, &self.region(step));
@@ -213,7 +218,7 @@ impl<'m> Passing<'m> {
 
     /// The steps that may decide packets of the region.
     pub fn deciding(&self, region: &Region) -> Vec<usize> {
-        let numbers = self.list.matching().meeting(region, Among::ALL).into_iter();
+        let numbers = self.list.matching().meeting(region, self.among_steps()).into_iter();
         let decides = |(number, step): &(RuleNumber, usize)| {
             let both = || self.list.space.intersection(region, &self.region(*step));
             self.steps[*step].decision.is_some()
@@ -229,7 +234,8 @@ impl<'m> Passing<'m> {
             let step = self.step_at(number);
             step.is_some_and(|step| self.steps[step].decision.is_some() && fits(step))
         };
-        let numbers = self.list.matching().meeting_that(region, Among::ALL, decides).into_iter();
+        let numbers =
+            self.list.matching().meeting_that(region, self.among_steps(), decides).into_iter();
         self.decided_by(region, numbers.filter_map(|number| self.step_at(number)))
     }
 
