@@ -20,7 +20,7 @@ pub(super) mod passing;
 mod made;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use made::{Entered, Made};
@@ -242,11 +242,8 @@ impl<'m> Flat<'m> {
 
 /// Whether rules have too many conditions that packets do not show, all in all.
 pub fn are_too_many<'s>(sets: impl Iterator<Item = &'s PacketSet>) -> bool {
-    let (mut rules, mut facts) = (0usize, HashSet::new());
-    for set in sets {
-        rules += 1;
-        facts.extend(set.facts());
-    }
+    let mut rules = 0usize;
+    let facts = PacketSet::facts_of_all(sets.inspect(|_| rules += 1));
     rules.saturating_mul(facts.len()) > MOST_CONDITIONS
 }
 

@@ -1,14 +1,15 @@
 //! Rules that a person would write as one: those of both families that say the same, and those in a
 //! row that differ in one list.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 
-use crate::net::{Families, Family, IcmpType, Ports};
+use crate::net::{Families, Family, IcmpType, Interface, Ports};
 use crate::resolve::policy::{Part, RejectWith};
 use crate::source::Span;
 
 use super::side::Called;
-use super::statement::{Ends, Log, Statement, Verb};
+use super::statement::{Address, Ends, Log, Statement, Verb};
 
 /// What becomes of one rule, or of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,19 +248,16 @@ pub(super) fn settled(pieces: Vec<Piece>) -> Vec<Piece> {
 /// packets with one of these.
 pub(super) fn lists(pieces: Vec<Piece>) -> Vec<Piece> {
     let mut merged: Vec<Piece> = Vec::with_capacity(pieces.len());
+    let mut growing = Growing::default();
     for piece in pieces {
-        if merged.last_mut().is_some_and(|last| completes(last, &piece)) {
-            if let Some(last) = merged.last_mut() {
-                last.lines.extend(piece.lines);
-                last.raws.extend(piece.raws);
-            }
-            continue;
-        }
-        if !merged.last_mut().is_some_and(|last| joins(last, &piece)) {
-            merged.push(piece);
-        } else if let Some(last) = merged.last_mut() {
+        if let Some(last) = merged.last_mut()
+            && (completes(last, &piece) || joins(last, &piece, &mut growing))
+        {
             last.lines.extend(piece.lines);
             last.raws.extend(piece.raws);
+        } else {
+            growing = Growing::default();
+            merged.push(piece);
         }
     }
     merged
@@ -271,6 +269,10 @@ fn completes(last: &mut Piece, next: &Piece) -> bool {
         return false;
     };
     let [left_out] = &all_but.unless[..] else { return false };
+    // Before anything is copied: in a row of such rules, all that were joined.
+    if !these.unless.is_empty() {
+        return false;
+    }
     let counts = !all_but.limits.is_empty() || all_but.log.is_some();
     let logs = matches!(all_but.verb, Verb::Log(_));
     if counts || logs || last.plain || next.plain || last.families != next.families {
@@ -294,8 +296,7 @@ fn completes(last: &mut Piece, next: &Piece) -> bool {
 }
 
 /// Takes the packets of `next` into `last`, where they differ in one list.
-fn joins(last: &mut Piece, next: &Piece) -> bool {
-    let same_families = last.families == next.families;
+fn joins(last: &mut Piece, next: &Piece, growing: &mut Growing) -> bool {
     if last.plain || next.plain {
         return false;
     }
@@ -324,112 +325,180 @@ fn joins(last: &mut Piece, next: &Piece) -> bool {
     if !may || !into.limits.is_empty() || into.log.is_some() || from.log.is_some() {
         return false;
     }
-    let Some(merged) = joined(into, from) else { return false };
+    let Some(differing) = differing(into, from) else { return false };
     // Rules of two families are one where a list of addresses tells which is which.
-    if !same_families {
+    if last.families != next.families {
         let told = |statement: &Statement, families: Families| {
             let mut own = Family::BOTH.into_iter().filter(|family| families.contains(*family));
-            own.all(|family| statement.says_family(family)) && families != Families::BOTH
+            families != Families::BOTH && own.all(|family| statement.says_family(family))
         };
-        let by_addresses = merged.parts == into.parts
+        let by_addresses = differing != Some(Differing::Parts)
             && told(into, last.families)
             && told(from, next.families)
             && into.parts.iter().all(|part| part.families() == Families::BOTH);
         if !by_addresses {
             return false;
         }
+    }
+    if !differing.is_none_or(|list| growing.joins(list, into, from)) {
+        return false;
+    }
+    if last.families != next.families {
         last.families = Families::BOTH;
     }
-    **into = merged;
     true
 }
 
-/// Both as one statement, when at most one list differs.
-fn joined(a: &Statement, b: &Statement) -> Option<Statement> {
-    let differences = [
-        a.parts != b.parts,
-        a.from != b.from,
-        a.to != b.to,
-        a.incoming != b.incoming,
-        a.outgoing != b.outgoing,
-    ];
-    if a.verb != b.verb
-        || a.parts == b.parts && a.helped != b.helped
-        || a.clauses != b.clauses
-        || a.limits != b.limits
-        || a.unless != b.unless
-        || a.comment != b.comment
-        || a.expect != b.expect
-        || differences.into_iter().filter(|differs| *differs).count() > 1
-    {
-        return None;
-    }
-    let mut both = a.clone();
-    let [parts, from, to, incoming, outgoing] = differences;
-    if parts {
-        both.parts = joined_parts(&a.parts, &b.parts)?;
-        both.helped.extend(b.helped.iter().cloned());
-    } else if from {
-        both.from = joined_ends(&a.from, &b.from)?;
-    } else if to {
-        both.to = joined_ends(&a.to, &b.to)?;
-    } else if incoming {
-        both.incoming = joined_lists(&a.incoming, &b.incoming)?;
-    } else if outgoing {
-        both.outgoing = joined_lists(&a.outgoing, &b.outgoing)?;
-    }
-    Some(both)
+/// A list of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Differing {
+    Parts,
+    From,
+    To,
+    Incoming,
+    Outgoing,
 }
 
-fn joined_parts(a: &[Part], b: &[Part]) -> Option<Vec<Part>> {
-    if a.is_empty() || b.is_empty() {
-        return None;
-    }
-    let source = |part: &Part| match part {
-        Part::Ports { source, .. } => source.clone(),
-        Part::Any | Part::Icmp(_) | Part::Protocol(_) => Ports::full(),
-    };
-    let sources: BTreeSet<Ports> = a.iter().chain(b).map(source).collect();
-    if sources.len() > 1 {
-        return None;
-    }
-    // Types of ICMP are of one family; a list of them and ports would be of both.
-    let families: BTreeSet<(bool, bool)> =
-        a.iter().chain(b).map(|part| (part.families().v4, part.families().v6)).collect();
-    let mut all = a.to_vec();
-    for part in b {
-        let Part::Ports { protocol, destination, .. } = part else {
-            if !all.contains(part) {
-                all.push(part.clone());
+/// The list in which two statements differ, if any; `None` when they differ in more.
+#[expect(clippy::option_option, reason = "that nothing differs is an answer too")]
+fn differing(a: &Statement, b: &Statement) -> Option<Option<Differing>> {
+    let lists = [
+        (a.parts != b.parts, Differing::Parts),
+        (a.from != b.from, Differing::From),
+        (a.to != b.to, Differing::To),
+        (a.incoming != b.incoming, Differing::Incoming),
+        (a.outgoing != b.outgoing, Differing::Outgoing),
+    ];
+    let mut differing = lists.into_iter().filter_map(|(differs, list)| differs.then_some(list));
+    let (first, second) = (differing.next(), differing.next());
+    let same = second.is_none()
+        && a.verb == b.verb
+        && (first == Some(Differing::Parts) || a.helped == b.helped)
+        && a.clauses == b.clauses
+        && a.limits == b.limits
+        && a.unless == b.unless
+        && a.comment == b.comment
+        && a.expect == b.expect;
+    same.then_some(first)
+}
+
+/// What is in the list of a statement that takes in one rule after the other: to look through the list
+/// for each would take the square of their number.
+// INVARIANT: of the last statement as it is.
+#[derive(Default)]
+struct Growing {
+    list: Option<Differing>,
+    addresses: HashSet<Address>,
+    interfaces: HashSet<Interface>,
+    parts: KnownParts,
+}
+
+impl Growing {
+    fn of(list: Differing, statement: &Statement) -> Self {
+        let mut known = Growing { list: Some(list), ..Growing::default() };
+        match list {
+            Differing::Parts => {
+                known.parts.learn(&statement.parts);
+                known.parts.whole.extend(statement.parts.iter().cloned());
             }
-            continue;
-        };
-        let known = all.iter_mut().find_map(|known| match known {
-            Part::Ports { protocol: own, destination, .. } if own == protocol => Some(destination),
-            Part::Ports { .. } | Part::Any | Part::Icmp(_) | Part::Protocol(_) => None,
-        });
-        match known {
-            Some(known) => *known = known.union(destination),
-            None => all.push(part.clone()),
+            Differing::From => known.addresses.extend(statement.from.these.iter().cloned()),
+            Differing::To => known.addresses.extend(statement.to.these.iter().cloned()),
+            Differing::Incoming => known.interfaces.extend(statement.incoming.iter().cloned()),
+            Differing::Outgoing => known.interfaces.extend(statement.outgoing.iter().cloned()),
+        }
+        known
+    }
+
+    /// Takes a list of one statement into that of another; if not, nothing is to be joined with that.
+    fn joins(&mut self, list: Differing, into: &mut Statement, from: &Statement) -> bool {
+        if self.list != Some(list) {
+            *self = Growing::of(list, into);
+        }
+        match list {
+            Differing::Parts => {
+                let joined = self.parts.join(&mut into.parts, &from.parts);
+                if joined {
+                    into.helped.extend(from.helped.iter().cloned());
+                }
+                joined
+            }
+            Differing::From => join_ends(&mut self.addresses, &mut into.from, &from.from),
+            Differing::To => join_ends(&mut self.addresses, &mut into.to, &from.to),
+            Differing::Incoming => {
+                join_lists(&mut self.interfaces, &mut into.incoming, &from.incoming)
+            }
+            Differing::Outgoing => {
+                join_lists(&mut self.interfaces, &mut into.outgoing, &from.outgoing)
+            }
         }
     }
-    (families.len() == 1).then_some(all)
 }
 
-fn joined_ends(a: &Ends, b: &Ends) -> Option<Ends> {
-    if !a.except.is_empty() || !b.except.is_empty() {
-        return None;
+/// What is to be known of a list of parts to put more into it.
+#[derive(Default)]
+struct KnownParts {
+    sources: BTreeSet<Ports>,
+    /// Types of ICMP are of one family; a list of them and ports would be of both.
+    families: BTreeSet<(bool, bool)>,
+    /// Those that stand in it as they are; what has ports may have grown since.
+    whole: HashSet<Part>,
+}
+
+impl KnownParts {
+    fn learn(&mut self, parts: &[Part]) {
+        for part in parts {
+            self.families.insert((part.families().v4, part.families().v6));
+            self.sources.insert(match part {
+                Part::Ports { source, .. } => source.clone(),
+                Part::Any | Part::Icmp(_) | Part::Protocol(_) => Ports::full(),
+            });
+        }
     }
-    Some(Ends { these: joined_lists(&a.these, &b.these)?, except: Vec::new() })
+
+    fn join(&mut self, all: &mut Vec<Part>, more: &[Part]) -> bool {
+        self.learn(more);
+        if all.is_empty() || more.is_empty() || self.sources.len() > 1 || self.families.len() > 1 {
+            return false;
+        }
+        for part in more {
+            let Part::Ports { protocol, destination, .. } = part else {
+                if self.whole.insert(part.clone()) {
+                    all.push(part.clone());
+                }
+                continue;
+            };
+            let known = all.iter_mut().find_map(|known| match known {
+                Part::Ports { protocol: own, destination, .. } if own == protocol => {
+                    Some(destination)
+                }
+                Part::Ports { .. } | Part::Any | Part::Icmp(_) | Part::Protocol(_) => None,
+            });
+            match known {
+                Some(known) => *known = known.union(destination),
+                None => all.push(part.clone()),
+            }
+        }
+        true
+    }
+}
+
+fn join_ends(known: &mut HashSet<Address>, all: &mut Ends, more: &Ends) -> bool {
+    all.except.is_empty()
+        && more.except.is_empty()
+        && join_lists(known, &mut all.these, &more.these)
 }
 
 /// Without one, a list is about everything, and takes no more.
-fn joined_lists<T: Clone + PartialEq>(a: &[T], b: &[T]) -> Option<Vec<T>> {
-    if a.is_empty() || b.is_empty() {
-        return None;
+fn join_lists<T: Clone + Eq + Hash>(known: &mut HashSet<T>, all: &mut Vec<T>, more: &[T]) -> bool {
+    if all.is_empty() || more.is_empty() {
+        return false;
     }
-    let new = b.iter().filter(|one| !a.contains(one));
-    Some(a.iter().chain(new).cloned().collect())
+    for one in more {
+        if known.insert(one.clone()) {
+            all.push(one.clone());
+        }
+    }
+    true
 }
 
 #[cfg(test)]

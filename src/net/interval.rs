@@ -152,9 +152,25 @@ impl<T: Bounded> IntervalSet<T> {
             (Members::Some(ours), Members::Some(theirs)) => match **theirs {
                 // One more value of a long list, said before.
                 [(low, high)] if self.has_within(low, high) => self.clone(),
+                [(low, high)] => self.with(low, high),
                 _ => Self::from_intervals(ours.iter().chain(theirs.iter()).copied()),
             },
         }
+    }
+
+    /// With `low..=high`, in its place: a long list needs no sorting for one more.
+    fn with(&self, low: T, high: T) -> Self {
+        let ours = self.intervals();
+        let before = |(_, end): &(T, T)| end.next().is_some_and(|after| after < low);
+        let start = ours.partition_point(before);
+        let meets = |(start, _): &(T, T)| high.next().is_none_or(|after| *start <= after);
+        let end = ours.partition_point(meets);
+        let (first, last) = match &ours[start..end] {
+            [] => (low, high),
+            [first, .., last] => (low.min(first.0), high.max(last.1)),
+            [one] => (low.min(one.0), high.max(one.1)),
+        };
+        Self::of(&[&ours[..start], &[(first, last)], &ours[end..]].concat())
     }
 
     #[must_use]

@@ -495,6 +495,20 @@ impl Constraint {
         values.filter(|_| same).map(|values| Constraint { field: self.field, values })
     }
 
+    /// Has to be met together with another one; whether anything meets both.
+    pub(super) fn narrow(&mut self, other: &Self) -> bool {
+        // Of thousands of facts, each with the next would be copied once more.
+        if let (Values::Opaque(own), Values::Opaque(facts)) = (&mut self.values, &other.values)
+            && self.field == other.field
+        {
+            return own.narrow(facts);
+        }
+        let both = self.intersection(other);
+        let possible = both.is_some();
+        *self = both.unwrap_or_else(|| self.clone());
+        possible
+    }
+
     fn intervals(field: Field, intervals: impl IntoIterator<Item = (u128, u128)>) -> Self {
         Constraint { field, values: Values::Numbers(IntervalSet::from_intervals(intervals)) }
     }

@@ -108,9 +108,19 @@ impl OpaqueMatch {
     /// Both at once; `None` when one says the opposite of the other.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Option<Self> {
-        let holding: BTreeSet<_> = self.holding.union(&other.holding).cloned().collect();
-        let failing: BTreeSet<_> = self.failing.union(&other.failing).cloned().collect();
-        holding.is_disjoint(&failing).then_some(OpaqueMatch { holding, failing })
+        let mut both = self.clone();
+        both.narrow(other).then_some(both)
+    }
+
+    /// Has to meet another one too, and says if it can: neither says the opposite of the other.
+    pub(super) fn narrow(&mut self, other: &Self) -> bool {
+        let possible =
+            other.holding.is_disjoint(&self.failing) && other.failing.is_disjoint(&self.holding);
+        if possible {
+            self.holding.extend(other.holding.iter().cloned());
+            self.failing.extend(other.failing.iter().cloned());
+        }
+        possible
     }
 }
 

@@ -5,6 +5,7 @@
 //! is a [`PacketSet`] of several products. What is empty is left out as far as that is easy to
 //! see, so a set that [`PacketSet::is_empty`] does not call empty may still have no packet.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::net::Family;
@@ -12,7 +13,7 @@ use crate::net::Family;
 use super::{Constraint, Field, OpaqueMatch, Packet, Values};
 
 /// Packets of one family that are in at least one product.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PacketSet {
     family: Family,
     products: Box<[Product]>,
@@ -113,18 +114,21 @@ impl PacketSet {
 
     /// The facts that conditions of it ask for, some more than once.
     pub fn facts(&self) -> impl Iterator<Item = &Arc<str>> {
-        let boxes = self.products.iter().flat_map(|product| &product.factors);
-        let boxes = boxes.flat_map(|factor| factor.boxes.iter());
-        let constraints = boxes.flat_map(|one| &one.constraints);
-        let facts = constraints.filter_map(|constraint| match constraint.values() {
-            Values::Opaque(facts) => Some(facts),
-            Values::Numbers(_)
-            | Values::Bits(_)
-            | Values::Interfaces(_)
-            | Values::Mark(_)
-            | Values::Accounts(_) => None,
-        });
-        facts.flat_map(|facts| facts.holding().union(facts.failing()))
+        self.products.iter().flat_map(|product| &product.factors).flat_map(Factor::facts)
+    }
+
+    /// The facts that conditions of some sets ask for. What they share is looked at once: it may ask for
+    /// as many as there are sets.
+    pub fn facts_of_all<'s>(sets: impl IntoIterator<Item = &'s Self>) -> HashSet<&'s Arc<str>> {
+        let (mut all, mut shared) = (HashSet::new(), HashSet::new());
+        let products = sets.into_iter().flat_map(|set| &set.products);
+        for factor in products.flat_map(|product| &product.factors) {
+            let mut facts = factor.facts().peekable();
+            if facts.peek().is_some() && shared.insert(factor.address()) {
+                all.extend(facts);
+            }
+        }
+        all
     }
 
     /// What its conditions say of destinations, one by one, said of destinations before translation.
@@ -158,7 +162,7 @@ impl PacketSet {
 
 /// Packets that are in all factors.
 // INVARIANT: no factor is empty, none is everything.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Product {
     factors: Box<[Factor]>,
 }
@@ -192,7 +196,7 @@ impl Product {
 
 /// Packets that are in at least one box. A clone shares the boxes.
 // INVARIANT: when one box is everything, it is the only one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Factor {
     boxes: Arc<[FieldBox]>,
 }
@@ -237,6 +241,20 @@ impl Factor {
         self.boxes.iter().any(|one| one.contains(packet))
     }
 
+    /// The facts that conditions of it ask for, some more than once.
+    fn facts(&self) -> impl Iterator<Item = &Arc<str>> {
+        let constraints = self.boxes.iter().flat_map(|one| &one.constraints);
+        let facts = constraints.filter_map(|constraint| match constraint.values() {
+            Values::Opaque(facts) => Some(facts),
+            Values::Numbers(_)
+            | Values::Bits(_)
+            | Values::Interfaces(_)
+            | Values::Mark(_)
+            | Values::Accounts(_) => None,
+        });
+        facts.flat_map(|facts| facts.holding().union(facts.failing()))
+    }
+
     /// Where its boxes are in memory: the same for two only when they share them.
     pub(super) fn address(&self) -> usize {
         self.boxes.as_ptr().addr()
@@ -275,10 +293,7 @@ impl FieldBox {
         sorted.dedup_by(|next, kept| {
             let same = next.field() == kept.field();
             if same {
-                match kept.intersection(next) {
-                    Some(both) => *kept = both,
-                    None => possible = false,
-                }
+                possible &= kept.narrow(next);
             }
             same
         });

@@ -144,7 +144,8 @@ impl Search<'_> {
         let cell = &piece.cell[..];
         let mut planes = Vec::new();
         layout.faces(cell, self.index.entry(largest), largest, |plane| planes.push(plane));
-        if planes.len() <= 1 {
+        // Along the only face of the first of many in a row, they would be cut off one by one.
+        if planes.is_empty() || planes.len() == 1 && piece.entries.len() <= SAMPLE {
             return planes.pop();
         }
         let step = piece.entries.len().div_ceil(SAMPLE);
