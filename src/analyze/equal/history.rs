@@ -1,7 +1,7 @@
 //! What depends on history as facts about packets, paired by what is said of it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::analyze::flat::of_first_fragments;
@@ -275,31 +275,20 @@ impl Rewriting<'_> {
     }
 }
 
-/// The entries that packets may come to. Of thousands behind one that takes all packets, or all of the
-/// same, each would be asked about together with each of the other side.
-fn without_unreached(entries: Vec<Entry>) -> Vec<Entry> {
-    let mut taken: HashSet<&PacketSet> = HashSet::new();
-    let mut reached = Vec::with_capacity(entries.len());
-    let mut is_over = false;
-    for entry in &entries {
-        reached.push(!is_over && !taken.contains(&entry.set));
-        match &entry.effect {
-            Effect::Decide(_) | Effect::Return | Effect::Goto(_) => {
-                is_over |= entry.set.is_everything();
-                // What a packet does not show may be otherwise at the next look.
-                if entry.set.facts().next().is_none() {
-                    taken.insert(&entry.set);
-                }
-            }
-            Effect::Continue => {}
-            // Behind these a packet may be another.
-            Effect::Opaque { .. } | Effect::Change(_) | Effect::Call(_) | Effect::Add { .. } => {
-                taken.clear();
-            }
-        }
-    }
-    let mut reached = reached.into_iter();
-    entries.into_iter().filter(|_| reached.next() == Some(true)).collect()
+/// The entries that packets may come to. Of thousands behind one that takes all packets, each would be
+/// asked about together with each of the other side.
+fn without_unreached(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let takes_all = |entry: &Entry| match entry.effect {
+        Effect::Decide(_) | Effect::Return | Effect::Goto(_) => entry.set.is_everything(),
+        Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Change(_)
+        | Effect::Call(_)
+        | Effect::Add { .. } => false,
+    };
+    let reached = entries.iter().position(takes_all).map_or(entries.len(), |last| last + 1);
+    entries.truncate(reached);
+    entries
 }
 
 /// Who leaves a base chain takes its default, and is logged like everybody who does.
