@@ -13,10 +13,10 @@ const LIMITS: &str = "ulimit -v 1048576; ulimit -t 300; exec \"$@\"";
 /// Long enough to show what grows with the square of it.
 const LONG: usize = 1_000_000;
 
-fn limited(scene: &Scene, command: &str, file: &str) -> Run {
+fn limited(scene: &Scene, arguments: &[&str]) -> Run {
     let program = env!("CARGO_BIN_EXE_palisade");
     let mut limited = Command::new("sh");
-    limited.args(["-c", LIMITS, "sh", program, command, file]);
+    limited.args(["-c", LIMITS, "sh", program]).args(arguments);
     // Each thread of the allocator has an arena of its own, which is space and no memory.
     limited.current_dir(scene.path("")).env("MALLOC_ARENA_MAX", "2");
     limited.stdin(Stdio::null()).output().unwrap().into()
@@ -25,7 +25,7 @@ fn limited(scene: &Scene, command: &str, file: &str) -> Run {
 /// Answers to a command: the status, and something that is said.
 fn answers(command: &str, name: &str, text: &str, status: i32, said: &str) {
     let scene = Scene::new(&[(name, text)]);
-    let run = limited(&scene, command, name);
+    let run = limited(&scene, &[command, name]);
     let start: String = text.chars().take(60).collect();
     let err: String = run.err.chars().take(2_000).collect();
     assert_eq!(run.status, status, "{command} {name} {start:?}: {err}");
@@ -98,7 +98,7 @@ fn one_line_of_a_megabyte() {
 fn bytes_that_are_no_text() {
     let scene = Scene::new(&[]);
     std::fs::write(scene.path("web.fw"), vec![0xff; LONG]).unwrap();
-    let run = limited(&scene, "check", "web.fw");
+    let run = limited(&scene, &["check", "web.fw"]);
     assert_eq!(run.status, 1);
     assert!(run.err.contains("not-utf8"), "{}", run.err);
 }
@@ -171,16 +171,16 @@ fn files_that_include_each_other() {
     for (file, said) in
         [("self.fw", "include-cycle"), ("web.fw", "include-cycle"), ("all.fw", "include-twice")]
     {
-        let run = limited(&scene, "check", file);
+        let run = limited(&scene, &["check", file]);
         assert!(run.status == 0 || run.status == 1, "{file}: {}", run.status);
         assert!(run.err.contains(said), "{file}: {}", run.err);
     }
-    let run = limited(&scene, "check", "sets.fw");
+    let run = limited(&scene, &["check", "sets.fw"]);
     assert_eq!(run.status, 0, "{}", run.err);
     for at in 0..70 {
         scene.write(&format!("p{at}.fw"), &format!("include \"p{}.fw\"\n", at + 1).repeat(50));
     }
-    let run = limited(&scene, "check", "p0.fw");
+    let run = limited(&scene, &["check", "p0.fw"]);
     assert_eq!(run.status, 1, "{}", run.err);
     assert!(run.err.contains("nesting-too-deep"), "{}", run.err);
 }
@@ -250,6 +250,22 @@ fn imports_of_what_is_no_dump_end() {
     answers("import", "now.v4", &text, 2, "bad-dump");
     write!(text, "{}", "\0".repeat(LONG)).unwrap();
     answers("import", "now.v4", &text, 2, "bad-dump");
+}
+
+/// Each rule joins those before it, or has a limit that all are asked about.
+#[test]
+fn imports_of_long_lists() {
+    let host = |at: usize| format!("10.{}.{}.{}", at >> 16, (at >> 8) & 255, at & 255);
+    let from = each(20_000, |at| format!("-A INPUT -s {} -j DROP\n", host(at)));
+    answers("import", "now.v4", &filter(0, &from), 0, "");
+    let port = |at: usize| format!("-A INPUT -p tcp --dport {} -j ACCEPT\n", 2 * at + 1);
+    answers("import", "now.v4", &filter(0, &each(20_000, port)), 0, "");
+    let limited = |at: usize| {
+        let rate = 1 + at % 59;
+        format!("-A INPUT -p tcp --dport {} -m limit --limit {rate}/min -j ACCEPT\n", at + 1)
+    };
+    let said = "too many different conditions";
+    answers("import", "now.v4", &filter(0, &each(10_000, limited)), 2, said);
 }
 
 /// Each by itself would compile all rules once more.
