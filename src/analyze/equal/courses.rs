@@ -92,6 +92,16 @@ impl<'m> Side<'m> {
         }
         lists
     }
+
+    /// Whether rules of it tell conntrack what to do.
+    fn tells(&self) -> bool {
+        let lists = self.lists().into_iter();
+        lists.flat_map(|(list, _)| &list.entries).any(|entry| tells(&entry.effect))
+    }
+}
+
+fn tells(effect: &Effect) -> bool {
+    matches!(effect, Effect::Change(Change::Untracked | Change::Helper(_)))
 }
 
 /// What changes make of packets, as sets that the space must know.
@@ -168,7 +178,7 @@ impl Going<'_, '_, '_> {
         let Some(list) = self.side.meaning.base(self.side.family, self.side.base) else {
             return Err(Unknown);
         };
-        let flows = if self.side.base == BaseChain::RawPrerouting {
+        let flows = if self.side.tells() {
             self.work.by_what_was_told()?
         } else {
             vec![Flow { region: self.work.all(), course: Course::default() }]
@@ -247,8 +257,7 @@ impl Going<'_, '_, '_> {
 
     /// Those of a flow that meet an entry, and the others.
     fn met(&mut self, entry: &Entry, flow: Flow) -> Result<(Option<Flow>, Option<Flow>), Unknown> {
-        let tells = matches!(entry.effect, Effect::Change(Change::Untracked | Change::Helper(_)));
-        if tells && flow.course.is_told {
+        if tells(&entry.effect) && flow.course.is_told {
             return Ok((None, Some(flow)));
         }
         let Flow { region, course } = flow;
