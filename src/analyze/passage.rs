@@ -413,11 +413,13 @@ fn state(state: CtState) -> Constraint {
     Constraint::state(one)
 }
 
-fn without_connection() -> Constraint {
+/// Packets without a connection: invalid or untracked.
+pub(super) fn without_connection() -> Constraint {
     Constraint::state([CtState::Invalid, CtState::Untracked].into_iter().collect())
 }
 
-fn by_loopback() -> Constraint {
+/// Packets that come in on lo.
+pub(super) fn by_loopback() -> Constraint {
     Constraint::incoming(&[Interface::loopback()])
 }
 

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Deed;
 use super::course::{Apart, Course, Made, Unless};
 use super::items::deed_of;
+use crate::analyze::passage::{by_loopback, without_connection};
 use crate::meaning::{BaseChain, Change, Effect, Entry, List, Meaning};
-use crate::net::{CtState, CtStates, Family, Interface, MarkMatch};
+use crate::net::{CtState, CtStates, Family, MarkMatch};
 use crate::packet::opaque::{SetSide, member};
 use crate::packet::{Constraint, Factor, Field, Packet, PacketSet, Product, Region, Space};
 use crate::resolve::policy::ChainId;
@@ -149,14 +150,6 @@ fn bit_of(bit: u32, is_set: bool) -> Option<MarkMatch> {
 fn state(state: CtState) -> Constraint {
     let one: CtStates = [state].into_iter().collect();
     Constraint::state(one)
-}
-
-fn without_connection() -> Constraint {
-    Constraint::state([CtState::Untracked, CtState::Invalid].into_iter().collect())
-}
-
-fn by_loopback() -> Constraint {
-    Constraint::incoming(&[Interface::loopback()])
 }
 
 /// Packets on their way, as they were at first.
