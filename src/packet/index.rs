@@ -211,8 +211,8 @@ impl Index {
         order
     }
 
-    /// Some points of a region, of packets that there are: the lowest and highest of its boxes, and
-    /// random ones.
+    /// Some points of a region, of packets that there are: near the lowest and the highest of its boxes,
+    /// and random ones.
     #[must_use]
     pub fn sample(
         &self,
@@ -223,10 +223,11 @@ impl Index {
         let mut random = Random::new(seed);
         let mut points = Vec::new();
         for cell in self.cells(region).take(count.div_ceil(3)) {
-            points.extend([self.layout.lowest(&cell), self.layout.highest(&cell)]);
-            points.push(self.layout.anywhere(&cell, &mut random));
+            let ends = [self.layout.lowest(&cell), self.layout.highest(&cell)];
+            let anywhere = self.layout.anywhere(&cell, &mut random);
+            points.extend(ends.into_iter().chain([anywhere]).filter_map(|p| self.packet(p, &cell)));
         }
-        self.packets(points)
+        points.into_iter()
     }
 
     /// The random ones of those alone.
@@ -239,12 +240,16 @@ impl Index {
     ) -> impl DoubleEndedIterator<Item = Point> {
         let mut random = Random::new(seed);
         let cells = self.cells(region).take(count.div_ceil(3));
-        self.packets(cells.map(|cell| self.layout.anywhere(&cell, &mut random)).collect())
+        let points: Vec<Point> = cells
+            .filter_map(|cell| self.packet(self.layout.anywhere(&cell, &mut random), &cell))
+            .collect();
+        points.into_iter()
     }
 
-    fn packets(&self, mut points: Vec<Box<[u64]>>) -> impl DoubleEndedIterator<Item = Point> {
-        points.retain(|point| self.is_packet(point));
-        points.into_iter().map(Point)
+    /// A point of a cell, or one that a few steps lead to, if packets have it.
+    fn packet(&self, mut point: Box<[u64]>, cell: &[u64]) -> Option<Point> {
+        self.settle(&mut point, cell);
+        self.is_packet(&point).then_some(Point(point))
     }
 
     /// Whether a search looks at an owner.
