@@ -270,8 +270,7 @@ impl<'m> Passage<'m> {
     /// before they came in (`Packet::was_tracked_before`).
     fn untracked(&self, region: &Region) -> Region {
         let space = self.space();
-        let looped = space.within(region, &by_loopback());
-        let known = space.difference(&looped, &space.within(&looped, &without_connection()));
+        let known = space.within_all(region, &Constraint::tracked_before());
         let gone = |field| matches!(field, Field::State | Field::ConnectionMark);
         let free = space.freed(&space.difference(region, &known), gone);
         space.union(&known, &space.within(&free, &state(CtState::Untracked)))
@@ -363,9 +362,6 @@ impl<'m> Passage<'m> {
                 _ => false,
             })
         };
-        let with = |region: &Region, all: &[Constraint]| {
-            all.iter().fold(region.clone(), |region, one| space.within(&region, one))
-        };
         let to = |addresses: Addresses| Constraint::destination(self.family, &addresses);
         match translation {
             Translation::Destination { address, port } => {
@@ -373,19 +369,19 @@ impl<'m> Passage<'m> {
                 let mut all = vec![Constraint::translated(), to(Addresses::single(*address))];
                 all.push(Constraint::not_to_local());
                 all.extend(port.map(|port| Constraint::destination_port(&Ports::single(port))));
-                with(&free, &all)
+                space.within_all(&free, &all)
             }
             Translation::Netmap { to: inside, .. } => {
                 let all =
                     [Constraint::translated(), to((*inside).into()), Constraint::not_to_local()];
-                with(&free(&moved, false), &all)
+                space.within_all(&free(&moved, false), &all)
             }
             Translation::Redirect { port } => {
                 let new = Constraint::destination_port(&Ports::single(*port));
                 let all = [Constraint::translated(), Constraint::to_local(), new.clone()];
-                let changed = with(&free(&moved, true), &all);
+                let changed = space.within_all(&free(&moved, true), &all);
                 // What was sent to that port of that address is what it was.
-                space.union(&changed, &with(region, &[Constraint::to_local(), new]))
+                space.union(&changed, &space.within_all(region, &[Constraint::to_local(), new]))
             }
             Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => {
                 region.clone()
@@ -413,13 +409,8 @@ fn state(state: CtState) -> Constraint {
     Constraint::state(one)
 }
 
-/// Packets without a connection: invalid or untracked.
-pub(super) fn without_connection() -> Constraint {
-    Constraint::state([CtState::Invalid, CtState::Untracked].into_iter().collect())
-}
-
 /// Packets that come in on lo.
-pub(super) fn by_loopback() -> Constraint {
+fn by_loopback() -> Constraint {
     Constraint::incoming(&[Interface::loopback()])
 }
 
@@ -448,7 +439,7 @@ fn told_apart(family: Family) -> impl Iterator<Item = Constraint> {
     let states = states.into_iter().map(state);
     let first = Constraint::state([CtState::New, CtState::Related].into_iter().collect());
     let others = [Constraint::to_local(), Constraint::translated(), by_loopback(), to_loopback()];
-    states.chain([first, without_connection(), to_groups(family)]).chain(others)
+    states.chain([first, Constraint::unconnected(), to_groups(family)]).chain(others)
 }
 
 /// What packets can be after an entry, so that the space knows it.

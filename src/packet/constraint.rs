@@ -318,6 +318,20 @@ impl Constraint {
         )
     }
 
+    /// Packets without a connection: invalid or untracked.
+    #[must_use]
+    pub fn unconnected() -> Self {
+        Self::state([CtState::Invalid, CtState::Untracked].into_iter().collect())
+    }
+
+    /// What packets meet of which conntrack is told nothing more: [`Packet::was_tracked_before`].
+    #[must_use]
+    pub fn tracked_before() -> [Self; 2] {
+        let connected = [CtState::New, CtState::Established, CtState::Related];
+        let loopback = Self::incoming(&[Interface::loopback()]);
+        [loopback, Self::state(connected.into_iter().collect())]
+    }
+
     /// The destination was translated.
     #[must_use]
     pub fn translated() -> Self {

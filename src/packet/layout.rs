@@ -9,15 +9,18 @@
 //! Everything here is on the innermost path of every question: a million rules are forty million
 //! words, and a question looks at thousands of them.
 
+mod planes;
+mod points;
+mod words;
+
 use std::ops::Range;
 
-use super::Random;
-
-/// The low half of an interval's word: its highest value.
-const HIGH: u64 = 0xffff_ffff;
-
-/// The top bits of the two halves of a word.
-const TOPS: u64 = 0x8000_0000_8000_0000;
+pub use planes::Plane;
+pub use words::is_in;
+use words::{
+    HIGH, LOWS, TOPS, enclosing, high, interval, low, meet, members, number, pairs, run_within,
+    set_bit, touching,
+};
 
 /// How a set of values of one axis is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +35,6 @@ pub enum Held {
 
 /// The axes of flags in one word.
 const FLAGS: usize = 32;
-
-/// The low bit of each flag in a word.
-const LOWS: u64 = 0x5555_5555_5555_5555;
 
 /// One axis of a space: how many values it has, and how its sets are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,15 +77,6 @@ struct Place {
     shift: u32,
     /// The bits of its words that belong to the axis.
     mask: u64,
-}
-
-/// A plane that divides a box in two. Each side of it is a box again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plane {
-    /// Values of an interval axis below this one are on the near side.
-    Below { axis: usize, value: u32 },
-    /// The values that the box of this number has are on the near side.
-    Among { axis: usize, entry: u32 },
 }
 
 impl Layout {
@@ -204,21 +195,6 @@ impl Layout {
     pub fn is_within(&self, axis: usize, one: &[u64], words: &[u64]) -> bool {
         let mask = self.axes[axis].mask;
         self.of(axis, one).iter().zip(words).all(|(one, by)| one & !by & mask == 0)
-    }
-
-    /// The flags of which a cell has values that a box does not have.
-    pub fn flags_apart<'b>(
-        &'b self,
-        cell: &'b [u64],
-        one: &'b [u64],
-    ) -> impl Iterator<Item = usize> + 'b {
-        let words = pairs(cell, one, self.flags..self.flags + self.flag_words());
-        let more = words.map(|(cell, one)| cell & !one).enumerate().filter(|(_, more)| *more != 0);
-        more.flat_map(move |(word, more)| {
-            let own = &self.flagged[word * FLAGS..];
-            let bits: Vec<u32> = members(&[(more | more >> 1) & LOWS]).collect();
-            bits.into_iter().map(move |bit| own[bit as usize / 2])
-        })
     }
 
     fn flag_words(&self) -> usize {
@@ -438,109 +414,10 @@ impl Layout {
         }
     }
 
-    /// The point of a box that has the lowest value on every axis.
-    #[must_use]
-    pub fn lowest(&self, one: &[u64]) -> Box<[u64]> {
-        let mut point: Box<[u64]> = one.into();
-        self.lower(&mut point);
-        point
-    }
-
-    /// Leaves of a box the point that has the lowest value on every axis.
-    pub fn lower(&self, one: &mut [u64]) {
-        let (runs, bits) = one.split_at_mut(self.intervals);
-        for word in runs {
-            *word = interval(low(*word), low(*word));
-        }
-        for word in &mut bits[..self.narrow - self.intervals] {
-            *word &= word.wrapping_neg();
-        }
-        for wide in &self.wide {
-            let mut is_found = false;
-            for word in &mut one[wide.clone()] {
-                *word &= if is_found { 0 } else { word.wrapping_neg() };
-                is_found |= *word != 0;
-            }
-        }
-        for word in &mut one[self.flags..] {
-            *word &= !((*word & LOWS) << 1);
-        }
-    }
-
-    /// Moves a point of a cell to where a box is not, on one axis: the last on which there is such a
-    /// place in the cell, there to the lowest; not on the axis of the move before. The axis; `None` when
-    /// there is none.
-    pub fn leave(
-        &self,
-        point: &mut [u64],
-        cell: &[u64],
-        one: &[u64],
-        before: Option<usize>,
-    ) -> Option<usize> {
-        let outside = |axis: usize| {
-            let (cell, one) = (self.of(axis, cell), self.of(axis, one));
-            match self.shape(axis).held {
-                Held::Interval => {
-                    let behind = high(one[0]).saturating_add(1);
-                    let lowest = if low(cell[0]) < low(one[0]) { low(cell[0]) } else { behind };
-                    (lowest <= high(cell[0])).then_some(lowest)
-                }
-                Held::Bits => {
-                    let mut rest = (0..).zip(cell.iter().zip(one).map(|(cell, one)| cell & !one));
-                    let (at, word) = rest.find(|(_, word)| *word != 0)?;
-                    Some(at * u64::BITS + word.trailing_zeros())
-                }
-                Held::Flag => {
-                    let rest = cell[0] & !one[0] & self.axes[axis].mask;
-                    (rest != 0).then(|| rest.trailing_zeros() - self.axes[axis].shift)
-                }
-            }
-        };
-        let mut axes = (0..self.axes()).rev().filter(|axis| Some(*axis) != before);
-        let (axis, value) = axes.find_map(|axis| Some((axis, outside(axis)?)))?;
-        self.narrow_to(axis, point, value);
-        Some(axis)
-    }
-
-    /// The point of a box that has the highest value on every axis.
-    #[must_use]
-    pub fn highest(&self, one: &[u64]) -> Box<[u64]> {
-        let mut point = self.point(one, |axis| self.ends(axis, one).1);
-        for word in &mut point[self.flags..] {
-            *word &= !(*word >> 1 & LOWS);
-        }
-        point
-    }
-
-    /// Any point of a box.
-    #[must_use]
-    pub fn anywhere(&self, one: &[u64], random: &mut Random) -> Box<[u64]> {
-        let mut point = self.point(one, |axis| {
-            let nth = random.index(self.size(axis, one) as usize);
-            self.nth(axis, one, nth)
-        });
-        for word in &mut point[self.flags..] {
-            let free = *word & *word >> 1 & LOWS;
-            let holding = free & random.bits();
-            *word &= !(holding | (free & !holding) << 1);
-        }
-        point
-    }
-
     /// The two bits of a flag.
     fn flag(&self, axis: usize, one: &[u64]) -> u32 {
         let place = &self.axes[axis];
         u32::try_from((one[place.words.start] & place.mask) >> place.shift).unwrap_or(0)
-    }
-
-    /// A box that has one value on every axis that is no flag.
-    fn point(&self, one: &[u64], mut value: impl FnMut(usize) -> u32) -> Box<[u64]> {
-        let mut point: Box<[u64]> = one.into();
-        for axis in self.unflagged() {
-            let value = value(axis);
-            self.narrow_to(axis, &mut point, value);
-        }
-        point
     }
 
     /// Leaves one value on an axis.
@@ -559,128 +436,6 @@ impl Layout {
             }
         }
     }
-
-    /// A value of a box on an axis, counted from its lowest.
-    fn nth(&self, axis: usize, one: &[u64], nth: usize) -> u32 {
-        let words = self.of(axis, one);
-        match self.shape(axis).held {
-            Held::Interval => low(words[0]) + u32::try_from(nth).unwrap_or(0),
-            Held::Bits => members(words).nth(nth).unwrap_or(0),
-            Held::Flag => {
-                let (first, last) = self.ends(axis, one);
-                if nth == 0 { first } else { last }
-            }
-        }
-    }
-
-    /// The two halves of a box across an axis on which it has at least two values.
-    #[must_use]
-    pub fn halves(&self, axis: usize, one: &[u64]) -> [Box<[u64]>; 2] {
-        let [mut near, mut far]: [Box<[u64]>; 2] = [one.into(), one.into()];
-        let half = self.size(axis, one) / 2;
-        match self.shape(axis).held {
-            Held::Interval => {
-                let (first, last) = self.ends(axis, one);
-                self.of_mut(axis, &mut near)[0] = interval(first, first + half.max(1) - 1);
-                self.of_mut(axis, &mut far)[0] = interval(first + half, last);
-            }
-            Held::Bits => {
-                let middle = self.nth(axis, one, half as usize);
-                for value in members(self.of(axis, one)) {
-                    let side = if value < middle { &mut far } else { &mut near };
-                    clear_bit(self.of_mut(axis, side), value);
-                }
-            }
-            Held::Flag => {
-                self.narrow_to(axis, &mut near, 0);
-                self.narrow_to(axis, &mut far, 1);
-            }
-        }
-        [near, far]
-    }
-
-    /// The sides of a cell at a plane; `by` is the box that [`Plane::Among`] names. The plane must
-    /// go through the cell.
-    #[must_use]
-    pub fn sides(&self, cell: &[u64], plane: Plane, by: &[u64]) -> [Box<[u64]>; 2] {
-        let [mut near, mut far]: [Box<[u64]>; 2] = [cell.into(), cell.into()];
-        match plane {
-            Plane::Below { axis, value } => {
-                let (first, last) = self.ends(axis, cell);
-                self.of_mut(axis, &mut near)[0] = interval(first, value.max(1) - 1);
-                self.of_mut(axis, &mut far)[0] = interval(value, last);
-            }
-            Plane::Among { axis, .. } => {
-                let (by, others) = (self.of(axis, by), !self.axes[axis].mask);
-                for (word, by) in self.of_mut(axis, &mut near).iter_mut().zip(by) {
-                    *word &= by | others;
-                }
-                for (word, by) in self.of_mut(axis, &mut far).iter_mut().zip(by) {
-                    *word &= !by | others;
-                }
-            }
-        }
-        [near, far]
-    }
-
-    /// On which sides of a plane the part of a box is that is in a cell: near, far. The box must
-    /// overlap the cell.
-    #[must_use]
-    pub fn on_sides(&self, cell: &[u64], plane: Plane, by: &[u64], one: &[u64]) -> (bool, bool) {
-        match plane {
-            Plane::Below { axis, value } => {
-                let word = self.of(axis, one)[0];
-                (low(word) < value, high(word) >= value)
-            }
-            Plane::Among { axis, .. } => {
-                let words = self.of(axis, one).iter().zip(self.of(axis, cell));
-                let (mut near, mut far) = (0, 0);
-                for ((one, cell), by) in words.zip(self.of(axis, by)) {
-                    near |= one & cell & by;
-                    far |= one & cell & !by;
-                }
-                let mask = self.axes[axis].mask;
-                (near & mask != 0, far & mask != 0)
-            }
-        }
-    }
-
-    /// The planes along the faces of a box that go through a cell. The box must overlap the cell.
-    pub fn faces(&self, cell: &[u64], one: &[u64], entry: u32, mut found: impl FnMut(Plane)) {
-        for axis in 0..self.axes() {
-            match self.shape(axis).held {
-                Held::Flag => {}
-                Held::Interval => {
-                    let ((first, last), (low, high)) =
-                        (self.ends(axis, cell), self.ends(axis, one));
-                    if low > first {
-                        found(Plane::Below { axis, value: low });
-                    }
-                    if high < last {
-                        found(Plane::Below { axis, value: high + 1 });
-                    }
-                }
-                Held::Bits => {
-                    let words = self.of(axis, cell).iter().zip(self.of(axis, one));
-                    if words.into_iter().any(|(cell, one)| cell & !one != 0) {
-                        found(Plane::Among { axis, entry });
-                    }
-                }
-            }
-        }
-        for axis in self.flags_apart(cell, one) {
-            found(Plane::Among { axis, entry });
-        }
-    }
-}
-
-/// Pairs of words at the same places.
-fn pairs<'w>(
-    a: &'w [u64],
-    b: &'w [u64],
-    words: Range<usize>,
-) -> impl Iterator<Item = (u64, u64)> + 'w {
-    a[words.clone()].iter().copied().zip(b[words].iter().copied())
 }
 
 fn everything(shape: AxisShape) -> Vec<u64> {
@@ -696,85 +451,6 @@ fn everything(shape: AxisShape) -> Vec<u64> {
             words
         }
     }
-}
-
-fn interval(low: u32, high: u32) -> u64 {
-    u64::from(low) << 32 | u64::from(high)
-}
-
-fn low(word: u64) -> u32 {
-    (word >> 32) as u32
-}
-
-fn high(word: u64) -> u32 {
-    (word & HIGH) as u32
-}
-
-/// Both of [`TOPS`] are set if two intervals have a value in common.
-//
-// Both differences at once, high of one less low of the other: values are below 2³¹, so the top bit of
-// each half is left over for a borrow.
-#[inline]
-fn touching(a: u64, b: u64) -> u64 {
-    let (lows, highs) = (a ^ (HIGH >> 1), b.rotate_left(32) ^ (HIGH >> 1));
-    (highs | TOPS).wrapping_sub(lows)
-}
-
-/// Whether an interval has the value of a point, an interval too.
-#[must_use]
-#[inline]
-pub fn is_in(interval: u64, point: u64) -> bool {
-    low(point).wrapping_sub(low(interval)) <= high(interval) - low(interval)
-}
-
-/// Both of [`TOPS`] are set, and nothing else may be said of the word, if an interval has all of another.
-//
-// Both differences at once, as in `touching`: inner low less outer low, outer high less inner high.
-#[inline]
-fn enclosing(outer: u64, inner: u64) -> u64 {
-    ((inner ^ HIGH >> 1) | TOPS).wrapping_sub(outer ^ HIGH >> 1)
-}
-
-/// What two intervals have in common; reversed when that is nothing.
-fn meet(a: u64, b: u64) -> u64 {
-    (a >> 32).max(b >> 32) << 32 | (a & HIGH).min(b & HIGH)
-}
-
-/// A count of at most 32 bits.
-fn number(count: u64) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-fn set_bit(words: &mut [u64], value: u32) {
-    words[(value / u64::BITS) as usize] |= 1 << (value % u64::BITS);
-}
-
-fn clear_bit(words: &mut [u64], value: u32) {
-    words[(value / u64::BITS) as usize] &= !(1 << (value % u64::BITS));
-}
-
-/// The bits of `first..first + 64` that are in a run of values.
-fn run_within((low, high): (u32, u32), first: u32) -> u64 {
-    let last = first + (u64::BITS - 1);
-    if high < first || low > last {
-        return 0;
-    }
-    let (from, to) = (low.max(first) - first, high.min(last) - first);
-    (u64::MAX << from) & (u64::MAX >> (u64::BITS - 1 - to))
-}
-
-/// The values of a set of bits, in order.
-fn members(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
-    (0u32..).zip(words).flat_map(|(place, word)| {
-        let mut rest = *word;
-        std::iter::from_fn(move || {
-            let bit = rest.trailing_zeros();
-            (rest != 0).then(|| {
-                rest &= rest - 1;
-                place * u64::BITS + bit
-            })
-        })
-    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Deed;
 use super::course::{Apart, Course, Made, Unless};
 use super::items::deed_of;
-use crate::analyze::passage::{by_loopback, without_connection};
 use crate::meaning::{BaseChain, Change, Effect, Entry, List, Meaning};
 use crate::net::{CtState, CtStates, Family, MarkMatch};
 use crate::packet::opaque::{SetSide, member};
@@ -107,7 +106,8 @@ fn tells(effect: &Effect) -> bool {
 
 /// What changes make of packets, as sets that the space must know.
 fn results<'m>(family: Family, entries: impl Iterator<Item = &'m Entry>) -> Vec<PacketSet> {
-    let mut all = vec![state(CtState::Untracked), by_loopback()];
+    let mut all = vec![state(CtState::Untracked), Constraint::unconnected()];
+    all.extend(Constraint::tracked_before());
     let bits = |mask: u32| (0..u32::BITS).map(|bit| 1 << bit).filter(move |bit| mask & bit != 0);
     for entry in entries {
         match entry.effect {
@@ -352,8 +352,7 @@ impl Work<'_> {
     /// others.
     fn by_what_was_told(&mut self) -> Result<Vec<Flow>, Unknown> {
         let all = self.all();
-        let looped = self.space.within(&all, &by_loopback());
-        let known = self.difference(&looped, &self.space.within(&looped, &without_connection()))?;
+        let known = self.space.within_all(&all, &Constraint::tracked_before());
         let others = self.difference(&all, &known)?;
         let mut told = Flow { region: known, course: Course::default() };
         told.course.is_told = true;
@@ -365,7 +364,7 @@ impl Work<'_> {
         if flow.course.made.is_untracked {
             return Ok(vec![(flow, false)]);
         }
-        let untracked = self.space.within(&flow.region, &without_connection());
+        let untracked = self.space.within(&flow.region, &Constraint::unconnected());
         let tracked = self.difference(&flow.region, &untracked)?;
         let parts = [(untracked, false), (tracked, true)].into_iter();
         let parts = parts.filter(|(region, _)| !self.space.is_empty(region));

@@ -1,6 +1,7 @@
 //! Every operation on all boxes of a small world, against its points one by one.
 
 use super::*;
+use crate::packet::Random;
 
 /// A small world: some axes of a layout, and the values of each that are looked at.
 struct World {

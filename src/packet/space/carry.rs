@@ -15,6 +15,12 @@ impl Space {
         constrain(self, region.clone(), constraint)
     }
 
+    /// Those that meet all of some conditions.
+    #[must_use]
+    pub fn within_all(&self, region: &Region, constraints: &[Constraint]) -> Region {
+        constraints.iter().fold(region.clone(), |region, one| constrain(self, region, one))
+    }
+
     /// The points that differ from those of a region in some fields only.
     #[must_use]
     pub fn freed(&self, region: &Region, free: impl Fn(Field) -> bool) -> Region {
