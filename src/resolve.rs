@@ -5,6 +5,7 @@
 //! nothing may be written.
 
 mod alter;
+mod calls;
 mod chains;
 mod conditions;
 mod context;
@@ -31,6 +32,7 @@ mod preserve;
 mod promises;
 mod raw;
 mod remarks;
+mod report;
 mod rules;
 mod services;
 mod sets;
@@ -55,8 +57,9 @@ use crate::diagnostic::{Finding, Level, has_errors};
 use crate::source::{FileId, Loader, Sources, Span};
 use crate::syntax;
 use crate::syntax::tree::{
-    self, Argument, Block, Clause, ClauseKind, Direction, Name, Statement, StatementKind, VerbKind,
+    self, Block, Clause, ClauseKind, Direction, Statement, StatementKind, VerbKind,
 };
+use calls::{Frame, outermost};
 use context::{Context, ToIs};
 use ends::{End, Zone};
 use names::Names;
@@ -72,18 +75,12 @@ use spelling::Spellings;
 /// Definitions rest on each other at most this deep, and calls nest so.
 const MAX_DEPTH: usize = 64;
 
-/// The statements that all `def`s together may unfold to.
-const MAX_EXPANSION: usize = 200_000;
-
 /// So often members of lists are looked for behind names that stand for lists, and held against those of
 /// the block around. What a name of a `let` stands for is found once; what an argument does, for each use.
 const MAX_FOLLOWED: usize = 5_000_000;
 
 /// The members that one list may have with those of lists in it.
 const MAX_MEMBERS: usize = 200_000;
-
-/// Findings of one level beyond this many are counted, not kept.
-const MAX_FINDINGS: usize = 1_000;
 
 /// What a policy turned out to be.
 #[derive(Debug)]
@@ -212,14 +209,6 @@ enum Body {
     Docker,
 }
 
-/// The bindings of one call.
-struct Frame<'a> {
-    def: &'a tree::Def,
-    arguments: &'a [Argument],
-    /// Where the arguments' own names are looked up.
-    parent: Option<CallId>,
-}
-
 impl<'a> Resolver<'a> {
     fn new(
         sources: &'a Sources,
@@ -329,85 +318,6 @@ impl<'a> Resolver<'a> {
         policy
     }
 
-    fn finish(mut self) -> Vec<Finding> {
-        if self.dropped_findings > 0 {
-            self.findings
-                .push(messages::too_many_findings(self.dropped_findings, self.dropped_level));
-        }
-        self.findings
-    }
-
-    /// Takes a finding. One in the body of a `def` points at the outermost call, with the place in
-    /// the body beside it; the same fault of another call is not said again.
-    fn report(&mut self, mut finding: Finding) {
-        let accepted_by = self.accepted_by(&finding);
-        let is_expected = !accepted_by.is_empty();
-        let key = (finding.lint.name, finding.span, finding.message.clone(), accepted_by);
-        let is_refused = finding.span.is_some_and(|span| self.refused.contains(&span));
-        if is_refused || !self.reported.insert(key) {
-            return;
-        }
-        // What is expected is not shown, so it takes no room from what is.
-        if !is_expected && !self.has_room(finding.level) {
-            return;
-        }
-        if let (Some(call), Some(span)) = (self.current, finding.span)
-            && self.is_in_body(span)
-        {
-            let label = std::mem::replace(&mut finding.label, "by this call".to_owned());
-            finding.related.insert(0, crate::diagnostic::Related { span, message: label });
-            finding.span = Some(outermost(&self.calls, call));
-            let calls = std::iter::successors(Some(call), |at| self.calls[at.0 as usize].parent);
-            finding.also_at.push(span);
-            finding.also_at.extend(calls.map(|call| self.calls[call.0 as usize].span));
-        }
-        self.findings.push(finding);
-    }
-
-    /// Takes a finding about an item, which may have come through a call.
-    fn report_of(&mut self, origin: Origin, finding: Finding) {
-        let around = std::mem::replace(&mut self.current, origin.call);
-        self.report(finding);
-        self.current = around;
-    }
-
-    /// Whether one more finding of a level is kept; else it is counted.
-    fn has_room(&mut self, level: Level) -> bool {
-        let kept = self.kept.entry(level).or_default();
-        if *kept >= MAX_FINDINGS {
-            self.dropped_findings += 1;
-            self.dropped_level = self.dropped_level.max(level);
-            return false;
-        }
-        *kept += 1;
-        true
-    }
-
-    /// Whether a place is in the body of a `def` that is being unfolded.
-    fn is_in_body(&self, span: Span) -> bool {
-        let mut at = self.current;
-        while let Some(call) = at {
-            let frame = &self.frames[call.0 as usize];
-            let within = |statement: &Statement| {
-                statement.span.file() == span.file()
-                    && statement.span.start() <= span.start()
-                    && span.end() <= statement.span.end()
-            };
-            if frame.def.body.iter().any(within) {
-                return true;
-            }
-            at = frame.parent;
-        }
-        false
-    }
-
-    /// What a parameter of the `def` around stands for.
-    fn argument(&self, word: &str, env: Option<CallId>) -> Option<(&'a Argument, Option<CallId>)> {
-        let frame = &self.frames[env?.0 as usize];
-        let position = frame.def.parameters.iter().position(|name| self.text(name.0) == word)?;
-        frame.arguments.get(position).map(|argument| (argument, frame.parent))
-    }
-
     fn statement(&mut self, statement: &'a Statement, outer: &Context<'a>, env: Option<CallId>) {
         let span = statement.span;
         match &statement.kind {
@@ -457,15 +367,6 @@ impl<'a> Resolver<'a> {
             Some(_) if self.unclosed => {}
             Some(what) => self.report(messages::misplaced_statement(statement.span, what)),
         }
-    }
-
-    /// Counts a statement that a call unfolds to; whether it may.
-    fn expand(&mut self, call: Span) -> bool {
-        self.expanded += 1;
-        if self.expanded == MAX_EXPANSION + 1 {
-            self.report(messages::too_much_expansion(call, MAX_EXPANSION));
-        }
-        self.expanded <= MAX_EXPANSION
     }
 
     /// Counts steps to the members of lists; whether they may be gone. All that may not is one mistake.
@@ -557,66 +458,6 @@ impl<'a> Resolver<'a> {
         self.headless = around;
     }
 
-    /// Unfolds a `def`.
-    fn call(
-        &mut self,
-        name: Name,
-        arguments: &'a [Argument],
-        span: Span,
-        outer: &Context<'a>,
-        env: Option<CallId>,
-    ) {
-        let word = self.text(name.0);
-        let Some((_, def)) = self.names.defs.find(word) else {
-            self.report(messages::unknown_def(name.0, word, &self.names));
-            return;
-        };
-        if arguments.len() != def.parameters.len() {
-            let finding = messages::wrong_arguments(name.0, word, def, arguments.len());
-            self.report(finding);
-            return;
-        }
-        if let Some(ring) = self.ring_of_calls(def) {
-            self.report(messages::recursive("def", word, name.0, &ring));
-            return;
-        }
-        if !self.expand(span) {
-            return;
-        }
-        if self.frames_around() >= MAX_DEPTH {
-            self.report(messages::definitions_too_deep(name.0, MAX_DEPTH));
-            return;
-        }
-        let id = CallId(u32::try_from(self.calls.len()).expect("bounded by MAX_EXPANSION"));
-        self.calls.push(Call { span, parent: env });
-        self.frames.push(Frame { def, arguments, parent: env });
-        let around = self.current.replace(id);
-        for statement in &def.body {
-            self.inner(statement, outer, Some(id));
-        }
-        self.current = around;
-    }
-
-    fn frames_around(&self) -> usize {
-        std::iter::successors(self.current, |call| self.frames[call.0 as usize].parent).count()
-    }
-
-    /// The calls that led from a `def` back to itself.
-    fn ring_of_calls(&self, def: &tree::Def) -> Option<Vec<Span>> {
-        let mut ring = Vec::new();
-        let mut at = self.current;
-        while let Some(call) = at {
-            let frame = &self.frames[call.0 as usize];
-            ring.push(self.calls[call.0 as usize].span);
-            if std::ptr::eq(frame.def, def) {
-                ring.reverse();
-                return Some(ring);
-            }
-            at = frame.parent;
-        }
-        None
-    }
-
     /// A note that the rules alone do not make a router.
     fn mention_forwarding(&mut self, policy: &Policy) {
         let forwards = |item: &Item| match item {
@@ -668,15 +509,6 @@ fn misplaced(kind: &StatementKind) -> Option<&'static str> {
         StatementKind::Docker { .. } => Some("`docker`"),
         StatementKind::Raw { .. } => Some("`raw`"),
     }
-}
-
-/// Where the call that led to this one was written: outside of every `def`.
-fn outermost(calls: &[Call], call: CallId) -> Span {
-    let mut call = &calls[call.0 as usize];
-    while let Some(parent) = call.parent {
-        call = &calls[parent.0 as usize];
-    }
-    call.span
 }
 
 #[cfg(test)]
