@@ -128,6 +128,7 @@ fn resolve_with(
     let library = standard.iter().flat_map(|(_, tree)| &tree.statements);
     let names = names::gather(&statements, library, sources, &mut findings);
     let mut resolver = Resolver::new(sources, names, &loaded.set_files, findings);
+    resolver.unread = loaded.unread.iter().map(|name| sources.text(name.0)).collect();
     let policy = resolver.policy(&statements);
     let expectations = std::mem::take(&mut resolver.expectations);
     Resolved { policy, findings: resolver.finish(), expectations, files: loaded.files.clone() }
@@ -146,6 +147,8 @@ struct Resolver<'a> {
     reported: HashSet<(&'static str, Option<Span>, String, Vec<usize>)>,
     /// What `syntax` refused already: nothing more is said about the same words.
     refused: HashSet<Span>,
+    /// The names whose definitions `syntax` could not read: that they are unknown is not said.
+    unread: HashSet<&'a str>,
     /// How many of each level are kept, so that many warnings do not hide an error.
     kept: BTreeMap<Level, usize>,
     dropped_findings: usize,
@@ -226,6 +229,7 @@ impl<'a> Resolver<'a> {
             expectations: Expectations::default(),
             reported: HashSet::new(),
             refused,
+            unread: HashSet::new(),
             kept: BTreeMap::new(),
             dropped_findings: 0,
             dropped_level: Level::Note,

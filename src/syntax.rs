@@ -23,7 +23,7 @@ use crate::diagnostic::Finding;
 use crate::source::{FileId, Span};
 use filter::Filter;
 use report::Reporter;
-use tree::Tree;
+use tree::{Name, Tree};
 
 lalrpop_mod!(
     #[allow(clippy::all, clippy::pedantic, missing_docs, unused, unreachable_pub)]
@@ -43,6 +43,8 @@ pub struct Parsed {
     pub tree: Tree,
     /// In the order of the text; at most [`report::MAX_FINDINGS`] and one that says there are more.
     pub findings: Vec<Finding>,
+    /// The names whose definitions are there and could not be read.
+    pub unread: Vec<Name>,
     /// In the order of the text.
     pub comments: Vec<Comment>,
 }
@@ -66,7 +68,8 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     let comments = tokens.into_comments();
     // Statements recover from every mistake, so there is always a tree.
     let tree = tree.unwrap_or_default();
-    Parsed { tree, findings: notes.into_findings(), comments }
+    let (findings, unread) = notes.into_findings();
+    Parsed { tree, findings, unread, comments }
 }
 
 /// What a string says: without its quotes, and with `\"` and `\\` resolved.

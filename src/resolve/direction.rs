@@ -4,8 +4,11 @@ use super::context::Context;
 use super::ends::{End, EndKind};
 use super::policy::{Hook, Scope};
 use super::{Body, Resolver, messages};
-use crate::net::Interface;
+use crate::net::{Addresses, Interface};
 use crate::source::Span;
+
+/// Places that are looked through for one around an address.
+const MOST_PLACES: usize = 500;
 
 /// The ends of a rule in one chain.
 #[derive(Debug, Clone)]
@@ -125,6 +128,20 @@ impl<'a> Resolver<'a> {
         Some(routes)
     }
 
+    /// The one zone that says of its nets that they have these addresses. Where very many places have
+    /// names, none is looked for.
+    fn zone_around(&mut self, addresses: &Addresses) -> Option<&'a str> {
+        let named = Some(self.names.places.entries.len()).filter(|named| *named <= MOST_PLACES)?;
+        let mut around = (0..named).filter(|index| {
+            let zone = self.zone(*index);
+            let nets = zone.as_ref().and_then(|zone| zone.nets.as_ref());
+            nets.is_some_and(|nets| addresses.is_subset(nets))
+        });
+        let first = around.next();
+        let only = first.filter(|_| around.next().is_none())?;
+        Some(self.sources.text(self.names.places.entries[only].span))
+    }
+
     /// Input and forward: packets that come from elsewhere.
     fn routes_of_others(
         &mut self,
@@ -145,7 +162,8 @@ impl<'a> Resolver<'a> {
         let fixed = context.incoming.is_some() && context.outgoing.is_some();
         let unplaced = beyond.iter().find(|end| end.kind == EndKind::Address);
         if let (Some(end), false) = (unplaced, fixed) {
-            self.report(messages::ambiguous_destination(end.span, self.text(end.span)));
+            let zone = self.zone_around(&end.place.addresses);
+            self.report(messages::ambiguous_destination(end.span, self.text(end.span), zone));
             return None;
         }
         if let (Some(end), Some((_, at))) = (here.first(), &context.outgoing) {

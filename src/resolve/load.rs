@@ -28,6 +28,8 @@ pub struct Loaded {
     pub files: Vec<FileId>,
     /// For the name of each set's file, the file.
     pub set_files: HashMap<Span, FileId>,
+    /// The names whose definitions could not be read.
+    pub unread: Vec<tree::Name>,
     /// For each `include` and `use`, the units that stand in its place.
     inserted: HashMap<Span, Vec<usize>>,
 }
@@ -68,6 +70,7 @@ pub fn load(
             units: Vec::new(),
             files: Vec::new(),
             set_files: HashMap::new(),
+            unread: Vec::new(),
             inserted: HashMap::new(),
         },
         bytes: 0,
@@ -108,6 +111,7 @@ impl Load<'_> {
         self.bytes += text.len();
         let parsed = syntax::parse(file, &text);
         self.findings.extend(parsed.findings);
+        self.loaded.unread.extend(parsed.unread);
         let index = self.loaded.units.len();
         let inner = inclusions(&parsed.tree);
         self.loaded.units.push(Unit { tree: parsed.tree });

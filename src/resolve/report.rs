@@ -4,6 +4,7 @@ use super::Resolver;
 use super::calls::outermost;
 use super::messages;
 use super::policy::Origin;
+use crate::diagnostic::catalogue::UNKNOWN_NAME;
 use crate::diagnostic::{Finding, Level, Related};
 
 /// Findings of one level beyond this many are counted, not kept.
@@ -16,7 +17,10 @@ impl Resolver<'_> {
         let accepted_by = self.accepted_by(&finding);
         let is_expected = !accepted_by.is_empty();
         let key = (finding.lint.name, finding.span, finding.message.clone(), accepted_by);
-        let is_refused = finding.span.is_some_and(|span| self.refused.contains(&span));
+        let is_refused = finding.span.is_some_and(|span| {
+            let is_unread = self.unread.contains(self.text(span));
+            self.refused.contains(&span) || is_unread && finding.lint.name == UNKNOWN_NAME.name
+        });
         if is_refused || !self.reported.insert(key) {
             return;
         }

@@ -4,7 +4,7 @@ pub mod brackets;
 mod clause;
 pub mod lexis;
 pub mod statement;
-mod words;
+pub mod words;
 
 use crate::diagnostic::{Finding, catalogue};
 use crate::source::Span;

@@ -14,6 +14,7 @@ use crate::source::{FileId, Span};
 use super::messages;
 use super::scan::{Scan, Setting};
 use super::token::Token;
+use super::tree::Name;
 
 /// More findings than this in one file are not worth reading, nor making.
 pub const MAX_FINDINGS: usize = 200;
@@ -27,6 +28,7 @@ pub struct Reporter<'t> {
     file: FileId,
     text: &'t str,
     findings: RefCell<Vec<Finding>>,
+    unread: RefCell<Vec<Name>>,
     deaf: bool,
     closed: Cell<bool>,
     missing_braces: Cell<u32>,
@@ -39,6 +41,7 @@ impl<'t> Reporter<'t> {
             file,
             text,
             findings: RefCell::new(Vec::new()),
+            unread: RefCell::new(Vec::new()),
             deaf: false,
             closed: Cell::new(false),
             missing_braces: Cell::new(0),
@@ -140,10 +143,11 @@ impl<'t> Reporter<'t> {
             // The filter ends every text with `End`, so a text cannot stop elsewhere.
             return;
         };
+        let scan = Scan::new(self, start, (*at, *token, *end), setting, expected);
+        self.unread.borrow_mut().extend(scan.defined().map(Name));
         if *token == Token::Unknown {
             return;
         }
-        let scan = Scan::new(self, start, (*at, *token, *end), setting, expected);
         let (finding, lacks_brace) = messages::statement::explain(&scan);
         if lacks_brace {
             self.expect_stray_brace();
@@ -151,12 +155,12 @@ impl<'t> Reporter<'t> {
         self.report(finding);
     }
 
-    /// Everything reported, in the order of the text.
+    /// Everything reported, in the order of the text, and the names whose definitions could not be read.
     #[must_use]
-    pub fn into_findings(self) -> Vec<Finding> {
+    pub fn into_findings(self) -> (Vec<Finding>, Vec<Name>) {
         let mut findings = self.findings.into_inner();
         findings.sort_by_key(|finding| finding.span);
-        findings
+        (findings, self.unread.into_inner())
     }
 }
 

@@ -4,8 +4,9 @@
 use crate::source::Span;
 
 use super::filter::{Filter, Lexeme};
+use super::messages::words;
 use super::report::Reporter;
-use super::token::Token;
+use super::token::{Token, statement_words};
 
 /// How many tokens behind a mistake are looked at.
 const BEHIND: usize = 40;
@@ -95,6 +96,22 @@ impl<'a, 't> Scan<'a, 't> {
     #[must_use]
     pub fn head_span(&self) -> Span {
         self.notes.span(self.tokens[0].0, self.tokens[0].2)
+    }
+
+    /// The name that the statement was to define, as far as its first words tell: also when the word
+    /// for the definition is one of another tool, or missing.
+    #[must_use]
+    pub fn defined(&self) -> Option<Span> {
+        let [head, next, ..] = self.tokens[..] else { return None };
+        let word =
+            statement_words().find(|(word, _)| words::foreign_verb(self.head_text()) == Some(word));
+        let meant = word.map_or(head.1, |(_, token)| token);
+        let name = match next.1 {
+            Token::Equals if head.1.is_name() => head,
+            token if token.is_name() && meant.is_definition() => next,
+            _ => return None,
+        };
+        Some(self.notes.span(name.0, name.2))
     }
 
     /// Whether the grammar would have taken the token of this name in the grammar.

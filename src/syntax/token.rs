@@ -329,6 +329,13 @@ impl Token {
         matches!(self, Token::Name | Token::Mss | Token::Per | Token::Local)
     }
 
+    /// Whether the token begins the definition of a name.
+    #[must_use]
+    pub fn is_definition(self) -> bool {
+        use Token::{Chain, Def, Let, Service, Set, Zone};
+        matches!(self, Zone | Let | Set | Service | Def | Chain)
+    }
+
     /// Whether the token is a number or another value but an address.
     #[must_use]
     pub fn is_value(self) -> bool {

@@ -14,14 +14,19 @@ fn word(hook: Hook) -> &'static str {
     }
 }
 
-pub fn ambiguous_destination(at: Span, text: &str) -> Finding {
+/// `zone` is the one whose nets have it, if there is one.
+pub fn ambiguous_destination(at: Span, text: &str, zone: Option<&str>) -> Finding {
     let message = format!("`{text}` may be this machine or another: its place is not said");
     Finding::new(&lint::AMBIGUOUS_DESTINATION, at, message)
         .label("where is this?")
         .note("packets to this machine meet other rules than packets through it")
         .help(format!(
-            "write `{text}@self` for an address of this machine, `{text}@ZONE` for a host of a \
-             zone, or `from self` for packets that this machine sends"
+            "write `{text}@self` for an address of this machine, {}, or `from self` for packets \
+             that this machine sends",
+            match zone {
+                Some(zone) => format!("`{text}@{zone}` for a host of the zone `{zone}`"),
+                None => format!("`{text}@ZONE` for a host of a zone"),
+            }
         ))
 }
 

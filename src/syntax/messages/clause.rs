@@ -3,7 +3,7 @@
 use crate::diagnostic::{Finding, catalogue, nearest};
 
 use super::super::scan::{Scan, Setting};
-use super::super::token::{BARE_CLAUSES, CLAUSES, SERVICE_CLAUSES, Token};
+use super::super::token::{BARE_CLAUSES, CLAUSES, SERVICE_CLAUSES, Token, VERBS};
 use super::{syntax_error, words};
 
 /// The first that knows the mistake speaks.
@@ -11,9 +11,11 @@ pub fn explain(scan: &Scan<'_, '_>) -> Option<Finding> {
     None.or_else(|| comma(scan))
         .or_else(|| empty_brackets(scan))
         .or_else(|| conjunction(scan))
+        .or_else(|| filler(scan))
         .or_else(|| subject(scan))
         .or_else(|| target_port(scan))
         .or_else(|| wrong_kind(scan))
+        .or_else(|| foreign_verb_behind(scan))
         .or_else(|| nothing_behind(scan))
         .or_else(|| braces_of_rule(scan))
         .or_else(|| another_statement(scan))
@@ -214,6 +216,22 @@ fn wrong_kind(scan: &Scan<'_, '_>) -> Option<Finding> {
     Some(syntax_error(scan.span(0), message).label(label).help(help))
 }
 
+/// A verb of another tool behind a word that wants one.
+fn foreign_verb_behind(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let known = match scan.token(-1) {
+        Token::Assert => VERBS,
+        Token::Default => &["allow", "drop", "reject"],
+        _ => return None,
+    };
+    let word = scan.text(0);
+    let meant = words::foreign_verb(word).filter(|meant| known.contains(meant))?;
+    Some(
+        syntax_error(scan.span(0), format!("unknown verb `{word}`"))
+            .label(format!("not a verb that stands behind `{}`", scan.text(-1)))
+            .help(format!("did you mean `{meant}`?")),
+    )
+}
+
 /// A word whose value is missing.
 fn nothing_behind(scan: &Scan<'_, '_>) -> Option<Finding> {
     let word = scan.text(-1);
@@ -318,11 +336,7 @@ fn clause_word(scan: &Scan<'_, '_>) -> Option<Finding> {
 }
 
 fn missing_comma(scan: &Scan<'_, '_>) -> Option<Finding> {
-    let token = scan.token(0);
-    let member = token.is_name() || token.is_value() || token.is_subject_word() || {
-        matches!(token, Token::Address | Token::Machine | Token::Pattern | Token::OpenParen)
-    };
-    if !member || !scan.would_take("\",\"") {
+    if !is_another_member(scan) {
         return None;
     }
     let (before, word) = (scan.text(-1), scan.text(0));
@@ -331,4 +345,28 @@ fn missing_comma(scan: &Scan<'_, '_>) -> Option<Finding> {
             .label("a `,` belongs before this")
             .help(format!("write `{before}, {word}`")),
     )
+}
+
+/// A word such as `interface` before the name of one.
+fn filler(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let (before, word) = (scan.text(-1), scan.text(0));
+    if !scan.token(-1).is_name() || !words::is_filler(before) || !is_another_member(scan) {
+        return None;
+    }
+    Some(
+        syntax_error(scan.span(-1), format!("`{before}` is no word of the language"))
+            .label("what stands behind it says what it is")
+            .help(format!(
+                "leave it out: `{word}`; or write `{before}, {word}` if you gave that name to something"
+            )),
+    )
+}
+
+/// Whether a member of a list stands right behind another.
+fn is_another_member(scan: &Scan<'_, '_>) -> bool {
+    let token = scan.token(0);
+    let member = token.is_name() || token.is_value() || token.is_subject_word() || {
+        matches!(token, Token::Address | Token::Machine | Token::Pattern | Token::OpenParen)
+    };
+    member && scan.would_take("\",\"")
 }

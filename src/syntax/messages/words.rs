@@ -52,6 +52,25 @@ pub fn foreign_clause(word: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether a word only says what kind of thing stands behind it, as other tools want it.
+pub fn is_filler(word: &str) -> bool {
+    let known = [
+        "interface",
+        "iface",
+        "device",
+        "dev",
+        "net",
+        "network",
+        "subnet",
+        "address",
+        "host",
+        "ip",
+    ];
+    let is_plural_of =
+        |one: &str| word.strip_prefix(one).is_some_and(|rest| matches!(rest, "" | "s" | "es"));
+    known.into_iter().any(is_plural_of)
+}
+
 /// What must follow a word, with an example; `None` for one that may stand last.
 pub fn wanted_after(token: Token, text: &str) -> Option<(&'static str, &'static str)> {
     const ENDPOINTS: &str = "a zone, an address, a name, `self` or `any`";
