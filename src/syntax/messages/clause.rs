@@ -287,10 +287,14 @@ fn another_statement(scan: &Scan<'_, '_>) -> Option<Finding> {
 }
 
 fn equals(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let help = match scan.defined() {
+        Some(_) => words::DEFINITIONS,
+        None => "delete it; conditions are clauses: `from lan`, `tcp 22`",
+    };
     (scan.token(0) == Token::Equals).then(|| {
         syntax_error(scan.span(0), "`=` outside a definition")
             .label("nothing is defined here")
-            .help("delete it; conditions are clauses: `from lan`, `tcp 22`")
+            .help(help)
     })
 }
 

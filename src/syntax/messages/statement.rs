@@ -67,6 +67,9 @@ fn unknown_verb(scan: &Scan<'_, '_>) -> Option<Finding> {
     let finding = syntax_error(scan.head_span(), format!("unknown verb `{word}`"));
     let known = VERBS.iter().chain(CLAUSES).copied().chain(statement_words().map(|(word, _)| word));
     let lower = word.to_ascii_lowercase();
+    if scan.token(0) == Token::Equals {
+        return Some(finding.label("no statement begins with this word").help(words::DEFINITIONS));
+    }
     let meant = words::foreign_verb(word).or_else(|| nearest(&lower, known));
     Some(match meant {
         Some(meant) if meant == lower => finding

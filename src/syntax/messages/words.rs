@@ -22,6 +22,10 @@ pub fn foreign_verb(word: &str) -> Option<&'static str> {
     })
 }
 
+/// How names are defined.
+pub const DEFINITIONS: &str = "to define a name, begin with what it is: `zone lan = eth1`, \
+     `let admins = 10.0.0.1`, `service shop = tcp 8080`";
+
 /// What to write for a clause of another tool.
 pub fn foreign_clause(word: &str) -> Option<&'static str> {
     Some(match word.to_ascii_lowercase().as_str() {
