@@ -9,7 +9,7 @@ use super::side::Side;
 use super::statement::Statement;
 
 /// Where the packets of such a rule are met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Met {
     /// Where packets arrive: those to this machine, to others, or all.
     Here,

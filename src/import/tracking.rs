@@ -1,6 +1,6 @@
 //! `notrack`: the rules about packets and those about their answers are one statement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::net::{Addresses, Families, Family, Ports};
 use crate::resolve::policy::Part;
@@ -64,18 +64,25 @@ impl Drafting<'_> {
 }
 
 /// The statements that rules are together, each with its place.
-fn paired(mut rules: Vec<Untracked>, family: Family) -> Vec<(Place, Piece)> {
+fn paired(rules: Vec<Untracked>, family: Family) -> Vec<(Place, Piece)> {
+    let mut alike: HashMap<(Met, Statement), VecDeque<usize>> = HashMap::new();
+    for (at, rule) in rules.iter().enumerate() {
+        alike.entry((rule.met, met_as(rule.met, &rule.said))).or_default().push_back(at);
+    }
+    let mut rules: Vec<Option<Untracked>> = rules.into_iter().map(Some).collect();
     let mut pairs = Vec::new();
-    while !rules.is_empty() {
-        let rule = rules.remove(0);
+    for at in 0..rules.len() {
+        let Some(rule) = rules[at].take() else { continue };
         let pair = match answers(&rule.said) {
             None => alone(&rule).map(|place| (place, rule.said, None)),
             Some(_) if rule.met == Met::Anywhere => {
                 to_groups(&rule.said).then_some((Place::Input, rule.said, None))
             }
             Some(answers) => {
-                let is_it = |other: &Untracked| is_answered(rule.met, &answers, other);
-                let other = rules.iter().position(is_it).map(|at| rules.remove(at));
+                let met = answers_met(rule.met);
+                let mut others = alike.get_mut(&(met, met_as(met, &answers)));
+                let mut others = std::iter::from_fn(|| others.as_mut()?.pop_front());
+                let other = others.find_map(|other| rules[other].take());
                 other.map(|other| {
                     let (place, said) = asked(rule.met, &rule.said, &other.said);
                     (place, said, Some(other.line))
@@ -123,23 +130,20 @@ fn to_groups(said: &Statement) -> bool {
     !said.to.these.is_empty() && said.to.these.iter().all(is_group)
 }
 
-/// Whether a rule is about the answers to packets that are met so.
-fn is_answered(met: Met, answers: &Statement, other: &Untracked) -> bool {
-    let fits = match met {
-        Met::Here => other.met == Met::Sent,
-        Met::Sent => other.met == Met::Here,
-        Met::Elsewhere => other.met == Met::Elsewhere,
-        Met::Anywhere => false,
-    };
-    if !fits {
-        return false;
-    }
-    // What passes through is met by where it comes in alone.
-    let interfaces =
-        |said: &Statement| Statement { incoming: Vec::new(), outgoing: Vec::new(), ..said.clone() };
+/// Where the answers are met to packets that are met so.
+fn answers_met(met: Met) -> Met {
     match met {
-        Met::Elsewhere => interfaces(answers) == interfaces(&other.said),
-        Met::Here | Met::Sent | Met::Anywhere => *answers == other.said,
+        Met::Here => Met::Sent,
+        Met::Sent => Met::Here,
+        Met::Elsewhere | Met::Anywhere => met,
+    }
+}
+
+/// What of a statement tells it from others there: what passes through is met by where it comes in alone.
+fn met_as(met: Met, said: &Statement) -> Statement {
+    match met {
+        Met::Elsewhere => Statement { incoming: Vec::new(), outgoing: Vec::new(), ..said.clone() },
+        Met::Here | Met::Sent | Met::Anywhere => said.clone(),
     }
 }
 
