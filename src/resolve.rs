@@ -128,6 +128,7 @@ fn resolve_with(
     let library = standard.iter().flat_map(|(_, tree)| &tree.statements);
     let names = names::gather(&statements, library, sources, &mut findings);
     let mut resolver = Resolver::new(sources, names, &loaded.set_files, findings);
+    resolver.lacks_files = loaded.lacks_files;
     resolver.unread = loaded.unread.iter().map(|name| sources.text(name.0)).collect();
     let policy = resolver.policy(&statements);
     let expectations = std::mem::take(&mut resolver.expectations);
@@ -149,6 +150,8 @@ struct Resolver<'a> {
     refused: HashSet<Span>,
     /// The names whose definitions `syntax` could not read: that they are unknown is not said.
     unread: HashSet<&'a str>,
+    /// Whether files are missing in which any name may be defined.
+    lacks_files: bool,
     /// How many of each level are kept, so that many warnings do not hide an error.
     kept: BTreeMap<Level, usize>,
     dropped_findings: usize,
@@ -230,6 +233,7 @@ impl<'a> Resolver<'a> {
             reported: HashSet::new(),
             refused,
             unread: HashSet::new(),
+            lacks_files: false,
             kept: BTreeMap::new(),
             dropped_findings: 0,
             dropped_level: Level::Note,

@@ -30,6 +30,8 @@ pub struct Loaded {
     pub set_files: HashMap<Span, FileId>,
     /// The names whose definitions could not be read.
     pub unread: Vec<tree::Name>,
+    /// Whether included files could not be read: any name may be defined there.
+    pub lacks_files: bool,
     /// For each `include` and `use`, the units that stand in its place.
     inserted: HashMap<Span, Vec<usize>>,
 }
@@ -71,6 +73,7 @@ pub fn load(
             files: Vec::new(),
             set_files: HashMap::new(),
             unread: Vec::new(),
+            lacks_files: false,
             inserted: HashMap::new(),
         },
         bytes: 0,
@@ -158,6 +161,7 @@ impl Load<'_> {
             }
             Err(error) => {
                 self.findings.push(messages::cannot_include(at, pattern, &error));
+                self.loaded.lacks_files = true;
                 Vec::new()
             }
         }
@@ -182,6 +186,7 @@ impl Load<'_> {
             Ok(text) => text,
             Err(error) => {
                 self.findings.push(messages::cannot_include(at, path, &error));
+                self.loaded.lacks_files = true;
                 return None;
             }
         };

@@ -18,8 +18,8 @@ impl Resolver<'_> {
         let is_expected = !accepted_by.is_empty();
         let key = (finding.lint.name, finding.span, finding.message.clone(), accepted_by);
         let is_refused = finding.span.is_some_and(|span| {
-            let is_unread = self.unread.contains(self.text(span));
-            self.refused.contains(&span) || is_unread && finding.lint.name == UNKNOWN_NAME.name
+            let may_be_there = self.lacks_files || self.unread.contains(self.text(span));
+            self.refused.contains(&span) || may_be_there && finding.lint.name == UNKNOWN_NAME.name
         });
         if is_refused || !self.reported.insert(key) {
             return;

@@ -130,6 +130,14 @@ fn an_include_that_cannot_be_read_is_status_2() {
 }
 
 #[test]
+fn names_that_a_missing_file_may_define_are_not_said_to_be_unknown() {
+    let scene = Scene::new(&[("web.fw", "include \"zones.fw\"\nallow ssh from lan, office\n")]);
+    let run = palisade(["check", "web.fw"]).within(&scene).run();
+    assert!(run.err.contains("error[unreadable-file]"), "{}", run.err);
+    assert!(run.err.ends_with("web.fw: 1 error\n"), "{}", run.err);
+}
+
+#[test]
 fn standard_output_gets_one_text_and_the_rest_a_note() {
     let scene = Scene::new(&[("web.fw", WEB)]);
     let run = palisade(["build", "web.fw"]).within(&scene).run();
