@@ -25,6 +25,7 @@ mod alter;
 mod docker;
 mod effect;
 mod filter;
+mod guide;
 mod nat;
 mod needs;
 mod probes;
@@ -44,6 +45,7 @@ use crate::resolve::policy::{
 };
 
 pub use effect::{Change, Decision, Effect, Translation};
+pub use guide::Guide;
 pub use probes::{probes, view};
 pub use trace::{Question, Step, Trace, traverses_nat};
 

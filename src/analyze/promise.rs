@@ -13,8 +13,10 @@
 //! that source sends to the public address which must be allowed; for other sources, what they send to
 //! the host itself. What is promised to be dropped may reach the host by no way.
 
+mod answered;
 mod broken;
 pub(super) mod claim;
+mod moved;
 pub(super) mod sets;
 mod shown;
 pub(super) mod together;
@@ -24,7 +26,7 @@ use std::collections::BTreeSet;
 use super::journey::{Answers, Fate, Sent, Surroundings, follow};
 use super::text::Rules;
 use crate::diagnostic::Finding;
-use crate::meaning::Meaning;
+use crate::meaning::{Guide, Meaning};
 use crate::net::Family;
 use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Expected, Promise, PromiseKind, TestPacket};
@@ -53,7 +55,13 @@ pub fn judged<'p>(policy: &'p Policy, rules: &[Rules<'_>], sources: &Sources) ->
     let surroundings = &Surroundings::of(policy);
     let at_best: Vec<Meaning> = rules.iter().map(|rules| rules.meaning.at_best()).collect();
     let sides = rules.iter().zip(&at_best).map(|(Rules { text, meaning }, at_best)| Side {
-        world: World { policy, families: text.families(), meaning, at_best, surroundings },
+        world: World {
+            policy,
+            families: text.families(),
+            guide: Guide::of(meaning),
+            at_best: Guide::of(at_best),
+            surroundings,
+        },
         telling: Telling { text: *text, sources },
     });
     let sides: Vec<Side<'_>> = sides.collect();
@@ -189,7 +197,7 @@ impl Judged<'_> {
 fn test(side: &Side<'_>, packet: &TestPacket) -> Option<Finding> {
     let sent = Sent::of(packet);
     let answers = Answers { oracle: &|_| true, facts: None };
-    match follow(side.world.meaning, side.world.surroundings, &sent, answers) {
+    match follow(&side.world.guide, side.world.surroundings, &sent, answers) {
         Err(unclear) => Some(Telling::unclear(side.world.policy, packet, &unclear)),
         Ok(journey) if is_as_expected(&journey.fate, packet.expected) => None,
         Ok(journey) => Some(side.telling.test(packet, &journey)),
