@@ -256,6 +256,14 @@ impl Meaning {
         self.limits.values().any(counts) || entries.any(needs_conntrack)
     }
 
+    /// How many entries there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let lists = [&self.v4, &self.v6].into_iter();
+        let lists = lists.flat_map(|one| one.bases.values().chain(&one.chains));
+        lists.map(|list| list.entries.len()).sum()
+    }
+
     /// How many chains users wrote.
     #[must_use]
     pub fn chain_count(&self) -> usize {

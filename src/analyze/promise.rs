@@ -66,13 +66,15 @@ pub fn judged<'p>(policy: &'p Policy, rules: &[Rules<'_>], sources: &Sources) ->
     });
     let sides: Vec<Side<'_>> = sides.collect();
     let mut plainly = PLAINLY;
-    let groups = policy.promises.chunks(TOGETHER);
+    let together = rules.iter().map(|rules| rules.meaning.count() / RULES_OF_ONE).max();
+    let groups = policy.promises.chunks(together.unwrap_or(0).max(TOGETHER));
     groups.flat_map(|promises| judge_all(promises, &sides, &mut plainly)).collect()
 }
 
-/// So many promises are asked about in one space, for which all rules are compiled once. More would be
-/// quicker for many rules, and slower for few.
+/// So many promises are asked about in one space, for which all rules are compiled once: where rules are
+/// many, one for so many of them.
 const TOGETHER: usize = 128;
+const RULES_OF_ONE: usize = 4;
 
 /// So many claims that are not kept are asked about once more alone: where no other claim tells packets
 /// apart, one that breaks it is plainer. Nobody reads more of them.

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::boxes::{Readable, readable};
-use super::flat::FlatStep;
+use super::flat::{Flat, FlatStep};
 use super::passage::{Arriving, Passage, Passed, TooMuch};
 use super::promise;
 use super::promise::claim::{Asking, World, decision};
@@ -16,7 +16,7 @@ use super::promise::together::Group;
 use super::text::Rules;
 use crate::meaning::{BaseChain, Decision, Effect, Guide, Reason};
 use crate::net::Family;
-use crate::packet::{Among, Field, Region, RuleNumber, Verdict};
+use crate::packet::{Among, Field, Index, Region, RuleNumber, Verdict};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Hook};
 
@@ -108,7 +108,7 @@ fn gather(
         let Some(asked) = asking.asked_on(&way, hook) else { return Ok(()) };
         let passage = &way.passage;
         let passed = asking.passed(passage, asked, hook)?;
-        let telling = Telling { asking, passage, wants_accepted };
+        let telling = Telling::of(asking, passage, wants_accepted);
         if !wants_accepted && end == hook {
             telling.stopped(&passed, parts)?;
         }
@@ -123,9 +123,20 @@ struct Telling<'t, 'w> {
     asking: &'t Asking<'t, 'w>,
     passage: &'t Passage<'w>,
     wants_accepted: bool,
+    /// The steps that do otherwise while a limit has room.
+    limited: Index,
 }
 
-impl Telling<'_, '_> {
+impl<'t, 'w> Telling<'t, 'w> {
+    fn of(asking: &'t Asking<'t, 'w>, passage: &'t Passage<'w>, wants_accepted: bool) -> Self {
+        let limited = passage.list.matching().of_those(|number| {
+            let step = passage.flat.step(number);
+            step.is_some_and(|step| is_limited(&passage.flat, step))
+                && accepts(&passage.flat, number) == Some(!wants_accepted)
+        });
+        Telling { asking, passage, wants_accepted, limited }
+    }
+
     /// What is refused before the filter.
     fn stopped(&self, passed: &Passed<'_>, parts: &mut Parts) -> Result<(), TooMuch> {
         for (region, base, entry) in &passed.stopped {
@@ -141,7 +152,7 @@ impl Telling<'_, '_> {
         let region = &arriving.region;
         let base = BaseChain::from(passage.hook);
         let by = arriving.by.map(|entry| entry.reason);
-        let does_so = |number| self.accepts(number) == Some(self.wants_accepted);
+        let does_so = |number| accepts(flat, number) == Some(self.wants_accepted);
         let mut steps = passage.list.matching().meeting_that(region, Among::ALL, does_so);
         // Behind what takes all packets there may be thousands.
         let is_reached = |number: &RuleNumber| !self.is_taken(region, Among::before(*number));
@@ -151,7 +162,7 @@ impl Telling<'_, '_> {
             let among = Among::before(number);
             let own = passage.space().intersection(region, &passage.list.may(number));
             let place = (step.entry.reason, base, by);
-            self.add_apart(&self.left(&own, among)?, among, place, self.is_limited(step), parts)?;
+            self.add_apart(&self.left(&own, among)?, among, place, is_limited(flat, step), parts)?;
         }
         let Effect::Decide(default) = &flat.default.effect else { return Ok(()) };
         if is_accepted(default) == self.wants_accepted {
@@ -159,12 +170,6 @@ impl Telling<'_, '_> {
             self.add_apart(&self.left(region, Among::ALL)?, Among::ALL, place, false, parts)?;
         }
         Ok(())
-    }
-
-    /// Whether a step accepts; `None` when it decides nothing.
-    fn accepts(&self, number: RuleNumber) -> Option<bool> {
-        let flat = &self.passage.flat;
-        decision(flat, flat.step(number)?).map(is_accepted)
     }
 
     /// Whether steps of those are certain to take all packets of a region.
@@ -190,27 +195,15 @@ impl Telling<'_, '_> {
 
     /// The packets of a region that a limited one of those steps may take, to do otherwise.
     fn limited(&self, region: &Region, among: Among) -> Region {
-        let passage = self.passage;
-        let does_otherwise = |number| {
-            self.accepts(number) == Some(!self.wants_accepted)
-                && passage.flat.step(number).is_some_and(|step| self.is_limited(step))
-        };
-        let steps = passage.list.matching().meeting_that(region, among, does_otherwise);
+        if self.limited.around(region, among).is_some() {
+            return region.clone();
+        }
         let mut limited = Region::default();
-        for number in steps {
-            limited.append(&passage.space().intersection(region, &passage.list.may(number)));
+        for number in self.limited.meeting(region, among) {
+            let (space, may) = (self.passage.space(), self.passage.list.may(number));
+            limited.append(&space.intersection(region, &may));
         }
         limited
-    }
-
-    /// Whether a limit decides if the step gets a packet.
-    fn is_limited(&self, step: &FlatStep<'_>) -> bool {
-        let callers = std::iter::successors(step.caller, |caller: &RuleNumber| {
-            self.passage.flat.step(*caller).and_then(|step| step.caller)
-        });
-        let limited = |step: &FlatStep<'_>| !step.entry.limits.is_empty();
-        let mut callers = callers.filter_map(|caller| self.passage.flat.step(caller));
-        limited(step) || callers.any(limited)
     }
 
     /// Adds a part, what a limited rule before it may take apart from the rest.
@@ -267,6 +260,20 @@ impl Telling<'_, '_> {
         let boxes = readable(space, region, self.asking.world.policy, given);
         parts.add(Part { by, base, translated_by, is_limited, boxes })
     }
+}
+
+/// Whether a step accepts; `None` when it decides nothing.
+fn accepts(flat: &Flat<'_>, number: RuleNumber) -> Option<bool> {
+    decision(flat, flat.step(number)?).map(is_accepted)
+}
+
+/// Whether a limit decides if the step gets a packet.
+fn is_limited(flat: &Flat<'_>, step: &FlatStep<'_>) -> bool {
+    let callers = std::iter::successors(step.caller, |caller: &RuleNumber| {
+        flat.step(*caller).and_then(|step| step.caller)
+    });
+    let limited = |step: &FlatStep<'_>| !step.entry.limits.is_empty();
+    limited(step) || callers.filter_map(|caller| flat.step(caller)).any(limited)
 }
 
 fn is_accepted(decision: &Decision) -> bool {

@@ -8,20 +8,18 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::net::Family;
 use crate::packet::{Among, Field, Index, Packet, PacketSet, Point, RuleNumber, Space};
 
 use super::{BaseChain, Entry, List, Meaning, Question, Trace};
-use crate::net::Family;
-
-/// Up to so many entries are asked one by one.
-const FEW: usize = 64;
-
-/// So many packets ask the entries of a list one by one: to know their places is as much work.
-const PATIENCE: usize = 64;
 
 /// A meaning through which many packets walk.
 pub struct Guide<'m> {
     pub meaning: &'m Meaning,
+    /// Up to so many entries are asked one by one.
+    few: usize,
+    /// So many packets ask the entries of a list one by one: to know their places is as much work.
+    patience: usize,
     /// What is known of long lists that packets came to.
     known: RefCell<HashMap<*const List, Known>>,
 }
@@ -35,7 +33,13 @@ enum Known {
 impl<'m> Guide<'m> {
     #[must_use]
     pub fn of(meaning: &'m Meaning) -> Self {
-        Guide { meaning, known: RefCell::default() }
+        Guide { meaning, few: 64, patience: 64, known: RefCell::default() }
+    }
+
+    /// One that knows the places of the shortest lists, from the first packet on: slow, and does the same.
+    #[must_use]
+    pub fn eager(meaning: &'m Meaning) -> Self {
+        Guide { few: 0, patience: 0, ..Guide::of(meaning) }
     }
 
     /// [`Meaning::trace`], quicker for the next packet.
@@ -50,14 +54,14 @@ impl<'m> Guide<'m> {
 
     /// The places of the entries of a list that a packet comes to; `None` while they are not known.
     pub(super) fn places(&self, family: Family, list: &'m List) -> Option<Rc<Places>> {
-        if list.entries.len() <= FEW {
+        if list.entries.len() <= self.few {
             return None;
         }
         let mut known = self.known.borrow_mut();
         let known = known.entry(list).or_insert(Known::Walked(0));
         if let Known::Walked(packets) = known {
             *packets += 1;
-            if *packets <= PATIENCE {
+            if *packets <= self.patience {
                 return None;
             }
             *known = Known::Placed(Rc::new(Places::of(family, &list.entries)));
