@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::boxes::{Readable, readable};
+use super::boxes::{Names, Readable, readable};
 use super::equal::{Act, Comparison, Deed, Difference};
 use crate::meaning::{BaseChain, Decision};
 use crate::net::{Families, Family};
@@ -65,9 +65,10 @@ pub fn changes(comparison: &Comparison, policy: &Policy) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     // Of IPv4, those that IPv6 may have too.
     let mut known = HashMap::new();
+    let names = Family::BOTH.map(|family| Names::of(policy, family));
     for group in &groups {
         let [one, ..] = group[..] else { continue };
-        let change = change_of(one, group, policy);
+        let change = change_of(one, group, &names[one.family as usize]);
         let texts: Vec<String> = change.boxes.iter().map(Readable::text).collect();
         let said = (one.base, &one.left, &one.right, texts);
         match (one.family, known.get(&said)) {
@@ -85,14 +86,14 @@ pub fn changes(comparison: &Comparison, policy: &Policy) -> Vec<Change> {
     changes
 }
 
-fn change_of(first: &Difference, group: &[&Difference], policy: &Policy) -> Change {
+fn change_of(first: &Difference, group: &[&Difference], names: &Names<'_>) -> Change {
     let regions: Option<Vec<&Region>> = group.iter().map(|one| one.region.as_ref()).collect();
     let region = regions.map(|regions| {
         let mut all = Region::default();
         regions.into_iter().for_each(|one| all.append(one));
         all
     });
-    let boxes = region.map(|region| readable(&first.space, &region, policy, |_| false));
+    let boxes = region.map(|region| readable(&first.space, &region, names, |_| false));
     Change {
         kind: kind(first),
         base: first.base,

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::boxes::{Readable, readable};
+use super::boxes::{Names, Readable, readable};
 use super::flat::{Flat, FlatStep};
 use super::passage::{Arriving, Passage, Passed, TooMuch};
 use super::promise;
@@ -60,6 +60,7 @@ pub fn answer(
     let families = rules.text.families();
     let world = World { policy, families, guide, at_best, surroundings };
     let group = &Group::of(&world, vec![(&opening, false)]);
+    let names = Family::BOTH.map(|family| Names::of(policy, family));
     let mut parts = Parts::default();
     let mut is_incomplete = false;
     for is_looped in [false, true] {
@@ -68,7 +69,9 @@ pub fn answer(
         for (hook, family) in
             Hook::ALL.into_iter().flat_map(|hook| families.each().map(move |f| (hook, f)))
         {
-            is_incomplete |= gather(&asking, (family, hook), wants_accepted, &mut parts).is_err();
+            let names = &names[family as usize];
+            let gathered = gather(&asking, (names, hook), wants_accepted, &mut parts);
+            is_incomplete |= gathered.is_err();
         }
     }
     Answer { parts: parts.all, is_incomplete }
@@ -99,16 +102,17 @@ impl Parts {
 
 fn gather(
     asking: &Asking<'_, '_>,
-    (family, hook): (Family, Hook),
+    (names, hook): (&Names<'_>, Hook),
     wants_accepted: bool,
     parts: &mut Parts,
 ) -> Result<(), TooMuch> {
+    let family = names.family;
     for end in asking.ends(family, hook) {
         let way = asking.group.way(asking.at_best, family, end)?;
         let Some(asked) = asking.asked_on(&way, hook) else { return Ok(()) };
         let passage = &way.passage;
         let passed = asking.passed(passage, asked, hook)?;
-        let telling = Telling::of(asking, passage, wants_accepted);
+        let telling = Telling::of(passage, names, wants_accepted);
         if !wants_accepted && end == hook {
             telling.stopped(&passed, parts)?;
         }
@@ -120,21 +124,21 @@ fn gather(
 }
 
 struct Telling<'t, 'w> {
-    asking: &'t Asking<'t, 'w>,
     passage: &'t Passage<'w>,
+    names: &'t Names<'t>,
     wants_accepted: bool,
     /// The steps that do otherwise while a limit has room.
     limited: Index,
 }
 
 impl<'t, 'w> Telling<'t, 'w> {
-    fn of(asking: &'t Asking<'t, 'w>, passage: &'t Passage<'w>, wants_accepted: bool) -> Self {
+    fn of(passage: &'t Passage<'w>, names: &'t Names<'t>, wants_accepted: bool) -> Self {
         let limited = passage.list.matching().of_those(|number| {
             let step = passage.flat.step(number);
             step.is_some_and(|step| is_limited(&passage.flat, step))
                 && accepts(&passage.flat, number) == Some(!wants_accepted)
         });
-        Telling { asking, passage, wants_accepted, limited }
+        Telling { passage, names, wants_accepted, limited }
     }
 
     /// What is refused before the filter.
@@ -257,7 +261,7 @@ impl<'t, 'w> Telling<'t, 'w> {
             | Field::Dscp
             | Field::Opaque => false,
         };
-        let boxes = readable(space, region, self.asking.world.policy, given);
+        let boxes = readable(space, region, self.names, given);
         parts.add(Part { by, base, translated_by, is_limited, boxes })
     }
 }
