@@ -25,6 +25,7 @@ mod alter;
 mod docker;
 mod effect;
 mod filter;
+mod guide;
 mod nat;
 mod needs;
 mod probes;
@@ -44,6 +45,7 @@ use crate::resolve::policy::{
 };
 
 pub use effect::{Change, Decision, Effect, Translation};
+pub use guide::Guide;
 pub use probes::{probes, view};
 pub use trace::{Question, Step, Trace, traverses_nat};
 
@@ -252,6 +254,14 @@ impl Meaning {
         let lists = lists.flat_map(|one| one.bases.values().chain(&one.chains));
         let mut entries = lists.flat_map(|list| &list.entries);
         self.limits.values().any(counts) || entries.any(needs_conntrack)
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let lists = [&self.v4, &self.v6].into_iter();
+        let lists = lists.flat_map(|one| one.bases.values().chain(&one.chains));
+        lists.map(|list| list.entries.len()).sum()
     }
 
     /// How many chains users wrote.

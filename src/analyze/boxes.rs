@@ -4,23 +4,17 @@
 //! boxes that have together exactly the packets of the region, in as few as merging finds. What all packets of
 //! a question have in common need not be said: it is left out where the question says it (`given`).
 
+mod names;
+
 use std::collections::BTreeSet;
 
-use super::flat::FIRST_FRAGMENT;
-use super::passage::GROUPS;
-use super::promise::sets::opening_types;
-use crate::net::address::{from_number, parse_addresses};
-use crate::net::{
-    Account, Addresses, CtState, Family, Interface, IntervalSet, PortProtocol, Prefix, Protocol,
-};
-use crate::packet::{Among, Asks, Budget, Field, Index, Packet, Question, Region, Space, Verdict};
-use crate::resolve::Policy;
+use crate::net::{Family, Interface, IntervalSet};
+use crate::packet::{Asks, Field, Packet, Region, Space};
+
+pub use names::Names;
 
 /// So many boxes are merged; with more they are shown as they are.
 const MOST_MERGED: usize = 600;
-
-/// So many members of a list are written out.
-const MOST_LISTED: usize = 8;
 
 /// A set of packets in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,12 +52,11 @@ impl Readable {
 pub fn readable(
     space: &Space,
     region: &Region,
-    policy: &Policy,
+    names: &Names<'_>,
     given: impl Fn(Field) -> bool,
 ) -> Vec<Readable> {
     let said = |asks: &Asks| !field_of(asks).is_some_and(&given);
     let told = space.told(region).into_iter();
-    let names = Names { policy, family: space.family() };
     let mut boxes: Vec<(Region, Vec<Asks>)> = told
         .map(|(own, asks)| {
             let asks: Vec<Asks> = asks.into_iter().filter(|one| said(one)).collect();
@@ -140,10 +133,17 @@ fn either(a: &Asks, b: &Asks, family: Family) -> Option<Option<Asks>> {
         }
         (
             Asks::Names { field, named, not, others, none },
-            Asks::Names { field: other, named: more, others: and_others, none: and_none, .. },
+            Asks::Names {
+                field: other,
+                named: more,
+                not: and_not,
+                others: and_others,
+                none: and_none,
+            },
         ) if field == other => {
             let all: BTreeSet<Interface> = named.iter().chain(more).cloned().collect();
-            let not = not.iter().filter(|one| !all.contains(*one)).cloned().collect();
+            let not: BTreeSet<&Interface> = not.iter().chain(and_not).collect();
+            let not = not.into_iter().filter(|one| !all.contains(*one)).cloned().collect();
             let (others, none) = (*others || *and_others, *none || *and_none);
             let named = all.into_iter().collect();
             let both = Asks::Names { field: *field, named, not, others, none };
@@ -179,353 +179,4 @@ fn is_any_interface(asks: &Asks) -> bool {
         }
         Asks::Numbers(..) | Asks::Mark { .. } | Asks::Accounts { .. } | Asks::Fact { .. } => false,
     }
-}
-
-/// Calls things by the names that a policy has for them.
-struct Names<'p> {
-    policy: &'p Policy,
-    family: Family,
-}
-
-impl Names<'_> {
-    /// What a box asks, without what makes no difference: addresses that no packet has, types of ICMP that open
-    /// nothing, the port that was kept.
-    fn plain(&self, asks: &[Asks]) -> Vec<Asks> {
-        let ports = |wanted: Field| {
-            asks.iter().find_map(|asks| match asks {
-                Asks::Numbers(field, set) if *field == wanted => Some(set.clone()),
-                _ => None,
-            })
-        };
-        let is_kept = ports(Field::DestinationPort) == ports(Field::OriginalPort);
-        let martians = self.martians();
-        let one = |asks: Asks| match asks {
-            Asks::Numbers(Field::OriginalPort, _) if is_kept => None,
-            Asks::Numbers(field, set) => {
-                let wide = match field {
-                    Field::Source | Field::Destination | Field::OriginalDestination
-                        if !set.is_subset(&martians) =>
-                    {
-                        set.union(&martians)
-                    }
-                    Field::Icmp => set.union(&self.opening_nothing()),
-                    // Of ICMP only the family's own opens a connection.
-                    Field::Protocol => set.union(&IntervalSet::single(match self.family {
-                        Family::V4 => Protocol::ICMPV6.number().into(),
-                        Family::V6 => Protocol::ICMP.number().into(),
-                    })),
-                    _ => set,
-                };
-                (!is_all(field, &wide, self.family)).then_some(Asks::Numbers(field, wide))
-            }
-            asks @ (Asks::Names { .. }
-            | Asks::Mark { .. }
-            | Asks::Accounts { .. }
-            | Asks::Fact { .. }) => (!is_any_interface(&asks)).then_some(asks),
-        };
-        asks.iter().cloned().filter_map(one).collect()
-    }
-
-    /// The types of ICMP with which no connection begins.
-    fn opening_nothing(&self) -> IntervalSet<u128> {
-        let kinds = opening_types(self.family).iter();
-        let codes = kinds.map(|kind| {
-            let first = u128::from(*kind) << 8;
-            (first, first + 0xff)
-        });
-        IntervalSet::from_intervals(codes).complement().intersection(&IntervalSet::range(0, 0xffff))
-    }
-
-    fn readable(&self, space: &Space, own: &Region, asks: &[Asks]) -> Option<Readable> {
-        let numbers = |wanted: Field| {
-            asks.iter().find_map(|asks| match asks {
-                Asks::Numbers(field, set) if *field == wanted => Some(set),
-                _ => None,
-            })
-        };
-        let names = |wanted: Field| {
-            asks.iter().find(|asks| matches!(asks, Asks::Names { field, .. } if *field == wanted))
-        };
-        let mut more = Vec::new();
-        for one in asks {
-            more.extend(self.further(one));
-        }
-        Some(Readable {
-            family: self.family,
-            what: self.what(&numbers),
-            from: self.end(numbers(Field::Source), names(Field::Incoming), "in"),
-            to: self.end(numbers(Field::Destination), names(Field::Outgoing), "out"),
-            more,
-            example: example(space, own)?,
-        })
-    }
-
-    /// The kind of traffic: `tcp 22 (ssh)`.
-    fn what<'a>(&self, numbers: &dyn Fn(Field) -> Option<&'a IntervalSet<u128>>) -> String {
-        let Some(protocols) = numbers(Field::Protocol) else { return "any".to_owned() };
-        let other = match self.family {
-            Family::V4 => Protocol::ICMPV6,
-            Family::V6 => Protocol::ICMP,
-        };
-        let protocols = &protocols.difference(&IntervalSet::single(other.number().into()));
-        let known = |number: u128| {
-            u8::try_from(number).ok().and_then(Protocol::new).map_or_else(
-                || number.to_string(),
-                |one| one.name().map_or_else(|| number.to_string(), str::to_owned),
-            )
-        };
-        let count: u128 = protocols.intervals().iter().map(|(low, high)| high - low + 1).sum();
-        if count > 16 {
-            let missing = protocols.complement();
-            let missing = missing.intersection(&IntervalSet::range(1, u8::MAX.into()));
-            let missing = missing.difference(&IntervalSet::single(other.number().into()));
-            let missing = list(&missing, &known);
-            return if missing.is_empty() {
-                "any".to_owned()
-            } else {
-                format!("any but {missing}")
-            };
-        }
-        let all = protocols.intervals().iter().flat_map(|(low, high)| *low..=*high);
-        let all: Vec<u128> = all.collect();
-        let words: Vec<String> = all.iter().map(|number| known(*number)).collect();
-        let mut text = words.join("/");
-        if let Some(ports) = numbers(Field::DestinationPort) {
-            text += &format!(" {}", self.ports(&all, ports));
-        } else if let Some(kinds) = numbers(Field::Icmp) {
-            let kinds = kinds.difference(&self.opening_nothing());
-            let all = kinds.intervals().iter().map(|(low, high)| match (low >> 8, high >> 8) {
-                (first, last)
-                    if first == last && low.trailing_zeros() >= 8 && high & 0xff == 0xff =>
-                {
-                    first.to_string()
-                }
-                (first, _) if low == high => format!("{first}/{}", low & 0xff),
-                (first, last) => format!("{first}/{}-{last}/{}", low & 0xff, high & 0xff),
-            });
-            text += &format!(" {}", shortened(&all.collect::<Vec<_>>()));
-        } else if all.iter().all(|number| [6, 17, 132].contains(number)) {
-            text += " any";
-        }
-        if let Some(ports) = numbers(Field::SourcePort) {
-            text += &format!(" from port {}", list(ports, &|number| number.to_string()));
-        }
-        text
-    }
-
-    /// Ports, with the services that they are.
-    fn ports(&self, protocols: &[u128], ports: &IntervalSet<u128>) -> String {
-        let text = list(ports, &|number| number.to_string());
-        let services = self.policy.vocabulary.services.iter().filter(|(_, protocol, own)| {
-            let of = |one: PortProtocol| u128::from(one.protocol().number());
-            let wide = own.intervals().iter().map(|(low, high)| ((*low).into(), (*high).into()));
-            let own: IntervalSet<u128> = IntervalSet::from_intervals(wide);
-            protocols == [of(*protocol)] && own.is_subset(ports)
-        });
-        let services: Vec<_> = services.collect();
-        let all = services.iter().fold(IntervalSet::from_intervals([]), |all, (_, _, own)| {
-            let wide = own.intervals().iter().map(|(low, high)| ((*low).into(), (*high).into()));
-            all.union(&IntervalSet::from_intervals(wide))
-        });
-        let names: Vec<&str> = services.iter().map(|(name, ..)| &**name).collect();
-        // Names that tell but a part of the ports tell nothing.
-        if names.is_empty() || all != *ports {
-            text
-        } else {
-            format!("{text} ({})", names.join(", "))
-        }
-    }
-
-    /// One end: a zone where it is one, else addresses and interfaces.
-    fn end(
-        &self,
-        addresses: Option<&IntervalSet<u128>>,
-        interfaces: Option<&Asks>,
-        word: &str,
-    ) -> Option<String> {
-        let addresses = addresses.cloned();
-        let known = self.policy.zones.iter().chain(&self.policy.vocabulary.lists);
-        let zone = known.into_iter().find(|zone| {
-            let nets = zone.nets.as_ref().map(|nets| self.numbers(nets).union(&self.martians()));
-            let is_there = match (&zone.interfaces, interfaces) {
-                (None, None) => true,
-                (Some(own), Some(Asks::Names { named, others: false, .. })) => {
-                    own.iter().collect::<BTreeSet<_>>() == named.iter().collect()
-                }
-                (None, Some(_)) | (Some(_), None | Some(_)) => false,
-            };
-            is_there && nets == addresses
-        });
-        if let Some(zone) = zone {
-            return Some(zone.name.to_string());
-        }
-        let behind = interfaces.and_then(|asks| names_text(asks, word));
-        let at = addresses.map(|set| self.addresses_text(&set));
-        match (at, behind) {
-            (None, None) => None,
-            (Some(at), None) => Some(at),
-            (None, Some(behind)) => Some(format!("any {behind}")),
-            (Some(at), Some(behind)) => Some(format!("{at} {behind}")),
-        }
-    }
-
-    fn numbers(&self, addresses: &Addresses) -> IntervalSet<u128> {
-        IntervalSet::from_intervals(addresses.intervals(self.family))
-    }
-
-    /// Addresses that no packet on a wire has, so that it is no difference whether they are in a set.
-    fn martians(&self) -> IntervalSet<u128> {
-        let nets = ["0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128", "fe80::/10"];
-        let read = |net: &&str| parse_addresses(net).ok().map(|parsed| parsed.addresses);
-        let all: Vec<Addresses> = nets.iter().chain(&GROUPS).filter_map(read).collect();
-        self.numbers(&Addresses::union_all(all.iter()))
-    }
-
-    /// By the name of a list that they are, or all but a list; else the networks.
-    fn addresses_text(&self, set: &IntervalSet<u128>) -> String {
-        let martians = self.martians();
-        if set.is_subset(&martians) {
-            return shortened(&self.networks(set));
-        }
-        let everything = IntervalSet::range(0, Field::Source.highest(self.family));
-        let (own, others) = (set.difference(&martians), everything.difference(set));
-        let named = |wanted: &IntervalSet<u128>| {
-            let all = self.policy.vocabulary.lists.iter().chain(&self.policy.zones);
-            let mut all = all
-                .filter(|zone| zone.interfaces.is_none())
-                .filter_map(|zone| Some((&zone.name, zone.nets.as_ref()?)));
-            let same = all.find(|(_, addresses)| {
-                self.numbers(addresses).difference(&martians) == *wanted && !wanted.is_empty()
-            });
-            same.map(|(name, _)| name.to_string())
-        };
-        if let Some(name) = named(&own) {
-            return name;
-        }
-        if let Some(name) = named(&others) {
-            return format!("any except {name}");
-        }
-        let (few, but) = (self.networks(&own), self.networks(&others));
-        if but.len() < few.len() {
-            format!("any except {}", shortened(&but))
-        } else {
-            shortened(&few)
-        }
-    }
-
-    fn networks(&self, set: &IntervalSet<u128>) -> Vec<String> {
-        let one = |(low, high): &(u128, u128)| {
-            let (first, last) = (from_number(self.family, *low), from_number(self.family, *high));
-            match Prefix::spanning(self.family, *low, *high) {
-                _ if low == high => first.to_string(),
-                Some(prefix) => prefix.to_string(),
-                None => format!("{first}-{last}"),
-            }
-        };
-        set.intervals().iter().map(one).collect()
-    }
-
-    /// What is neither an end nor the kind of traffic.
-    fn further(&self, asks: &Asks) -> Option<String> {
-        let text = |set: &IntervalSet<u128>| list(set, &|number| number.to_string());
-        match asks {
-            // Packets are whole unless more is said.
-            Asks::Fact { text, holds } if **text == *FIRST_FRAGMENT => {
-                (!holds).then(|| "later fragments".to_owned())
-            }
-            Asks::Fact { text, holds: true } => Some(text.to_string()),
-            Asks::Fact { text, holds: false } => Some(format!("not {text}")),
-            Asks::Mark { mask, values, others: false, .. } => {
-                let values: Vec<String> = values.iter().map(|one| format!("{one:#x}")).collect();
-                Some(format!("mark {}/{mask:#x}", values.join(" or ")))
-            }
-            Asks::Accounts { field, named, others } => {
-                let word = if *field == Field::User { "user" } else { "group" };
-                let names: Vec<String> = named.iter().map(account).collect();
-                (!others).then(|| format!("{word} {}", names.join(", ")))
-            }
-            Asks::Numbers(field, set) => match field {
-                Field::OriginalDestination => {
-                    Some(format!("first sent to {}", self.addresses_text(set)))
-                }
-                Field::OriginalPort => Some(format!("first sent to port {}", text(set))),
-                Field::Length => Some(format!("length {}", text(set))),
-                Field::Ttl => Some(format!("ttl {}", text(set))),
-                Field::Dscp => Some(format!("dscp {}", text(set))),
-                Field::Mac => Some("of some Ethernet addresses".to_owned()),
-                Field::State => Some(states(set)),
-                Field::Flags => Some("with some flags".to_owned()),
-                Field::Incoming
-                | Field::Outgoing
-                | Field::Source
-                | Field::Destination
-                | Field::Protocol
-                | Field::SourcePort
-                | Field::DestinationPort
-                | Field::Icmp
-                | Field::Translated
-                | Field::ToLocal
-                | Field::Mark
-                | Field::ConnectionMark
-                | Field::User
-                | Field::Group
-                | Field::Opaque => None,
-            },
-            Asks::Mark { .. } | Asks::Names { .. } => None,
-        }
-    }
-}
-
-fn account(account: &Account) -> String {
-    match account {
-        Account::Number(number) => number.to_string(),
-        Account::Name(name) => (**name).to_owned(),
-    }
-}
-
-/// `in eth0, eth1`; others are all that have no name here.
-fn names_text(asks: &Asks, word: &str) -> Option<String> {
-    let Asks::Names { named, not, others, .. } = asks else { return None };
-    let text = |names: &[Interface]| -> String {
-        let lo = Interface::loopback();
-        let names = names.iter().filter(|name| !others || **name != lo);
-        names.map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    if *others {
-        return Some(format!("{word} any interface but {}", text(not)));
-    }
-    (!named.is_empty()).then(|| format!("{word} {}", text(named)))
-}
-
-/// `22, 80-89`
-fn list(set: &IntervalSet<u128>, one: &dyn Fn(u128) -> String) -> String {
-    let text = |(low, high): &(u128, u128)| {
-        if low == high { one(*low) } else { format!("{}-{}", one(*low), one(*high)) }
-    };
-    shortened(&set.intervals().iter().map(text).collect::<Vec<_>>())
-}
-
-fn shortened(members: &[String]) -> String {
-    if members.len() <= MOST_LISTED {
-        return members.join(", ");
-    }
-    let more = members.len() - MOST_LISTED;
-    format!("{} and {more} more", members[..MOST_LISTED].join(", "))
-}
-
-/// A packet of a region.
-fn example(space: &Space, region: &Region) -> Option<Packet> {
-    let index = Index::of(space, []);
-    let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
-    match index.witness(&question) {
-        Verdict::Uncovered(point) => Some(space.packet(&point)),
-        Verdict::Covered | Verdict::Incomplete => None,
-    }
-}
-
-/// `new or untracked`
-fn states(set: &IntervalSet<u128>) -> String {
-    let all = (0..).zip(CtState::ALL);
-    let meant = all.filter(|(number, _)| set.contains(*number)).map(|(_, state)| state.name());
-    meant.collect::<Vec<_>>().join(" or ")
 }

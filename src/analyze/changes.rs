@@ -1,9 +1,9 @@
 //! What changes between two meanings, for people: the differences of a comparison, gathered by what is
 //! responsible on both sides and said in few boxes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use super::boxes::{Readable, readable};
+use super::boxes::{Names, Readable, readable};
 use super::equal::{Act, Comparison, Deed, Difference};
 use crate::meaning::{BaseChain, Decision};
 use crate::net::{Families, Family};
@@ -51,47 +51,50 @@ pub fn changes(comparison: &Comparison, policy: &Policy) -> Vec<Change> {
         .differences
         .iter()
         .filter(|one| !is_count(one) || !told.contains(&(one.family, one.base)));
+    // Differences for which the same is responsible.
     let mut groups: Vec<Vec<&Difference>> = Vec::new();
+    let mut known = HashMap::new();
     for one in shown {
-        match groups.iter_mut().find(|group| group.first().is_some_and(|first| belong(first, one)))
-        {
+        let group = known.entry((one.family, one.base, &one.left, &one.right));
+        let group = *group.or_insert(groups.len());
+        match groups.get_mut(group) {
             Some(group) => group.push(one),
             None => groups.push(vec![one]),
         }
     }
     let mut changes: Vec<Change> = Vec::new();
-    for change in groups.iter().filter_map(|group| change_of(group, policy)) {
-        match changes.iter_mut().find(|other| are_one(other, &change)) {
-            Some(other) => other.families = Families::BOTH,
-            None => changes.push(change),
+    // Of IPv4, those that IPv6 may have too.
+    let mut known = HashMap::new();
+    let names = Family::BOTH.map(|family| Names::of(policy, family));
+    for group in &groups {
+        let [one, ..] = group[..] else { continue };
+        let change = change_of(one, group, &names[one.family as usize]);
+        let texts: Vec<String> = change.boxes.iter().map(Readable::text).collect();
+        let said = (one.base, &one.left, &one.right, texts);
+        match (one.family, known.get(&said)) {
+            (Family::V6, Some(same)) if !change.boxes.is_empty() => {
+                let other: &mut Change = &mut changes[*same];
+                other.families = Families::BOTH;
+                continue;
+            }
+            (Family::V4, _) => _ = known.insert(said, changes.len()),
+            (Family::V6, _) => {}
         }
+        changes.push(change);
     }
     changes.sort_by_key(|change| (change.kind, change.base));
     changes
 }
 
-/// Whether the same is responsible for two differences.
-fn belong(a: &Difference, b: &Difference) -> bool {
-    (a.family, a.base, &a.left, &a.right) == (b.family, b.base, &b.left, &b.right)
-}
-
-/// Whether a change of one family is the same as one of the other.
-fn are_one(a: &Change, b: &Change) -> bool {
-    let texts = |change: &Change| change.boxes.iter().map(Readable::text).collect::<Vec<_>>();
-    a.families != b.families
-        && (a.kind, a.base, &a.left, &a.right) == (b.kind, b.base, &b.left, &b.right)
-        && !a.boxes.is_empty()
-        && texts(a) == texts(b)
-}
-
-fn change_of(group: &[&Difference], policy: &Policy) -> Option<Change> {
-    let first = *group.first()?;
+fn change_of(first: &Difference, group: &[&Difference], names: &Names<'_>) -> Change {
     let regions: Option<Vec<&Region>> = group.iter().map(|one| one.region.as_ref()).collect();
     let region = regions.map(|regions| {
-        regions.into_iter().fold(Region::default(), |all, one| first.space.union(&all, one))
+        let mut all = Region::default();
+        regions.into_iter().for_each(|one| all.append(one));
+        all
     });
-    let boxes = region.map(|region| readable(&first.space, &region, policy, |_| false));
-    Some(Change {
+    let boxes = region.map(|region| readable(&first.space, &region, names, |_| false));
+    Change {
         kind: kind(first),
         base: first.base,
         families: Families::only(first.family),
@@ -99,7 +102,7 @@ fn change_of(group: &[&Difference], policy: &Policy) -> Option<Change> {
         right: first.right.clone(),
         boxes: boxes.unwrap_or_default(),
         example: first.packet.clone(),
-    })
+    }
 }
 
 fn kind(one: &Difference) -> Kind {

@@ -31,7 +31,7 @@ mod walk;
 use std::sync::Arc;
 
 use super::flat::{Cut, Flat};
-use crate::meaning::{BaseChain, Change, Decision, Meaning, Reason};
+use crate::meaning::{BaseChain, Change, Decision, Guide, Meaning, Reason};
 use crate::net::{Families, Family};
 use crate::packet::{Budget, Packet, PacketSet, Region, Space};
 use crate::resolve::policy::{ChainId, LogLevel};
@@ -70,7 +70,7 @@ pub enum Deed {
 }
 
 /// What one side does with a packet, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Act {
     pub deed: Deed,
     pub reason: Reason,
@@ -194,7 +194,7 @@ fn chain(
         return;
     }
     let space = Arc::new(space);
-    let walked = walk::Walks { meanings, base, space: &space };
+    let walked = walk::Walks { guides: meanings.map(Guide::of), base, space: &space };
     if changes && let Ok(packets) = courses::apart(meanings, family, base) {
         return by_courses(packets, &walked, family, into);
     }

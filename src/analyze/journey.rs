@@ -19,7 +19,7 @@ mod translate;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::meaning::{BaseChain, Decision, Meaning, Question, Trace, Translation, traverses_nat};
+use crate::meaning::{BaseChain, Decision, Guide, Question, Trace, Translation, traverses_nat};
 use crate::net::{Addresses, Interface};
 use crate::packet::{Packet, opaque};
 use crate::resolve::Policy;
@@ -180,7 +180,7 @@ fn is_of_group(address: IpAddr) -> bool {
 
 /// A packet on its way.
 struct Walk<'m, 'a> {
-    meaning: &'m Meaning,
+    guide: &'a Guide<'m>,
     surroundings: &'a Surroundings,
     answers: Answers<'a>,
     /// Where it leaves, if that is said.
@@ -237,7 +237,7 @@ impl<'m> Walk<'m, '_> {
         self.packet.outgoing = Some(self.route()?);
         self.packet.ttl -= 1;
         self.pass(BaseChain::MangleForward)?;
-        if self.meaning.base(self.packet.family(), BaseChain::DockerUser).is_some() {
+        if self.guide.meaning.base(self.packet.family(), BaseChain::DockerUser).is_some() {
             self.pass(BaseChain::DockerUser)?;
         }
         self.pass(BaseChain::FilterForward)?;
@@ -280,7 +280,7 @@ impl<'m> Walk<'m, '_> {
     /// Whether nat gives this machine's own packet another destination.
     fn is_moved_on_output(&self) -> bool {
         let mut ahead = Walk {
-            meaning: self.meaning,
+            guide: self.guide,
             surroundings: self.surroundings,
             answers: self.answers,
             leaves: None,
@@ -313,7 +313,7 @@ impl<'m> Walk<'m, '_> {
 
     /// Through a chain that few have rules in.
     fn pass_rules_of(&mut self, base: BaseChain) -> Result<(), Stop> {
-        let list = self.meaning.base(self.packet.family(), base);
+        let list = self.guide.meaning.base(self.packet.family(), base);
         let has_rules = list.is_some_and(|list| !list.entries.is_empty());
         if has_rules { self.pass(base) } else { Ok(()) }
     }
@@ -322,7 +322,7 @@ impl<'m> Walk<'m, '_> {
     fn pass(&mut self, base: BaseChain) -> Result<(), Stop> {
         let before = self.packet.clone();
         let trace =
-            self.meaning.trace(base, &before, &mut |question| (self.answers.oracle)(question));
+            self.guide.trace(base, &before, &mut |question| (self.answers.oracle)(question));
         self.packet = trace.packet.clone();
         let end = match &trace.decision {
             Decision::Accept | Decision::LeaveToDocker => None,

@@ -13,8 +13,10 @@
 //! that source sends to the public address which must be allowed; for other sources, what they send to
 //! the host itself. What is promised to be dropped may reach the host by no way.
 
+mod answered;
 mod broken;
 pub(super) mod claim;
+mod moved;
 pub(super) mod sets;
 mod shown;
 pub(super) mod together;
@@ -24,7 +26,7 @@ use std::collections::BTreeSet;
 use super::journey::{Answers, Fate, Sent, Surroundings, follow};
 use super::text::Rules;
 use crate::diagnostic::Finding;
-use crate::meaning::Meaning;
+use crate::meaning::{Guide, Meaning};
 use crate::net::Family;
 use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Expected, Promise, PromiseKind, TestPacket};
@@ -53,18 +55,26 @@ pub fn judged<'p>(policy: &'p Policy, rules: &[Rules<'_>], sources: &Sources) ->
     let surroundings = &Surroundings::of(policy);
     let at_best: Vec<Meaning> = rules.iter().map(|rules| rules.meaning.at_best()).collect();
     let sides = rules.iter().zip(&at_best).map(|(Rules { text, meaning }, at_best)| Side {
-        world: World { policy, families: text.families(), meaning, at_best, surroundings },
+        world: World {
+            policy,
+            families: text.families(),
+            guide: Guide::of(meaning),
+            at_best: Guide::of(at_best),
+            surroundings,
+        },
         telling: Telling { text: *text, sources },
     });
     let sides: Vec<Side<'_>> = sides.collect();
     let mut plainly = PLAINLY;
-    let groups = policy.promises.chunks(TOGETHER);
+    let together = rules.iter().map(|rules| rules.meaning.count() / RULES_OF_ONE).max();
+    let groups = policy.promises.chunks(together.unwrap_or(0).max(TOGETHER));
     groups.flat_map(|promises| judge_all(promises, &sides, &mut plainly)).collect()
 }
 
-/// So many promises are asked about in one space, for which all rules are compiled once. More would be
-/// quicker for many rules, and slower for few.
+/// So many promises are asked about in one space, for which all rules are compiled once: where rules are
+/// many, one for so many of them.
 const TOGETHER: usize = 128;
+const RULES_OF_ONE: usize = 4;
 
 /// So many claims that are not kept are asked about once more alone: where no other claim tells packets
 /// apart, one that breaks it is plainer. Nobody reads more of them.
@@ -189,7 +199,7 @@ impl Judged<'_> {
 fn test(side: &Side<'_>, packet: &TestPacket) -> Option<Finding> {
     let sent = Sent::of(packet);
     let answers = Answers { oracle: &|_| true, facts: None };
-    match follow(side.world.meaning, side.world.surroundings, &sent, answers) {
+    match follow(&side.world.guide, side.world.surroundings, &sent, answers) {
         Err(unclear) => Some(Telling::unclear(side.world.policy, packet, &unclear)),
         Ok(journey) if is_as_expected(&journey.fate, packet.expected) => None,
         Ok(journey) => Some(side.telling.test(packet, &journey)),

@@ -20,7 +20,7 @@ use crate::analyze::journey::{Answers, Fate, Journey, Sent, Surroundings, Whose,
 use crate::analyze::witness::witness_of;
 use crate::analyze::{Rules, Text};
 use crate::diagnostic::json;
-use crate::meaning::BaseChain;
+use crate::meaning::{BaseChain, Guide};
 use crate::net::{Families, Family};
 use crate::packet::Packet;
 use crate::resolve::policy::{LimitId, PromiseKind, TestPacket};
@@ -111,7 +111,8 @@ impl Trace {
             None => true,
         };
         let answers = Answers { oracle: &oracle, facts: None };
-        let journey = follow(meaning, &Surroundings::of(&asked.policy), &sent, answers);
+        let guide = Guide::of(meaning);
+        let journey = follow(&guide, &Surroundings::of(&asked.policy), &sent, answers);
         let journey = journey.map_err(|unclear| {
             let (message, help) = unclear.told(*text);
             Failure::new(format!("{WHAT}: {message}")).help(help)

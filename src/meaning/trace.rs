@@ -1,9 +1,12 @@
 //! The way of one packet through one base chain.
 
+use std::rc::Rc;
+
 use crate::net::CtState;
-use crate::packet::{Packet, opaque};
+use crate::packet::{Packet, Point, opaque};
 use crate::resolve::policy::{ChainId, LimitId, Log};
 
+use super::guide::{Guide, Places};
 use super::{BaseChain, Change, Decision, Effect, Entry, List, Meaning};
 
 /// What only history knows.
@@ -96,10 +99,22 @@ impl Meaning {
         packet: &Packet,
         oracle: &mut dyn FnMut(Question<'m>) -> bool,
     ) -> Trace<'m> {
+        self.trace_by(None, base, packet, oracle)
+    }
+
+    pub(super) fn trace_by<'m>(
+        &'m self,
+        guide: Option<&Guide<'m>>,
+        base: BaseChain,
+        packet: &Packet,
+        oracle: &mut dyn FnMut(Question<'m>) -> bool,
+    ) -> Trace<'m> {
         let family = packet.family();
         let mut walk = Walk {
             meaning: self,
+            guide,
             packet: packet.clone(),
+            changes: 0,
             oracle,
             steps: Vec::new(),
             callers: Vec::new(),
@@ -136,8 +151,11 @@ impl Meaning {
 
 struct Walk<'m, 'w> {
     meaning: &'m Meaning,
+    guide: Option<&'w Guide<'m>>,
     /// As it is by now.
     packet: Packet,
+    /// How many times it was changed.
+    changes: usize,
     oracle: &'w mut dyn FnMut(Question<'m>) -> bool,
     steps: Vec<Step<'m>>,
     callers: Vec<Place<'m>>,
@@ -146,42 +164,44 @@ struct Walk<'m, 'w> {
 }
 
 /// The next entry to ask.
-#[derive(Clone, Copy)]
 struct Place<'m> {
     list: &'m List,
     chain: Option<ChainId>,
     next: usize,
     /// How many jumps and gotos led here. Without a ring it never exceeds the number of chains.
     depth: usize,
+    /// Where entries are that may take the packet, if that is known.
+    places: Option<Rc<Places>>,
+    /// The packet there, after so many changes.
+    point: Option<(usize, Point)>,
 }
 
 impl<'m> Walk<'m, '_> {
     /// The effect that decides; `None` when the packet comes to the end of the base chain.
     fn decide(&mut self, list: &'m List) -> Option<&'m Effect> {
-        let mut at = Place { list, chain: None, next: 0, depth: 0 };
+        let mut at = self.start(list, None, 0);
         loop {
-            let Some(entry) = at.list.entries.get(at.next) else {
+            let Some(entry) = self.next(&mut at) else {
                 at = self.callers.pop()?;
                 continue;
             };
-            at.next += 1;
             let tells = matches!(entry.effect, Effect::Change(change) if change.is_of_tracking());
-            if tells && self.told {
-                continue;
-            }
-            if !entry.set.contains(&self.packet) || !self.take(entry, at.chain) {
+            if tells && self.told || !self.take(entry, at.chain) {
                 continue;
             }
             self.told |= tells;
             match &entry.effect {
                 Effect::Decide(_) => return Some(&entry.effect),
                 Effect::Continue | Effect::Opaque { .. } => {}
-                Effect::Change(change) => change.apply(&mut self.packet),
+                Effect::Change(change) => {
+                    change.apply(&mut self.packet);
+                    self.changes += 1;
+                }
                 Effect::Add { set, length, .. } => opaque::enter(&mut self.packet, set, *length),
                 Effect::Return => at = self.callers.pop()?,
                 Effect::Call(chain) => {
-                    self.callers.push(at);
-                    at = self.enter(*chain, at.depth)?;
+                    let called = self.enter(*chain, at.depth)?;
+                    self.callers.push(std::mem::replace(&mut at, called));
                 }
                 Effect::Goto(chain) => at = self.enter(*chain, at.depth)?,
             }
@@ -191,7 +211,34 @@ impl<'m> Walk<'m, '_> {
     fn enter(&self, chain: ChainId, depth: usize) -> Option<Place<'m>> {
         let list = self.meaning.chain(self.packet.family(), chain)?;
         let depth = Some(depth + 1).filter(|depth| *depth <= self.meaning.chain_count())?;
-        Some(Place { list, chain: Some(chain), next: 0, depth })
+        Some(self.start(list, Some(chain), depth))
+    }
+
+    fn start(&self, list: &'m List, chain: Option<ChainId>, depth: usize) -> Place<'m> {
+        let places = self.guide.and_then(|guide| guide.places(self.packet.family(), list));
+        Place { list, chain, next: 0, depth, places, point: None }
+    }
+
+    /// The next entry of a list that is about the packet, which is behind it then.
+    fn next(&self, at: &mut Place<'m>) -> Option<&'m Entry> {
+        let entries = &at.list.entries;
+        loop {
+            at.next = match &at.places {
+                None => at.next,
+                Some(places) => {
+                    let point = at.point.take().filter(|(changes, _)| *changes == self.changes);
+                    let (_, point) = at.point.insert(
+                        point.unwrap_or_else(|| (self.changes, places.point(&self.packet))),
+                    );
+                    places.next(point, at.next)?
+                }
+            };
+            let entry = entries.get(at.next)?;
+            at.next += 1;
+            if entry.set.contains(&self.packet) {
+                return Some(entry);
+            }
+        }
     }
 
     /// Asks the limits, then logs; whether the entry takes the packet.

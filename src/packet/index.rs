@@ -108,8 +108,24 @@ impl Index {
         space: &Space,
         rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
     ) -> Self {
-        let mut boxes = space.impossible().words().to_vec();
-        let mut owners = vec![NATURE; space.count(space.impossible())];
+        Self::beside(space, space.impossible(), rules)
+    }
+
+    /// The same to be asked of packets that somebody has: each is one, whatever it is.
+    pub fn of_packets<'r>(
+        space: &Space,
+        rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
+    ) -> Self {
+        Self::beside(space, Region::NONE, rules)
+    }
+
+    fn beside<'r>(
+        space: &Space,
+        impossible: &Region,
+        rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
+    ) -> Self {
+        let mut boxes = impossible.words().to_vec();
+        let mut owners = vec![NATURE; space.count(impossible)];
         for (rule, region) in rules {
             boxes.extend_from_slice(region.words());
             owners.resize(boxes.len() / space.layout().words(), owner_of(rule));

@@ -158,6 +158,18 @@ impl PacketSet {
         self.family == packet.family()
             && self.products.iter().any(|product| product.contains(packet))
     }
+
+    /// Whether a packet meets the conditions on some fields, whatever the others say of it.
+    #[must_use]
+    pub fn may_contain(&self, packet: &Packet, asks: impl Fn(Field) -> bool) -> bool {
+        let met = |one: &FieldBox| {
+            let mut asked = one.constraints.iter().filter(|one| asks(one.field()));
+            asked.all(|one| one.contains(packet))
+        };
+        let fits =
+            |product: &Product| product.factors.iter().all(|factor| factor.boxes.iter().any(met));
+        self.family == packet.family() && self.products.iter().any(fits)
+    }
 }
 
 /// Packets that are in all factors.

@@ -151,11 +151,21 @@ impl Space {
     /// The points of `a` that are not in `b`, as disjoint boxes if those of `a` are.
     #[must_use]
     pub fn difference(&self, a: &Region, b: &Region) -> Region {
-        let mut rest: Vec<Box<[u64]>> = self.boxes(a).map(Into::into).collect();
+        let mut rest = a.clone();
         for taken in self.boxes(b) {
-            rest = rest.into_iter().flat_map(|one| self.layout.without(one, taken)).collect();
+            let is_met = |one: &[u64]| self.layout.overlap(one, taken);
+            let Some(first) = self.boxes(&rest).position(is_met) else { continue };
+            let mut words = rest.words[..first * self.layout.words()].to_vec();
+            for one in self.boxes(&rest).skip(first) {
+                if is_met(one) {
+                    words.extend(self.layout.without(one.into(), taken).iter().flatten());
+                } else {
+                    words.extend_from_slice(one);
+                }
+            }
+            rest.words = words;
         }
-        Region { words: rest.concat() }
+        rest
     }
 
     /// The points in either.

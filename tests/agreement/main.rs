@@ -23,8 +23,9 @@ use std::path::{Path, PathBuf};
 use palisade::analyze::ruled::ruled;
 use palisade::diagnostic::has_errors;
 use palisade::lower::{Lowered, lower};
-use palisade::meaning::{BaseChain, Meaning, meaning, probes};
+use palisade::meaning::{BaseChain, Guide, Meaning, meaning, probes};
 use palisade::net::Family;
+use palisade::packet::Packet;
 use palisade::resolve::resolve;
 use palisade::source::{MemoryLoader, Sources};
 
@@ -45,15 +46,27 @@ fn compile(text: &str, mut loader: MemoryLoader) -> Option<(Meaning, Lowered)> {
     Some((meaning(&resolved.policy), lower(&resolved.policy, &sources)))
 }
 
+/// Whether a packet takes the same way when entries are found by place.
+fn is_guided(guide: &Guide<'_>, base: BaseChain, packet: &Packet) -> bool {
+    [false, true].into_iter().all(|room| {
+        let plain = guide.meaning.trace(base, packet, &mut |_| room);
+        guide.trace(base, packet, &mut |_| room) == plain
+    })
+}
+
 /// Probes one policy; says what disagrees, with what is needed to see it again.
 fn judge(text: &str, loader: MemoryLoader, seed: u64) -> Option<Result<usize, String>> {
     let (meaning, lowered) = compile(text, loader)?;
     let ruled = ruled(Some(&lowered.v4), Some(&lowered.v6)).meaning;
+    let guide = Guide::eager(&ruled);
     let mut judged = 0;
     for (family, ruleset) in [(Family::V4, &lowered.v4), (Family::V6, &lowered.v6)] {
         for base in BaseChain::ALL {
             let packets = probes(&meaning, family, base, seed, PROBES);
             for packet in &packets {
+                if !is_guided(&guide, base, packet) {
+                    return Some(Err(format!("{base:?}: a guide leads {packet:?} elsewhere")));
+                }
                 for answers in Answers::all(seed) {
                     judged += 1;
                     let fault = disagreement(&meaning, ruleset, base, packet, answers)

@@ -5,7 +5,7 @@ use palisade::analyze::journey::{Answers, Sent, Surroundings, follow};
 use palisade::analyze::promise::judged;
 use palisade::analyze::{Rules, Text};
 use palisade::diagnostic::has_errors;
-use palisade::meaning::{BaseChain, Meaning, meaning, meant_packets, probes};
+use palisade::meaning::{BaseChain, Guide, Meaning, meaning, meant_packets, probes};
 use palisade::net::{CtState, Family, TcpFlags};
 use palisade::packet::{Packet, PacketSet, Payload};
 use palisade::resolve::Policy;
@@ -133,7 +133,9 @@ fn contradiction(
                 let oracle = |_: palisade::meaning::Question<'_>| room;
                 let answers = Answers { oracle: &oracle, facts: None };
                 let surroundings = Surroundings::of(policy);
-                let Ok(journey) = follow(meaning, &surroundings, &sent, answers) else { continue };
+                let Ok(journey) = follow(&Guide::of(meaning), &surroundings, &sent, answers) else {
+                    continue;
+                };
                 let is_accepted = journey.fate.is_accepted();
                 // As it is sent, where nat has nothing to say; and as the filter sees it.
                 let first =

@@ -12,7 +12,7 @@ use palisade::analyze::deliverable::first_state;
 use palisade::analyze::journey::{
     Answers, Behind, Fate, Journey, Sent, Stage, Surroundings, Unclear, follow,
 };
-use palisade::meaning::{BaseChain, Effect, History, Meaning, Question};
+use palisade::meaning::{BaseChain, Effect, Guide, History, Meaning, Question};
 use palisade::net::{Addresses, CtState, Interface};
 use palisade::packet::Packet;
 
@@ -220,7 +220,9 @@ impl<'a> Asking<'a, '_> {
             probe::History::Nothing
             | probe::History::Connection(_)
             | probe::History::Session
-            | probe::History::Error(_) => follow(meaning, &self.around, self.sent, answers),
+            | probe::History::Error(_) => {
+                follow(&Guide::of(meaning), &self.around, self.sent, answers)
+            }
         };
         // Which of its addresses it redirects to is the router's own matter.
         let is_unclear = matches!(journey, Err(Unclear::Which { .. }));

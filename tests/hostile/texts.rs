@@ -268,6 +268,69 @@ fn imports_of_long_lists() {
     answers("import", "now.v4", &filter(0, &each(10_000, limited)), 2, said);
 }
 
+fn ports(target: &str) -> String {
+    filter(0, &each(20_000, |at| format!("-A INPUT -p tcp --dport {} -j {target}\n", at + 1)))
+}
+
+fn differ(left: &str, right: &str, status: i32, lines: usize) {
+    let scene = Scene::new(&[("now.v4", left), ("then.v4", right)]);
+    let run = limited(&scene, &["diff", "now.v4", "then.v4"]);
+    assert_eq!(run.status, status, "{}", run.err);
+    assert!(run.out.lines().count() >= lines, "{}", run.out);
+}
+
+/// Each is shown by a packet that walks through all rules of both sides.
+#[test]
+fn differences_as_many_as_rules() {
+    // Each has its packets, both rules and an example; beyond 10,000 none is looked for.
+    differ(&ports("ACCEPT"), &ports("REJECT"), 1, 40_000);
+}
+
+/// Each rule of one side with each of the other, of which no packet comes to any but the first.
+#[test]
+fn rules_that_take_all_before_others() {
+    let accept = "-A INPUT -j ACCEPT\n";
+    let all = filter(0, &accept.repeat(20_000));
+    let alternating = filter(0, &format!("{accept}-A INPUT -j DROP\n").repeat(10_000));
+    let same = filter(0, &"-A INPUT -p tcp --dport 22 -j DROP\n".repeat(20_000));
+    differ(&ports("ACCEPT"), &all, 0, 1);
+    differ(&alternating, &all, 0, 1);
+    differ(&same, &all, 1, 4);
+    differ(&same, &ports("ACCEPT"), 1, 4);
+}
+
+/// Each would be asked about together with all before it.
+#[test]
+fn rules_that_are_asked_for_all_at_once() {
+    let accept = "-A INPUT -j ACCEPT\n";
+    let alternating = filter(0, &format!("{accept}-A INPUT -j DROP\n").repeat(20_000));
+    let within = "-A INPUT -p tcp -m limit --limit 5/min -j ACCEPT\n".repeat(20_000);
+    let interface = |at: usize| format!("-A INPUT -i e{at} -j ACCEPT\n");
+    for (text, question, lines) in [
+        (&filter(0, &accept.repeat(40_000)), "allow tcp 22 from any", 3),
+        (&alternating, "allow tcp 22 from any", 3),
+        (&filter(0, &within), "allow tcp 22 from any", 20_000),
+        (&filter(0, &each(10_000, interface)), "allow tcp 22 from any", 10_000),
+        (&ports("DROP"), "drop tcp 1-1000 from any", 1_000),
+    ] {
+        let scene = Scene::new(&[("now.v4", text)]);
+        let run = limited(&scene, &["query", "now.v4", question]);
+        assert_eq!(run.status, 0, "{}", run.err);
+        assert!(run.out.lines().count() >= lines, "{}", run.out);
+    }
+}
+
+/// Each promise is shown to be broken by a packet that walks through all rules.
+#[test]
+fn promises_that_are_all_broken() {
+    let host = |at: usize| format!("10.0.{}.{}", at >> 8, at & 255);
+    let rules = each(3_000, |at| format!("allow tcp {} from {} to self\n", at + 1, host(at)));
+    let broken = |at: usize| format!("assert drop tcp {} from {} to self\n", at + 1, host(at));
+    policy(&format!("{rules}{}", each(3_000, broken)), 1, "assertion-failed");
+    let sent = |at: usize| format!("  tcp {}:4000 -> self:{} in eth0 => drop\n", host(at), at + 1);
+    policy(&format!("{rules}test \"all\" {{\n{}}}\n", each(1_000, sent)), 1, "test-failed");
+}
+
 /// Each by itself would compile all rules once more.
 #[test]
 fn promises_as_many_as_rules() {

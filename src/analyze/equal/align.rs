@@ -192,7 +192,10 @@ impl Aligning<'_> {
     /// Whether the items that do the same at the start of both sides are together alike.
     fn runs(&self, left: &[Item], right: &[Item]) -> Option<(usize, usize)> {
         let deed = left.first()?.deed;
-        let run = |items: &[Item]| items.iter().take_while(|item| item.deed == deed).count();
+        let run = |items: &[Item]| {
+            let few = items.iter().take(LONGEST_RUN + 1);
+            few.take_while(|item| item.deed == deed).count()
+        };
         let (these, those) = (run(left), run(right));
         if these.max(those) > LONGEST_RUN || these + those < 3 {
             return None;

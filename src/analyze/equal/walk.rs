@@ -6,7 +6,7 @@ use super::align::Pairs;
 use super::course::{Course, What};
 use super::items::{Items, deed_of};
 use super::{Act, Deed, MOST_DIFFERENCES};
-use crate::meaning::{BaseChain, Effect, Meaning};
+use crate::meaning::{BaseChain, Effect, Guide};
 use crate::packet::{
     Among, Budget, Index, Packet, Point, Question, Region, RuleNumber, Space, Verdict,
 };
@@ -29,7 +29,7 @@ pub(super) struct Found {
 
 /// A chain of two meanings in which nothing depends on history.
 pub(super) struct Walks<'a> {
-    pub meanings: [&'a Meaning; 2],
+    pub guides: [Guide<'a>; 2],
     pub base: BaseChain,
     pub space: &'a Arc<Space>,
 }
@@ -107,7 +107,7 @@ impl Walks<'_> {
     }
 
     fn parting(&self, packet: Packet) -> Option<Found> {
-        let [left, right] = self.meanings.map(|meaning| walked(meaning, self.base, &packet));
+        let [left, right] = self.guides.each_ref().map(|guide| walked(guide, self.base, &packet));
         let apart = left.course.apart(&right.course);
         let shown: Vec<What> =
             apart.iter().filter(|one| !one.unless.holds(&packet)).map(|one| one.what).collect();
@@ -161,8 +161,8 @@ struct Walked {
     acts: Vec<Act>,
 }
 
-fn walked(meaning: &Meaning, base: BaseChain, packet: &Packet) -> Walked {
-    let trace = meaning.trace(base, packet, &mut |_| true);
+fn walked(guide: &Guide<'_>, base: BaseChain, packet: &Packet) -> Walked {
+    let trace = guide.trace(base, packet, &mut |_| true);
     let mut walked = Walked { course: Course::default(), acts: Vec::new() };
     let tracked = packet.is_tracked();
     for step in &trace.steps {

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::sent::usual;
-use super::{Answers, Journey, Sent, Surroundings, Unclear, Walk, Whose};
-use crate::meaning::{BaseChain, Entry, List, Meaning};
+use super::{Answers, Journey, Sent, Stage, Surroundings, Unclear, Walk, Whose};
+use crate::meaning::{BaseChain, Entry, Guide, List, Meaning, Translation};
 use crate::net::Family;
 use crate::net::address::{from_number, to_number};
 use crate::packet::{Constraint, Factor, Field, FieldBox, Packet, Product, Values};
@@ -22,12 +22,12 @@ const MOST: usize = 4_096;
 /// # Errors
 /// When it depends on something that is not known.
 pub fn follow<'m>(
-    meaning: &'m Meaning,
+    guide: &Guide<'m>,
     surroundings: &Surroundings,
     sent: &Sent,
     answers: Answers<'_>,
 ) -> Result<Journey<'m>, Unclear> {
-    let family = sent.packet.family();
+    let (meaning, family) = (guide.meaning, sent.packet.family());
     let walk = |sent: &Sent, own: IpAddr| {
         let mut packet = sent.packet.clone();
         for whose in &sent.any {
@@ -38,7 +38,7 @@ pub fn follow<'m>(
         }
         let leaves = sent.leaves.clone();
         let stages = Vec::new();
-        Walk { meaning, surroundings, answers, leaves, own, packet, stages }.run()
+        Walk { guide, surroundings, answers, leaves, own, packet, stages }.run()
     };
     let usual =
         surroundings.own.prefixes(family).next().map_or(usual(family), crate::net::Prefix::address);
@@ -49,7 +49,7 @@ pub fn follow<'m>(
     let whose = match (&sent.any[..], &journey) {
         ([whose, ..], _) => *whose,
         // A redirect sends it to an address of the machine, whichever that is.
-        ([], Ok(journey)) if journey.packet.destination == usual && journey.packet.to_local => {
+        ([], Ok(journey)) if journey.packet.destination == usual && is_redirected(journey) => {
             Whose::Destination
         }
         ([], _) => return journey,
@@ -98,6 +98,11 @@ fn is_taken_for_own<'m>(
     }
 }
 
+fn is_redirected(journey: &Journey<'_>) -> bool {
+    let mut made = journey.stages.iter().filter_map(Stage::translation);
+    made.any(|translation| matches!(translation, Translation::Redirect { .. }))
+}
+
 /// What makes two ways the same: the entries that took the packet, and its end.
 fn way(journey: &Journey<'_>) -> (Vec<*const Entry>, super::Fate) {
     let steps = journey.stages.iter().flat_map(|stage| &stage.trace.steps);
@@ -120,7 +125,7 @@ fn candidates(meaning: &Meaning, packet: &Packet) -> Vec<IpAddr> {
             Field::Source | Field::Destination => !forwards || packet.incoming.is_none(),
             other => other == Field::OriginalDestination,
         };
-        let met = list.entries.iter().filter(|entry| entry.set.widened(stays).contains(packet));
+        let met = list.entries.iter().filter(|entry| entry.set.may_contain(packet, stays));
         let factors = met.flat_map(|entry| entry.set.products()).flat_map(Product::factors);
         let constraints = factors.flat_map(Factor::boxes).flat_map(FieldBox::constraints);
         for constraint in constraints.filter(|constraint| asks(constraint.field())) {

@@ -1,10 +1,12 @@
 //! A packet that breaks a promise: as it is sent, and what its walk through all tables showed.
 
+use super::claim::Asking;
 use crate::analyze::deliverable::first_state;
-use crate::analyze::journey::{Fate, Journey, Sent, Stage};
+use crate::analyze::journey::{Answers, Fate, Journey, Sent, Stage, follow, usual};
+use crate::analyze::passage::Passage;
 use crate::meaning::{BaseChain, Entry, Reason};
 use crate::net::CtState;
-use crate::packet::{Original, Packet, Payload};
+use crate::packet::{Original, Packet, Payload, Point};
 use crate::resolve::policy::Hook;
 
 /// A packet that breaks a claim, and its way.
@@ -52,6 +54,57 @@ impl Told {
             seen: decided.before.clone(),
             translated_by: moved.and_then(reason),
         })
+    }
+}
+
+impl Asking<'_, '_> {
+    /// A packet that breaks the claim, as it is sent, when it does so on its own way through all tables.
+    pub(super) fn shown(
+        &self,
+        passage: &Passage<'_>,
+        point: &Point,
+        by: Option<&Entry>,
+    ) -> Option<Broken> {
+        let sent = as_sent(passage.space().packet(point), passage.hook, by);
+        let rooms: &[bool] = match (self.at_best, self.claim.accepts) {
+            (true, _) => &[true],
+            // Some limits may have room and others none: then the packet is not walked.
+            (false, true) => &[false, true],
+            (false, false) => &[true, false],
+        };
+        for room in rooms {
+            let told = self.walk(&sent, *room)?;
+            if told.fate.is_accepted() != self.claim.accepts {
+                let limited = || self.walk(&sent, true).filter(|told| told.fate.is_accepted());
+                let limited_by = if *room { None } else { limited() };
+                let limited_by = limited_by.and_then(|told| told.decided_by);
+                let (sent, told) = self.plainer(sent, told, *room);
+                return Some(Broken { sent: sent.packet, told, limited_by });
+            }
+        }
+        None
+    }
+
+    /// The same with an ordinary public address, if that makes no difference.
+    fn plainer(&self, sent: Sent, told: Told, room: bool) -> (Sent, Told) {
+        let mut plain = sent.clone();
+        plain.packet.destination = usual(sent.packet.family());
+        if told.translated_by.is_none() || !sent.packet.to_local {
+            return (sent, told);
+        }
+        match self.walk(&plain, room) {
+            Some(same) if same.decided_by == told.decided_by && same.fate == told.fate => {
+                (plain, same)
+            }
+            Some(_) | None => (sent, told),
+        }
+    }
+
+    pub(super) fn walk(&self, sent: &Sent, room: bool) -> Option<Told> {
+        let oracle = |_: crate::meaning::Question<'_>| room;
+        let answers = Answers { oracle: &oracle, facts: None };
+        let journey = follow(self.guide(), self.world.surroundings, sent, answers).ok()?;
+        Told::of(&journey)
     }
 }
 

@@ -10,7 +10,6 @@ use std::rc::Rc;
 use super::claim::{Asking, World};
 use super::sets;
 use crate::analyze::passage::{Passage, TooMuch};
-use crate::meaning::Meaning;
 use crate::net::Family;
 use crate::packet::{Budget, PacketSet, Region};
 use crate::resolve::policy::{Claim, Hook};
@@ -71,11 +70,11 @@ impl<'w> Group<'w> {
 
     fn made(&self, leading: Leading) -> Known<'w> {
         let Leading { at_best, family, end, .. } = leading;
-        let meaning = if at_best { self.world.at_best } else { self.world.meaning };
+        let meaning = self.world.guide(at_best).meaning;
         let (mut asking, mut asked) = (Vec::new(), Vec::new());
         for number in 0..self.claims.len() {
             for (hook, is_looped) in Hook::ALL.into_iter().flat_map(|h| [(h, false), (h, true)]) {
-                let sets = self.asked(leading, meaning, number, hook, is_looped);
+                let sets = self.asked(leading, number, hook, is_looped);
                 asking.extend(std::iter::repeat_n((number, hook, is_looped), sets.len()));
                 asked.extend(sets);
             }
@@ -88,14 +87,13 @@ impl<'w> Group<'w> {
     fn asked(
         &self,
         Leading { at_best, family, end, is_back }: Leading,
-        meaning: &'w Meaning,
         number: usize,
         hook: Hook,
         is_looped: bool,
     ) -> Vec<PacketSet> {
         let (world, group) = (self.world, self);
         let (claim, protects) = self.claims[number];
-        let asking = Asking { world, meaning, group, number, claim, at_best, is_looped };
+        let asking = Asking { world, group, number, claim, at_best, is_looped };
         let sets = if is_back {
             (protects && sets::back(hook) == end).then(|| asking.answers(family, hook))
         } else {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::layout::{AxisShape, Held};
-use super::super::{Field, Values};
+use super::super::{Field, Packet, Values};
 use super::domain::Domain;
 use crate::net::IntervalSet;
 
@@ -206,6 +206,19 @@ impl Axis {
             Values::Interfaces(_) | Values::Accounts(_) | Values::Mark(_) | Values::Opaque(_) => {
                 self.of(values)
             }
+        }
+    }
+
+    /// The value that a packet has.
+    #[must_use]
+    pub fn of_packet(&self, packet: &Packet) -> u32 {
+        let (Subject::Field(field) | Subject::Mark { field, .. }) = &self.subject else {
+            let Subject::Fact(text) = &self.subject else { return 0 };
+            return packet.opaque.contains(text).into();
+        };
+        match field.of(packet).and_then(|value| self.domain.piece_of(value)) {
+            Some(piece) => self.value(piece),
+            None => self.shape.values - 1,
         }
     }
 

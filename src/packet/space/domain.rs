@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::super::InterfaceSet;
+use super::super::{InterfaceSet, Value};
 use crate::net::{Account, Interface};
 
 /// The pieces of one field, in order.
@@ -190,6 +190,35 @@ impl Domain {
         values.binary_search(&value).ok().map(|at| (at, at))
     }
 
+    /// The piece that has what a packet has; `None` when it is of another kind.
+    #[must_use]
+    pub fn piece_of(&self, value: Value<'_>) -> Option<usize> {
+        match (self, value) {
+            (Domain::Numbers(numbers), Value::Number(number)) => {
+                Some(numbers.starts.partition_point(|start| *start <= number).saturating_sub(1))
+            }
+            (Domain::Names(patterns), Value::Interface(None)) => Some(patterns.len() + 1),
+            (Domain::Names(patterns), Value::Interface(Some(name))) => {
+                Some(narrowest(patterns, name).unwrap_or(patterns.len()))
+            }
+            (Domain::Accounts(accounts), Value::Account(account)) => {
+                Some(accounts.binary_search(account).unwrap_or(accounts.len()))
+            }
+            (Domain::Marks { mask, values }, Value::Number(mark)) => {
+                let own = u32::try_from(mark).ok()? & mask;
+                Some(values.binary_search(&own).unwrap_or(values.len()))
+            }
+            (
+                Domain::Numbers(_)
+                | Domain::Names(_)
+                | Domain::Accounts(_)
+                | Domain::Marks { .. }
+                | Domain::Fact,
+                _,
+            ) => None,
+        }
+    }
+
     /// The numbers of a piece, first and last.
     #[must_use]
     pub fn numbers_of(&self, piece: usize) -> Option<(u128, u128)> {
@@ -228,6 +257,13 @@ impl Domain {
         let other = || all.find(|value| values.binary_search(value).is_err()).unwrap_or(0);
         values.get(piece).copied().unwrap_or_else(other)
     }
+}
+
+/// The place of the narrowest of some sorted patterns that means a name.
+fn narrowest(patterns: &[Interface], name: &str) -> Option<usize> {
+    let place = |key: (&str, bool)| patterns.binary_search_by(|one| name_key(one).cmp(&key)).ok();
+    let mut stems = (0..=name.len()).rev().filter_map(|length| name.get(..length));
+    place((name, true)).or_else(|| stems.find_map(|stem| place((stem, false))))
 }
 
 /// Sorts numbers up to `highest`, and leaves each once.

@@ -84,18 +84,19 @@ fn asks(axis: &Axis, values: &[(u32, u32)]) -> Option<Asks> {
             Some(Asks::Numbers(*field, numbers))
         }
         (Subject::Field(field), Domain::Names(patterns)) => {
-            let held = pieces(patterns.len() + 2);
-            let which = |wanted: bool| {
-                let all = patterns.iter().zip(&held).filter(move |(_, held)| **held == wanted);
-                all.map(|(pattern, _)| pattern.clone()).collect::<Vec<Interface>>()
-            };
-            Some(Asks::Names {
-                field: *field,
-                named: which(true),
-                not: which(false),
-                others: held[patterns.len()],
-                none: held[patterns.len() + 1],
-            })
+            let runs = values.iter().map(|(low, high)| *low as usize..=*high as usize);
+            let named = runs.flat_map(|run| {
+                patterns
+                    .get(run.clone())
+                    .unwrap_or_else(|| patterns.get(*run.start()..).unwrap_or_default())
+            });
+            let named: Vec<Interface> = named.cloned().collect();
+            let [others, none] = [0, 1].map(|behind| has(last - 1 + behind));
+            // Thousands that are not in it count only where it has more than names.
+            let is_narrowed = others || named.iter().any(Interface::is_wildcard);
+            let not = (0..).zip(patterns.iter()).filter(|(piece, _)| is_narrowed && !has(*piece));
+            let not = not.map(|(_, pattern)| pattern.clone()).collect();
+            Some(Asks::Names { field: *field, named, not, others, none })
         }
         (Subject::Field(field), Domain::Accounts(accounts)) => {
             let held = pieces(accounts.len() + 1);

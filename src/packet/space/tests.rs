@@ -111,7 +111,7 @@ fn sets(family: Family, seed: u64, count: usize) -> Vec<PacketSet> {
     (0..count).map(|_| set(family, &mut random)).collect()
 }
 
-/// What is said of a point is true of its packet.
+/// What is said of a point is true of its packet, and of the packet's own point.
 #[test]
 fn points_are_packets() {
     let mut random = Random::new(7);
@@ -128,10 +128,12 @@ fn points_are_packets() {
                     continue;
                 }
                 let packet = space.packet(&point);
+                let own = space.point(&packet);
                 tried += 1;
                 for (set, region) in sets.iter().zip(&regions) {
                     let claimed = space.contains(region, &point);
                     assert_eq!(claimed, set.contains(&packet), "seed {seed}: {packet:?} {set:?}");
+                    assert_eq!(claimed, space.contains(region, &own), "seed {seed}: {packet:?}");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! From a point to a packet that stands for it.
+//! From a point to a packet that stands for it, and from a packet to its point.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -43,6 +43,16 @@ impl Space {
             opaque: view.facts(),
             incoming,
         }
+    }
+
+    /// The point of a packet.
+    #[must_use]
+    pub fn point(&self, packet: &Packet) -> Point {
+        let mut point: Box<[u64]> = self.layout.full().into();
+        for (number, axis) in self.axes.iter().enumerate() {
+            self.layout.narrow_to(number, &mut point, axis.of_packet(packet));
+        }
+        Point(point)
     }
 }
 
