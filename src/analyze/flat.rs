@@ -18,6 +18,7 @@
 pub(super) mod passing;
 
 mod made;
+mod ways;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -34,14 +35,6 @@ use crate::packet::{
     Values,
 };
 use crate::resolve::policy::{ChainId, Log};
-
-/// What the steps of called chains may take before it is too much: a step [`OF_A_STEP`], and each factor of
-/// its sets one. A step has all factors of the calls that lead to it, so where calls are nested deep a step
-/// is large: to count steps alone would be to count no memory.
-const MOST: usize = 4_000_000;
-
-/// Of a step without conditions.
-const OF_A_STEP: usize = 10;
 
 /// Boxes of what a step gets, when others left its chain before.
 const MOST_PIECES: usize = 1_000;
@@ -70,7 +63,7 @@ pub struct Flat<'m> {
 /// Why nothing can be said of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cut {
-    /// There are more ways through the chains than are looked at: steps are missing.
+    /// There are more ways through the chains than are looked at: there are no steps.
     Ways,
     /// There are too many different conditions that packets do not show, for so many rules.
     Conditions,
@@ -143,15 +136,17 @@ impl<'m> Flat<'m> {
             entered: Entered::default(),
             renewals: Vec::new(),
             sees_fragments,
-            unchanged: 0,
-            left: MOST,
+            unchanged: BTreeMap::new(),
         };
-        let is_whole = flattener.run();
+        let has_too_many_ways = ways::are_too_many(meaning, family, list);
+        if !has_too_many_ways {
+            flattener.run();
+        }
         let Flattener { steps, renewals, .. } = flattener;
-        let cut = if is_whole {
-            are_too_many(steps.iter().map(|step| &*step.may)).then_some(Cut::Conditions)
-        } else {
+        let cut = if has_too_many_ways {
             Some(Cut::Ways)
+        } else {
+            are_too_many(steps.iter().map(|step| &*step.may)).then_some(Cut::Conditions)
         };
         Some(Flat { family, base, steps, default, default_effect, renewals, cut, sees_fragments })
     }
@@ -279,10 +274,12 @@ struct Frame<'m> {
     limited: Option<usize>,
     /// Whether the call was a `goto`.
     is_goto: bool,
+    /// The innermost frame, this one or one around it, that is of a `goto`.
+    last_goto: Option<usize>,
     /// Steps that take packets from this chain only, by their place.
     ending: Vec<usize>,
     /// The fields in which packets may be others than they were when they came; with the change, if
-    /// there was but one.
+    /// there was but one. What the chains that it called made of them is not in it before they end.
     changed: BTreeMap<Field, Option<Change>>,
     /// What was made of packets that come back only behind this chain's end.
     behind: Made,
@@ -298,6 +295,7 @@ impl<'m> Frame<'m> {
             call,
             limited: None,
             is_goto: false,
+            last_goto: None,
             ending: Vec::new(),
             changed: BTreeMap::new(),
             behind: Made::default(),
@@ -318,44 +316,38 @@ struct Flattener<'m> {
     renewals: Vec<Renewal>,
     /// Whether packets come in fragments, of which only the first has ports.
     sees_fragments: bool,
-    /// The first step behind the last that may have changed packets.
-    unchanged: usize,
-    left: usize,
+    /// Of each field, the first step behind the last that may have changed it.
+    unchanged: BTreeMap<Field, usize>,
 }
 
 impl<'m> Flattener<'m> {
-    /// Whether all steps were made.
-    fn run(&mut self) -> bool {
+    fn run(&mut self) {
         while let Some(frame) = self.frames.last_mut() {
             match frame.list.entries.get(frame.next) {
                 Some(entry) => {
                     frame.next += 1;
-                    if !self.entry(entry) {
-                        return false;
-                    }
+                    self.entry(entry);
                 }
                 None => self.close(),
             }
         }
-        true
     }
 
-    fn entry(&mut self, entry: &'m Entry) -> bool {
-        let Some(may) = self.reached(entry) else { return false };
+    fn entry(&mut self, entry: &'m Entry) {
+        let may = self.reached(entry);
         let number = self.push(entry, Role::Said, may);
         match &entry.effect {
             Effect::Call(chain) | Effect::Goto(chain) => {
                 let is_goto = matches!(entry.effect, Effect::Goto(_));
-                // A ring, which a resolved policy never has, is not walked through twice.
-                let is_ring = self.frames.len() > self.meaning.chain_count();
-                match self.meaning.chain(self.family, *chain).filter(|_| !is_ring) {
-                    Some(list) => self.frames.push(Frame {
+                let last_goto = self.frames.last().and_then(|frame| frame.last_goto);
+                if let Some(list) = self.meaning.chain(self.family, *chain) {
+                    self.frames.push(Frame {
                         limited: self.limited_by(entry),
                         is_goto,
+                        last_goto: if is_goto { Some(self.frames.len()) } else { last_goto },
                         before: is_goto.then(|| self.entered.clone()),
                         ..Frame::of(list, Some((*chain, number)))
-                    }),
-                    None => return !is_ring,
+                    });
                 }
             }
             Effect::Add { set, length, .. } => {
@@ -365,7 +357,6 @@ impl<'m> Flattener<'m> {
             Effect::Change(change) => self.made(Made::by(*change)),
             Effect::Decide(_) | Effect::Continue | Effect::Return => {}
         }
-        true
     }
 
     /// The innermost frame behind a limit, when one is opened by this entry.
@@ -382,24 +373,21 @@ impl<'m> Flattener<'m> {
         if made.is_nothing() {
             return;
         }
-        let from = self.frames.iter().rposition(|frame| frame.is_goto).unwrap_or(0);
-        for (field, by) in &made.fields {
-            for frame in &mut self.frames[from..] {
-                let only = frame.changed.entry(*field).or_insert(*by);
-                *only = (*only).filter(|_| only == by);
-            }
+        if let Some(frame) = self.frames.last_mut() {
+            made::add_fields(&mut frame.changed, &made.fields);
         }
         self.entered.renew(&made.facts);
         let here = number_of(self.steps.len());
-        for step in self.steps[self.unchanged..].iter_mut().filter(|step| step.takes) {
-            if step.may.speaks_of(|field| made.fields.contains_key(&field)) {
-                step.until = Some(step.until.map_or(here, |until| until.min(here)));
+        for field in made.fields.keys() {
+            let from = self.unchanged.insert(*field, self.steps.len()).unwrap_or(0);
+            for step in self.steps[from..].iter_mut().filter(|step| step.takes) {
+                if step.may.speaks_of(|one| one == *field) {
+                    step.until = Some(step.until.map_or(here, |until| until.min(here)));
+                }
             }
         }
-        if !made.fields.is_empty() {
-            self.unchanged = self.steps.len();
-        }
-        if let Some(caller) = from.checked_sub(1) {
+        let last_goto = self.frames.last().and_then(|frame| frame.last_goto);
+        if let Some(caller) = last_goto.and_then(|goto| goto.checked_sub(1)) {
             self.frames[caller].behind.add(made);
         }
     }
@@ -419,7 +407,10 @@ impl<'m> Flattener<'m> {
         }
         match self.frames.last_mut() {
             Some(caller) if frame.is_goto => caller.behind.add(frame.behind),
-            Some(_) => self.made(frame.behind),
+            Some(caller) => {
+                made::add_fields(&mut caller.changed, &frame.changed);
+                self.made(frame.behind);
+            }
             None => {}
         }
         if let Some((_, caller)) = frame.call.filter(|_| frame.is_goto) {
@@ -429,13 +420,13 @@ impl<'m> Flattener<'m> {
         }
     }
 
-    /// The packets of a set that come to the innermost chain; `None` when that is too much work.
-    fn reached(&mut self, entry: &'m Entry) -> Option<Cow<'m, PacketSet>> {
+    /// The packets of an entry that come to the innermost chain.
+    fn reached(&mut self, entry: &'m Entry) -> Cow<'m, PacketSet> {
         let Entry { set, effect, .. } = entry;
         let own = self.entered.instead(set, &mut self.renewals);
         let own = if self.sees_fragments { of_first_fragments(own) } else { own };
-        let Some(frame) = self.frames.last() else { return Some(own) };
-        let Some((_, caller)) = frame.call else { return Some(own) };
+        let Some(frame) = self.frames.last() else { return own };
+        let Some((_, caller)) = frame.call else { return own };
         let way = &self.steps[caller.0 as usize].may;
         // Who was changed on the way meets what he meets as he is now. Where only the same was done to
         // him before, doing it is no difference.
@@ -460,14 +451,13 @@ impl<'m> Flattener<'m> {
         } else {
             way
         };
-        self.left = self.left.checked_sub(cost(way, &own))?;
-        Some(if way.is_everything() {
+        if way.is_everything() {
             own
         } else if own.is_everything() {
             way.clone()
         } else {
             Cow::Owned(both(way, &own))
-        })
+        }
     }
 
     fn push(&mut self, entry: &'m Entry, role: Role, may: Cow<'m, PacketSet>) -> RuleNumber {
@@ -586,16 +576,6 @@ pub(super) fn of_first_fragments(set: Cow<'_, PacketSet>) -> Cow<'_, PacketSet> 
 /// Whether only the first fragment of a packet has it.
 fn is_behind_header(field: Field) -> bool {
     matches!(field, Field::SourcePort | Field::DestinationPort | Field::Icmp | Field::Flags)
-}
-
-/// What a step takes that has the packets in both, as [`MOST`] counts.
-fn cost(a: &PacketSet, b: &PacketSet) -> usize {
-    let factors = |set: &PacketSet| -> usize {
-        set.products().iter().map(|product| product.factors().len()).sum()
-    };
-    let (of_a, of_b) = (a.products().len(), b.products().len());
-    let factors = factors(a).saturating_mul(of_b).saturating_add(factors(b).saturating_mul(of_a));
-    of_a.saturating_mul(of_b).saturating_mul(OF_A_STEP).saturating_add(factors)
 }
 
 /// The packets in both.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dead::Life;
-use super::flat::{Flat, FlatStep, Role};
+use super::flat::{Cut, Flat, FlatStep, Role};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Meaning, Reason};
 use crate::net::Family;
@@ -205,7 +205,7 @@ impl<'m> Judged<'m> {
     fn of(meaning: &'m Meaning, family: Family, base: BaseChain, budget: Budget) -> Option<Self> {
         let flat = Flat::of(meaning, family, base)?;
         let is_written = |step: &FlatStep<'_>| matches!(step.entry.reason, Reason::Written(_));
-        if !flat.steps.iter().any(is_written) {
+        if flat.cut != Some(Cut::Ways) && !flat.steps.iter().any(is_written) {
             return None;
         }
         let (list, lives) = if flat.is_whole() {

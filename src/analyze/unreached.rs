@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dead::Life;
-use super::flat::Role;
+use super::flat::{Cut, Role};
 use super::judge::Judgement;
 use super::text::{Dump, Text};
 use crate::diagnostic::{Finding, catalogue};
@@ -14,8 +14,11 @@ use crate::ruleset::{DOCKER_USER, TableName};
 use crate::source::Span;
 
 /// A finding for each chain that is named by rules none of which a packet reaches; in a dump also for
-/// chains with rules that nothing names.
+/// chains with rules that nothing names. Nothing is said where not all ways are walked.
 pub fn chains(text: Text<'_>, judgement: &Judgement<'_>) -> Vec<Finding> {
+    if judgement.chains.iter().any(|judged| judged.flat.cut == Some(Cut::Ways)) {
+        return Vec::new();
+    }
     let entered = entered(judgement);
     match text {
         Text::Policy(policy) => in_policy(policy, &entered),

@@ -87,8 +87,7 @@ impl Build {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let terms = self.terms.terms()?;
         let destination = Destination::of(self.output.as_deref(), self.emit)?;
-        let mut policy = front::check(&self.file, &terms, Depth::Rules)?;
-        policy.needs_policy("build", IMPORT)?;
+        let mut policy = front::check_policy(&self.file, &terms, Depth::Rules, ("build", IMPORT))?;
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
 use super::front::{self, Checked, Content, Depth, without_rules};
-use super::given::{Given, Kind, is_stdin};
+use super::given::{Given, Kind, Root, is_stdin};
 use super::terminal::Terminal;
 use super::terms::{TermOptions, Terms};
 use super::within::Within;
@@ -100,6 +100,15 @@ impl Check {
                 At::File(file) if file.kind() == Kind::Sets => sets.push(file),
                 other => at.push(other),
             }
+        }
+        let dump_of = |at: &At| match at {
+            At::File(file) => (file.kind() == Kind::Rules).then(|| file.path.clone()),
+            At::Folder(_) => None,
+        };
+        if self.fix
+            && let Some(dump) = at.iter().find_map(dump_of)
+        {
+            return Err(not_fixed(&Root::of(&dump).title));
         }
         let mut checking = Checking { terms: &terms, sets: &sets, told: BTreeSet::new() };
         for at in at {

@@ -140,19 +140,6 @@ impl Checked {
         }
     }
 
-    /// Fails for a dump: what a command of this name does asks for a policy. `instead` is what can be done
-    /// with a dump.
-    pub(super) fn needs_policy(&self, command: &str, instead: &str) -> Result<(), Failure> {
-        match &self.content {
-            Content::Policy(_) | Content::Nothing => Ok(()),
-            Content::Dump(_) => {
-                let title = &self.title;
-                let message = format!("`{command}` takes a policy, and {title} is a dump of rules");
-                Err(Failure::new(message).help(instead))
-            }
-        }
-    }
-
     /// How many rules are written, those of chains included.
     pub(super) fn rules(&self) -> usize {
         let policy = match &self.content {
@@ -276,6 +263,23 @@ impl Checked {
 /// root that is no text is a finding.
 pub(super) fn check(path: &Path, terms: &Terms, depth: Depth) -> Result<Checked, Failure> {
     check_given(Given::read(path, &terms.within), &[], terms, depth)
+}
+
+/// The same for a command of this name that takes policies only. A dump is refused before it is looked into:
+/// `instead` is what can be done with one.
+pub(super) fn check_policy(
+    path: &Path,
+    terms: &Terms,
+    depth: Depth,
+    (command, instead): (&str, &str),
+) -> Result<Checked, Failure> {
+    let given = Given::read(path, &terms.within);
+    if given.kind() == Kind::Rules {
+        let title = Root::of(path).title;
+        let message = format!("`{command}` takes a policy, and {title} is a dump of rules");
+        return Err(Failure::new(message).help(instead));
+    }
+    check_given(given, &[], terms, depth)
 }
 
 /// The same of a text that was read already. Of a dump it is known what is in the sets that others tell.

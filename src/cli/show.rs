@@ -34,8 +34,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let terms = self.terms.terms()?;
-        let mut policy = front::check(&self.file, &terms, Depth::Rules)?;
-        policy.needs_policy("show", IMPORT)?;
+        let mut policy = front::check_policy(&self.file, &terms, Depth::Rules, ("show", IMPORT))?;
         if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }

@@ -70,9 +70,8 @@ impl Test {
         let mut text = String::new();
         let mut known = Families::BOTH;
         for file in files {
-            let mut checked = front::check(file, &terms, Depth::Words)?;
-            checked
-                .needs_policy("test", "`palisade test POLICY --on DUMP` holds it to promises")?;
+            let command = ("test", "`palisade test POLICY --on DUMP` holds it to promises");
+            let mut checked = front::check_policy(file, &terms, Depth::Words, command)?;
             checked.judge();
             if checked.outcome() != Outcome::Clean {
                 outcome = outcome.max(checked.outcome());

@@ -52,8 +52,8 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let terms = self.terms.terms()?;
-        let mut policy = front::check(&self.policy, &terms, Depth::Words)?;
-        policy.needs_policy("verify", "`palisade diff` compares any two")?;
+        let command = ("verify", "`palisade diff` compares any two");
+        let mut policy = front::check_policy(&self.policy, &terms, Depth::Words, command)?;
         policy.judge();
         if has_errors(&policy.findings) {
             self.format.print(std::slice::from_ref(&policy), policy.outcome(), false, terminal)?;

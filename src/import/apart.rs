@@ -10,7 +10,6 @@ use crate::source::Span;
 
 use super::draft::Drafting;
 use super::merge::{Piece, RawRule, Says};
-use super::names;
 use super::statement::{Log, Statement, Verb};
 use super::write::Place;
 
@@ -176,7 +175,7 @@ impl Drafting<'_> {
     fn another(&mut self, stem: &str) -> Arc<str> {
         let fits = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '-' };
         let stem: String = stem.chars().map(fits).collect();
-        names::free(stem.trim_matches(['-', '.', '_']), &mut self.taken).into()
+        self.taken.free(stem.trim_matches(['-', '.', '_'])).into()
     }
 
     /// The chains that were made since this was asked last.

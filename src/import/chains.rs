@@ -8,7 +8,6 @@ use crate::ruleset::TableName;
 
 use super::draft::Drafting;
 use super::merge::{self, Piece, RawRule, Says};
-use super::names;
 use super::write::Place;
 
 /// A chain before it is written.
@@ -92,7 +91,7 @@ impl Drafting<'_> {
             if rest.is_empty() {
                 return;
             }
-            let next = names::free(&format!("{name}-{number}"), &mut self.taken);
+            let next = self.taken.free(&format!("{name}-{number}"));
             let goes_on =
                 |family: &Family| rest.iter().any(|piece| piece.families.contains(*family));
             for family in Family::BOTH.into_iter().filter(goes_on) {

@@ -1,6 +1,6 @@
 //! A policy as text, from rulesets and the choices how to write them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use super::ending::Ending;
 use super::helping::Helping;
 use super::implicit;
 use super::merge::{self, Piece, RawRule, Says};
+use super::names::Taken;
 use super::own::OwnSets;
 use super::reading::{Standing, statement};
 use super::services::Services;
@@ -79,7 +80,7 @@ pub(super) struct Drafting<'a> {
     pub writer: Writer<'a>,
     pub counts: Counts,
     /// The names of chains.
-    pub taken: BTreeSet<String>,
+    pub taken: Taken,
     pub apart: Apart,
     pub helping: Helping,
 }

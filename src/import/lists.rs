@@ -1,13 +1,13 @@
 //! Sets of the kernel that are lists of the policy: of which is told what is in them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::net::Interface;
 use crate::ruleset::{KernelSet, MatchKind, Rule, Ruleset, SetContent};
 use crate::syntax::is_name;
 
-use super::names::free;
+use super::names::Taken;
 use super::own::OwnSets;
 use super::reading::{Standing, statement};
 
@@ -80,15 +80,15 @@ pub(super) fn set_names(
     zones: &BTreeMap<Interface, String>,
     own: &OwnSets,
 ) -> BTreeMap<Arc<str>, String> {
-    let mut taken: BTreeSet<String> = zones.values().cloned().collect();
-    taken.extend(own.iter().map(|(name, _)| name.to_string()));
+    let own = own.iter().map(|(name, _)| name.to_string());
+    let mut taken: Taken = zones.values().cloned().chain(own).collect();
     let mut names = BTreeMap::new();
     for set in sets {
         let fits = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '-' };
         let stem: String = set.name.chars().map(fits).collect();
         let stem = stem.trim_matches(['-', '.', '_']);
         let stem = if is_name(stem) { stem.to_owned() } else { format!("set-{stem}") };
-        names.insert(Arc::clone(&set.name), free(&stem, &mut taken));
+        names.insert(Arc::clone(&set.name), taken.free(&stem));
     }
     names
 }

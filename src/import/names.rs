@@ -5,6 +5,7 @@ use crate::ruleset::{MAX_CHAIN_NAME, MatchKind, Rule, Ruleset, TableName, Target
 use crate::syntax::is_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::side::Called;
 
@@ -12,9 +13,9 @@ use super::side::Called;
 /// chain of this name. And all names that are taken then.
 pub(super) fn chain_names<'n>(
     all: impl Iterator<Item = &'n Called>,
-) -> (BTreeMap<Called, String>, BTreeSet<String>) {
+) -> (BTreeMap<Called, String>, Taken) {
     let all: BTreeSet<&Called> = all.collect();
-    let mut taken: BTreeSet<String> = all.iter().map(|(_, name)| name.to_string()).collect();
+    let mut taken: Taken = all.iter().map(|(_, name)| name.to_string()).collect();
     let mut names = BTreeMap::new();
     let mut kept: BTreeSet<&str> = BTreeSet::new();
     for called in all {
@@ -22,7 +23,7 @@ pub(super) fn chain_names<'n>(
         if is_name(name) {
             // In the order of tables, so that the filter keeps its names.
             if !kept.insert(name) {
-                names.insert(called.clone(), free(&format!("{name}-{table}"), &mut taken));
+                names.insert(called.clone(), taken.free(&format!("{name}-{table}")));
             }
             continue;
         }
@@ -36,23 +37,40 @@ pub(super) fn chain_names<'n>(
         } else {
             format!("chain-{kept}").trim_end_matches('-').to_owned()
         };
-        names.insert(called.clone(), free(&stem, &mut taken));
+        names.insert(called.clone(), taken.free(&stem));
     }
     (names, taken)
 }
 
-/// A name like this that no chain has, and that is then taken.
-pub(super) fn free(stem: &str, taken: &mut BTreeSet<String>) -> String {
-    // Ends: there are fewer chains than numbers.
-    for number in 1u32.. {
-        let tail = if number == 1 { String::new() } else { format!("-{number}") };
-        let kept: String = stem.chars().take(MAX_CHAIN_NAME - tail.len()).collect();
-        let name = format!("{}{tail}", kept.trim_end_matches(['-', '.']));
-        if taken.insert(name.clone()) {
-            return name;
+/// Names that are taken.
+#[derive(Default)]
+pub(super) struct Taken {
+    names: BTreeSet<String>,
+    /// The number that a name of each stem is to be tried with next.
+    next: BTreeMap<String, u32>,
+}
+
+impl Taken {
+    /// A name like this that is not taken, and then is.
+    pub fn free(&mut self, stem: &str) -> String {
+        let next = self.next.entry(stem.to_owned()).or_insert(1);
+        // Ends: there are fewer names than numbers.
+        loop {
+            let tail = if *next == 1 { String::new() } else { format!("-{next}") };
+            *next += 1;
+            let kept: String = stem.chars().take(MAX_CHAIN_NAME - tail.len()).collect();
+            let name = format!("{}{tail}", kept.trim_end_matches(['-', '.']));
+            if self.names.insert(name.clone()) {
+                return name;
+            }
         }
     }
-    stem.to_owned()
+}
+
+impl FromIterator<String> for Taken {
+    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
+        Taken { names: names.into_iter().collect(), next: BTreeMap::new() }
+    }
 }
 
 /// Zones that interfaces can be taken for: what leaves by one interface is masqueraded, and there is
@@ -65,10 +83,13 @@ pub(super) fn zones(rulesets: &[&Ruleset]) -> BTreeMap<Interface, String> {
             let rules = table.chains.iter().flat_map(|chain| &chain.rules);
             let is_new_source =
                 |rule: &Rule| matches!(rule.target, Target::Masquerade | Target::Snat(..));
-            let leads_there = |rule: &Rule| {
-                let to = rule.target.chain().and_then(|name| table.chain(name));
-                to.is_some_and(|to| to.rules.iter().all(is_new_source) && !to.rules.is_empty())
-            };
+            let lead_there = table
+                .chains
+                .iter()
+                .filter(|chain| chain.rules.iter().all(is_new_source) && !chain.rules.is_empty());
+            let lead_there: BTreeSet<&Arc<str>> = lead_there.map(|chain| &chain.name).collect();
+            let leads_there =
+                |rule: &Rule| rule.target.chain().is_some_and(|name| lead_there.contains(name));
             for rule in rules {
                 let translates =
                     table.name == TableName::Nat && (is_new_source(rule) || leads_there(rule));

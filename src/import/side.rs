@@ -1,6 +1,6 @@
 //! The rules of one family, and what of them does something.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::ruleset::{Chain, DOCKER_USER, MatchKind, Rule, Ruleset, Table, TableName, Target};
@@ -10,6 +10,8 @@ pub(super) struct Side<'a> {
     pub ruleset: &'a Ruleset,
     /// The chains of each table that something jumps to and that do something, in the order declared.
     pub used: Vec<Called>,
+    /// Every chain by its table and its name; only looked up in.
+    chains: HashMap<(TableName, &'a str), Known<'a>>,
     /// How many rules of each chain that is not the kernel's do something: none behind does, as at the end
     /// all return.
     kept: BTreeMap<Called, usize>,
@@ -18,13 +20,26 @@ pub(super) struct Side<'a> {
     shared_tables: BTreeSet<Arc<str>>,
 }
 
+struct Known<'a> {
+    chain: &'a Chain,
+    is_reached: bool,
+}
+
 /// A chain by its table and its name there.
 pub(super) type Called = (TableName, Arc<str>);
 
 impl<'a> Side<'a> {
     pub fn of(ruleset: &'a Ruleset) -> Self {
         let (used, kept, shared_tables) = (Vec::new(), BTreeMap::new(), shared_tables(ruleset));
-        let mut side = Side { ruleset, used, kept, idle: 0, shared_tables };
+        let chains = HashMap::new();
+        let mut side = Side { ruleset, used, chains, kept, idle: 0, shared_tables };
+        for table in &ruleset.tables {
+            // Of those of one name, the first is meant.
+            for chain in &table.chains {
+                let known = Known { chain, is_reached: false };
+                side.chains.entry((table.name, &*chain.name)).or_insert(known);
+            }
+        }
         for table in &ruleset.tables {
             side.find_kept(table);
             side.find_used(table);
@@ -32,28 +47,25 @@ impl<'a> Side<'a> {
         side
     }
 
-    fn find_used(&mut self, table: &Table) {
-        let mut reached: BTreeSet<&Arc<str>> = BTreeSet::new();
+    fn find_used(&mut self, table: &'a Table) {
         // Docker's own rules jump there.
         let is_entered = |chain: &&Chain| {
             let of_docker = table.name == TableName::Filter && &*chain.name == DOCKER_USER;
             chain.policy.is_some() || of_docker && !self.does_nothing(table.name, &chain.name)
         };
         let mut waiting: Vec<&Chain> = table.chains.iter().filter(is_entered).collect();
-        reached.extend(waiting.iter().map(|chain| &chain.name));
         while let Some(chain) = waiting.pop() {
-            for rule in self.rules(table.name, chain) {
-                // Who goes to an empty chain is written to return.
-                let next = rule.target.chain().filter(|name| !self.does_nothing(table.name, name));
-                if let Some(next) = next.and_then(|name| table.chain(name))
-                    && reached.insert(&next.name)
-                {
-                    waiting.push(next);
-                }
+            let known = self.chains.get_mut(&(table.name, &*chain.name));
+            if known.is_none_or(|known| std::mem::replace(&mut known.is_reached, true)) {
+                continue;
             }
+            // Who goes to an empty chain is written to return.
+            let next = self.rules(table.name, chain).filter_map(|rule| rule.target.chain());
+            let next = next.filter(|name| !self.does_nothing(table.name, name));
+            waiting.extend(next.filter_map(|name| self.chain(table.name, name)));
         }
         for chain in &table.chains {
-            let is_used = reached.contains(&chain.name);
+            let is_used = self.is_reached(table.name, chain);
             let said = if is_used { self.rules(table.name, chain).count() } else { 0 };
             self.idle += chain.rules.len() - said;
             if is_used && chain.policy.is_none() {
@@ -62,25 +74,25 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Until no chain is found to do less.
-    fn find_kept(&mut self, table: &Table) {
+    /// Until no chain is found to do less: one that does nothing lets those who call it do less.
+    fn find_kept(&mut self, table: &'a Table) {
         let users = || table.chains.iter().filter(|chain| chain.policy.is_none());
+        let mut callers: HashMap<&str, Vec<&Chain>> = HashMap::new();
         for chain in users() {
             self.kept.insert((table.name, Arc::clone(&chain.name)), chain.rules.len());
-        }
-        // Ends: each round leaves out a rule.
-        loop {
-            let mut found_one = false;
-            for chain in users() {
-                let acts = |rule: &Rule| !self.returns(table.name, rule);
-                let called = (table.name, Arc::clone(&chain.name));
-                let known = self.kept.get(&called).copied().unwrap_or_default();
-                let kept = chain.rules[..known].iter().rposition(acts).map_or(0, |last| last + 1);
-                found_one |= kept < known;
-                self.kept.insert(called, kept);
+            for name in chain.rules.iter().filter_map(|rule| rule.target.chain()) {
+                callers.entry(&**name).or_default().push(chain);
             }
-            if !found_one {
-                return;
+        }
+        let mut waiting: Vec<&Chain> = users().collect();
+        while let Some(chain) = waiting.pop() {
+            let called = (table.name, Arc::clone(&chain.name));
+            let known = self.kept.get(&called).copied().unwrap_or_default();
+            let acts = |rule: &Rule| !self.returns(table.name, rule);
+            let kept = chain.rules[..known].iter().rposition(acts).map_or(0, |last| last + 1);
+            self.kept.insert(called, kept);
+            if kept == 0 {
+                waiting.extend(callers.remove(&*chain.name).unwrap_or_default());
             }
         }
     }
@@ -126,12 +138,15 @@ impl<'a> Side<'a> {
 
     /// Whether packets come to a chain.
     pub fn uses(&self, table: TableName, chain: &Chain) -> bool {
-        let is_it = |(of, name): &Called| *of == table && *name == chain.name;
-        chain.policy.is_some() || self.used.iter().any(is_it)
+        chain.policy.is_some() || self.is_reached(table, chain)
+    }
+
+    fn is_reached(&self, table: TableName, chain: &Chain) -> bool {
+        self.chains.get(&(table, &*chain.name)).is_some_and(|known| known.is_reached)
     }
 
     pub fn chain(&self, table: TableName, name: &str) -> Option<&'a Chain> {
-        self.ruleset.table(table)?.chain(name)
+        self.chains.get(&(table, name)).map(|known| known.chain)
     }
 
     pub fn filter(&self, name: &str) -> Option<&'a Chain> {

@@ -10,7 +10,9 @@
 mod build;
 mod together;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::Random;
 use super::layout::Layout;
@@ -88,6 +90,8 @@ pub struct Index {
     nodes: Vec<Node>,
     /// Of each owner, the first rule behind it that it is not looked at for; empty where none is so.
     until: Box<[u32]>,
+    /// All entries, those of one owner together, once they are asked for.
+    by_owner: OnceLock<Box<[u32]>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -376,6 +380,36 @@ impl Index {
             found.is_some()
         });
         found
+    }
+
+    /// The entries of some owners that overlap a region.
+    pub(super) fn overlaps_of(&self, region: &Region, owners: &BTreeSet<Owner>) -> Vec<u32> {
+        let boxes = || region.words().chunks_exact(self.layout.words());
+        let own: Vec<&[u32]> = owners.iter().map(|owner| self.entries_of(*owner)).collect();
+        let count: usize = own.iter().map(|own| own.len()).sum();
+        if count.saturating_mul(boxes().count()) <= self.len() {
+            let overlaps =
+                |entry: &&u32| boxes().any(|one| self.layout.overlap(self.entry(**entry), one));
+            return own.concat().iter().filter(overlaps).copied().collect();
+        }
+        // Most of the tree is theirs.
+        let below = owners.last().map_or(0, |last| last + 1);
+        let mut entries = Vec::new();
+        for one in boxes() {
+            self.overlaps(one, 0..below, |owner| owners.contains(&owner), &mut entries);
+        }
+        entries
+    }
+
+    fn entries_of(&self, owner: Owner) -> &[u32] {
+        let by_owner = self.by_owner.get_or_init(|| {
+            let mut entries: Box<[u32]> = (0..).take(self.len()).collect();
+            entries.sort_by_key(|entry| self.owner(*entry));
+            entries
+        });
+        let from = by_owner.partition_point(|entry| self.owner(*entry) < owner);
+        let own = by_owner[from..].partition_point(|entry| self.owner(*entry) == owner);
+        &by_owner[from..][..own]
     }
 
     /// Adds the entries that overlap a box, whose owner is one of those and fits.

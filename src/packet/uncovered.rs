@@ -80,8 +80,8 @@ pub enum Verdict {
     Incomplete,
 }
 
-/// Owners below this one are tried before all are.
-const EARLY: Owner = 64;
+/// Owners below these are tried before all are.
+const EARLY: [Owner; 2] = [8, 64];
 
 /// Random probes of a box before the rules that overlap it are listed.
 const PROBES: usize = 2;
@@ -216,9 +216,9 @@ impl<'i> Search<'i> {
         }
         drop(others);
         // Where many rules are hidden, it is mostly by the same few, the first of all.
-        if EARLY < among.below() {
+        for early in EARLY.into_iter().filter(|early| *early < among.below()) {
             let before = self.shares.clone();
-            let list = self.overlapping(&cell, EARLY, among);
+            let list = self.overlapping(&cell, early, among);
             match self.divide(cell.clone(), list) {
                 Verdict::Uncovered(point) if is_free(&point.0) => return Verdict::Uncovered(point),
                 Verdict::Uncovered(_) => self.shares = before,

@@ -217,10 +217,59 @@ fn chains_that_are_called_again_and_again() {
         )
     };
     dump(&filter(60, &calls(60, &twice)), 1, said);
+    // No packet comes there, so all their sets are as good as nothing.
+    let never = |at: usize| format!("-A c{at} -j c{0}\n-A c{at} -j c{0}\n", at + 1);
+    let behind = calls(40, &never).replace("-A INPUT", "-A INPUT ! -s 0.0.0.0/0");
+    dump(&filter(40, &behind), 1, said);
+    // Of what is not looked at it is not said that no packet comes there.
+    let list = |at: usize| format!("-A c0 -p tcp --dport {} -j ACCEPT\n", at + 1);
+    let jump = |at: usize| format!("-A INPUT -s 10.0.{}.{} -j c0\n", at >> 8, at & 255);
+    let text = format!("{}{}-A INPUT -j c1\n-A c1 -j DROP\n", each(1_000, list), each(1_000, jump));
+    let scene = Scene::new(&[("now.v4", &filter(2, &text))]);
+    let run = limited(&scene, &["check", "now.v4"]);
+    assert!(run.err.contains(said) && !run.err.contains("unreachable-chain"), "{}", run.err);
     let once = |at: usize| format!("-A c{at} -p tcp --dport {} -j c{}\n", at + 1, at + 1);
     dump(&filter(20_000, &calls(20_000, &once)), 1, said);
     let plain = |at: usize| format!("-A c{at} -j c{}\n", at + 1);
     dump(&filter(20_000, &calls(20_000, &plain)), 0, "no findings");
+}
+
+/// Each is asked for by its name, and has all above it on the way.
+#[test]
+fn chains_that_are_nested_deep() {
+    let mark = "-A cAT -j MARK --set-xmark 0x1/0xffffffff\n-A cAT -j cNEXT\n";
+    for rules in
+        ["-A cAT -j cNEXT\n", "-A cAT -g cNEXT\n", "-A cAT -j LOG\n-A cAT -j cNEXT\n", mark]
+    {
+        let rules =
+            |at: usize| rules.replace("AT", &at.to_string()).replace("NEXT", &(at + 1).to_string());
+        let text = filter(20_000, &format!("-A INPUT -j c0\n{}", each(19_999, rules)));
+        let text = text.replace("COMMIT", "-A c19999 -j ACCEPT\nCOMMIT");
+        dump(&text, 0, "");
+        answers("graph", "now.v4", &text, 0, "");
+        answers("import", "now.v4", &text, 2, "nesting-too-deep");
+    }
+}
+
+/// Each rule takes nearly all packets, in two pieces or more.
+#[test]
+fn conditions_that_are_turned_round() {
+    let host = |at: usize| format!("10.0.{}.{}", at >> 8, at & 255);
+    let ports = |at: usize| {
+        let ports: Vec<String> =
+            (0..15).map(|k| (1 + (at * 31 + k * 7) % 65_535).to_string()).collect();
+        ports.join(",")
+    };
+    let rules: [&dyn Fn(usize) -> String; 3] = [
+        &|at| format!("-A INPUT ! -s {} -j DROP\n", host(at)),
+        &|at| format!("-A INPUT ! -s {} ! -d {} -j DROP\n", host(at), host(at)),
+        &|at| format!("-A INPUT -p tcp -m multiport ! --dports {} -j DROP\n", ports(at)),
+    ];
+    for rule in rules {
+        let text = filter(0, &each(7_000, rule));
+        dump(&text, 0, "shadowed-rule");
+        answers("graph", "now.v4", &text, 0, "");
+    }
 }
 
 #[test]

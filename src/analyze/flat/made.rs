@@ -40,13 +40,21 @@ impl Made {
     }
 
     pub fn add(&mut self, other: Self) {
-        for (field, by) in other.fields {
-            let only = self.fields.entry(field).or_insert(by);
-            *only = (*only).filter(|_| *only == by);
-        }
+        add_fields(&mut self.fields, &other.fields);
         for (fact, steps) in other.facts {
             self.facts.entry(fact).or_default().extend(steps);
         }
+    }
+}
+
+/// Adds fields that are others to those that are; one that two changes made is known as neither's.
+pub(super) fn add_fields(
+    fields: &mut BTreeMap<Field, Option<Change>>,
+    more: &BTreeMap<Field, Option<Change>>,
+) {
+    for (field, by) in more {
+        let only = fields.entry(*field).or_insert(*by);
+        *only = (*only).filter(|_| only == by);
     }
 }
 

@@ -44,8 +44,10 @@ const MAX_PAIRS: usize = 4_000;
 /// Pairs of rules whose boxes meet, in all chains.
 const MAX_MEETINGS: usize = 2_000_000;
 
-/// Earlier rules of many boxes that are tried, whether they hide a rule alone.
+/// Earlier rules of many boxes that are tried, whether they hide a rule alone; and how often that is done in
+/// all chains.
 const MAX_ALONE: usize = 256;
+const MAX_TRIED: usize = 100_000;
 
 /// The work that it is worth to know of one rule whether it is hidden, of one pair whether it
 /// conflicts. 100 million are about a second.
@@ -55,8 +57,13 @@ const PAIR: Budget = Budget(100_000);
 /// The relations between the rules of each chain, chain by chain, in the order of the later rule.
 #[must_use]
 pub fn relations(meaning: &Meaning) -> Relations {
-    let mut work =
-        Work { covers: MAX_COVERS, pairs: MAX_PAIRS, meetings: MAX_MEETINGS, is_complete: true };
+    let mut work = Work {
+        tried: MAX_TRIED,
+        covers: MAX_COVERS,
+        pairs: MAX_PAIRS,
+        meetings: MAX_MEETINGS,
+        is_complete: true,
+    };
     let mut found = Vec::new();
     for key in keys(meaning) {
         let mut gathered = Gathered::of(key);
@@ -73,6 +80,7 @@ pub fn relations(meaning: &Meaning) -> Relations {
 
 /// How much may still be done.
 struct Work {
+    tried: usize,
     covers: usize,
     pairs: usize,
     meetings: usize,
@@ -160,7 +168,7 @@ impl<'m> Chain<'m> {
             }
             Verdict::Covered => {}
         }
-        if let Some(alone) = self.hider_alone(to) {
+        if let Some(alone) = self.hider_alone(to, work) {
             return Some(vec![alone]);
         }
         let covers = work.covers.checked_sub(1);
@@ -178,14 +186,31 @@ impl<'m> Chain<'m> {
     }
 
     /// The first entry that takes all packets of a later one.
-    fn hider_alone(&self, to: usize) -> Option<usize> {
-        let (region, among) = (&self.regions[to], Among::before(number(to)));
-        let around = self.takers.around(region, among).map(|number| number.0 as usize);
+    fn hider_alone(&self, to: usize, work: &mut Work) -> Option<usize> {
+        let around = self.takers.around(&self.regions[to], Among::before(number(to)));
+        let around = around.map(|number| number.0 as usize);
         around.or_else(|| {
-            let meeting = self.takers.meeting(region, among).into_iter();
-            let mut some = meeting.map(|number| number.0 as usize).take(MAX_ALONE);
-            some.find(|from| self.is_within(to, *from))
+            let most = MAX_ALONE.min(work.tried);
+            let some = self.first_meeting(to, most);
+            let found = some.iter().position(|from| self.is_within(to, *from));
+            work.tried -= found.map_or(some.len(), |before| before + 1);
+            found.map(|at| some[at])
         })
+    }
+
+    /// The first entries that may take packets of a later one, up to a number.
+    fn first_meeting(&self, to: usize, most: usize) -> Vec<usize> {
+        // Where many do, the first of them stand among the first.
+        let mut before = most.min(to);
+        loop {
+            let among = Among::before(number(before));
+            let mut some = self.takers.meeting(&self.regions[to], among);
+            if some.len() >= most || before == to {
+                some.truncate(most);
+                return some.into_iter().map(|number| number.0 as usize).collect();
+            }
+            before = to.min(4 * before);
+        }
     }
 
     /// Adds the earlier entries that one conflicts with; false when there is no more to be done.

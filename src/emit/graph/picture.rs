@@ -217,12 +217,15 @@ struct Maker<'g> {
 impl Maker<'_> {
     fn add_boxes(&mut self) {
         let graph = self.graph;
+        let mut in_chains: BTreeMap<ChainKey, Vec<(NodeIndex, &Rule)>> = BTreeMap::new();
+        for (index, rule) in graph.rules() {
+            in_chains.entry(rule.place.chain).or_default().push((index, rule));
+        }
         for (index, chain) in graph.chains() {
-            let rules = graph.rules().filter(|(_, rule)| rule.place.chain == chain.key);
-            let rules: Vec<(NodeIndex, &Rule)> = rules.collect();
             if !self.choice.has_chain(index) {
                 continue;
             }
+            let rules = in_chains.remove(&chain.key).unwrap_or_default();
             let number = self.boxes.len();
             self.ends.insert(index, End { chain: number, row: None });
             let rows = self.rows(&rules, number);

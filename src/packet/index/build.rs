@@ -5,6 +5,7 @@
 //! (the surface area heuristic of ray tracing, with points for rays: MacDonald and Booth,
 //! "Heuristics for ray tracing using space subdivision", 1990).
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::super::layout::{Held, Layout};
@@ -40,7 +41,16 @@ pub(super) fn build(
         builder.node(Entries { boxes: &mut boxes, owners: &mut owners }, 0, &mut tree);
     }
     let Tree { hulls, nodes } = tree;
-    Index { layout, possible, boxes, owners, hulls, nodes, until: [].into() }
+    Index {
+        layout,
+        possible,
+        boxes,
+        owners,
+        hulls,
+        nodes,
+        until: [].into(),
+        by_owner: OnceLock::new(),
+    }
 }
 
 struct Builder<'l> {

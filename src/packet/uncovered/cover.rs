@@ -52,14 +52,8 @@ fn entries_of(
     let owners = shares.iter().map(|(owner, _)| *owner).chain([NATURE]);
     let owners: BTreeSet<Owner> = owners.collect();
     let index = search.index;
-    let mut entries = search.listed.take().unwrap_or_else(|| {
-        let below = owners.last().map_or(0, |last| last + 1);
-        let mut entries = Vec::new();
-        for one in question.region.words().chunks_exact(index.layout().words()) {
-            index.overlaps(one, 0..below, |owner| owners.contains(&owner), &mut entries);
-        }
-        entries
-    });
+    let listed = search.listed.take();
+    let mut entries = listed.unwrap_or_else(|| index.overlaps_of(question.region, &owners));
     entries.retain(|entry| owners.contains(&index.owner(*entry)));
     entries.sort_unstable();
     entries.dedup();
