@@ -11,6 +11,7 @@ mod build;
 mod together;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Random;
 use super::layout::Layout;
@@ -58,6 +59,10 @@ impl Among {
         Among { except: Some(owner_of(except)), ..self }
     }
 
+    pub(super) fn from(self) -> Owner {
+        self.from
+    }
+
     pub(super) fn below(self) -> Owner {
         self.below
     }
@@ -88,6 +93,8 @@ pub struct Index {
     nodes: Vec<Node>,
     /// Of each owner, the first rule behind it that it is not looked at for; empty where none is so.
     until: Box<[u32]>,
+    /// The tree of no rules, where this one has some: what is no packet is found sooner in it.
+    nature: Option<Arc<Index>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +112,18 @@ struct Node {
 impl Index {
     /// The tree of the boxes of some rules, in any order.
     pub fn of<'r>(
+        space: &Space,
+        rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
+    ) -> Self {
+        Index { nature: Some(Arc::clone(space.nature())), ..Index::with_nature(space, rules) }
+    }
+
+    /// The tree of no rules.
+    pub(super) fn of_nature(space: &Space) -> Self {
+        Index::with_nature(space, [])
+    }
+
+    fn with_nature<'r>(
         space: &Space,
         rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
     ) -> Self {
@@ -144,7 +163,8 @@ impl Index {
         let boxes: Vec<u64> =
             entries.iter().flat_map(|entry| self.entry(*entry)).copied().collect();
         let owners: Vec<Owner> = entries.iter().map(|entry| self.owner(*entry)).collect();
-        build::build(self.layout.clone(), self.possible.clone(), boxes, owners)
+        let tree = build::build(self.layout.clone(), self.possible.clone(), boxes, owners);
+        Index { nature: self.nature.clone(), ..tree }
     }
 
     /// How many boxes there are.
@@ -242,9 +262,9 @@ impl Index {
         self.packets(cells.map(|cell| self.layout.anywhere(&cell, &mut random)).collect())
     }
 
-    fn packets(&self, mut points: Vec<Box<[u64]>>) -> impl DoubleEndedIterator<Item = Point> {
-        points.retain(|point| self.is_packet(point));
-        points.into_iter().map(Point)
+    /// Those that packets have, each looked at when it is asked for.
+    fn packets(&self, points: Vec<Box<[u64]>>) -> impl DoubleEndedIterator<Item = Point> {
+        points.into_iter().filter(|point| self.is_packet(point)).map(Point)
     }
 
     /// Whether a search looks at an owner.
@@ -302,10 +322,11 @@ impl Index {
     /// Moves a point of a cell to one that packets have, if a few steps lead there: mostly what was
     /// translated, say, has to follow from what was not.
     pub(super) fn settle(&self, point: &mut [u64], cell: &[u64]) {
+        let nature = self.nature();
         let mut before = None;
         for _ in 0..SETTLING {
-            let Some(entry) = self.stab(point, NATURE + 1, |_| true) else { return };
-            before = self.layout.leave(point, cell, self.entry(entry), before);
+            let Some(entry) = nature.stab(point, NATURE + 1, |_| true) else { return };
+            before = self.layout.leave(point, cell, nature.entry(entry), before);
             if before.is_none() {
                 return;
             }
@@ -314,7 +335,11 @@ impl Index {
 
     /// Whether there are points that are no packets.
     fn has_nature(&self) -> bool {
-        self.nodes.first().is_some_and(|root| root.least == NATURE)
+        !self.nature().is_empty()
+    }
+
+    fn nature(&self) -> &Index {
+        self.nature.as_deref().unwrap_or(self)
     }
 
     /// Each box of a region with each that is possible.
@@ -339,7 +364,7 @@ impl Index {
 
     /// Whether a point is one that packets have.
     pub(super) fn is_packet(&self, point: &[u64]) -> bool {
-        self.stab(point, NATURE + 1, |_| true).is_none()
+        self.nature().stab(point, NATURE + 1, |_| true).is_none()
     }
 
     /// An entry that has a point; the owner must be below a number and `fit`.

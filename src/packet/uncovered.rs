@@ -80,7 +80,7 @@ pub enum Verdict {
     Incomplete,
 }
 
-/// Owners below this one are tried before all are.
+/// So many owners, the first, are tried before all are.
 const EARLY: Owner = 64;
 
 /// Random probes of a box before the rules that overlap it are listed.
@@ -216,9 +216,10 @@ impl<'i> Search<'i> {
         }
         drop(others);
         // Where many rules are hidden, it is mostly by the same few, the first of all.
-        if EARLY < among.below() {
+        let early = EARLY.saturating_add(among.from());
+        if early < among.below() {
             let before = self.shares.clone();
-            let list = self.overlapping(&cell, EARLY, among);
+            let list = self.overlapping(&cell, early, among);
             match self.divide(cell.clone(), list) {
                 Verdict::Uncovered(point) if is_free(&point.0) => return Verdict::Uncovered(point),
                 Verdict::Uncovered(_) => self.shares = before,

@@ -40,7 +40,7 @@ pub(super) fn build(
         builder.node(Entries { boxes: &mut boxes, owners: &mut owners }, 0, &mut tree);
     }
     let Tree { hulls, nodes } = tree;
-    Index { layout, possible, boxes, owners, hulls, nodes, until: [].into() }
+    Index { layout, possible, boxes, owners, hulls, nodes, until: [].into(), nature: None }
 }
 
 struct Builder<'l> {
