@@ -111,20 +111,6 @@ impl RuleList {
         RuleList { space, mays, effects, hiding, matching, narrowed, budget }
     }
 
-    /// The same rules, of which only those that fit hide anything.
-    #[must_use]
-    pub fn hiding_less(&self, fits: impl Fn(RuleNumber) -> bool) -> Self {
-        RuleList {
-            space: self.space.clone(),
-            mays: self.mays.clone(),
-            effects: self.effects.clone(),
-            hiding: self.hiding.of_those(fits),
-            matching: Some(self.matching().clone()),
-            narrowed: self.narrowed.clone(),
-            budget: self.budget,
-        }
-    }
-
     #[must_use]
     pub fn space(&self) -> &Space {
         &self.space
