@@ -20,6 +20,7 @@ use crate::analyze::{self, Dump};
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
+use crate::packet::shares::both;
 use crate::resolve::policy::{Item, Promise};
 use crate::resolve::{Policy, Resolved};
 use crate::source::{File, FileId, MemoryLoader, Sources};
@@ -43,6 +44,20 @@ pub(super) enum Content {
     Policy(Box<Policy>),
     Dump(Box<Dump>),
 }
+
+/// A policy that is understood, before its rules are looked at.
+pub(super) struct Understood<'p> {
+    pub(super) policy: &'p Policy,
+    pub(super) meaning: &'p Meaning,
+    pub(super) sources: &'p Sources,
+    /// In include order.
+    pub(super) files: &'p [FileId],
+    /// So far.
+    pub(super) findings: &'p [Finding],
+}
+
+/// What is done with such a policy while its rules are looked at.
+pub(super) type Meanwhile<'b> = Box<dyn FnOnce(&Understood<'_>) + Send + 'b>;
 
 /// A policy or a dump that was read as far as it could be.
 pub(super) struct Checked {
@@ -168,7 +183,7 @@ impl Checked {
     }
 
     /// Takes in what was resolved, with what the later stages find, and settles what is expected.
-    fn take(&mut self, resolved: Resolved) {
+    fn take(&mut self, resolved: Resolved, meanwhile: Option<Meanwhile<'_>>) {
         let depth = self.depth;
         let Resolved { policy, mut findings, expectations, files } = resolved;
         let shows = |lint: &Lint| self.levels.shows(lint);
@@ -183,7 +198,19 @@ impl Checked {
         self.is_whole = pipeline::is_whole(&findings);
         if depth == Depth::Rules && self.is_whole {
             let meaning = pipeline::meaning(&policy);
-            let found = pipeline::analysed(&policy, &meaning, &self.sources, &expectations, &shows);
+            let sources = &self.sources;
+            let understood = Understood {
+                policy: &policy,
+                meaning: &meaning,
+                sources,
+                files: &files,
+                findings: &findings,
+            };
+            let look = || pipeline::analysed(&policy, &meaning, sources, &expectations, &shows);
+            let found = match meanwhile {
+                Some(meanwhile) => both(|| meanwhile(&understood), look).1,
+                None => look(),
+            };
             findings.extend(found);
             self.meaning = Some(meaning);
         }
@@ -249,7 +276,7 @@ impl Checked {
         let mut loader = MemoryLoader::new(own);
         let id = checked.sources.add(name, root);
         let resolved = pipeline::resolve(id, &mut checked.sources, &mut loader);
-        checked.take(resolved);
+        checked.take(resolved, None);
         checked.judge();
         checked
     }
@@ -278,6 +305,16 @@ pub(super) fn check(path: &Path, terms: &Terms, depth: Depth) -> Result<Checked,
     check_given(Given::read(path, &terms.within), &[], terms, depth)
 }
 
+/// The same to the depth of rules, with something that is done meanwhile if a policy is understood.
+pub(super) fn check_meanwhile(
+    path: &Path,
+    terms: &Terms,
+    meanwhile: Meanwhile<'_>,
+) -> Result<Checked, Failure> {
+    let given = Given::read(path, &terms.within);
+    read(given, &[], terms, Depth::Rules, None, Some(meanwhile)).map(|(checked, _)| checked)
+}
+
 /// The same of a text that was read already. Of a dump it is known what is in the sets that others tell.
 pub(super) fn check_given(
     given: Given,
@@ -285,7 +322,7 @@ pub(super) fn check_given(
     terms: &Terms,
     depth: Depth,
 ) -> Result<Checked, Failure> {
-    read(given, sets, terms, depth, None).map(|(checked, _)| checked)
+    read(given, sets, terms, depth, None, None).map(|(checked, _)| checked)
 }
 
 /// The same of a policy that is asked something: a statement about its names, which is then the last of
@@ -299,7 +336,7 @@ pub(super) fn ask(
     what: &str,
     question: &str,
 ) -> Result<(Checked, Option<Promise>), Failure> {
-    let (mut checked, wrong) = read(given, &[], terms, Depth::Words, Some((what, question)))?;
+    let (mut checked, wrong) = read(given, &[], terms, Depth::Words, Some((what, question)), None)?;
     checked.judge();
     if checked.outcome() != Outcome::Clean {
         return Ok((checked, None));
@@ -348,6 +385,7 @@ fn read(
     terms: &Terms,
     depth: Depth,
     question: Option<(&str, &str)>,
+    meanwhile: Option<Meanwhile<'_>>,
 ) -> Result<(Checked, Vec<Finding>), Failure> {
     let Given { path, text } = given;
     let root = Root::of(&path);
@@ -397,6 +435,6 @@ fn read(
     let (wrong, findings) = std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
     resolved.findings = findings;
     checked.included = loader.read().to_vec();
-    checked.take(resolved);
+    checked.take(resolved, meanwhile);
     Ok((checked, wrong))
 }
