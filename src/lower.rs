@@ -37,6 +37,7 @@ mod tests;
 use std::sync::Arc;
 
 use crate::net::Family;
+use crate::packet::shares::both;
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Hook, Item, RawTable, Remarks, Scope};
 use crate::ruleset::{
@@ -64,12 +65,8 @@ pub fn lower(policy: &Policy, sources: &Sources) -> Lowered {
     let limits = Limits::of(policy, sources);
     let of = |family| Lowering::new(policy, &limits, family).run();
     // The families know nothing of each other.
-    std::thread::scope(|scope| {
-        let v6 = scope.spawn(|| of(Family::V6));
-        let v4 = of(Family::V4);
-        let v6 = v6.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Lowered { v4, v6 }
-    })
+    let (v6, v4) = both(|| of(Family::V6), || of(Family::V4));
+    Lowered { v4, v6 }
 }
 
 /// One family's tables while they are written.

@@ -38,6 +38,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::net::Family;
+use crate::packet::shares::both;
 use crate::packet::{Constraint, Field, PacketSet};
 use crate::resolve::Policy;
 use crate::resolve::policy::{
@@ -409,11 +410,10 @@ pub fn meant_packets(
 /// The meaning of a policy.
 #[must_use]
 pub fn meaning(policy: &Policy) -> Meaning {
-    Meaning {
-        v4: family_meaning(policy, Family::V4),
-        v6: family_meaning(policy, Family::V6),
-        limits: limits(policy),
-    }
+    // The families know nothing of each other.
+    let of = |family| family_meaning(policy, family);
+    let (v6, v4) = both(|| of(Family::V6), || of(Family::V4));
+    Meaning { v4, v6, limits: limits(policy) }
 }
 
 fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {

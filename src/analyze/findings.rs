@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dead::Life;
 use super::flat::Cut;
+use super::flat::asking::Asking;
 use super::judge::{At, Judgement};
 use super::story::Stories;
 use super::text::{Rules, Text};
@@ -14,6 +15,7 @@ use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
 use crate::packet::Budget;
+use crate::packet::shares::both;
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, Origin};
 use crate::source::{Sources, Span};
@@ -59,10 +61,32 @@ fn all(
     shows: &dyn Fn(&Lint) -> bool,
     budget: Budget,
 ) -> Vec<Finding> {
+    let work = Work::of(budget);
+    let (customs, mut found) =
+        both(|| customs(text, meaning, &work), || of_rules(text, meaning, sources, shows, &work));
+    found.extend(customs);
+    found.extend(work.findings(shows));
+    let own = [Rules { text, meaning }];
+    let promises = text.policy().map(|policy| promise::judged(policy, &own, sources));
+    found.extend(promises.into_iter().flatten().flat_map(|judged| judged.findings));
+    found.retain(|finding| shows(finding.lint));
+    let mut found = without_consequences(found);
+    found.sort_by_key(|finding| finding.span);
+    found
+}
+
+/// What rules do to each other.
+fn of_rules(
+    text: Text<'_>,
+    meaning: &Meaning,
+    sources: &Sources,
+    shows: &dyn Fn(&Lint) -> bool,
+    work: &Work,
+) -> Vec<Finding> {
     let blocks = text.policy().map(blocks).unwrap_or_default();
     let stories = Stories { text, sources, blocks: &blocks };
-    let judgement = Judgement::of(meaning, budget);
-    let mut so_far = shadow::Told::default();
+    let judgement = Judgement::of(meaning, work.budget);
+    let mut so_far = shadow::Told::nothing(shows);
     let statements = judgement.statements.iter();
     let mut found: Vec<Finding> = statements
         .filter_map(|(origin, places)| {
@@ -80,16 +104,17 @@ fn all(
     if shows(&catalogue::OVERLAP) {
         found.extend(spare::overlaps(stories, &judgement));
     }
-    let work = Work::of(budget);
-    found.extend(nat::findings(text, meaning, &work));
-    found.extend(habits::findings(text, meaning, &work));
-    found.extend(work.findings(shows));
-    let own = [Rules { text, meaning }];
-    let promises = text.policy().map(|policy| promise::judged(policy, &own, sources));
-    found.extend(promises.into_iter().flatten().flat_map(|judged| judged.findings));
-    found.retain(|finding| shows(finding.lint));
-    let mut found = without_consequences(found);
-    found.sort_by_key(|finding| finding.span);
+    found.extend(nat::conflicting(text, &judgement, work));
+    found
+}
+
+/// What base chains make of packets that customs are about.
+fn customs(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+    let mut asking = Asking::of(meaning, work.budget);
+    let nat = nat::findings(text, &mut asking, work);
+    let habits = habits::findings(text, &mut asking, work);
+    let mut found = nat(&asking);
+    found.extend(habits(&asking));
     found
 }
 

@@ -15,6 +15,7 @@
 //! Where nothing uses conntrack, which puts fragments together, packets come in fragments too: what asks
 //! for ports takes only those that have them.
 
+pub(super) mod asking;
 pub(super) mod passing;
 
 mod made;

@@ -10,36 +10,44 @@ mod unmodelled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::flat::asking::Asking;
 use super::flat::passing::{Found, Passing, Step};
 use super::text::{Dump, Text};
 use super::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
-use crate::meaning::{Meaning, Reason};
+use crate::meaning::{BaseChain, Reason};
 use crate::net::{CtState, Family};
 use crate::packet::{Among, Constraint, Factor, PacketSet, Product, Region, Verdict};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Action, Hook, Item, Origin, Rule};
 use crate::ruleset::{Match, MatchKind, Target};
 
-/// The findings about customs, in no order.
-pub(super) fn findings(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
-    let mut findings = match text {
-        Text::Policy(policy) => implicit::of_policy(policy, meaning, work),
-        Text::Dump(dump) => needed::findings(dump, work),
-    };
-    findings.extend(exposure::no_remote_access(text, meaning, work));
-    findings.extend(exposure::open_to_world(text, meaning, work));
-    findings.extend(limits_bypassed(text, meaning, work));
-    findings.extend(match text {
-        Text::Policy(policy) => here_only::in_policy(policy, meaning, work),
-        Text::Dump(dump) => here_only::in_dump(dump, work),
-    });
-    findings.extend(match text {
-        Text::Policy(_) => None,
-        Text::Dump(dump) => open_end::finding(dump, work),
-    });
-    findings.extend(unmodelled::findings(text));
-    findings
+/// The findings about customs, in no order, once the chains that they ask about are looked at.
+pub(super) fn findings<'a, 'w>(
+    text: Text<'a>,
+    asking: &mut Asking<'a>,
+    work: &'w Work,
+) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
+    let no_remote_access = exposure::no_remote_access(text, asking, work);
+    let open_to_world = exposure::open_to_world(text, asking, work);
+    let limits_bypassed = limits_bypassed(text, asking, work);
+    let here_only = text.policy().map(|policy| here_only::in_policy(policy, asking, work));
+    move |asking| {
+        let mut findings = match text {
+            Text::Policy(policy) => implicit::of_policy(policy, asking.meaning, work),
+            Text::Dump(dump) => needed::findings(dump, work),
+        };
+        findings.extend(no_remote_access(asking));
+        findings.extend(open_to_world(asking));
+        findings.extend(limits_bypassed(asking));
+        findings.extend(here_only.into_iter().flat_map(|here_only| here_only(asking)));
+        if let Text::Dump(dump) = text {
+            findings.extend(here_only::in_dump(dump, work));
+            findings.extend(open_end::finding(dump, work));
+        }
+        findings.extend(unmodelled::findings(text));
+        findings
+    }
 }
 
 /// The packets of a factor.
@@ -63,7 +71,11 @@ fn rules(policy: &Policy) -> impl Iterator<Item = (usize, &Rule)> {
 
 /// Rules that accept up to a limit what later rules, or the default, accept without: wherever packets
 /// come to them, all that is over the limit passes.
-fn limits_bypassed(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+fn limits_bypassed<'a, 'w>(
+    text: Text<'a>,
+    asking: &mut Asking<'a>,
+    work: &'w Work,
+) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
     let limited: BTreeSet<Origin> = match text {
         Text::Policy(policy) => {
             let rules = rules(policy).map(|(_, rule)| rule);
@@ -74,15 +86,30 @@ fn limits_bypassed(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Findin
         }
         Text::Dump(dump) => limited_rules(dump).collect(),
     };
-    if limited.is_empty() {
-        return Vec::new();
+    let pairs = Family::BOTH.into_iter().flat_map(|f| Hook::ALL.map(|hook| (f, hook.into())));
+    let pairs: Vec<(Family, BaseChain)> = pairs.filter(|_| !limited.is_empty()).collect();
+    for (family, base) in &pairs {
+        asking.ask(*family, *base, Vec::new());
     }
-    // Who accepts the rest; None where something of it is not accepted.
+    move |asking| {
+        let chains = pairs.iter().map(|(family, base)| asking.passing(*family, *base));
+        let chains: Option<Vec<&Passing<'_>>> = chains.collect();
+        let rests = rests(&limited, &chains.unwrap_or_default(), work);
+        let bypassed = rests.into_iter().filter_map(|(origin, rest)| Some((origin, rest?)));
+        let told =
+            bypassed.map(|(origin, by)| messages::limit_bypassed(text, origin, text.span_of(by)));
+        told.collect()
+    }
+}
+
+/// Who accepts the rest of what rules accept up to a limit; None where something of it is not accepted.
+fn rests(
+    limited: &BTreeSet<Origin>,
+    chains: &[&Passing<'_>],
+    work: &Work,
+) -> BTreeMap<Origin, Option<Reason>> {
     let mut rests: BTreeMap<Origin, Option<Reason>> = BTreeMap::new();
-    for (family, hook) in Family::BOTH.into_iter().flat_map(|f| Hook::ALL.map(|hook| (f, hook))) {
-        let Some(passing) = Passing::of(meaning, family, hook.into(), &[], work.budget) else {
-            return Vec::new();
-        };
+    for passing in chains {
         // What was found last about the same packets: true for what comes before that, too.
         let mut known: HashMap<Region, [Found; 2]> = HashMap::new();
         let is_behind = |found: &Found, number| match found {
@@ -127,8 +154,7 @@ fn limits_bypassed(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Findin
             rests.insert(origin, rest);
         }
     }
-    let bypassed = rests.into_iter().filter_map(|(origin, rest)| Some((origin, rest?)));
-    bypassed.map(|(origin, by)| messages::limit_bypassed(text, origin, text.span_of(by))).collect()
+    rests
 }
 
 /// The rules that accept up to a rate or a number of connections.

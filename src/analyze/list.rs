@@ -111,22 +111,6 @@ impl RuleList {
         RuleList { space, mays, effects, hiding, matching, narrowed, budget }
     }
 
-    /// The same rules, of which only those that fit hide anything, and those match nothing that nobody
-    /// sees: where each rule stands in a chain of its own, every packet meets half of all rules.
-    #[must_use]
-    pub fn hiding_less(&self, fits: impl Fn(RuleNumber) -> bool) -> Self {
-        let is_seen = |rule: RuleNumber| self.effects[rule.0 as usize] != EffectNumber::NONE;
-        RuleList {
-            space: self.space.clone(),
-            mays: self.mays.clone(),
-            effects: self.effects.clone(),
-            hiding: self.hiding.of_those(fits),
-            matching: Some(self.matching().of_those(is_seen)),
-            narrowed: self.narrowed.clone(),
-            budget: self.budget,
-        }
-    }
-
     #[must_use]
     pub fn space(&self) -> &Space {
         &self.space

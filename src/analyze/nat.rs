@@ -10,12 +10,13 @@ mod untracked;
 use std::collections::{BTreeSet, HashMap};
 
 use super::flat::{Flat, FlatStep, Role};
+use super::judge::{Judged, Judgement};
 use super::list::EffectNumber;
 use super::text::Text;
 use super::witness::met;
 use super::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
-use crate::meaning::{BaseChain, Decision, Effect, Meaning, Reason, Translation, view};
+use crate::meaning::{BaseChain, Decision, Effect, Reason, Translation, view};
 use crate::net::Family;
 use crate::packet::{
     Among, Field, Index, Packet, PacketSet, Question, Region, RuleNumber, Space, Verdict,
@@ -23,22 +24,24 @@ use crate::packet::{
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin};
 
-/// The findings about translations, in no order.
-pub(super) fn findings(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+/// Translations that conflict with each other, in no order.
+pub(super) fn conflicting(text: Text<'_>, judgement: &Judgement<'_>, work: &Work) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut told = BTreeSet::new();
-    for family in Family::BOTH {
-        for base in BaseChain::ALL.into_iter().filter(|base| base.is_nat()) {
-            for (earlier, later, finding) in conflicts(text, meaning, family, base, work) {
-                if told.insert((earlier, later)) {
-                    findings.push(finding);
-                }
+    let is_asked = |judged: &&Judged<'_>| judged.flat.base.is_nat() && judged.flat.is_whole();
+    for judged in judgement.chains.iter().filter(is_asked) {
+        for (earlier, later, finding) in conflicts(text, judged, work) {
+            if told.insert((earlier, later)) {
+                findings.push(finding);
             }
         }
     }
-    findings.extend(filter::findings(text, meaning, work));
     findings
 }
+
+/// What translation and the filter say against each other, once the chains that are asked about are looked
+/// at.
+pub(super) use filter::findings;
 
 /// A step of a nat chain that a statement brought, with what it does.
 struct Translator<'f> {
@@ -83,21 +86,14 @@ fn translator<'f>(number: RuleNumber, step: &'f FlatStep<'_>) -> Option<Translat
 }
 
 /// Pairs of translations of which neither is an exception to the other, each later one once.
-fn conflicts(
-    text: Text<'_>,
-    meaning: &Meaning,
-    family: Family,
-    base: BaseChain,
-    work: &Work,
-) -> Vec<(Origin, Origin, Finding)> {
+fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, Origin, Finding)> {
     let mut found = Vec::new();
-    let flat = Flat::of(meaning, family, base).filter(Flat::is_whole);
-    let Some(flat) = flat else { return found };
-    let all = translators(&flat);
+    let Judged { flat, list, .. } = judged;
+    let (family, base) = (flat.family, flat.base);
+    let all = translators(flat);
     if all.len() < 2 {
         return found;
     }
-    let list = flat.list(work.budget);
     let numbered = |number| all.binary_search_by_key(&number, |one| one.number).ok();
     let hairpins: BTreeSet<Origin> =
         text.policy().map(|policy| forwards(policy).collect()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Rules that packets reach, and that might as well not be there.
 
 use super::list::{EffectNumber, RuleList};
-use crate::packet::{Among, Question, Region, RuleNumber, Verdict};
+use crate::packet::{Among, Index, Point, Question, Region, RuleNumber, Verdict};
 
 /// What becomes of the packets of a rule without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +21,19 @@ const PROBES: usize = 6;
 
 impl RuleList {
     /// What becomes of the packets of a rule without it, when the default has this effect. (Of a rule
-    /// that is dead: the same, by rules.)
+    /// that is dead: the same, by rules.) Of its packets one that comes to it may be known; `hiding` has
+    /// the rules that count, all of the list or some.
     ///
     /// The rule is needed if and only if there is a later rule of another effect, or such a default,
     /// and a packet of both that nothing takes before that but the rule itself.
     #[must_use]
-    pub fn without(&self, rule: RuleNumber, default: EffectNumber) -> Without {
+    pub fn without(
+        &self,
+        hiding: &Index,
+        rule: RuleNumber,
+        default: EffectNumber,
+        known: Option<&Point>,
+    ) -> Without {
         let (Some(own), Some(region)) = (self.effects.get(rule.0 as usize), self.gets(rule)) else {
             return Without::SameByRules;
         };
@@ -40,13 +47,15 @@ impl RuleList {
             let effect = self.effects.get(number.0 as usize);
             effect.is_some_and(|effect| effect != own && *effect != EffectNumber::NONE)
         };
-        let points = self.hiding.sample(region, PROBES, rule.0.into());
-        for point in points.filter(|point| !self.hiding.takes(point, Among::before(rule))) {
+        let known = known.filter(|point| self.space.contains(region, point)).cloned();
+        let points = std::iter::once_with(|| hiding.sample(region, PROBES, rule.0.into()));
+        let points = known.into_iter().chain(points.flatten());
+        for point in points.filter(|point| !hiding.takes(point, Among::before(rule))) {
             let next = self.matching().first(&point, Among::after(rule));
             let effect_differs = match next {
                 // What leaves a chain may take it on the way there, and not from what is behind.
                 Some(next) => {
-                    is_other(next) && !self.hiding.takes(&point, Among::before(next).but(rule))
+                    is_other(next) && !hiding.takes(&point, Among::before(next).but(rule))
                 }
                 None => *own != default,
             };
@@ -56,7 +65,7 @@ impl RuleList {
         }
         let witness = |region: &Region, among| {
             let seed = rule.0.into();
-            self.hiding.witness(&Question { region, among, seed, budget: self.budget })
+            hiding.witness(&Question { region, among, seed, budget: self.budget })
         };
         for later in self.matching().meeting_that(region, Among::after(rule), is_other) {
             let both = self.space.intersection(region, &self.mays[later.0 as usize]);
@@ -77,6 +86,7 @@ impl RuleList {
     /// The same of every rule, in order.
     #[must_use]
     pub fn without_each(&self, default: EffectNumber) -> Vec<Without> {
-        self.each(|rules| rules.iter().map(|rule| self.without(*rule, default)).collect())
+        let without = |rule: &RuleNumber| self.without(&self.hiding, *rule, default, None);
+        self.each(|rules| rules.iter().map(without).collect())
     }
 }

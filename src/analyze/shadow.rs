@@ -32,14 +32,24 @@ const KINDS: usize = 60;
 const TO_SHOW: Budget = Budget(1_000_000);
 
 /// How many findings of each lint were told so far, with the place of the last: beyond so many they are
-/// only counted, and nothing is looked for to be shown with them.
-#[derive(Debug, Default)]
-pub struct Told(BTreeMap<&'static str, (usize, Option<Span>)>);
+/// only counted, and nothing is looked for to be shown with them. Nor is it with those of lints that are
+/// not shown.
+pub struct Told<'s> {
+    shows: &'s dyn Fn(&Lint) -> bool,
+    so_far: BTreeMap<&'static str, (usize, Option<Span>)>,
+}
 
-impl Told {
+impl<'s> Told<'s> {
+    pub fn nothing(shows: &'s dyn Fn(&Lint) -> bool) -> Self {
+        Told { shows, so_far: BTreeMap::new() }
+    }
+
     /// Whether one more is told in full; several of one place are one.
     fn has_room(&mut self, lint: &Lint, place: Span) -> bool {
-        let (count, last) = self.0.entry(lint.name).or_default();
+        if !(self.shows)(lint) {
+            return false;
+        }
+        let (count, last) = self.so_far.entry(lint.name).or_default();
         if last.replace(place) != Some(place) {
             *count += 1;
         }
@@ -53,7 +63,7 @@ pub fn finding(
     stories: Stories<'_>,
     judgement: &Judgement<'_>,
     (origin, places): (Origin, &[At]),
-    so_far: &mut Told,
+    so_far: &mut Told<'_>,
 ) -> Option<Finding> {
     if !judgement.is_dead(places) {
         return None;
@@ -273,6 +283,7 @@ type Rank = (bool, bool, (bool, [bool; 4]), bool);
 const HIGHEST: Rank = (true, true, (true, [true; 4]), true);
 
 /// A packet of a dead rule.
+#[derive(Clone)]
 struct Shown {
     packet: Packet,
     /// The first step that takes it for certain.
@@ -359,12 +370,19 @@ impl Case<'_, '_, '_> {
     fn told_by(&self, mut finding: Finding) -> Finding {
         let base = self.told.judged.flat.base;
         let count = self.told.cover.members.len();
+        let shown = self.told.conflicts().next().or(self.told.cover.members.first());
+        let shown = shown.map(|member| (member.rule, self.told.packet(member)));
         for (hider, member) in self.hiders().take(MAX_TOLD) {
             let does = deed(hider).does;
             match (self.stories.place_of(hider.entry, self.origin), hider.entry.reason) {
                 (Some(place), _) => {
-                    let label = match self.told.packet(member).filter(|_| count > 1) {
-                        Some(shown) => format!("{does} {}", Stories::route(&shown.packet, base)),
+                    let own = match &shown {
+                        _ if count == 1 => None,
+                        Some((rule, packet)) if *rule == member.rule => packet.clone(),
+                        Some(_) | None => self.told.packet(member),
+                    };
+                    let label = match own {
+                        Some(own) => format!("{does} {}", Stories::route(&own.packet, base)),
                         None => format!("{does} them first"),
                     };
                     finding = finding.related(place, label);
@@ -376,8 +394,7 @@ impl Case<'_, '_, '_> {
                 (None, Reason::Written(_) | Reason::Restored | Reason::Default(_)) => {}
             }
         }
-        let shown = self.told.conflicts().next().or(self.told.cover.members.first());
-        if let Some(shown) = shown.and_then(|member| self.told.packet(member)) {
+        if let Some(shown) = shown.and_then(|(_, packet)| packet) {
             let taken = &self.told.judged.flat.steps[shown.taken_by.0 as usize];
             let Shown { packet, is_certain, .. } = &shown;
             finding = self.stories.show(finding, packet, base, taken, *is_certain, self.origin);

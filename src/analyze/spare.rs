@@ -1,5 +1,6 @@
 //! Rules that packets reach and that might as well not be there, and rules that overlap.
 
+use super::dead::Life;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
 use super::redundant::Without;
@@ -104,10 +105,18 @@ fn answers_in(judged: &Judged<'_>, dead: &[bool], asked: &[bool]) -> Vec<Without
     let is_rest = |rule: RuleNumber| {
         rule.0 as usize + 1 == steps.len() && steps[rule.0 as usize].entry.set.is_everything()
     };
-    let list = judged.list.hiding_less(|rule| !dead[rule.0 as usize] && !is_rest(rule));
-    let default = judged.flat.default_effect;
+    let (list, default) = (&judged.list, judged.flat.default_effect);
+    let hides = |rule: RuleNumber| !dead[rule.0 as usize] && !is_rest(rule);
+    let fewer =
+        (!(0..).map(RuleNumber).take(steps.len()).all(hides)).then(|| list.hiding.of_those(hides));
+    let hiding = fewer.as_ref().unwrap_or(&list.hiding);
     let answer = |rule: &RuleNumber| {
-        if asked[rule.0 as usize] { list.without(*rule, default) } else { Without::Different }
+        let at = rule.0 as usize;
+        let known = match &judged.lives[at] {
+            Life::Live(point) => Some(point),
+            Life::Dead(_) | Life::NeverMatches | Life::Unknown => None,
+        };
+        if asked[at] { list.without(hiding, *rule, default, known) } else { Without::Different }
     };
     list.each(|rules| rules.iter().map(answer).collect())
 }

@@ -1,7 +1,7 @@
 //! How much work a question may be, and the lints of which some question was more.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::packet::Budget;
@@ -11,22 +11,23 @@ use crate::packet::Budget;
 pub(super) struct Work {
     /// Of each question.
     pub budget: Budget,
-    unproved: RefCell<BTreeMap<&'static str, &'static Lint>>,
+    unproved: Mutex<BTreeMap<&'static str, &'static Lint>>,
 }
 
 impl Work {
     pub fn of(budget: Budget) -> Self {
-        Work { budget, unproved: RefCell::default() }
+        Work { budget, unproved: Mutex::default() }
     }
 
     /// Notes that a question of a lint was too much work: nothing is claimed then.
     pub fn was_too_much(&self, lint: &'static Lint) {
-        self.unproved.borrow_mut().insert(lint.name, lint);
+        self.unproved.lock().unwrap_or_else(PoisonError::into_inner).insert(lint.name, lint);
     }
 
     /// A finding for each lint of which not all is found out, of those that are shown.
     pub fn findings(self, shows: &dyn Fn(&Lint) -> bool) -> impl Iterator<Item = Finding> {
-        let unproved = self.unproved.into_inner().into_values().filter(|lint| shows(lint));
+        let unproved = self.unproved.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let unproved = unproved.into_values().filter(|lint| shows(lint));
         unproved.collect::<Vec<_>>().into_iter().map(|lint| {
             let message = format!("it is not found out whether there is more of `{}`", lint.name);
             Finding::without_place(&catalogue::ANALYSIS_INCOMPLETE, message)

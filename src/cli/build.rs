@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::digest::digest;
 use super::failure::Failure;
-use super::front::{self, Checked, Depth, IMPORT};
+use super::front::{self, Checked, IMPORT, Understood};
 use super::output::Output;
 use super::pipeline::{self, Header};
 use super::proof::{self, Written};
@@ -16,6 +16,8 @@ use super::terms::TermOptions;
 use super::{Outcome, output};
 use crate::diagnostic::{Finding, catalogue, has_errors};
 use crate::net::Family;
+use crate::resolve::Policy;
+use crate::source::{FileId, Sources};
 
 const EXAMPLES: &str = "\
 Each file is written whole or not at all, and nothing is written when there is an error.
@@ -76,6 +78,12 @@ const IN_FOLDER: [(&str, Emit); 4] = [
     ("rules.v4", Emit::V4),
 ];
 
+/// Outputs that are proved, if they are to be, and what is said at the top of them.
+struct Made {
+    header: Header,
+    texts: Vec<(Emit, String)>,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Destination {
     Stdout(Emit),
@@ -87,19 +95,29 @@ impl Build {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
         let terms = self.terms.terms()?;
         let destination = Destination::of(self.output.as_deref(), self.emit)?;
-        let mut policy = front::check_policy(&self.file, &terms, Depth::Rules, ("build", IMPORT))?;
+        let proves = !self.no_proof;
+        let mut made = None;
+        let make = |policy: &Understood<'_>| made = destination.make(policy, proves);
+        let mut policy =
+            front::check_meanwhile(&self.file, &terms, Box::new(make), ("build", IMPORT))?;
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }
         if let Some(outcome) = policy.tell(terminal) {
             return Ok(outcome);
         }
-        let texts = destination.compile(&policy, !self.no_proof)?;
-        if !self.no_proof
-            && let Some(outcome) = refuted(&mut policy, &texts, terminal)
-        {
-            return Ok(outcome);
-        }
+        let header = header_of(&policy, proves);
+        let texts = match made {
+            Some(made) if made.header == header => made.texts,
+            // What was found since is said at the top of the files, or something is wrong and is told.
+            Some(_) | None => {
+                let texts = destination.compile(&policy, &header, proves)?;
+                if proves && let Some(outcome) = refuted(&mut policy, &texts, terminal) {
+                    return Ok(outcome);
+                }
+                texts
+            }
+        };
         destination.write(texts, &policy, terminal)?;
         // The program ends here, and the system takes memory back at once; to free a large policy
         // piece by piece takes as long as to lower it.
@@ -133,16 +151,46 @@ impl Destination {
     }
 
     /// What is to be written, with what it takes to prove it.
-    fn compile(&self, policy: &Checked, proves: bool) -> Result<Vec<(Emit, String)>, Failure> {
+    fn compile(
+        &self,
+        policy: &Checked,
+        header: &Header,
+        proves: bool,
+    ) -> Result<Vec<(Emit, String)>, Failure> {
+        // A policy without errors was resolved.
+        let Some(resolved) = policy.policy() else { return Ok(Vec::new()) };
+        self.texts(resolved, header, &policy.sources, proves)
+    }
+
+    /// The same of a policy that is still being looked at, if nothing is wrong with it so far, nor with
+    /// what is made.
+    fn make(&self, policy: &Understood<'_>, proves: bool) -> Option<Made> {
+        let Understood { sources, findings, files, .. } = *policy;
+        if has_errors(findings) {
+            return None;
+        }
+        let header = header(findings, sources, files, proves);
+        let texts = self.texts(policy.policy, &header, sources, proves).ok()?;
+        let is_right =
+            || proof::faults(policy.meaning, &mut sources.clone(), &written(&texts)).is_empty();
+        (!proves || is_right()).then_some(Made { header, texts })
+    }
+
+    fn texts(
+        &self,
+        policy: &Policy,
+        header: &Header,
+        sources: &Sources,
+        proves: bool,
+    ) -> Result<Vec<(Emit, String)>, Failure> {
         let mut wanted = match self {
             Destination::Stdout(emit) | Destination::File(_, emit) => vec![*emit],
             Destination::Folder(_) => IN_FOLDER.map(|(_, emit)| emit).to_vec(),
         };
-        let asks_sets = policy.policy().is_some_and(|policy| !policy.sets.is_empty());
-        if proves && asks_sets && matches!(wanted[..], [Emit::V4 | Emit::V6]) {
+        if proves && !policy.sets.is_empty() && matches!(wanted[..], [Emit::V4 | Emit::V6]) {
             wanted.push(Emit::Ipsets);
         }
-        let texts = compile(policy, &wanted, proves)?;
+        let texts = emitted(policy, header, sources, &wanted)?;
         Ok(wanted.into_iter().zip(texts).collect())
     }
 
@@ -176,16 +224,11 @@ impl Destination {
 
 /// Proves what is to be written; `Some` when it is not what the policy says, which is told.
 fn refuted(policy: &mut Checked, texts: &[(Emit, String)], terminal: &Terminal) -> Option<Outcome> {
-    let mut written = Written::default();
-    for (emit, text) in texts {
-        match emit {
-            Emit::V4 => written.rules.push((Family::V4, text)),
-            Emit::V6 => written.rules.push((Family::V6, text)),
-            Emit::Ipsets => written.ipsets = text,
-            Emit::Load | Emit::Nft | Emit::Plan | Emit::Json => {}
-        }
-    }
-    let faults = proof::faults(policy, &written);
+    let mut sources = std::mem::take(&mut policy.sources);
+    let meaning = policy.meaning();
+    let faults = meaning.map(|meaning| proof::faults(&meaning, &mut sources, &written(texts)));
+    let faults = faults.unwrap_or_default();
+    policy.sources = sources;
     if faults.is_empty() {
         return None;
     }
@@ -195,6 +238,20 @@ fn refuted(policy: &mut Checked, texts: &[(Emit, String)], terminal: &Terminal) 
         "nothing was written; this is a fault of palisade, not of the policy: please report it",
     );
     Some(terminal.tell_failure(&failure))
+}
+
+/// Of some outputs those that say what happens to packets.
+fn written(texts: &[(Emit, String)]) -> Written<'_> {
+    let mut written = Written::default();
+    for (emit, text) in texts {
+        match emit {
+            Emit::V4 => written.rules.push((Family::V4, text)),
+            Emit::V6 => written.rules.push((Family::V6, text)),
+            Emit::Ipsets => written.ipsets = text,
+            Emit::Load | Emit::Nft | Emit::Plan | Emit::Json => {}
+        }
+    }
+    written
 }
 
 fn output_file(path: PathBuf, emit: Emit, text: String) -> Output {
@@ -218,9 +275,17 @@ pub(super) fn compile(
 ) -> Result<Vec<String>, Failure> {
     // A policy without errors was resolved.
     let Some(resolved) = policy.policy() else { return Ok(Vec::new()) };
-    let header = header(policy, proved);
-    let lowered = pipeline::lower(resolved, &policy.sources);
-    let emit = |what| pipeline::emit(what, &lowered, &header, &policy.sources);
+    emitted(resolved, &header_of(policy, proved), &policy.sources, what)
+}
+
+fn emitted(
+    policy: &Policy,
+    header: &Header,
+    sources: &Sources,
+    what: &[Emit],
+) -> Result<Vec<String>, Failure> {
+    let lowered = pipeline::lower(policy, sources);
+    let emit = |what| pipeline::emit(what, &lowered, header, sources);
     let emit = &emit;
     // Outputs know nothing of each other.
     let emitted: Vec<Result<String, Failure>> = thread::scope(|scope| {
@@ -233,13 +298,17 @@ pub(super) fn compile(
     emitted.into_iter().collect()
 }
 
-fn header(policy: &Checked, proved: bool) -> Header {
+fn header_of(policy: &Checked, proved: bool) -> Header {
+    header(&policy.findings, &policy.sources, &policy.files, proved)
+}
+
+fn header(findings: &[Finding], sources: &Sources, files: &[FileId], proved: bool) -> Header {
     let forwarding = &catalogue::FORWARDING_NEEDED;
-    let notes = policy.findings.iter().filter(|finding| finding.lint == forwarding);
+    let notes = findings.iter().filter(|finding| finding.lint == forwarding);
     let unproved = (!proved).then(|| "not proved to be what the policy says".to_owned());
     Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        digest: digest(&policy.sources, &policy.files),
+        digest: digest(sources, files),
         notes: notes.map(|finding| finding.message.clone()).chain(unproved).collect(),
     }
 }

@@ -20,6 +20,7 @@ use crate::analyze::{self, Dump};
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
+use crate::packet::shares::both;
 use crate::resolve::policy::{Item, Promise};
 use crate::resolve::{Policy, Resolved};
 use crate::source::{File, FileId, MemoryLoader, Sources};
@@ -43,6 +44,20 @@ pub(super) enum Content {
     Policy(Box<Policy>),
     Dump(Box<Dump>),
 }
+
+/// A policy that is understood, before its rules are looked at.
+pub(super) struct Understood<'p> {
+    pub(super) policy: &'p Policy,
+    pub(super) meaning: &'p Meaning,
+    pub(super) sources: &'p Sources,
+    /// In include order.
+    pub(super) files: &'p [FileId],
+    /// So far.
+    pub(super) findings: &'p [Finding],
+}
+
+/// What is done with such a policy while its rules are looked at.
+pub(super) type Meanwhile<'b> = Box<dyn FnOnce(&Understood<'_>) + Send + 'b>;
 
 /// A policy or a dump that was read as far as it could be.
 pub(super) struct Checked {
@@ -155,7 +170,7 @@ impl Checked {
     }
 
     /// Takes in what was resolved, with what the later stages find, and settles what is expected.
-    fn take(&mut self, resolved: Resolved) {
+    fn take(&mut self, resolved: Resolved, meanwhile: Option<Meanwhile<'_>>) {
         let depth = self.depth;
         let Resolved { policy, mut findings, expectations, files } = resolved;
         let shows = |lint: &Lint| self.levels.shows(lint);
@@ -170,7 +185,19 @@ impl Checked {
         self.is_whole = pipeline::is_whole(&findings);
         if depth == Depth::Rules && self.is_whole {
             let meaning = pipeline::meaning(&policy);
-            let found = pipeline::analysed(&policy, &meaning, &self.sources, &expectations, &shows);
+            let sources = &self.sources;
+            let understood = Understood {
+                policy: &policy,
+                meaning: &meaning,
+                sources,
+                files: &files,
+                findings: &findings,
+            };
+            let look = || pipeline::analysed(&policy, &meaning, sources, &expectations, &shows);
+            let found = match meanwhile {
+                Some(meanwhile) => both(|| meanwhile(&understood), look).1,
+                None => look(),
+            };
             findings.extend(found);
             self.meaning = Some(meaning);
         }
@@ -236,7 +263,7 @@ impl Checked {
         let mut loader = MemoryLoader::new(own);
         let id = checked.sources.add(name, root);
         let resolved = pipeline::resolve(id, &mut checked.sources, &mut loader);
-        checked.take(resolved);
+        checked.take(resolved, None);
         checked.judge();
         checked
     }
@@ -265,21 +292,41 @@ pub(super) fn check(path: &Path, terms: &Terms, depth: Depth) -> Result<Checked,
     check_given(Given::read(path, &terms.within), &[], terms, depth)
 }
 
-/// The same for a command of this name that takes policies only. A dump is refused before it is looked into:
-/// `instead` is what can be done with one.
+/// The same for a command of this name that takes policies only.
 pub(super) fn check_policy(
     path: &Path,
     terms: &Terms,
     depth: Depth,
-    (command, instead): (&str, &str),
+    command: (&str, &str),
 ) -> Result<Checked, Failure> {
+    check_given(policy_given(path, terms, command)?, &[], terms, depth)
+}
+
+/// The same to the depth of rules, with something that is done meanwhile if the policy is understood.
+pub(super) fn check_meanwhile(
+    path: &Path,
+    terms: &Terms,
+    meanwhile: Meanwhile<'_>,
+    command: (&str, &str),
+) -> Result<Checked, Failure> {
+    let given = policy_given(path, terms, command)?;
+    read(given, &[], terms, Depth::Rules, None, Some(meanwhile)).map(|(checked, _)| checked)
+}
+
+/// What is given to a command of this name that takes policies only. A dump is refused before it is looked
+/// into: `instead` is what can be done with one.
+fn policy_given(
+    path: &Path,
+    terms: &Terms,
+    (command, instead): (&str, &str),
+) -> Result<Given, Failure> {
     let given = Given::read(path, &terms.within);
     if given.kind() == Kind::Rules {
         let title = Root::of(path).title;
         let message = format!("`{command}` takes a policy, and {title} is a dump of rules");
         return Err(Failure::new(message).help(instead));
     }
-    check_given(given, &[], terms, depth)
+    Ok(given)
 }
 
 /// The same of a text that was read already. Of a dump it is known what is in the sets that others tell.
@@ -289,7 +336,7 @@ pub(super) fn check_given(
     terms: &Terms,
     depth: Depth,
 ) -> Result<Checked, Failure> {
-    read(given, sets, terms, depth, None).map(|(checked, _)| checked)
+    read(given, sets, terms, depth, None, None).map(|(checked, _)| checked)
 }
 
 /// The same of a policy that is asked something: a statement about its names, which is then the last of
@@ -303,7 +350,7 @@ pub(super) fn ask(
     what: &str,
     question: &str,
 ) -> Result<(Checked, Option<Promise>), Failure> {
-    let (mut checked, wrong) = read(given, &[], terms, Depth::Words, Some((what, question)))?;
+    let (mut checked, wrong) = read(given, &[], terms, Depth::Words, Some((what, question)), None)?;
     checked.judge();
     if checked.outcome() != Outcome::Clean {
         return Ok((checked, None));
@@ -352,6 +399,7 @@ fn read(
     terms: &Terms,
     depth: Depth,
     question: Option<(&str, &str)>,
+    meanwhile: Option<Meanwhile<'_>>,
 ) -> Result<(Checked, Vec<Finding>), Failure> {
     let Given { path, text } = given;
     let root = Root::of(&path);
@@ -401,6 +449,6 @@ fn read(
     let (wrong, findings) = std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
     resolved.findings = findings;
     checked.included = loader.read().to_vec();
-    checked.take(resolved);
+    checked.take(resolved, meanwhile);
     Ok((checked, wrong))
 }

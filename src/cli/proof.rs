@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::front::Checked;
 use super::pipeline::{self, Named};
 use crate::diagnostic::Finding;
+use crate::meaning::Meaning;
 use crate::net::{Families, Family};
 use crate::ruleset::KernelSet;
+use crate::source::Sources;
 
 /// The texts of one build that say what happens to packets.
 #[derive(Default)]
@@ -17,11 +18,12 @@ pub(super) struct Written<'t> {
 
 /// What is not as the policy says, in texts that were written for it; empty when every packet meets what
 /// the policy says.
-pub(super) fn faults(policy: &mut Checked, written: &Written<'_>) -> Vec<Finding> {
-    if policy.policy().is_none() {
-        return Vec::new();
-    }
-    let sets = policy.sources.add("ipsets", written.ipsets);
+pub(super) fn faults(
+    meaning: &Meaning,
+    sources: &mut Sources,
+    written: &Written<'_>,
+) -> Vec<Finding> {
+    let sets = sources.add("ipsets", written.ipsets);
     let read = pipeline::read_ipsets(sets, written.ipsets);
     let (sets, mut findings): (Vec<Arc<KernelSet>>, Vec<Finding>) = (read.sets, read.findings);
     let (mut v4, mut v6) = (None, None);
@@ -30,7 +32,7 @@ pub(super) fn faults(policy: &mut Checked, written: &Written<'_>) -> Vec<Finding
             Family::V4 => ("rules.v4", &mut v4),
             Family::V6 => ("rules.v6", &mut v6),
         };
-        let file = policy.sources.add(name, *text);
+        let file = sources.add(name, *text);
         let read = pipeline::read_with_sets(file, text, Some(*family), &sets);
         findings.extend(read.findings);
         *place = Some(read.ruleset);
@@ -41,9 +43,8 @@ pub(super) fn faults(policy: &mut Checked, written: &Written<'_>) -> Vec<Finding
         (None, Some(_)) => Families::only(Family::V6),
         (None, None) => return findings,
     };
-    let Some(meaning) = policy.meaning() else { return findings };
     let compared =
-        pipeline::compared(&meaning, v4.as_ref(), v6.as_ref(), families, Named::POLICY_AND_RULES);
+        pipeline::compared(meaning, v4.as_ref(), v6.as_ref(), families, Named::POLICY_AND_RULES);
     findings.extend(compared);
     findings
 }

@@ -12,7 +12,7 @@ mod together;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::Random;
 use super::layout::Layout;
@@ -60,6 +60,10 @@ impl Among {
         Among { except: Some(owner_of(except)), ..self }
     }
 
+    pub(super) fn from(self) -> Owner {
+        self.from
+    }
+
     pub(super) fn below(self) -> Owner {
         self.below
     }
@@ -92,6 +96,8 @@ pub struct Index {
     until: Box<[u32]>,
     /// All entries, those of one owner together, once they are asked for.
     by_owner: OnceLock<Box<[u32]>>,
+    /// The tree of no rules, where this one has some: what is no packet is found sooner in it.
+    nature: Option<Arc<Index>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -112,10 +118,16 @@ impl Index {
         space: &Space,
         rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
     ) -> Self {
-        Self::beside(space, space.impossible(), rules)
+        let tree = Self::beside(space, space.impossible(), rules);
+        Index { nature: Some(Arc::clone(space.nature())), ..tree }
     }
 
-    /// The same to be asked of packets that somebody has: each is one, whatever it is.
+    /// The tree of no rules.
+    pub(super) fn of_nature(space: &Space) -> Self {
+        Self::beside(space, space.impossible(), [])
+    }
+
+    /// The tree of rules to be asked of packets that somebody has: each is one, whatever it is.
     pub fn of_packets<'r>(
         space: &Space,
         rules: impl IntoIterator<Item = (RuleNumber, &'r Region)>,
@@ -164,7 +176,8 @@ impl Index {
         let boxes: Vec<u64> =
             entries.iter().flat_map(|entry| self.entry(*entry)).copied().collect();
         let owners: Vec<Owner> = entries.iter().map(|entry| self.owner(*entry)).collect();
-        build::build(self.layout.clone(), self.possible.clone(), boxes, owners)
+        let tree = build::build(self.layout.clone(), self.possible.clone(), boxes, owners);
+        Index { nature: self.nature.clone(), ..tree }
     }
 
     /// How many boxes there are.
@@ -231,8 +244,8 @@ impl Index {
         order
     }
 
-    /// Some points of a region, of packets that there are: near the lowest and the highest of its boxes,
-    /// and random ones.
+    /// Some points of a region, of packets that there are, each looked for when it is asked for: near the
+    /// lowest and the highest of its boxes, and random ones.
     #[must_use]
     pub fn sample(
         &self,
@@ -240,14 +253,10 @@ impl Index {
         count: usize,
         seed: u64,
     ) -> impl DoubleEndedIterator<Item = Point> {
-        let mut random = Random::new(seed);
-        let mut points = Vec::new();
-        for cell in self.cells(region).take(count.div_ceil(3)) {
-            let ends = [self.layout.lowest(&cell), self.layout.highest(&cell)];
-            let anywhere = self.layout.anywhere(&cell, &mut random);
-            points.extend(ends.into_iter().chain([anywhere]).filter_map(|p| self.packet(p, &cell)));
-        }
-        points.into_iter()
+        self.packets(region, count, seed, |cell, random| {
+            let ends = [self.layout.lowest(cell), self.layout.highest(cell)];
+            ends.into_iter().chain([self.layout.anywhere(cell, random)]).collect()
+        })
     }
 
     /// The random ones of those alone.
@@ -258,12 +267,25 @@ impl Index {
         count: usize,
         seed: u64,
     ) -> impl DoubleEndedIterator<Item = Point> {
+        self.packets(region, count, seed, |cell, random| vec![self.layout.anywhere(cell, random)])
+    }
+
+    /// Points that are drawn from each of the first boxes of a region, a third as many boxes as points.
+    fn packets(
+        &self,
+        region: &Region,
+        count: usize,
+        seed: u64,
+        drawn: impl Fn(&[u64], &mut Random) -> Vec<Box<[u64]>>,
+    ) -> impl DoubleEndedIterator<Item = Point> {
         let mut random = Random::new(seed);
-        let cells = self.cells(region).take(count.div_ceil(3));
-        let points: Vec<Point> = cells
-            .filter_map(|cell| self.packet(self.layout.anywhere(&cell, &mut random), &cell))
-            .collect();
-        points.into_iter()
+        let cells: Vec<Box<[u64]>> = self.cells(region).take(count.div_ceil(3)).collect();
+        let points = cells.into_iter().flat_map(|cell| {
+            let points = drawn(&cell, &mut random);
+            points.into_iter().map(move |point| (point, cell.clone()))
+        });
+        let points: Vec<_> = points.collect();
+        points.into_iter().filter_map(|(point, cell)| self.packet(point, &cell))
     }
 
     /// A point of a cell, or one that a few steps lead to, if packets have it.
@@ -327,10 +349,11 @@ impl Index {
     /// Moves a point of a cell to one that packets have, if a few steps lead there: mostly what was
     /// translated, say, has to follow from what was not.
     pub(super) fn settle(&self, point: &mut [u64], cell: &[u64]) {
+        let nature = self.nature();
         let mut before = None;
         for _ in 0..SETTLING {
-            let Some(entry) = self.stab(point, NATURE + 1, |_| true) else { return };
-            before = self.layout.leave(point, cell, self.entry(entry), before);
+            let Some(entry) = nature.stab(point, NATURE + 1, |_| true) else { return };
+            before = self.layout.leave(point, cell, nature.entry(entry), before);
             if before.is_none() {
                 return;
             }
@@ -339,7 +362,11 @@ impl Index {
 
     /// Whether there are points that are no packets.
     fn has_nature(&self) -> bool {
-        self.nodes.first().is_some_and(|root| root.least == NATURE)
+        !self.nature().is_empty()
+    }
+
+    fn nature(&self) -> &Index {
+        self.nature.as_deref().unwrap_or(self)
     }
 
     /// Each box of a region with each that is possible.
@@ -364,7 +391,7 @@ impl Index {
 
     /// Whether a point is one that packets have.
     pub(super) fn is_packet(&self, point: &[u64]) -> bool {
-        self.stab(point, NATURE + 1, |_| true).is_none()
+        self.nature().stab(point, NATURE + 1, |_| true).is_none()
     }
 
     /// An entry that has a point; the owner must be below a number and `fit`.

@@ -15,6 +15,16 @@ pub fn threads(items: usize) -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
+/// What comes of two things, of which the first is done by another thread meanwhile.
+pub fn both<A: Send, B>(beside: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(beside);
+        let here = here();
+        let beside = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (beside, here)
+    })
+}
+
 /// What `work` makes of each share of a list; a share comes with the place of its first item.
 ///
 /// Shares are small and taken one by one: some items are more work than others.

@@ -199,8 +199,8 @@ impl Space {
     }
 
     /// The index of no rules: what it takes is no packet.
-    pub fn nature(&self) -> &Index {
-        self.nature.get_or_init(|| Arc::new(Index::of(self, [])))
+    pub fn nature(&self) -> &Arc<Index> {
+        self.nature.get_or_init(|| Arc::new(Index::of_nature(self)))
     }
 
     /// The points of a region of which some packets meet conditions on numbers. The conditions may tell

@@ -80,7 +80,7 @@ pub enum Verdict {
     Incomplete,
 }
 
-/// Owners below these are tried before all are.
+/// So many owners, the first, are tried before all are.
 const EARLY: [Owner; 2] = [8, 64];
 
 /// Random probes of a box before the rules that overlap it are listed.
@@ -216,7 +216,8 @@ impl<'i> Search<'i> {
         }
         drop(others);
         // Where many rules are hidden, it is mostly by the same few, the first of all.
-        for early in EARLY.into_iter().filter(|early| *early < among.below()) {
+        let early = EARLY.map(|owners| owners.saturating_add(among.from()));
+        for early in early.into_iter().filter(|early| *early < among.below()) {
             let before = self.shares.clone();
             let list = self.overlapping(&cell, early, among);
             match self.divide(cell.clone(), list) {

@@ -4,9 +4,12 @@
 //! in one list, and behind them the default. What is never found to pass never does.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use super::Flat;
+use super::{Flat, number_of};
 use crate::analyze::list::{EffectNumber, ListedRule, RuleList};
+use crate::analyze::work::Work;
+use crate::diagnostic::Lint;
 use crate::meaning::{BaseChain, Decision, Meaning, Reason};
 use crate::net::Family;
 use crate::packet::{
@@ -97,7 +100,7 @@ impl<'m> Passing<'m> {
         Self::without(meaning, family, base, asked, &[], budget)
     }
 
-    /// The same, where packets of some sets never come to the chain.
+    /// The same, where packets of some sets may be thought of as taken before the chain.
     pub fn without(
         meaning: &'m Meaning,
         family: Family,
@@ -148,9 +151,11 @@ impl<'m> Passing<'m> {
         self.list.may(RuleNumber(u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
-    /// The sets asked about that have packets in common with a region, as one.
-    pub fn meeting_asked(&self, region: &Region) -> Region {
-        let asked = self.list.matching().meeting(region, Among::before(RuleNumber(self.asked)));
+    /// Those of some sets asked about that have packets in common with a region, as one.
+    pub fn meeting_asked(&self, numbers: &Range<usize>, region: &Region) -> Region {
+        let is_one = |number: RuleNumber| numbers.contains(&(number.0 as usize));
+        let before = Among::before(number_of(numbers.end));
+        let asked = self.list.matching().meeting_that(region, before, is_one);
         let mut all = Region::default();
         let regions = asked.iter().filter_map(|number| self.list.mays.get(number.0 as usize));
         regions.for_each(|one| all.append(one));
@@ -179,8 +184,12 @@ impl<'m> Passing<'m> {
     }
 
     /// The steps alone, without what stands before them.
-    fn among_steps(&self) -> Among {
-        self.before.checked_sub(1).map_or(Among::ALL, |last| Among::after(RuleNumber(last)))
+    pub fn among_steps(&self) -> Among {
+        self.steps_of(Among::ALL)
+    }
+
+    fn steps_of(&self, among: Among) -> Among {
+        self.before.checked_sub(1).map_or(among, |last| among.and_after(RuleNumber(last)))
     }
 
     /// Where a step may decide.
@@ -190,12 +199,18 @@ impl<'m> Passing<'m> {
 
     /// A packet of the region that no step of those is certain to take.
     pub fn left(&self, region: &Region, among: Among) -> Verdict {
+        let among = self.steps_of(among);
         let question = Question { region, among, seed: 0, budget: self.list.budget };
         self.list.hiding.witness(&question)
     }
 
     /// The steps that together take all of the region for certain, or that they do not.
     pub fn cover(&self, region: &Region, among: Among) -> Answer {
+        self.cover_or_taken(region, self.steps_of(among))
+    }
+
+    /// The same of the steps and what is taken before them.
+    pub fn cover_or_taken(&self, region: &Region, among: Among) -> Answer {
         let question = Question { region, among, seed: 0, budget: self.list.budget };
         self.list.hiding.uncovered(&question)
     }
@@ -266,6 +281,18 @@ impl<'m> Passing<'m> {
             }
         }
         found
+    }
+}
+
+/// Whether it is found that nothing does; that it is not found out is noted.
+pub(in crate::analyze) fn is_never(found: &Found, lint: &'static Lint, work: &Work) -> bool {
+    match found {
+        Found::Nothing => true,
+        Found::Packet(..) => false,
+        Found::Unknown => {
+            work.was_too_much(lint);
+            false
+        }
     }
 }
 

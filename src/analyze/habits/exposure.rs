@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::{messages, new_packets, rules, set_of};
-use crate::analyze::flat::passing::{Found, Passing};
+use crate::analyze::flat::asking::Asking;
+use crate::analyze::flat::passing::{Found, Passing, is_never};
 use crate::analyze::text::{Dump, Text};
 use crate::analyze::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
-use crate::meaning::{BaseChain, Implied, Meaning, Reason};
+use crate::meaning::{BaseChain, Implied, Reason};
 use crate::net::address::to_number;
 use crate::net::{Addresses, Family, Interface, PortProtocol, Ports, Prefix, Protocol};
 use crate::packet::{Constraint, Factor, Field, FieldBox, Packet, PacketSet};
@@ -20,8 +22,50 @@ use crate::ruleset::{MatchKind, Rule, TableName, Target};
 const SSH: u16 = 22;
 
 /// That nobody from outside can log in by ssh, and the policy promises to keep nothing open.
-pub(super) fn no_remote_access(text: Text<'_>, meaning: &Meaning, work: &Work) -> Option<Finding> {
-    let is_asked = match text {
+pub(super) fn no_remote_access<'a, 'w>(
+    text: Text<'a>,
+    asking: &mut Asking<'a>,
+    work: &'w Work,
+) -> impl FnOnce(&Asking<'a>) -> Option<Finding> + use<'a, 'w> {
+    let families = Family::BOTH.into_iter().filter(|_| asks_for_remote_access(text));
+    let families = families.filter(|one| text.families().contains(*one));
+    let asked: Vec<(Family, Range<usize>)> = families
+        .map(|family| {
+            let ssh = Factor::all([
+                Constraint::protocol(PortProtocol::Tcp.protocol()),
+                Constraint::destination_port(&Ports::single(SSH)),
+            ]);
+            let ssh = set_of(family, ssh).intersection(&new_packets(family));
+            let inside = Constraint::incoming(&[Interface::loopback()]);
+            let inside = set_of(family, Factor::all([inside]));
+            (family, asking.ask(family, BaseChain::FilterInput, vec![ssh, inside]))
+        })
+        .collect();
+    move |asking| {
+        let mut is_found = !asked.is_empty();
+        for (family, numbers) in asked {
+            let passing = asking.passing(family, BaseChain::FilterInput)?;
+            let [ssh, inside] = [numbers.start, numbers.start + 1].map(|one| passing.asked(one));
+            let outside = passing.list().space().difference(&ssh, &inside);
+            let found = passing.decided(&outside, 0, |step| {
+                step.passes() && step.reason != Reason::Implicit(Implied::Loopback)
+            });
+            is_found = is_never(&found, &lint::NO_REMOTE_ACCESS, work);
+            if !is_found {
+                break;
+            }
+        }
+        let refuses = match text {
+            Text::Policy(policy) => policy.defaults.input.span,
+            Text::Dump(dump) => dump.refusal(BaseChain::FilterInput).flatten(),
+        };
+        is_found.then(|| messages::no_remote_access(text, refuses))
+    }
+}
+
+/// Whether it is asked who can log in.
+fn asks_for_remote_access(text: Text<'_>) -> bool {
+    match text {
         Text::Policy(policy) => {
             let protects = policy
                 .promises
@@ -34,37 +78,7 @@ pub(super) fn no_remote_access(text: Text<'_>, meaning: &Meaning, work: &Work) -
         Text::Dump(dump) => {
             dump.ruleset.family == Family::V4 && dump.has_rules(BaseChain::FilterInput)
         }
-    };
-    if !is_asked {
-        return None;
     }
-    for family in Family::BOTH.into_iter().filter(|one| text.families().contains(*one)) {
-        let ssh = Factor::all([
-            Constraint::protocol(PortProtocol::Tcp.protocol()),
-            Constraint::destination_port(&Ports::single(SSH)),
-        ]);
-        let ssh = set_of(family, ssh).intersection(&new_packets(family));
-        let inside = set_of(family, Factor::all([Constraint::incoming(&[Interface::loopback()])]));
-        let base = BaseChain::FilterInput;
-        let passing = Passing::of(meaning, family, base, &[ssh, inside], work.budget)?;
-        let outside = passing.list().space().difference(&passing.asked(0), &passing.asked(1));
-        let found = passing.decided(&outside, 0, |step| {
-            step.passes() && step.reason != Reason::Implicit(Implied::Loopback)
-        });
-        match found {
-            Found::Nothing => {}
-            Found::Packet(..) => return None,
-            Found::Unknown => {
-                work.was_too_much(&lint::NO_REMOTE_ACCESS);
-                return None;
-            }
-        }
-    }
-    let refuses = match text {
-        Text::Policy(policy) => policy.defaults.input.span,
-        Text::Dump(dump) => dump.refusal(BaseChain::FilterInput).flatten(),
-    };
-    Some(messages::no_remote_access(text, refuses))
 }
 
 /// A service that is not for everybody, in a statement that may accept it.
@@ -76,23 +90,42 @@ struct Open<'p> {
 }
 
 /// Services that are not for everybody and that a statement accepts from any public address.
-pub(super) fn open_to_world(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+pub(super) fn open_to_world<'a, 'w>(
+    text: Text<'a>,
+    asking: &mut Asking<'a>,
+    work: &'w Work,
+) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
     let open: Vec<Open<'_>> = match text {
         Text::Policy(policy) => guarded(policy),
         Text::Dump(dump) => served(dump),
     };
-    let mut told = BTreeSet::new();
-    let mut found = Vec::new();
     let bases = [BaseChain::FilterInput, BaseChain::FilterForward, BaseChain::DockerUser];
-    for (family, base) in Family::BOTH.into_iter().flat_map(|f| bases.map(|base| (f, base))) {
-        for (one, packet) in reached(meaning, family, base, &open, work) {
-            if told.insert((one.origin, &one.service.name)) {
-                let Open { origin, service, .. } = one;
-                found.push(messages::open_to_world(text, *origin, service, &packet, base));
+    let pairs = Family::BOTH.into_iter().flat_map(|f| bases.map(|base| (f, base)));
+    let pairs = pairs
+        .filter(|(family, base)| !open.is_empty() && asking.meaning.base(*family, *base).is_some());
+    let pairs: Vec<(Family, BaseChain)> = pairs.collect();
+    let asked = pairs.into_iter().map(|(family, base)| {
+        let source = Constraint::source(family, &not_public());
+        let mut sets = vec![set_of(family, Factor::all([source]))];
+        let traffic = |one: &Open<'_>| set_of(family, traffic(family, one));
+        sets.extend(open.iter().map(|one| traffic(one).intersection(&new_packets(family))));
+        (family, base, asking.ask(family, base, sets))
+    });
+    let asked: Vec<(Family, BaseChain, Range<usize>)> = asked.collect();
+    move |asking| {
+        let mut told = BTreeSet::new();
+        let mut found = Vec::new();
+        for (family, base, numbers) in asked {
+            let Some(passing) = asking.passing(family, base) else { continue };
+            for (one, packet) in reached(passing, numbers, &open, work) {
+                if told.insert((one.origin, &one.service.name)) {
+                    let Open { origin, service, .. } = one;
+                    found.push(messages::open_to_world(text, *origin, service, &packet, base));
+                }
             }
         }
+        found
     }
-    found
 }
 
 fn guarded(policy: &Policy) -> Vec<Open<'_>> {
@@ -161,29 +194,19 @@ fn named_ports(rule: &Rule) -> Vec<(PortProtocol, u16)> {
 }
 
 /// Those of which a statement, with nothing said of the source, accepts a new packet from a public
-/// address.
+/// address. The first set asked about has the addresses that are not public.
 fn reached<'o, 'p>(
-    meaning: &Meaning,
-    family: Family,
-    base: BaseChain,
+    passing: &Passing<'_>,
+    mut numbers: Range<usize>,
     open: &'o [Open<'p>],
     work: &Work,
 ) -> Vec<(&'o Open<'p>, Packet)> {
-    if open.is_empty() || meaning.base(family, base).is_none() {
-        return Vec::new();
-    }
-    let source = Constraint::source(family, &not_public());
-    let mut asked = vec![set_of(family, Factor::all([source]))];
-    let traffic = |one: &Open<'_>| set_of(family, traffic(family, one));
-    asked.extend(open.iter().map(|one| traffic(one).intersection(&new_packets(family))));
-    let Some(passing) = Passing::of(meaning, family, base, &asked, work.budget) else {
-        return Vec::new();
-    };
     let space = passing.list().space();
     let own = passing.by_statement();
+    let inside = numbers.next().map(|number| passing.asked(number)).unwrap_or_default();
     let mut found = Vec::new();
-    for (number, one) in open.iter().enumerate() {
-        let public = space.difference(&passing.asked(number + 1), &passing.asked(0));
+    for (number, one) in numbers.zip(open) {
+        let public = space.difference(&passing.asked(number), &inside);
         let fits = |step: &usize| passing.steps[*step].passes() && is_from_any(passing.set(*step));
         let own = own.get(&one.origin).into_iter().flatten().copied();
         match passing.decided_by(&public, own.filter(fits)) {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use super::{messages, new_packets, rules};
 use crate::analyze::deliverable::is_deliverable;
 use crate::analyze::flat::Flat;
+use crate::analyze::flat::asking::Asking;
 use crate::analyze::flat::passing::{Found, Passing};
 use crate::analyze::text::{Dump, Text};
 use crate::analyze::work::Work;
 use crate::diagnostic::{Finding, catalogue as lint};
-use crate::meaning::{BaseChain, Decision, Effect, Entry, Meaning, Reason};
+use crate::meaning::{BaseChain, Decision, Effect, Entry, Reason};
 use crate::net::Family;
 use crate::packet::Field;
 use crate::resolve::Policy;
@@ -17,7 +18,11 @@ use crate::resolve::policy::{Action, Hook, Item, Origin, Part, Rule, Scope};
 
 /// Rules that drop all from some source, to this machine since nothing else is said, where a later
 /// rule forwards packets of that source.
-pub(super) fn in_policy(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+pub(super) fn in_policy<'a, 'w>(
+    policy: &'a Policy,
+    asking: &mut Asking<'a>,
+    work: &'w Work,
+) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
     let text = Text::Policy(policy);
     let origin = |item: &Item| match item {
         Item::Rule(rule) => rule.origin,
@@ -29,9 +34,9 @@ pub(super) fn in_policy(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<
         policy.items.iter().map(origin).enumerate().map(|(at, origin)| (origin, at)).collect();
     let droppers: Vec<(usize, &Rule)> =
         rules(policy).filter(|(_, rule)| drops_source(rule)).collect();
-    let mut told: BTreeMap<Origin, Finding> = BTreeMap::new();
+    let mut all = Vec::new();
     for family in Family::BOTH.into_iter().filter(|_| !droppers.is_empty()) {
-        let Some(input) = meaning.base(family, BaseChain::FilterInput) else { continue };
+        let Some(input) = asking.meaning.base(family, BaseChain::FilterInput) else { continue };
         let mut asked = Vec::new();
         let mut owners = Vec::new();
         // The first of each rule.
@@ -47,29 +52,34 @@ pub(super) fn in_policy(policy: &Policy, meaning: &Meaning, work: &Work) -> Vec<
                 }
             }
         }
-        let base = BaseChain::FilterForward;
-        let Some(passing) = Passing::of(meaning, family, base, &asked, work.budget) else {
-            continue;
-        };
-        for (number, (at, origin)) in owners.into_iter().enumerate() {
-            let is_later = |reason| match reason {
-                Reason::Written(origin) => places.get(&origin).is_some_and(|place| *place > at),
-                Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => false,
-            };
-            let found = passing
-                .decided(&passing.asked(number), 0, |step| step.passes() && is_later(step.reason));
-            if found == Found::Unknown {
-                work.was_too_much(&lint::DROP_INPUT_ONLY);
-            }
-            if let Found::Packet(point, step) = found {
-                let packet = passing.list().space().packet(&point);
-                let forwards = text.span_of(passing.steps[step].reason);
-                told.entry(origin)
-                    .or_insert_with(|| messages::drop_input_only(text, origin, forwards, &packet));
+        let numbers = asking.ask(family, BaseChain::FilterForward, asked);
+        all.push((family, numbers.zip(owners)));
+    }
+    move |asking| {
+        let mut told: BTreeMap<Origin, Finding> = BTreeMap::new();
+        for (family, asked) in all {
+            let Some(passing) = asking.passing(family, BaseChain::FilterForward) else { continue };
+            for (number, (at, origin)) in asked {
+                let is_later = |reason| match reason {
+                    Reason::Written(origin) => places.get(&origin).is_some_and(|place| *place > at),
+                    Reason::Implicit(_) | Reason::Restored | Reason::Default(_) => false,
+                };
+                let region = passing.asked(number);
+                let found =
+                    passing.decided(&region, 0, |step| step.passes() && is_later(step.reason));
+                if found == Found::Unknown {
+                    work.was_too_much(&lint::DROP_INPUT_ONLY);
+                }
+                if let Found::Packet(point, step) = found {
+                    let packet = passing.list().space().packet(&point);
+                    let forwards = text.span_of(passing.steps[step].reason);
+                    let finding = || messages::drop_input_only(text, origin, forwards, &packet);
+                    told.entry(origin).or_insert_with(finding);
+                }
             }
         }
+        told.into_values().collect()
     }
-    told.into_values().collect()
 }
 
 /// The same of a dump: rules of INPUT that refuse sources, of which a rule of FORWARD accepts packets.

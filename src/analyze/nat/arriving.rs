@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::filter::{arriving, is_never, new_packets, note_unproved};
+use super::filter::{arriving, new_packets, note_unproved};
 use super::{Translator, messages, translators};
 use crate::analyze::flat::Flat;
-use crate::analyze::flat::passing::{Passing, Step, cover_of};
+use crate::analyze::flat::passing::{Passing, Step, cover_of, is_never};
 use crate::analyze::text::Text;
 use crate::analyze::witness::met;
 use crate::analyze::work::Work;

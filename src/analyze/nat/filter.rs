@@ -4,10 +4,12 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::{Translator, arriving, messages, only_translators, translators, untracked};
 use crate::analyze::flat::Flat;
-use crate::analyze::flat::passing::{ByStatement, Found, Passing, Step, cover_of};
+use crate::analyze::flat::asking::Asking;
+use crate::analyze::flat::passing::{ByStatement, Found, Passing, Step, cover_of, is_never};
 use crate::analyze::text::Text;
 use crate::analyze::witness::met;
 use crate::analyze::work::Work;
@@ -21,20 +23,33 @@ use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin, SourceTranslation};
 use crate::source::Span;
 
-pub(super) fn findings(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
-    let mut findings: BTreeMap<(Origin, &'static str), Finding> = BTreeMap::new();
-    for family in Family::BOTH {
-        let new = untracked::findings(text, meaning, family, work);
-        let new = new.into_iter().chain(match text {
-            Text::Policy(_) => targets_dropped(text, meaning, family, work),
-            Text::Dump(_) => arriving::dropped(text, meaning, family, work),
-        });
-        let new = new.chain(seen_translated(text, meaning, family, work));
-        for (origin, finding) in new {
-            findings.entry((origin, finding.lint.name)).or_insert(finding);
+/// The findings, once the chains that they ask about are looked at.
+pub(in crate::analyze) fn findings<'a, 'w>(
+    text: Text<'a>,
+    asking: &mut Asking<'a>,
+    work: &'w Work,
+) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
+    let is_policy = text.policy().is_some();
+    let mut of_family = |family| {
+        let targets_dropped = is_policy.then(|| targets_dropped(text, asking, family, work));
+        (family, targets_dropped, seen_translated(text, asking, family, work))
+    };
+    let asked = Family::BOTH.map(&mut of_family);
+    let without_forward = without_forward(text, asking, work);
+    move |asking| {
+        let mut findings: BTreeMap<(Origin, &'static str), Finding> = BTreeMap::new();
+        for (family, targets_dropped, seen_translated) in asked {
+            let new = untracked::findings(text, asking.meaning, family, work);
+            let new = new.into_iter().chain(match targets_dropped {
+                Some(targets_dropped) => targets_dropped(asking),
+                None => arriving::dropped(text, asking.meaning, family, work),
+            });
+            for (origin, finding) in new.chain(seen_translated(asking)) {
+                findings.entry((origin, finding.lint.name)).or_insert(finding);
+            }
         }
+        findings.into_values().chain(without_forward(asking)).collect()
     }
-    findings.into_values().chain(without_forward(text, meaning, work)).collect()
 }
 
 /// The packets of any of the factors' product.
@@ -62,16 +77,16 @@ fn judged_on(translation: &Translation) -> Option<BaseChain> {
 /// The `forward`s and `redirect`s none of whose first packets passes the filter although they accept
 /// them: earlier rules drop them all. Of one with several kinds of packets, such as hairpins, one kind
 /// is enough.
-fn targets_dropped(
-    text: Text<'_>,
-    meaning: &Meaning,
+fn targets_dropped<'a, 'w>(
+    text: Text<'a>,
+    asking: &mut Asking<'a>,
     family: Family,
-    work: &Work,
-) -> Vec<(Origin, Finding)> {
-    let Some(flat) = Flat::of(meaning, family, BaseChain::NatPrerouting) else { return Vec::new() };
-    let nat = only_translators(&flat).unwrap_or_default();
-    let reached = Reached { meaning, family, work, passing: OnceCell::new() };
-    let mut found = Vec::new();
+    work: &'w Work,
+) -> impl FnOnce(&Asking<'a>) -> Vec<(Origin, Finding)> + use<'a, 'w> {
+    let meaning = asking.meaning;
+    let flat = Flat::of(meaning, family, BaseChain::NatPrerouting);
+    let nat = flat.as_ref().and_then(only_translators).unwrap_or_default();
+    let mut all = Vec::new();
     let (forward, input) = (BaseChain::FilterForward, BaseChain::FilterInput);
     // What goes to a container meets the block `docker` before all else.
     for (accepts, base) in [(forward, forward), (input, input), (forward, BaseChain::DockerUser)] {
@@ -94,52 +109,67 @@ fn targets_dropped(
                 owners.push(origin);
             }
         }
-        let Some(passing) = Passing::of(meaning, family, base, &asked, work.budget) else {
-            continue;
-        };
-        let by_statement = passing.by_statement();
-        for (number, origin) in owners.into_iter().enumerate() {
-            let region = passing.asked(number);
-            let own = by_statement.get(&origin).map_or(&[][..], |own| own);
-            // Mostly its own rule accepts some: that is seen at once.
-            let accepting = own.iter().copied().filter(|step| passing.steps[*step].passes());
-            if matches!(passing.decided_by(&region, accepting), Found::Packet(..)) {
-                continue;
-            }
-            let passes = passing.decided(&region, 0, Step::passes);
-            if !is_never(&passes, &lint::NAT_TARGET_DROPPED, work) || !reached.is_reached(origin) {
-                continue;
-            }
-            let own = own.first().copied();
-            let before = own.map_or(Among::ALL, |own| Among::before(passing.number(own)));
-            let cover = passing.cover(&region, before);
-            note_unproved(&cover, &lint::NAT_TARGET_DROPPED, work);
-            let Some(cover) = cover_of(cover) else { continue };
-            let by = cover.members.iter().filter_map(|member| passing.step_at(member.rule));
-            let by: BTreeSet<Span> =
-                by.filter_map(|step| text.span_of(passing.steps[step].reason)).collect();
-            let Some(point) = cover.members.iter().find_map(|member| member.alone.as_ref()) else {
-                continue;
-            };
-            let packet = passing.list().space().packet(point);
-            let packet = met(&packet, base, "dropped after it was translated");
-            let by_docker = base == BaseChain::DockerUser;
-            let finding = messages::target_dropped(text, origin, &by, by_docker, packet);
-            found.push((origin, finding));
-        }
+        all.push((base, asking.ask(family, base, asked).zip(owners)));
     }
-    found
+    move |asking| {
+        let reached = Reached { meaning, family, work, passing: OnceCell::new() };
+        let mut found = Vec::new();
+        for (base, asked) in all {
+            let Some(passing) = asking.passing(family, base) else { continue };
+            let by_statement = passing.by_statement();
+            for (number, origin) in asked {
+                let own = by_statement.get(&origin).map_or(&[][..], |own| own);
+                let finding =
+                    target_dropped(text, (base, passing, number), (origin, own), &reached);
+                found.extend(finding.map(|finding| (origin, finding)));
+            }
+        }
+        found
+    }
+}
+
+/// The finding about some packets of a statement, which it accepts at some steps of a chain.
+fn target_dropped(
+    text: Text<'_>,
+    (base, passing, asked): (BaseChain, &Passing<'_>, usize),
+    (origin, own): (Origin, &[usize]),
+    reached: &Reached<'_, '_>,
+) -> Option<Finding> {
+    let work = reached.work;
+    let region = passing.asked(asked);
+    // Mostly its own rule accepts some: that is seen at once.
+    let accepting = own.iter().copied().filter(|step| passing.steps[*step].passes());
+    if matches!(passing.decided_by(&region, accepting), Found::Packet(..)) {
+        return None;
+    }
+    let passes = passing.decided(&region, 0, Step::passes);
+    if !is_never(&passes, &lint::NAT_TARGET_DROPPED, work) || !reached.is_reached(origin) {
+        return None;
+    }
+    let own = own.first().copied();
+    let before = own.map_or(Among::ALL, |own| Among::before(passing.number(own)));
+    let cover = passing.cover(&region, before);
+    note_unproved(&cover, &lint::NAT_TARGET_DROPPED, work);
+    let cover = cover_of(cover)?;
+    let by = cover.members.iter().filter_map(|member| passing.step_at(member.rule));
+    let by: BTreeSet<Span> =
+        by.filter_map(|step| text.span_of(passing.steps[step].reason)).collect();
+    let point = cover.members.iter().find_map(|member| member.alone.as_ref())?;
+    let packet = passing.list().space().packet(point);
+    let packet = met(&packet, base, "dropped after it was translated");
+    let by_docker = base == BaseChain::DockerUser;
+    Some(messages::target_dropped(text, origin, &by, by_docker, packet))
 }
 
 /// The chain of translations on arrival, once it is asked about.
-struct Reached<'m> {
+struct Reached<'m, 'w> {
     meaning: &'m Meaning,
     family: Family,
-    work: &'m Work,
+    work: &'w Work,
     passing: OnceCell<Option<(Passing<'m>, ByStatement)>>,
 }
 
-impl Reached<'_> {
+impl Reached<'_, '_> {
     /// Whether any packet comes to the translation of a statement. If not, that is another finding.
     fn is_reached(&self, origin: Origin) -> bool {
         let passing = self.passing.get_or_init(|| {
@@ -160,18 +190,6 @@ impl Reached<'_> {
                 }
             }
         })
-    }
-}
-
-/// Whether it is found that nothing does; that it is not found out is noted.
-pub(super) fn is_never(found: &Found, lint: &'static Lint, work: &Work) -> bool {
-    match found {
-        Found::Nothing => true,
-        Found::Packet(..) => false,
-        Found::Unknown => {
-            work.was_too_much(lint);
-            false
-        }
     }
 }
 
@@ -215,69 +233,88 @@ pub(super) fn sees_alike(field: Field) -> bool {
 
 /// Rules that name a destination and match none of the packets that still have it in the filter: nat
 /// gave all of them another, and no translation gives them this one.
-fn seen_translated(
-    text: Text<'_>,
-    meaning: &Meaning,
+fn seen_translated<'a, 'w>(
+    text: Text<'a>,
+    asking: &mut Asking<'a>,
     family: Family,
-    work: &Work,
-) -> Vec<(Origin, Finding)> {
-    let Some(flat) = Flat::of(meaning, family, BaseChain::NatPrerouting) else { return Vec::new() };
-    let nat = only_translators(&flat).unwrap_or_default();
-    let moving: Vec<&Translator<'_>> = nat
-        .iter()
+    work: &'w Work,
+) -> impl FnOnce(&Asking<'a>) -> Vec<(Origin, Finding)> + use<'a, 'w> {
+    let flat = Flat::of(asking.meaning, family, BaseChain::NatPrerouting);
+    let nat = flat.as_ref().and_then(only_translators).unwrap_or_default();
+    let moving = nat.iter().filter(|_| !is_untracked(asking.meaning, family));
+    let moving: Vec<&Translator<'_>> = moving
         .take_while(|one| !matches!(one.translation, Translation::Exempt))
         .filter(|one| !one.set.speaks_of(|field| !sees_alike(field)))
         .collect();
-    if moving.is_empty() || is_untracked(meaning, family) {
-        return Vec::new();
-    }
     let untranslated = product(family, [Factor::all([Constraint::untranslated()])]);
     let first = new_packets(family).intersection(&untranslated);
     let taken: Vec<PacketSet> = moving.iter().map(|one| one.set.intersection(&first)).collect();
     let tracked = [CtState::New, CtState::Established, CtState::Related, CtState::Invalid];
     let tracked = Factor::all([Constraint::state(tracked.into_iter().collect())]);
     let still = product(family, [tracked]).intersection(&untranslated);
-    let mut found = Vec::new();
-    for base in [BaseChain::FilterForward, BaseChain::FilterInput] {
+    let bases = [BaseChain::FilterForward, BaseChain::FilterInput];
+    let mut all = Vec::new();
+    for base in bases.into_iter().filter(|_| !moving.is_empty()) {
         let mut asked = vec![still.clone()];
         asked.extend(nat.iter().filter_map(|one| arriving(family, base, one.translation)));
         asked.dedup();
-        let passing = Passing::without(meaning, family, base, &asked, &taken, work.budget);
-        let Some(passing) = passing else { continue };
-        let space = passing.list().space();
-        let mut candidates = BTreeSet::new();
-        // All steps are behind what is taken, of which some may be the same.
-        let steps = Among::after(passing.taken(taken.len() - 1));
-        let taken: HashSet<Region> =
-            (0..taken.len()).map(|number| passing.list().may(passing.taken(number))).collect();
-        for region in &taken {
-            candidates.extend(passing.list().matching().meeting(region, steps));
-        }
-        for number in candidates {
-            let Some(step) = passing.step_at(number) else { continue };
-            let Reason::Written(origin) = passing.steps[step].reason else { continue };
-            if !passing.steps[step].is_of(origin) {
-                continue;
-            }
-            // Only of traffic with ports it is known that conntrack sees all of it.
-            let set = passing.set(step);
-            let names = [Field::Destination, Field::DestinationPort];
-            if !names.into_iter().all(|name| set.speaks_of(|field| field == name)) {
-                continue;
-            }
-            let own = passing.region(step);
-            let own = space.intersection(&own, &passing.meeting_asked(&own));
-            let cover = passing.cover(&own, Among::before(number));
-            note_unproved(&cover, &lint::FILTER_SEES_TRANSLATED, work);
-            let Some(cover) = cover_of(cover) else { continue };
-            let members = cover.members.iter().filter(|_| cover.is_minimal);
-            let by: Vec<Origin> = members
-                .filter_map(|member| passing.taken_at(member.rule))
-                .map(|number| moving[number].origin)
-                .collect();
-            if !by.is_empty() && !by.contains(&origin) {
+        asking.take(family, base, taken.clone());
+        all.push((base, asking.ask(family, base, asked)));
+    }
+    let moving: Vec<Origin> = moving.iter().map(|one| one.origin).collect();
+    move |asking| {
+        let mut found = Vec::new();
+        for (base, asked) in all {
+            let Some(passing) = asking.passing(family, base) else { continue };
+            for (origin, by) in covered_by_translations(passing, &asked, &moving, work) {
                 found.push((origin, messages::sees_translated(text, origin, &by)));
             }
+        }
+        found
+    }
+}
+
+/// The statements of a chain that match none of the packets asked about, but for translations: those that
+/// take them.
+fn covered_by_translations(
+    passing: &Passing<'_>,
+    asked: &Range<usize>,
+    moving: &[Origin],
+    work: &Work,
+) -> Vec<(Origin, Vec<Origin>)> {
+    let space = passing.list().space();
+    let mut found = Vec::new();
+    let mut candidates = BTreeSet::new();
+    // Of what is taken some may be the same.
+    let taken: HashSet<Region> =
+        (0..moving.len()).map(|number| passing.list().may(passing.taken(number))).collect();
+    for region in &taken {
+        candidates.extend(passing.list().matching().meeting(region, passing.among_steps()));
+    }
+    for number in candidates {
+        let Some(step) = passing.step_at(number) else { continue };
+        let Reason::Written(origin) = passing.steps[step].reason else { continue };
+        if !passing.steps[step].is_of(origin) {
+            continue;
+        }
+        // Only of traffic with ports it is known that conntrack sees all of it.
+        let set = passing.set(step);
+        let names = [Field::Destination, Field::DestinationPort];
+        if !names.into_iter().all(|name| set.speaks_of(|field| field == name)) {
+            continue;
+        }
+        let own = passing.region(step);
+        let own = space.intersection(&own, &passing.meeting_asked(asked, &own));
+        let cover = passing.cover_or_taken(&own, Among::before(number));
+        note_unproved(&cover, &lint::FILTER_SEES_TRANSLATED, work);
+        let Some(cover) = cover_of(cover) else { continue };
+        let members = cover.members.iter().filter(|_| cover.is_minimal);
+        let by: Vec<Origin> = members
+            .filter_map(|member| passing.taken_at(member.rule))
+            .map(|number| moving[number])
+            .collect();
+        if !by.is_empty() && !by.contains(&origin) {
+            found.push((origin, by));
         }
     }
     found
@@ -320,7 +357,12 @@ pub(super) fn arriving(
 }
 
 /// Translations of sources that no new forwarded packet comes to, in a policy that is about forwarding.
-fn without_forward(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+fn without_forward<'a, 'w>(
+    text: Text<'a>,
+    asking: &mut Asking<'a>,
+    work: &'w Work,
+) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
+    let meaning = asking.meaning;
     let mut lonely: BTreeSet<Origin> = match text {
         Text::Policy(policy) => source_statements(policy).collect(),
         Text::Dump(_) => source_rules(meaning),
@@ -332,14 +374,15 @@ fn without_forward(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Findin
         }
         Text::Dump(_) => forwards(meaning),
     };
-    if lonely.is_empty() || !is_about_it {
-        return Vec::new();
-    }
-    for family in Family::BOTH {
-        let Some(flat) = Flat::of(meaning, family, BaseChain::NatPostrouting) else {
-            return Vec::new();
+    let is_asked = is_about_it && !lonely.is_empty();
+    let mut all = Vec::new();
+    for family in Family::BOTH.into_iter().filter(|_| is_asked) {
+        let flat = Flat::of(meaning, family, BaseChain::NatPostrouting);
+        let Some(nat) = flat.as_ref().and_then(only_translators) else {
+            // Nothing is known then.
+            lonely.clear();
+            break;
         };
-        let Some(nat) = only_translators(&flat) else { return Vec::new() };
         // Marks and their like are changed on the way there.
         let seen = |field| sees_alike(field) || field == Field::Outgoing;
         let own: Vec<(Origin, PacketSet)> = nat
@@ -347,20 +390,28 @@ fn without_forward(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Findin
             .filter(|one| lonely.contains(&one.origin))
             .map(|one| (one.origin, one.set.widened(seen).intersection(&new_packets(family))))
             .collect();
-        let asked: Vec<PacketSet> = own.iter().map(|(_, set)| set.clone()).collect();
-        let base = BaseChain::FilterForward;
-        let passing = Passing::of(meaning, family, base, &asked, work.budget);
-        for (number, (origin, _)) in own.iter().enumerate() {
-            let is_reached = passing.as_ref().is_none_or(|passing| {
-                let passes = passing.decided(&passing.asked(number), 0, Step::passes);
-                !is_never(&passes, &lint::NAT_WITHOUT_FORWARD, work)
-            });
-            if is_reached {
-                lonely.remove(origin);
-            }
+        if !own.is_empty() {
+            let (origins, asked): (Vec<Origin>, Vec<PacketSet>) = own.into_iter().unzip();
+            let numbers = asking.ask(family, BaseChain::FilterForward, asked);
+            all.push((family, numbers.zip(origins)));
         }
     }
-    lonely.into_iter().map(|origin| messages::without_forward(text, origin)).collect()
+    move |asking| {
+        for (family, asked) in all {
+            let passing = asking.passing(family, BaseChain::FilterForward);
+            for (number, origin) in asked {
+                let is_reached = passing.is_none_or(|passing| {
+                    let passes = passing.decided(&passing.asked(number), 0, Step::passes);
+                    !is_never(&passes, &lint::NAT_WITHOUT_FORWARD, work)
+                });
+                if is_reached {
+                    lonely.remove(&origin);
+                }
+            }
+        }
+        let lonely = lonely.into_iter().filter(|_| is_asked);
+        lonely.map(|origin| messages::without_forward(text, origin)).collect()
+    }
 }
 
 /// The statements that translate sources. What leaves packets as they are is no translation that could

@@ -50,6 +50,7 @@ pub(super) fn build(
         nodes,
         until: [].into(),
         by_owner: OnceLock::new(),
+        nature: None,
     }
 }
 
