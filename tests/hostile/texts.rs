@@ -243,8 +243,8 @@ fn chains_that_are_nested_deep() {
     {
         let rules =
             |at: usize| rules.replace("AT", &at.to_string()).replace("NEXT", &(at + 1).to_string());
-        let text = filter(20_000, &format!("-A INPUT -j c0\n{}", each(19_999, rules)));
-        let text = text.replace("COMMIT", "-A c19999 -j ACCEPT\nCOMMIT");
+        let text = filter(8_000, &format!("-A INPUT -j c0\n{}", each(7_999, rules)));
+        let text = text.replace("COMMIT", "-A c7999 -j ACCEPT\nCOMMIT");
         dump(&text, 0, "");
         answers("graph", "now.v4", &text, 0, "");
         answers("import", "now.v4", &text, 2, "nesting-too-deep");

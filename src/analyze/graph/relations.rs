@@ -44,10 +44,10 @@ const MAX_PAIRS: usize = 4_000;
 /// Pairs of rules whose boxes meet, in all chains.
 const MAX_MEETINGS: usize = 2_000_000;
 
-/// Earlier rules of many boxes that are tried, whether they hide a rule alone; and how often that is done in
-/// all chains.
+/// Earlier rules of many boxes that are tried, whether they hide a rule alone; and how many pairs of boxes
+/// are looked at for that in all chains.
 const MAX_ALONE: usize = 256;
-const MAX_TRIED: usize = 100_000;
+const MAX_TRIED: usize = 400_000;
 
 /// The work that it is worth to know of one rule whether it is hidden, of one pair whether it
 /// conflicts. 100 million are about a second.
@@ -190,10 +190,13 @@ impl<'m> Chain<'m> {
         let around = self.takers.around(&self.regions[to], Among::before(number(to)));
         let around = around.map(|number| number.0 as usize);
         around.or_else(|| {
-            let most = MAX_ALONE.min(work.tried);
+            // To try one takes as long as there are pairs of boxes.
+            let boxes = self.space.count(&self.regions[to]);
+            let each = (boxes * boxes).max(1);
+            let most = MAX_ALONE.min(work.tried / each);
             let some = self.first_meeting(to, most);
             let found = some.iter().position(|from| self.is_within(to, *from));
-            work.tried -= found.map_or(some.len(), |before| before + 1);
+            work.tried -= each * found.map_or(some.len(), |before| before + 1);
             found.map(|at| some[at])
         })
     }
