@@ -90,7 +90,9 @@ fn change_of(first: &Difference, group: &[&Difference], names: &Names<'_>) -> Ch
     let regions: Option<Vec<&Region>> = group.iter().map(|one| one.region.as_ref()).collect();
     let region = regions.map(|regions| {
         let mut all = Region::default();
-        regions.into_iter().for_each(|one| all.append(one));
+        for one in regions {
+            all.append(one);
+        }
         all
     });
     let boxes = region.map(|region| readable(&first.space, &region, names, |_| false));
