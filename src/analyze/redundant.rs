@@ -19,17 +19,26 @@ pub enum Without {
 /// Packets of the rule that are tried before all of them are thought about.
 const PROBES: usize = 6;
 
+/// The trees of a list that are asked about a rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Trees<'i> {
+    /// Of the rules that count: what they take, they take from others.
+    pub hiding: &'i Index,
+    /// Of the rules of which anybody sees that they match. Where each rule stands in a chain of its own,
+    /// every packet meets half of the others.
+    pub seen: &'i Index,
+}
+
 impl RuleList {
     /// What becomes of the packets of a rule without it, when the default has this effect. (Of a rule
-    /// that is dead: the same, by rules.) Of its packets one that comes to it may be known; `hiding` has
-    /// the rules that count, all of the list or some.
+    /// that is dead: the same, by rules.) Of its packets one that comes to it may be known.
     ///
     /// The rule is needed if and only if there is a later rule of another effect, or such a default,
     /// and a packet of both that nothing takes before that but the rule itself.
     #[must_use]
     pub fn without(
         &self,
-        hiding: &Index,
+        Trees { hiding, seen }: Trees<'_>,
         rule: RuleNumber,
         default: EffectNumber,
         known: Option<&Point>,
@@ -51,7 +60,7 @@ impl RuleList {
         let points = std::iter::once_with(|| hiding.sample(region, PROBES, rule.0.into()));
         let points = known.into_iter().chain(points.flatten());
         for point in points.filter(|point| !hiding.takes(point, Among::before(rule))) {
-            let next = self.matching().first(&point, Among::after(rule));
+            let next = seen.first(&point, Among::after(rule));
             let effect_differs = match next {
                 // What leaves a chain may take it on the way there, and not from what is behind.
                 Some(next) => {
@@ -67,7 +76,7 @@ impl RuleList {
             let seed = rule.0.into();
             hiding.witness(&Question { region, among, seed, budget: self.budget })
         };
-        for later in self.matching().meeting_that(region, Among::after(rule), is_other) {
+        for later in seen.meeting_that(region, Among::after(rule), is_other) {
             let both = self.space.intersection(region, &self.mays[later.0 as usize]);
             match witness(&both, Among::before(later).but(rule)) {
                 Verdict::Uncovered(_) => return Without::Different,
@@ -86,7 +95,8 @@ impl RuleList {
     /// The same of every rule, in order.
     #[must_use]
     pub fn without_each(&self, default: EffectNumber) -> Vec<Without> {
-        let without = |rule: &RuleNumber| self.without(&self.hiding, *rule, default, None);
+        let trees = Trees { hiding: &self.hiding, seen: self.matching() };
+        let without = |rule: &RuleNumber| self.without(trees, *rule, default, None);
         self.each(|rules| rules.iter().map(without).collect())
     }
 }

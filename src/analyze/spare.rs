@@ -3,7 +3,8 @@
 use super::dead::Life;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
-use super::redundant::Without;
+use super::list::EffectNumber;
+use super::redundant::{Trees, Without};
 use super::story::{Stories, deed};
 use super::text::Text;
 use crate::diagnostic::{Finding, Lint, catalogue};
@@ -107,16 +108,21 @@ fn answers_in(judged: &Judged<'_>, dead: &[bool], asked: &[bool]) -> Vec<Without
     };
     let (list, default) = (&judged.list, judged.flat.default_effect);
     let hides = |rule: RuleNumber| !dead[rule.0 as usize] && !is_rest(rule);
-    let fewer =
-        (!(0..).map(RuleNumber).take(steps.len()).all(hides)).then(|| list.hiding.of_those(hides));
-    let hiding = fewer.as_ref().unwrap_or(&list.hiding);
+    let is_seen = |rule: RuleNumber| list.effects[rule.0 as usize] != EffectNumber::NONE;
+    let rules = || (0..).map(RuleNumber).take(steps.len());
+    let counting = (!rules().all(hides)).then(|| list.hiding.of_those(hides));
+    let seen = (!rules().all(is_seen)).then(|| list.matching().of_those(is_seen));
+    let trees = Trees {
+        hiding: counting.as_ref().unwrap_or(&list.hiding),
+        seen: seen.as_ref().unwrap_or_else(|| list.matching()),
+    };
     let answer = |rule: &RuleNumber| {
         let at = rule.0 as usize;
         let known = match &judged.lives[at] {
             Life::Live(point) => Some(point),
             Life::Dead(_) | Life::NeverMatches | Life::Unknown => None,
         };
-        if asked[at] { list.without(hiding, *rule, default, known) } else { Without::Different }
+        if asked[at] { list.without(trees, *rule, default, known) } else { Without::Different }
     };
     list.each(|rules| rules.iter().map(answer).collect())
 }
