@@ -252,7 +252,7 @@ fn rest_of<'r>(
 ) -> Option<Region> {
     let mut rest: Option<Region> = None;
     for region in left {
-        if space.intersection(rest.as_ref().unwrap_or(may), region).has_no_box() {
+        if !space.overlap(rest.as_ref().unwrap_or(may), region) {
             continue;
         }
         let less = space.difference(rest.as_ref().unwrap_or(may), region);

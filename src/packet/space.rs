@@ -132,6 +132,12 @@ impl Space {
         region.words.chunks_exact(self.layout.words())
     }
 
+    /// Whether boxes of both have a point in common.
+    #[must_use]
+    pub fn overlap(&self, a: &Region, b: &Region) -> bool {
+        self.boxes(a).any(|a| self.boxes(b).any(|b| self.layout.overlap(a, b)))
+    }
+
     /// The points in both.
     #[must_use]
     pub fn intersection(&self, a: &Region, b: &Region) -> Region {

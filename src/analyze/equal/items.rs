@@ -111,41 +111,37 @@ impl Items {
         let mut items = Items { all: Vec::with_capacity(mays.len() + 1), adding: BTreeMap::new() };
         let mut way = Way { flat, mays, asked: Vec::with_capacity(mays.len()) };
         // The steps so far that leave a chain, by the step that called it.
-        let mut leaving: BTreeMap<RuleNumber, Vec<(RuleNumber, Region)>> = BTreeMap::new();
+        let mut leaving: BTreeMap<RuleNumber, Vec<RuleNumber>> = BTreeMap::new();
         let empty = space.are_empty(mays);
         let steps = flat.steps.iter().zip(mays.iter().zip(empty));
         for (number, (step, (may, is_empty))) in (0..).map(RuleNumber).zip(steps) {
             way.asked.push(way.place(number, step, items.all.len()));
-            let deed = deed(step, flat);
-            if deed.is_none() && !step.leaves {
+            let Some(deed) = deed(step, flat) else {
+                if let Some(caller) = step.caller.filter(|_| step.leaves) {
+                    leaving.entry(caller).or_default().push(number);
+                }
                 continue;
-            }
+            };
             let (region, ways) = way.to(number, may.clone(), &leaving, &items, space)?;
             let is_empty = is_empty || region != *may && space.is_empty(&region);
             if matches!(step.entry.effect, Effect::Add { .. }) {
                 items.adding.insert(number, region.clone());
             }
-            match (deed, step.caller) {
-                (None, Some(caller)) if step.leaves => {
-                    leaving.entry(caller).or_default().push((number, region));
-                }
-                (None, _) => {}
-                (Some(_), _) if is_empty => {}
-                (Some(deed), _) => items.add(
-                    Item {
-                        deed: deeds.number(deed),
-                        takes: step.leaves || matches!(step.entry.effect, Effect::Decide(_)),
-                        region,
-                        key: 0,
-                        changes: changed_by(&step.entry.effect),
-                        is_lasting: !step.may.speaks_of(|field| changed.contains(&field)),
-                        ways,
-                        reason: step.entry.reason,
-                        chain: step.chain,
-                    },
-                    space,
-                ),
+            if is_empty {
+                continue;
             }
+            let item = Item {
+                deed: deeds.number(deed),
+                takes: step.leaves || matches!(step.entry.effect, Effect::Decide(_)),
+                region,
+                key: 0,
+                changes: changed_by(&step.entry.effect),
+                is_lasting: !step.may.speaks_of(|field| changed.contains(&field)),
+                ways,
+                reason: step.entry.reason,
+                chain: step.chain,
+            };
+            items.add(item, space);
         }
         let default = decided(&flat.default.effect)?;
         let mut everything = Region::default();
@@ -253,7 +249,7 @@ impl Way<'_, '_> {
         &self,
         number: RuleNumber,
         may: Region,
-        leaving: &BTreeMap<RuleNumber, Vec<(RuleNumber, Region)>>,
+        leaving: &BTreeMap<RuleNumber, Vec<RuleNumber>>,
         items: &Items,
         space: &Space,
     ) -> Option<(Region, Vec<Asked>)> {
@@ -268,13 +264,14 @@ impl Way<'_, '_> {
                 (self.asked[asking.0 as usize], self.mays[asking.0 as usize].clone());
             ways.push(Asked { place, leave: false, region });
         }
-        for (left, region) in callers.iter().filter_map(|caller| leaving.get(caller)).flatten() {
+        for left in callers.iter().filter_map(|caller| leaving.get(caller)).flatten() {
+            let region = &self.mays[left.0 as usize];
             if is_of_before(left) {
                 let (place, region) = (self.asked[left.0 as usize], region.clone());
                 ways.push(Asked { place, leave: true, region });
                 continue;
             }
-            if space.intersection(&rest, region).has_no_box() {
+            if !space.overlap(&rest, region) {
                 continue;
             }
             rest = space.difference(&rest, region);
