@@ -177,7 +177,8 @@ impl<'a> Sides<'a> {
         let places = [left, right];
         let [one, other] = [0, 1].map(|side: usize| &self.items[side].all[places[side]]);
         let both = self.space.intersection(&one.region, &other.region);
-        if both.has_no_box() {
+        if both.has_no_box() || [0, 1].into_iter().any(|side| self.hides(side, places[side], &both))
+        {
             return Ok(None);
         }
         // Who ends the packet's way, did he do what the other one goes on from?
@@ -205,14 +206,22 @@ impl<'a> Sides<'a> {
 
     /// What takes packets of a region before an item.
     fn before(&self, side: usize, last: usize, region: &Region) -> Vec<&'a Region> {
-        let rules = self.takers[side].meeting(region, Among::before(number(last)));
-        let stretches = &self.stretches[side];
-        // Who was taken before packets were changed was so for what is still to be seen, or is not here.
-        let counts = |place: &usize| {
-            stretches[*place] == stretches[last] || self.items[side].all[*place].is_lasting
-        };
-        let places = rules.into_iter().map(|rule| rule.0 as usize).filter(counts);
-        places.map(|place| &self.items[side].all[place].region).collect()
+        let rules = self.takers[side].meeting(region, Among::before(number(last))).into_iter();
+        let counting = rules.filter(|rule| self.counts(side, *rule, last));
+        counting.map(|rule| &self.items[side].all[rule.0 as usize].region).collect()
+    }
+
+    /// Whether one item before another takes all of a region: mostly one of very many that are alike.
+    fn hides(&self, side: usize, last: usize, region: &Region) -> bool {
+        let first = self.takers[side].around(region, Among::before(number(last)));
+        first.is_some_and(|rule| self.counts(side, rule, last))
+    }
+
+    /// Whether what an item took is not there for a later one: who was taken before packets were changed was
+    /// so for what is still to be seen, or is not here.
+    fn counts(&self, side: usize, rule: RuleNumber, last: usize) -> bool {
+        let (place, stretches) = (rule.0 as usize, &self.stretches[side]);
+        stretches[place] == stretches[last] || self.items[side].all[place].is_lasting
     }
 
     /// Where the deed of the item of the other side is done to packets of a region, before they end
