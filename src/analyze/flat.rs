@@ -20,10 +20,10 @@ pub(super) mod passing;
 
 mod flattener;
 mod made;
-mod ways;
+pub(super) mod ways;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flattener::Flattener;
 pub use made::{Fact, Renewal};
@@ -140,6 +140,15 @@ impl<'m> Flat<'m> {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.cut.is_none()
+    }
+
+    /// Whether steps ask for what others may have changed in packets: these meet them as they are then.
+    #[must_use]
+    pub fn asks_for_changes(&self) -> bool {
+        let changed: BTreeSet<Field> =
+            self.steps.iter().flat_map(|step| step.entry.effect.changes()).copied().collect();
+        let asks = |step: &FlatStep<'_>| step.entry.set.speaks_of(|field| changed.contains(&field));
+        !changed.is_empty() && self.steps.iter().any(asks)
     }
 
     /// The steps as a list to be asked about: the number of a rule is that of its step.

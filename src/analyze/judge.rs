@@ -235,7 +235,7 @@ impl<'m> Judged<'m> {
     }
 
     /// Of each step, whether packets come to the chain that it stands in, as far as the calls say.
-    fn called(&self) -> Vec<bool> {
+    pub fn called(&self) -> Vec<bool> {
         let lives = &self.lives;
         let mut called: Vec<bool> = Vec::with_capacity(self.flat.steps.len());
         for step in &self.flat.steps {

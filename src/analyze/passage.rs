@@ -7,19 +7,23 @@
 //! to the chain holds of all that is sent; and who finds a packet that breaks a promise has it walk by itself.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use super::flat::{Flat, are_too_many, of_first_fragments};
+use super::flat::{Flat, are_too_many, of_first_fragments, ways};
 use super::list::RuleList;
-use crate::meaning::{BaseChain, Change, Decision, Effect, Entry, Meaning, Translation};
+use crate::meaning::{BaseChain, Change, Decision, Effect, Entry, List, Meaning, Translation};
 use crate::net::{Addresses, CtState, CtStates, Family, Interface, MarkMatch, Ports, Prefix};
 use crate::packet::opaque::SetSide;
 use crate::packet::{
     Budget, Constraint, Factor, Field, PacketSet, Product, Region, RuleNumber, Space, opaque,
 };
-use crate::resolve::policy::Hook;
+use crate::resolve::policy::{ChainId, Hook};
 
 /// Beyond so many boxes a region is too much work.
 const MOST_BOXES: usize = 20_000;
+
+/// Chains before the filter that call each other deeper than this are too much work.
+const MOST_NESTED: usize = 64;
 
 /// Too much work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +35,18 @@ pub struct Passage<'m> {
     pub family: Family,
     pub flat: Flat<'m>,
     pub list: RuleList,
-    /// The chains before it, in order, each entry with its packets.
-    before: Vec<(BaseChain, Vec<(&'m Entry, Region)>)>,
+    /// The chains before it, in order.
+    before: Vec<(BaseChain, Chain<'m>)>,
+    /// Those that they call.
+    called: BTreeMap<ChainId, Chain<'m>>,
     /// What was asked about.
     pub asked: Vec<Region>,
+}
+
+/// A chain before the filter: each entry with its packets.
+struct Chain<'m> {
+    entries: Vec<(&'m Entry, Region)>,
+    default: Option<&'m Entry>,
 }
 
 /// What comes of a region that is sent.
@@ -76,8 +88,44 @@ fn chains_before(hook: Hook) -> &'static [BaseChain] {
     }
 }
 
+/// What becomes of a region on its way through one chain before the filter.
+struct Changing<'p, 'm> {
+    base: BaseChain,
+    stopped: &'p mut Vec<(Region, BaseChain, &'m Entry)>,
+    /// What the chain lets through to the next table.
+    through: Region,
+    /// Whether conntrack may have been told something.
+    is_told: bool,
+}
+
+/// The chains that some lead to.
+fn called_by<'m>(
+    meaning: &'m Meaning,
+    family: Family,
+    bases: impl Iterator<Item = &'m List>,
+) -> BTreeMap<ChainId, &'m List> {
+    let mut called = BTreeMap::new();
+    let mut open: Vec<&List> = bases.collect();
+    while let Some(list) = open.pop() {
+        for id in list.entries.iter().filter_map(|entry| entry.effect.chain()) {
+            if let Some(list) = meaning.chain(family, id)
+                && called.insert(id, list).is_none()
+            {
+                open.push(list);
+            }
+        }
+    }
+    called
+}
+
+/// Whether packets do not go on to the next table, as far as is known.
+fn refuses(effect: &Effect) -> bool {
+    matches!(effect, Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_)))
+}
+
 impl<'m> Passage<'m> {
-    /// `None` when the family has no such chain, or more ways lead through it than are looked at.
+    /// `None` when the family has no such chain, or more ways lead through it, or through one before it, than are
+    /// looked at, or its rules ask for what others of it changed: what comes to it is known as it comes.
     pub fn of(
         meaning: &'m Meaning,
         family: Family,
@@ -86,6 +134,9 @@ impl<'m> Passage<'m> {
         budget: Budget,
     ) -> Option<Self> {
         let flat = Flat::of(meaning, family, hook.into()).filter(Flat::is_whole)?;
+        if flat.asks_for_changes() {
+            return None;
+        }
         let whole = |set: &PacketSet| {
             if flat.sees_fragments {
                 // Who asks for ports does not ask for later fragments, which have none.
@@ -95,18 +146,19 @@ impl<'m> Passage<'m> {
             }
         };
         let mut sets: Vec<PacketSet> = asked.iter().map(whole).collect();
-        let mut before = Vec::new();
-        for base in chains_before(hook) {
-            let Some(list) = meaning.base(family, *base) else { continue };
-            let first = sets.len();
-            sets.extend(list.entries.iter().map(|entry| entry.set.clone()));
-            before.push((*base, &list.entries, first));
+        let bases = || chains_before(hook).iter().copied();
+        let before: Vec<(BaseChain, &List)> =
+            bases().filter_map(|base| Some((base, meaning.base(family, base)?))).collect();
+        if before.iter().any(|(_, list)| ways::are_too_many(meaning, family, list)) {
+            return None;
         }
+        let called = called_by(meaning, family, before.iter().map(|(_, list)| *list));
+        let lists = || before.iter().map(|(_, list)| *list).chain(called.values().copied());
+        let entries = || lists().flat_map(|list| &list.entries);
+        sets.extend(entries().map(|entry| entry.set.clone()));
         let mut borders: Vec<PacketSet> = sets.iter().map(PacketSet::before_translation).collect();
         borders.push(PacketSet::of(family, told_apart(family).map(|one| product([one]))));
-        for (_, entries, _) in &before {
-            borders.extend(entries.iter().map(|entry| results(family, &entry.effect)));
-        }
+        borders.extend(entries().map(|entry| results(family, &entry.effect)));
         sets.extend(borders.into_iter().filter(|set| !set.is_empty()));
         if are_too_many(flat.steps.iter().map(|step| &*step.may).chain(&sets)) {
             return None;
@@ -114,15 +166,15 @@ impl<'m> Passage<'m> {
         let list = flat.list_with(budget, &sets.iter().collect::<Vec<_>>());
         let steps = flat.steps.len();
         let region = |number: usize| list.may(number_of(steps + number));
-        let before = before
-            .into_iter()
-            .map(|(base, entries, first)| {
-                let entries = entries.iter().enumerate();
-                (base, entries.map(|(place, entry)| (entry, region(first + place))).collect())
-            })
-            .collect();
+        let mut place = asked.len()..;
+        let mut chain = |list: &'m List| Chain {
+            entries: list.entries.iter().zip(place.by_ref().map(region)).collect(),
+            default: list.default.as_ref(),
+        };
+        let before = before.into_iter().map(|(base, list)| (base, chain(list))).collect();
+        let called = called.into_iter().map(|(id, list)| (id, chain(list))).collect();
         let asked = (0..asked.len()).map(region).collect();
-        Some(Passage { hook, family, flat, list, before, asked })
+        Some(Passage { hook, family, flat, list, before, called, asked })
     }
 
     pub fn space(&self) -> &Space {
@@ -143,14 +195,14 @@ impl<'m> Passage<'m> {
     pub fn pass(&self, sent: &Region) -> Result<Passed<'m>, TooMuch> {
         let mut passed = Passed::default();
         passed.arriving.push(Arriving { region: sent.clone(), by: None, sent: sent.clone() });
-        for (base, entries) in &self.before {
+        for (base, chain) in &self.before {
             if base.is_nat() {
-                self.translate_all(entries, &mut passed)?;
+                self.translate_all(chain, &mut passed)?;
                 continue;
             }
             for arriving in &mut passed.arriving {
                 let region = std::mem::take(&mut arriving.region);
-                arriving.region = self.change(*base, entries, region, &mut passed.stopped)?;
+                arriving.region = self.change(*base, chain, region, &mut passed.stopped)?;
                 if arriving.by.is_none() {
                     arriving.sent = arriving.region.clone();
                 }
@@ -185,14 +237,41 @@ impl<'m> Passage<'m> {
     fn change(
         &self,
         base: BaseChain,
-        entries: &[(&'m Entry, Region)],
+        chain: &Chain<'m>,
         region: Region,
         stopped: &mut Vec<(Region, BaseChain, &'m Entry)>,
     ) -> Result<Region, TooMuch> {
+        let mut changing = Changing { base, stopped, through: Region::default(), is_told: false };
+        let on = self.change_in(chain, region, &mut changing, MOST_NESTED)?;
+        let through = self.by_default(chain, on, &mut changing);
+        // What a raw rule asks may be answered otherwise by the next table.
+        let is_lasting = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
+        Ok(self.space().freed_facts(&through, |text| !is_lasting(text)))
+    }
+
+    /// What goes through where the default of a chain decides the rest.
+    fn by_default(&self, chain: &Chain<'m>, on: Region, changing: &mut Changing<'_, 'm>) -> Region {
+        let through = std::mem::take(&mut changing.through);
+        match chain.default {
+            Some(default) if refuses(&default.effect) => {
+                changing.stopped.push((on, changing.base, default));
+                through
+            }
+            Some(_) | None => self.space().union(&through, &on),
+        }
+    }
+
+    /// What comes to the end of a chain, or leaves it.
+    fn change_in(
+        &self,
+        chain: &Chain<'m>,
+        region: Region,
+        changing: &mut Changing<'_, 'm>,
+        nested: usize,
+    ) -> Result<Region, TooMuch> {
         let space = self.space();
-        let (mut here, mut through) = (region, Region::default());
-        let mut is_told = false;
-        for (entry, own) in entries {
+        let (mut here, mut left) = (region, Region::default());
+        for (entry, own) in &chain.entries {
             let met = space.intersection(&here, own);
             if space.is_empty(&met) {
                 continue;
@@ -202,11 +281,11 @@ impl<'m> Passage<'m> {
             here = match &entry.effect {
                 Effect::Change(Change::Untracked) => {
                     // Conntrack is told once, and may have been told something else.
-                    let rest = if is_told { here } else { rest };
+                    let rest = if changing.is_told { here } else { rest };
                     space.union(&rest, &self.untracked(&met))
                 }
                 Effect::Change(change) => {
-                    is_told |= matches!(change, Change::Helper(_));
+                    changing.is_told |= matches!(change, Change::Helper(_));
                     space.union(&rest, &self.changed(&met, *change))
                 }
                 Effect::Opaque { changes, .. } => {
@@ -214,26 +293,38 @@ impl<'m> Passage<'m> {
                 }
                 Effect::Add { set, .. } => space.union(&rest, &self.added(&met, set)),
                 Effect::Continue => here,
-                Effect::Decide(
-                    Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker,
-                )
-                | Effect::Return => {
-                    through = space.union(&through, &met);
+                Effect::Return => {
+                    left = space.union(&left, &met);
                     rest
                 }
-                Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_))
-                | Effect::Call(_)
-                | Effect::Goto(_) => {
-                    stopped.push((met, base, entry));
+                Effect::Call(to) => {
+                    let (to, nested) = self.nested(*to, nested)?;
+                    space.union(&rest, &self.change_in(to, met, changing, nested)?)
+                }
+                Effect::Goto(to) => {
+                    let (to, nested) = self.nested(*to, nested)?;
+                    left = space.union(&left, &self.change_in(to, met, changing, nested)?);
+                    rest
+                }
+                effect @ Effect::Decide(_) if refuses(effect) => {
+                    changing.stopped.push((met, changing.base, entry));
+                    rest
+                }
+                Effect::Decide(_) => {
+                    changing.through = space.union(&changing.through, &met);
                     rest
                 }
             };
             self.check(&here)?;
+            self.check(&left)?;
         }
-        let through = space.union(&through, &here);
-        // What a raw rule asks may be answered otherwise by the next table.
-        let is_lasting = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
-        Ok(space.freed_facts(&through, |text| !is_lasting(text)))
+        Ok(space.union(&left, &here))
+    }
+
+    /// A chain that is called, and how deep others may be called from it.
+    fn nested(&self, to: ChainId, nested: usize) -> Result<(&Chain<'m>, usize), TooMuch> {
+        let chain = self.called.get(&to).ok_or(TooMuch)?;
+        Ok((chain, nested.checked_sub(1).ok_or(TooMuch)?))
     }
 
     /// The packets of a region whose sources were taken up into a set.
@@ -277,11 +368,7 @@ impl<'m> Passage<'m> {
     }
 
     /// Through nat, which only the first packets of connections meet.
-    fn translate_all(
-        &self,
-        entries: &[(&'m Entry, Region)],
-        passed: &mut Passed<'m>,
-    ) -> Result<(), TooMuch> {
+    fn translate_all(&self, chain: &Chain<'m>, passed: &mut Passed<'m>) -> Result<(), TooMuch> {
         let space = self.space();
         let first = Constraint::state([CtState::New, CtState::Related].into_iter().collect());
         let mut arriving = Vec::new();
@@ -295,56 +382,81 @@ impl<'m> Passage<'m> {
                 Hook::Output => space.within(&one.region, &first),
             };
             let aside = space.difference(&one.region, &asked);
-            let mut here = asked;
-            let mut untouched = aside;
-            for (entry, own) in entries {
-                let met = space.intersection(&here, own);
-                if space.is_empty(&met) {
-                    continue;
-                }
-                // Beyond its limit a rule takes nothing.
-                if entry.limits.is_empty() {
-                    here = space.difference(&here, own);
-                }
-                self.check(&here)?;
-                match &entry.effect {
-                    Effect::Decide(Decision::Translate(translation)) => match &**translation {
-                        Translation::Exempt => untouched = space.union(&untouched, &met),
-                        Translation::Masquerade | Translation::Source { .. } => {
-                            untouched = space.union(&untouched, &met);
-                        }
-                        Translation::Destination { .. }
-                        | Translation::Redirect { .. }
-                        | Translation::Netmap { .. } => {
-                            let region = self.translated(&met, translation);
-                            self.check(&region)?;
-                            arriving.push(Arriving { region, by: Some(entry), sent: met });
-                        }
-                    },
-                    Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_))
-                    | Effect::Call(_)
-                    | Effect::Goto(_) => {
-                        passed.stopped.push((met, BaseChain::NatPrerouting, entry));
-                    }
-                    Effect::Decide(Decision::Accept | Decision::LeaveToDocker) | Effect::Return => {
-                        untouched = space.union(&untouched, &met);
-                    }
-                    Effect::Continue => here = space.union(&here, &met),
-                    Effect::Change(change) => {
-                        here = space.union(&here, &self.changed(&met, *change));
-                    }
-                    Effect::Opaque { changes, .. } => {
-                        let met = space.freed(&met, |field| changes.contains(&field));
-                        here = space.union(&here, &met);
-                    }
-                    Effect::Add { set, .. } => here = space.union(&here, &self.added(&met, set)),
-                }
-            }
-            let region = space.union(&untouched, &here);
+            let stopped = &mut passed.stopped;
+            let base = BaseChain::NatPrerouting;
+            let mut changing = Changing { base, stopped, through: aside, is_told: false };
+            let on =
+                self.translate_in(chain, asked, (&mut changing, &mut arriving), MOST_NESTED)?;
+            let region = self.by_default(chain, on, &mut changing);
             arriving.push(Arriving { sent: region.clone(), region, by: None });
         }
         passed.arriving = arriving;
         Ok(())
+    }
+
+    /// What comes to the end of a chain, or leaves it, and is not translated.
+    fn translate_in(
+        &self,
+        chain: &Chain<'m>,
+        region: Region,
+        (changing, arriving): (&mut Changing<'_, 'm>, &mut Vec<Arriving<'m>>),
+        nested: usize,
+    ) -> Result<Region, TooMuch> {
+        let space = self.space();
+        let (mut here, mut left) = (region, Region::default());
+        for (entry, own) in &chain.entries {
+            let met = space.intersection(&here, own);
+            if space.is_empty(&met) {
+                continue;
+            }
+            // Beyond its limit a rule takes nothing.
+            if entry.limits.is_empty() {
+                here = space.difference(&here, own);
+            }
+            match &entry.effect {
+                Effect::Decide(Decision::Translate(translation)) => match &**translation {
+                    Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => {
+                        changing.through = space.union(&changing.through, &met);
+                    }
+                    Translation::Destination { .. }
+                    | Translation::Redirect { .. }
+                    | Translation::Netmap { .. } => {
+                        let region = self.translated(&met, translation);
+                        self.check(&region)?;
+                        arriving.push(Arriving { region, by: Some(entry), sent: met });
+                    }
+                },
+                Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_)) => {
+                    changing.stopped.push((met, changing.base, entry));
+                }
+                Effect::Decide(Decision::Accept | Decision::LeaveToDocker) => {
+                    changing.through = space.union(&changing.through, &met);
+                }
+                Effect::Return => left = space.union(&left, &met),
+                Effect::Call(to) => {
+                    let (to, nested) = self.nested(*to, nested)?;
+                    let on = self.translate_in(to, met, (changing, arriving), nested)?;
+                    here = space.union(&here, &on);
+                }
+                Effect::Goto(to) => {
+                    let (to, nested) = self.nested(*to, nested)?;
+                    let on = self.translate_in(to, met, (changing, arriving), nested)?;
+                    left = space.union(&left, &on);
+                }
+                Effect::Continue => here = space.union(&here, &met),
+                Effect::Change(change) => {
+                    here = space.union(&here, &self.changed(&met, *change));
+                }
+                Effect::Opaque { changes, .. } => {
+                    let met = space.freed(&met, |field| changes.contains(&field));
+                    here = space.union(&here, &met);
+                }
+                Effect::Add { set, .. } => here = space.union(&here, &self.added(&met, set)),
+            }
+            self.check(&here)?;
+            self.check(&left)?;
+        }
+        Ok(space.union(&left, &here))
     }
 
     /// The packets of a region with another destination.

@@ -107,7 +107,10 @@ fn answers_in(judged: &Judged<'_>, dead: &[bool], asked: &[bool]) -> Vec<Without
         rule.0 as usize + 1 == steps.len() && steps[rule.0 as usize].entry.set.is_everything()
     };
     let (list, default) = (&judged.list, judged.flat.default_effect);
-    let hides = |rule: RuleNumber| !dead[rule.0 as usize] && !is_rest(rule);
+    // Where no packet comes to the chain of a step, it does nothing in the rule's place.
+    let called = judged.called();
+    let hides =
+        |rule: RuleNumber| !dead[rule.0 as usize] && called[rule.0 as usize] && !is_rest(rule);
     let is_seen = |rule: RuleNumber| list.effects[rule.0 as usize] != EffectNumber::NONE;
     let rules = || (0..).map(RuleNumber).take(steps.len());
     let counting = (!rules().all(hides)).then(|| list.hiding.of_those(hides));

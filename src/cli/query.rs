@@ -88,7 +88,7 @@ impl Query {
         let is_complete = !answers.iter().any(|(_, answer)| answer.is_incomplete);
         let is_empty = answers.iter().all(|(_, answer)| answer.parts.is_empty());
         terminal.print(&match self.format {
-            Format::Human => human(&answers, claim.accepts),
+            Format::Human => human(&answers, claim.accepts, is_complete),
             Format::Json => json::pretty(&json!({
                 "version": 1,
                 "accepted": claim.accepts,
@@ -107,12 +107,13 @@ impl Query {
     }
 }
 
-fn human(answers: &[(Telling<'_>, Answer)], accepts: bool) -> String {
+fn human(answers: &[(Telling<'_>, Answer)], accepts: bool, is_complete: bool) -> String {
     let text: String = answers.iter().map(|(telling, answer)| telling.human(answer)).collect();
     if !text.is_empty() {
         return text;
     }
-    format!("nothing of it is {}\n", if accepts { "accepted" } else { "dropped" })
+    let found = if is_complete { "" } else { "found to be " };
+    format!("nothing of it is {found}{}\n", if accepts { "accepted" } else { "dropped" })
 }
 
 /// One of those who answer.

@@ -31,6 +31,22 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The fields in which packets that it takes may go on as others. (What is in a set that it fills is
+    /// another condition from then on.)
+    #[must_use]
+    pub fn changes(&self) -> &'static [Field] {
+        match self {
+            Effect::Change(change) => change.fields(),
+            Effect::Opaque { changes, .. } => changes,
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Add { .. }
+            | Effect::Return
+            | Effect::Call(_)
+            | Effect::Goto(_) => &[],
+        }
+    }
+
     /// What it decides, if it does.
     #[must_use]
     pub fn decision(&self) -> Option<&Decision> {

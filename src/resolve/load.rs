@@ -143,6 +143,7 @@ impl Load<'_> {
         }
         if self.path.len() > MAX_DEPTH {
             self.findings.push(messages::includes_too_deep(site, MAX_DEPTH));
+            self.loaded.lacks_files = true;
             return Vec::new();
         }
         let pattern = join(self.sources.file(site.file()).name(), &pattern);
@@ -180,6 +181,7 @@ impl Load<'_> {
         }
         if self.loaded.units.len() >= MAX_FILES {
             self.findings.push(messages::too_many_files(at, MAX_FILES));
+            self.loaded.lacks_files = true;
             return None;
         }
         let text = match self.load(path) {

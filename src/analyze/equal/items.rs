@@ -135,7 +135,7 @@ impl Items {
                 takes: step.leaves || matches!(step.entry.effect, Effect::Decide(_)),
                 region,
                 key: 0,
-                changes: changed_by(&step.entry.effect),
+                changes: step.entry.effect.changes(),
                 is_lasting: !step.may.speaks_of(|field| changed.contains(&field)),
                 ways,
                 reason: step.entry.reason,
@@ -304,7 +304,7 @@ fn key(deed: DeedNumber, region: &Region, space: &Space) -> u64 {
 /// from then on: see [`Flat`].)
 pub(super) fn changed(flats: [&Flat<'_>; 2]) -> BTreeSet<Field> {
     let steps = flats.into_iter().flat_map(|flat| &flat.steps);
-    steps.flat_map(|step| changed_by(&step.entry.effect)).copied().collect()
+    steps.flat_map(|step| step.entry.effect.changes()).copied().collect()
 }
 
 /// Whether a step of a chain makes packets others.
@@ -319,19 +319,6 @@ pub(super) fn changes_packets(flat: &Flat<'_>) -> bool {
         | Effect::Call(_)
         | Effect::Goto(_) => false,
     })
-}
-
-fn changed_by(effect: &Effect) -> &'static [Field] {
-    match effect {
-        Effect::Change(change) => change.fields(),
-        Effect::Opaque { changes, .. } => changes,
-        Effect::Decide(_)
-        | Effect::Continue
-        | Effect::Add { .. }
-        | Effect::Return
-        | Effect::Call(_)
-        | Effect::Goto(_) => &[],
-    }
 }
 
 /// What a step does that the world can see; `None` for what only leads packets on.

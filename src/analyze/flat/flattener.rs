@@ -38,6 +38,9 @@ struct Frame<'m> {
     /// The innermost frame, this one or one around it, of which a limit decides if packets come there at
     /// all.
     limited: Option<usize>,
+    /// The innermost frame, this one or one around it, of whose way was left out what was changed since it
+    /// was asked: what comes there is more than in truth.
+    widened: Option<usize>,
     /// Whether the call was a `goto`.
     is_goto: bool,
     /// The innermost frame, this one or one around it, that is of a `goto`.
@@ -60,6 +63,7 @@ impl<'m> Frame<'m> {
             next: 0,
             call,
             limited: None,
+            widened: None,
             is_goto: false,
             last_goto: None,
             ending: Vec::new(),
@@ -113,8 +117,8 @@ impl<'m> Flattener<'m> {
     }
 
     fn entry(&mut self, entry: &'m Entry) {
-        let may = self.reached(entry);
-        let number = self.push(entry, Role::Said, may);
+        let (may, widened) = self.reached(entry);
+        let number = self.push(entry, Role::Said, may, widened);
         match &entry.effect {
             Effect::Call(chain) | Effect::Goto(chain) => {
                 let is_goto = matches!(entry.effect, Effect::Goto(_));
@@ -122,6 +126,7 @@ impl<'m> Flattener<'m> {
                 if let Some(list) = self.meaning.chain(self.family, *chain) {
                     self.frames.push(Frame {
                         limited: self.limited_by(entry),
+                        widened,
                         is_goto,
                         last_goto: if is_goto { Some(self.frames.len()) } else { last_goto },
                         before: is_goto.then(|| self.entered.clone()),
@@ -195,17 +200,18 @@ impl<'m> Flattener<'m> {
         if let Some((_, caller)) = frame.call.filter(|_| frame.is_goto) {
             let call = &self.steps[caller.0 as usize];
             let (entry, may) = (call.entry, call.may.clone());
-            self.push(entry, Role::NoWayBack, may);
+            self.push(entry, Role::NoWayBack, may, None);
         }
     }
 
-    /// The packets of an entry that come to the innermost chain.
-    fn reached(&mut self, entry: &'m Entry) -> Cow<'m, PacketSet> {
+    /// The packets of an entry that come to the innermost chain, and the innermost frame whose way does not
+    /// say all that it asked.
+    fn reached(&mut self, entry: &'m Entry) -> (Cow<'m, PacketSet>, Option<usize>) {
         let Entry { set, effect, .. } = entry;
         let own = self.entered.instead(set, &mut self.renewals);
         let own = if self.sees_fragments { of_first_fragments(own) } else { own };
-        let Some(frame) = self.frames.last() else { return own };
-        let Some((_, caller)) = frame.call else { return own };
+        let Some(frame) = self.frames.last() else { return (own, None) };
+        let Some((_, caller)) = frame.call else { return (own, None) };
         let way = &self.steps[caller.0 as usize].may;
         // Who was changed on the way meets what he meets as he is now. Where only the same was done to
         // him before, doing it is no difference.
@@ -223,23 +229,32 @@ impl<'m> Flattener<'m> {
             let by = frame.changed.get(&field);
             by.is_some_and(|by| by.is_none() || *by != own_change)
         };
-        let widened;
+        let (wide, widened);
         let way = if way.speaks_of(is_other) {
-            widened = Cow::Owned(way.widened(|field| !is_other(field)));
-            &widened
+            wide = Cow::Owned(way.widened(|field| !is_other(field)));
+            widened = Some(self.frames.len() - 1);
+            &wide
         } else {
+            widened = frame.widened;
             way
         };
-        if way.is_everything() {
+        let may = if way.is_everything() {
             own
         } else if own.is_everything() {
             way.clone()
         } else {
             Cow::Owned(both(way, &own))
-        }
+        };
+        (may, widened)
     }
 
-    fn push(&mut self, entry: &'m Entry, role: Role, may: Cow<'m, PacketSet>) -> RuleNumber {
+    fn push(
+        &mut self,
+        entry: &'m Entry,
+        role: Role,
+        may: Cow<'m, PacketSet>,
+        widened: Option<usize>,
+    ) -> RuleNumber {
         let place = self.steps.len();
         let call = self.frames.last().and_then(|frame| frame.call);
         let leaves = match (&entry.effect, role) {
@@ -264,6 +279,10 @@ impl<'m> Flattener<'m> {
             limited.and_then(|at| self.frames.get_mut(at))
         };
         if let Some(frame) = ends_with.filter(|_| takes) {
+            frame.ending.push(place);
+        }
+        // Behind that chain come packets that never were on the way to it.
+        if let Some(frame) = widened.filter(|_| takes).and_then(|at| self.frames.get_mut(at)) {
             frame.ending.push(place);
         }
         let effect = match (leaves, call) {

@@ -17,7 +17,7 @@ const OF_A_STEP: usize = 10;
 
 /// Whether they take too much. Where calls contradict each other they may take less than is counted here.
 /// A ring, which a resolved policy never has, takes too much.
-pub(super) fn are_too_many(meaning: &Meaning, family: Family, base: &List) -> bool {
+pub(in crate::analyze) fn are_too_many(meaning: &Meaning, family: Family, base: &List) -> bool {
     let mut known: HashMap<ChainId, Option<Weight>> = HashMap::new();
     let mut open = vec![Open { chain: None, list: base, next: 0, weight: Weight::default() }];
     // Not by calls: a hostile table is deep.

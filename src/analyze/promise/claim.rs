@@ -7,7 +7,7 @@ use super::together::Group;
 use crate::analyze::flat::{Flat, FlatStep, number_of};
 use crate::analyze::journey::Surroundings;
 use crate::analyze::passage::{Passage, TooMuch};
-use crate::meaning::{Decision, Effect, Guide};
+use crate::meaning::{BaseChain, Decision, Effect, Entry, Guide};
 use crate::net::{CtState, Families, Family};
 use crate::packet::{
     Among, Budget, Field, Index, Point, Question, Region, RuleNumber, Verdict as Answer,
@@ -190,7 +190,11 @@ impl<'w> Asking<'_, 'w> {
             passed.stopped.clear();
         }
         let unasked = in_state([CtState::New, CtState::Untracked]);
-        let mut is_open = false;
+        // What a raw rule does may be either.
+        let is_either = |(region, _, entry): &(Region, BaseChain, &Entry)| {
+            matches!(entry.effect, Effect::Decide(Decision::Unknown(_))) && !space.is_empty(region)
+        };
+        let mut is_open = passed.stopped.iter().any(is_either);
         if self.claim.accepts {
             for (region, ..) in &passed.stopped {
                 if let Some(point) = any_point(passage, region) {
