@@ -142,13 +142,15 @@ impl<'m> Flat<'m> {
         self.cut.is_none()
     }
 
-    /// Whether steps ask for what others may have changed in packets: these meet them as they are then.
+    /// Whether steps ask for what earlier ones may have changed in packets: they meet them as they are then.
     #[must_use]
     pub fn asks_for_changes(&self) -> bool {
-        let changed: BTreeSet<Field> =
-            self.steps.iter().flat_map(|step| step.entry.effect.changes()).copied().collect();
-        let asks = |step: &FlatStep<'_>| step.entry.set.speaks_of(|field| changed.contains(&field));
-        !changed.is_empty() && self.steps.iter().any(asks)
+        let mut changed: BTreeSet<Field> = BTreeSet::new();
+        self.steps.iter().any(|step| {
+            let asks = step.entry.set.speaks_of(|field| changed.contains(&field));
+            changed.extend(step.entry.effect.changes());
+            asks
+        })
     }
 
     /// The steps as a list to be asked about: the number of a rule is that of its step.
