@@ -4,6 +4,7 @@ mod compare;
 mod dumps;
 mod import;
 mod promises;
+mod queries;
 mod run;
 mod sets;
 
