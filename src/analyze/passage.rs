@@ -92,6 +92,8 @@ fn chains_before(hook: Hook) -> &'static [BaseChain] {
 struct Changing<'p, 'm> {
     base: BaseChain,
     stopped: &'p mut Vec<(Region, BaseChain, &'m Entry)>,
+    /// What has another destination by it.
+    moved: Vec<Arriving<'m>>,
     /// What the chain lets through to the next table.
     through: Region,
     /// Whether conntrack may have been told something.
@@ -116,6 +118,17 @@ fn called_by<'m>(
         }
     }
     called
+}
+
+/// The translation that a decision is, if it gives packets another destination.
+fn moving(decision: &Decision) -> Option<&Translation> {
+    let Decision::Translate(translation) = decision else { return None };
+    match &**translation {
+        Translation::Destination { .. }
+        | Translation::Redirect { .. }
+        | Translation::Netmap { .. } => Some(translation),
+        Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => None,
+    }
 }
 
 /// Whether packets do not go on to the next table, as far as is known.
@@ -197,7 +210,7 @@ impl<'m> Passage<'m> {
         passed.arriving.push(Arriving { region: sent.clone(), by: None, sent: sent.clone() });
         for (base, chain) in &self.before {
             if base.is_nat() {
-                self.translate_all(chain, &mut passed)?;
+                self.translate_all(*base, chain, &mut passed)?;
                 continue;
             }
             for arriving in &mut passed.arriving {
@@ -241,8 +254,14 @@ impl<'m> Passage<'m> {
         region: Region,
         stopped: &mut Vec<(Region, BaseChain, &'m Entry)>,
     ) -> Result<Region, TooMuch> {
-        let mut changing = Changing { base, stopped, through: Region::default(), is_told: false };
-        let on = self.change_in(chain, region, &mut changing, MOST_NESTED)?;
+        let mut changing = Changing {
+            base,
+            stopped,
+            moved: Vec::new(),
+            through: Region::default(),
+            is_told: false,
+        };
+        let on = self.walk(chain, region, &mut changing, MOST_NESTED)?;
         let through = self.by_default(chain, on, &mut changing);
         // What a raw rule asks may be answered otherwise by the next table.
         let is_lasting = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
@@ -262,7 +281,7 @@ impl<'m> Passage<'m> {
     }
 
     /// What comes to the end of a chain, or leaves it.
-    fn change_in(
+    fn walk(
         &self,
         chain: &Chain<'m>,
         region: Region,
@@ -299,19 +318,26 @@ impl<'m> Passage<'m> {
                 }
                 Effect::Call(to) => {
                     let (to, nested) = self.nested(*to, nested)?;
-                    space.union(&rest, &self.change_in(to, met, changing, nested)?)
+                    space.union(&rest, &self.walk(to, met, changing, nested)?)
                 }
                 Effect::Goto(to) => {
                     let (to, nested) = self.nested(*to, nested)?;
-                    left = space.union(&left, &self.change_in(to, met, changing, nested)?);
+                    left = space.union(&left, &self.walk(to, met, changing, nested)?);
                     rest
                 }
                 effect @ Effect::Decide(_) if refuses(effect) => {
                     changing.stopped.push((met, changing.base, entry));
                     rest
                 }
-                Effect::Decide(_) => {
-                    changing.through = space.union(&changing.through, &met);
+                Effect::Decide(decision) => {
+                    match moving(decision) {
+                        Some(translation) => {
+                            let region = self.translated(&met, translation);
+                            self.check(&region)?;
+                            changing.moved.push(Arriving { region, by: Some(entry), sent: met });
+                        }
+                        None => changing.through = space.union(&changing.through, &met),
+                    }
                     rest
                 }
             };
@@ -368,7 +394,12 @@ impl<'m> Passage<'m> {
     }
 
     /// Through nat, which only the first packets of connections meet.
-    fn translate_all(&self, chain: &Chain<'m>, passed: &mut Passed<'m>) -> Result<(), TooMuch> {
+    fn translate_all(
+        &self,
+        base: BaseChain,
+        chain: &Chain<'m>,
+        passed: &mut Passed<'m>,
+    ) -> Result<(), TooMuch> {
         let space = self.space();
         let first = Constraint::state([CtState::New, CtState::Related].into_iter().collect());
         let mut arriving = Vec::new();
@@ -383,80 +414,15 @@ impl<'m> Passage<'m> {
             };
             let aside = space.difference(&one.region, &asked);
             let stopped = &mut passed.stopped;
-            let base = BaseChain::NatPrerouting;
-            let mut changing = Changing { base, stopped, through: aside, is_told: false };
-            let on =
-                self.translate_in(chain, asked, (&mut changing, &mut arriving), MOST_NESTED)?;
+            let moved = Vec::new();
+            let mut changing = Changing { base, stopped, moved, through: aside, is_told: false };
+            let on = self.walk(chain, asked, &mut changing, MOST_NESTED)?;
             let region = self.by_default(chain, on, &mut changing);
+            arriving.append(&mut changing.moved);
             arriving.push(Arriving { sent: region.clone(), region, by: None });
         }
         passed.arriving = arriving;
         Ok(())
-    }
-
-    /// What comes to the end of a chain, or leaves it, and is not translated.
-    fn translate_in(
-        &self,
-        chain: &Chain<'m>,
-        region: Region,
-        (changing, arriving): (&mut Changing<'_, 'm>, &mut Vec<Arriving<'m>>),
-        nested: usize,
-    ) -> Result<Region, TooMuch> {
-        let space = self.space();
-        let (mut here, mut left) = (region, Region::default());
-        for (entry, own) in &chain.entries {
-            let met = space.intersection(&here, own);
-            if space.is_empty(&met) {
-                continue;
-            }
-            // Beyond its limit a rule takes nothing.
-            if entry.limits.is_empty() {
-                here = space.difference(&here, own);
-            }
-            match &entry.effect {
-                Effect::Decide(Decision::Translate(translation)) => match &**translation {
-                    Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => {
-                        changing.through = space.union(&changing.through, &met);
-                    }
-                    Translation::Destination { .. }
-                    | Translation::Redirect { .. }
-                    | Translation::Netmap { .. } => {
-                        let region = self.translated(&met, translation);
-                        self.check(&region)?;
-                        arriving.push(Arriving { region, by: Some(entry), sent: met });
-                    }
-                },
-                Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_)) => {
-                    changing.stopped.push((met, changing.base, entry));
-                }
-                Effect::Decide(Decision::Accept | Decision::LeaveToDocker) => {
-                    changing.through = space.union(&changing.through, &met);
-                }
-                Effect::Return => left = space.union(&left, &met),
-                Effect::Call(to) => {
-                    let (to, nested) = self.nested(*to, nested)?;
-                    let on = self.translate_in(to, met, (changing, arriving), nested)?;
-                    here = space.union(&here, &on);
-                }
-                Effect::Goto(to) => {
-                    let (to, nested) = self.nested(*to, nested)?;
-                    let on = self.translate_in(to, met, (changing, arriving), nested)?;
-                    left = space.union(&left, &on);
-                }
-                Effect::Continue => here = space.union(&here, &met),
-                Effect::Change(change) => {
-                    here = space.union(&here, &self.changed(&met, *change));
-                }
-                Effect::Opaque { changes, .. } => {
-                    let met = space.freed(&met, |field| changes.contains(&field));
-                    here = space.union(&here, &met);
-                }
-                Effect::Add { set, .. } => here = space.union(&here, &self.added(&met, set)),
-            }
-            self.check(&here)?;
-            self.check(&left)?;
-        }
-        Ok(space.union(&left, &here))
     }
 
     /// The packets of a region with another destination.
