@@ -98,8 +98,7 @@ impl<'a> Resolver<'a> {
         if self.expectations.is_empty() {
             return Vec::new();
         }
-        let calls = std::iter::successors(self.current, |call| self.calls[call.0 as usize].parent);
-        let calls = calls.map(|call| self.calls[call.0 as usize].span);
+        let calls = self.calls_around().map(|call| self.calls[call.0 as usize].span);
         self.expectations.accepting(finding.lint, finding.places().chain(calls))
     }
 }
