@@ -147,7 +147,7 @@ impl<'m> Flat<'m> {
     pub fn asks_for_changes(&self) -> bool {
         let mut changed: BTreeSet<Field> = BTreeSet::new();
         self.steps.iter().any(|step| {
-            let asks = step.entry.set.speaks_of(|field| changed.contains(&field));
+            let asks = step.entry.set.asks_for(|field| changed.contains(&field));
             changed.extend(step.entry.effect.changes());
             asks
         })

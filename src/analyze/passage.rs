@@ -379,7 +379,8 @@ impl<'m> Passage<'m> {
                 space.within(&free, &Constraint::dscp(dscp))
             }
             Change::Untracked => self.untracked(region),
-            Change::Mss(_) | Change::Helper(_) => region.clone(),
+            Change::Mss(_) => space.freed(region, |field| field == Field::Length),
+            Change::Helper(_) => region.clone(),
         }
     }
 

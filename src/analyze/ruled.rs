@@ -246,7 +246,8 @@ impl Reading<'_> {
         let limits: Box<[LimitId]> = asked.collect();
         let reason = reason(rule.origin, &rule.target);
         let entry = |set, limits, effect| Entry { set, limits, log: None, effect, reason };
-        match &rule.target {
+        let mut entries: Vec<Entry> = self.written_by_matches(rule, reason);
+        entries.extend(match &rule.target {
             Target::Log { prefix, level } => {
                 let log = Log { prefix: prefix.clone(), level: LogLevel(*level), allowance: None };
                 let entry = entry(set, limits, Effect::Continue);
@@ -284,7 +285,30 @@ impl Reading<'_> {
             | Target::Opaque { end: OpaqueEnd::Decides | OpaqueEnd::GoesOn, .. } => {
                 vec![entry(set, limits, self.effect(table, rule))]
             }
-        }
+        });
+        entries
+    }
+
+    /// What matches write of a packet that they hold for, whether or not the rest of the rule does: a socket
+    /// gives it its mark (`xt_socket.c`).
+    fn written_by_matches(&self, rule: &Rule, reason: Reason) -> Vec<Entry> {
+        let writes = |found: &Match| {
+            let (MatchKind::Opaque(text) | MatchKind::OpaqueHistory(text)) = &found.kind else {
+                return None;
+            };
+            let is_so = text.split_whitespace().any(|word| word == "--restore-skmark");
+            is_so.then(|| Arc::clone(text))
+        };
+        let writing = rule.matches.iter().enumerate();
+        let writing = writing.filter_map(|(place, found)| Some((place, writes(found)?)));
+        let entries = writing.map(|(place, text)| Entry {
+            set: packets(self.family, &rule.matches[..=place]),
+            limits: [].into(),
+            log: None,
+            effect: Effect::Opaque { text, changes: &[Field::Mark] },
+            reason,
+        });
+        entries.collect()
     }
 
     fn effect(&self, table: TableName, rule: &Rule) -> Effect {

@@ -140,7 +140,9 @@ impl Change {
                 Field::OriginalPort,
                 Field::ConnectionMark,
             ],
-            Change::Mss(_) | Change::Helper(_) => &[],
+            // Who announces no size gets four bytes more (`xt_TCPMSS.c`).
+            Change::Mss(_) => &[Field::Length],
+            Change::Helper(_) => &[],
         }
     }
 

@@ -35,12 +35,12 @@ impl Extension {
             "LOG" | "NFLOG" | "ULOG" | "AUDIT" | "TRACE" | "TEE" | "LED" | "IDLETIMER"
             | "RATEEST" | "LOGMARK" | "ACCOUNT" | "CHECKSUM" | "CLASSIFY" | "SECMARK"
             | "CONNSECMARK" => goes_on(&[]),
-            // A longer packet than before matches other lengths.
-            "TCPMSS" | "TCPOPTSTRIP" => goes_on(&[Field::Length, Field::Opaque]),
+            // A longer packet than before matches other lengths, and others matches its options.
+            "TCPMSS" | "TCPOPTSTRIP" => goes_on(&[Field::Length]),
             "MARK" | "HMARK" | "IPMARK" => goes_on(&[Field::Mark]),
             "CONNMARK" => goes_on(&[Field::Mark, Field::ConnectionMark]),
-            "DSCP" | "TOS" | "ECN" => goes_on(&[Field::Dscp, Field::Opaque]),
-            "TTL" | "HL" => goes_on(&[Field::Ttl, Field::Opaque]),
+            "DSCP" | "TOS" | "ECN" => goes_on(&[Field::Dscp]),
+            "TTL" | "HL" => goes_on(&[Field::Ttl]),
             "SET" => goes_on(&[Field::Mark, Field::Opaque]),
             "CT" | "NOTRACK" => goes_on(CONNECTION),
             // A multicast packet of a cluster goes to one node of it, and is dropped by the others.

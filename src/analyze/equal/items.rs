@@ -136,7 +136,7 @@ impl Items {
                 region,
                 key: 0,
                 changes: step.entry.effect.changes(),
-                is_lasting: !step.may.speaks_of(|field| changed.contains(&field)),
+                is_lasting: !step.may.asks_for(|field| changed.contains(&field)),
                 ways,
                 reason: step.entry.reason,
                 chain: step.chain,
@@ -287,7 +287,7 @@ impl Way<'_, '_> {
         let number = asking.0 as usize;
         let since = items.all.get(self.asked[number]..).unwrap_or_default();
         let changed = |field| since.iter().any(|item| item.changes.contains(&field));
-        self.flat.step(asking).is_some_and(|step| step.may.speaks_of(changed))
+        self.flat.step(asking).is_some_and(|step| step.may.asks_for(changed))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Limits, Reading};
 use crate::diagnostic::{Finding, catalogue};
-use crate::meaning::{Entry, Meaning, Reason, meaning};
+use crate::meaning::{Effect, Entry, Meaning, Reason, meaning};
 use crate::net::Family;
 use crate::read::{self, read_rules};
 use crate::resolve::Policy;
@@ -148,7 +148,8 @@ impl Reading<'_> {
             self.rule(table, &Rule { matches: matches.clone(), target, origin })
         });
         let effect = |read: Entry| {
-            let effect = if is_known { entry.effect.clone() } else { read.effect };
+            let is_placeholder = is_known && read.effect == Effect::Return;
+            let effect = if is_placeholder { entry.effect.clone() } else { read.effect };
             Entry {
                 set: read.set,
                 limits: read.limits,

@@ -1,6 +1,6 @@
 //! What becomes of regions when packets are changed: translated, marked, their state told.
 
-use super::super::{Constraint, Field};
+use super::super::{Constraint, Field, opaque};
 use super::axis::{Axis, Subject};
 use super::{Region, Space, constrain, merged};
 use crate::net::IntervalSet;
@@ -21,21 +21,24 @@ impl Space {
         constraints.iter().fold(region.clone(), |region, one| constrain(self, region, one))
     }
 
-    /// The points that differ from those of a region in some fields only.
+    /// The points that differ from those of a region in some fields only, and in conditions that look at them.
     #[must_use]
     pub fn freed(&self, region: &Region, free: impl Fn(Field) -> bool) -> Region {
         self.freed_axes(region, |axis| match &axis.subject {
             Subject::Field(field) | Subject::Mark { field, .. } => free(*field),
-            Subject::Fact(_) => free(Field::Opaque),
+            Subject::Fact(text) => {
+                free(Field::Opaque) || opaque::looked_at(text).iter().any(|field| free(*field))
+            }
         })
     }
 
     /// The same of the bits of a mark under a mask, of whose bits the space was told.
     #[must_use]
     pub fn freed_mark(&self, region: &Region, of: Field, under: u32) -> Region {
-        self.freed_axes(region, |axis| match axis.subject {
-            Subject::Mark { field, mask } => field == of && mask & under != 0,
-            Subject::Field(_) | Subject::Fact(_) => false,
+        self.freed_axes(region, |axis| match &axis.subject {
+            Subject::Mark { field, mask } => *field == of && mask & under != 0,
+            Subject::Fact(text) => opaque::looked_at(text).contains(&of),
+            Subject::Field(_) => false,
         })
     }
 
