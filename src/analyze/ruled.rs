@@ -7,6 +7,7 @@
 //! What rules count by, chance, and whatever else is not the same for a packet at every time is a
 //! limit of the entry ([`History`]). Tables of `hashlimit` that have one name are one limit.
 
+mod early;
 mod own;
 mod raw;
 mod set;
@@ -89,7 +90,10 @@ pub fn ruled(v4: Option<&Ruleset>, v6: Option<&Ruleset>) -> Ruled {
     let mut limits = Limits::default();
     let [v4, v6] = [(v4, Family::V4), (v6, Family::V6)].map(|(ruleset, family)| {
         let mut reading = Reading { family, ids: &ids, limits: &mut limits };
-        ruleset.map_or_else(|| nothing(family), |ruleset| reading.family(ruleset, chains.len()))
+        let Some(ruleset) = ruleset else { return nothing(family) };
+        let mut lists = reading.family(ruleset, chains.len());
+        early::before_conntrack(&mut lists, family, &mut limits);
+        lists
     });
     Ruled { meaning: Meaning::of_lists(v4, v6, limits.kinds), chains }
 }

@@ -181,3 +181,40 @@ fn programs_read_the_same() {
         (&"10.0.0.2".into(), &8443.into(), &"eth1".into())
     );
 }
+
+#[test]
+fn in_raw_tables_no_packet_has_a_connection() {
+    let rules = "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A PREROUTING -s 192.0.2.1/32 -j ACCEPT\n\
+        -A PREROUTING -p tcp -m tcp --dport 80 -m conntrack ! --ctstate NEW -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 81 -m conntrack --ctstate INVALID -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 82 -m conntrack --ctstate NEW -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 83 -m connmark --mark 0x0 -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 84 -m connmark ! --mark 0x5 -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 85 -m conntrack --ctorigdstport 85 -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 86 -m state --state INVALID -j DROP\n\
+        -A OUTPUT -p tcp -m tcp --dport 80 -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n";
+    let is_dropped = |rules: &str, packet: &str| way(rules, packet).contains("\n\ndropped\n");
+    let comes = |port: u16| format!("tcp 10.0.0.5:1000 -> 8.8.8.8:{port} in eth1 out eth0");
+    for (port, dropped) in
+        [(80, true), (81, true), (82, false), (83, false), (84, false), (85, false), (86, true)]
+    {
+        assert_eq!(is_dropped(rules, &comes(port)), dropped, "{port}");
+    }
+    assert!(is_dropped(rules, "tcp self:1000 -> 8.8.8.8:80 out eth0"));
+    // What conntrack is told is what rules behind see, as far as that is known.
+    let told = |what: &str, asked: &str| {
+        let rules = format!(
+            "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 21 -j CT {what}\n\
+             -A PREROUTING -p tcp -m tcp --dport 80 -m conntrack --ctstate {asked} -j DROP\nCOMMIT\n"
+        );
+        [&["--exhausted"][..], &[]].map(|more| {
+            let run = trace(&rules, &comes(80), more);
+            assert_eq!(run.status, 0, "{}", run.err);
+            run.out.contains("\n\ndropped\n")
+        })
+    };
+    assert_eq!(told("--notrack", "INVALID"), [true, true]);
+    assert_eq!(told("--helper ftp", "INVALID"), [false, true]);
+    assert_eq!(told("--zone 1", "NEW"), [false, true]);
+}

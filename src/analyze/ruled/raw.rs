@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::early::before_conntrack;
 use super::{Limits, Reading};
 use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{Effect, Entry, Meaning, Reason, meaning};
@@ -46,6 +47,7 @@ pub fn understood(policy: &Policy) -> Meaning {
             });
             list.entries = read.collect();
         }
+        before_conntrack(&mut lists, family, &mut limits);
         lists
     });
     Meaning::of_lists(v4, v6, limits.kinds)
