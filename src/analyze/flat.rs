@@ -142,15 +142,14 @@ impl<'m> Flat<'m> {
         self.cut.is_none()
     }
 
-    /// Whether steps ask for what earlier ones may have changed in packets: they meet them as they are then.
+    /// Whether steps ask for what others may change in packets: those behind meet them as they are then, and
+    /// who was taken before is not known behind.
     #[must_use]
     pub fn asks_for_changes(&self) -> bool {
-        let mut changed: BTreeSet<Field> = BTreeSet::new();
-        self.steps.iter().any(|step| {
-            let asks = step.entry.set.asks_for(|field| changed.contains(&field));
-            changed.extend(step.entry.effect.changes());
-            asks
-        })
+        let changes = self.steps.iter().flat_map(|step| step.entry.effect.changes());
+        let changed: BTreeSet<Field> = changes.copied().collect();
+        let is_other = |field| changed.contains(&field);
+        !changed.is_empty() && self.steps.iter().any(|step| step.entry.set.asks_for(is_other))
     }
 
     /// The steps as a list to be asked about: the number of a rule is that of its step.

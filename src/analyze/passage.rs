@@ -7,7 +7,7 @@
 //! to the chain holds of all that is sent; and who finds a packet that breaks a promise has it walk by itself.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::flat::{Flat, are_too_many, of_first_fragments, ways};
 use super::list::RuleList;
@@ -15,7 +15,8 @@ use crate::meaning::{BaseChain, Change, Decision, Effect, Entry, List, Meaning, 
 use crate::net::{Addresses, CtState, CtStates, Family, Interface, MarkMatch, Ports, Prefix};
 use crate::packet::opaque::SetSide;
 use crate::packet::{
-    Budget, Constraint, Factor, Field, PacketSet, Product, Region, RuleNumber, Space, opaque,
+    Budget, Constraint, Factor, Field, FieldBox, PacketSet, Product, Region, RuleNumber, Space,
+    Values, opaque,
 };
 use crate::resolve::policy::{ChainId, Hook};
 
@@ -56,6 +57,8 @@ pub struct Passed<'m> {
     pub arriving: Vec<Arriving<'m>>,
     /// Is stopped before it.
     pub stopped: Vec<(Region, BaseChain, &'m Entry)>,
+    /// Whether more is in it than comes: what rules make of some packets is not known.
+    pub is_vague: bool,
 }
 
 /// What comes to the filter in one way.
@@ -98,6 +101,17 @@ struct Changing<'p, 'm> {
     through: Region,
     /// Whether conntrack may have been told something.
     is_told: bool,
+    /// Whether what comes out is more than in truth.
+    is_vague: bool,
+}
+
+impl Changing<'_, '_> {
+    /// The packets of a region with any values of some fields.
+    fn freed(&mut self, space: &Space, region: &Region, fields: &[Field]) -> Region {
+        let freed = space.freed(region, |field| fields.contains(&field));
+        self.is_vague |= freed != *region;
+        freed
+    }
 }
 
 /// The chains that some lead to.
@@ -173,6 +187,8 @@ impl<'m> Passage<'m> {
         borders.push(PacketSet::of(family, told_apart(family).map(|one| product([one]))));
         borders.extend(entries().map(|entry| results(family, &entry.effect)));
         sets.extend(borders.into_iter().filter(|set| !set.is_empty()));
+        let copies: Vec<u32> = entries().filter_map(|entry| copied_mask(&entry.effect)).collect();
+        sets.extend(same_borders(family, &sets, &copies));
         if are_too_many(flat.steps.iter().map(|step| &*step.may).chain(&sets)) {
             return None;
         }
@@ -215,7 +231,8 @@ impl<'m> Passage<'m> {
             }
             for arriving in &mut passed.arriving {
                 let region = std::mem::take(&mut arriving.region);
-                arriving.region = self.change(*base, chain, region, &mut passed.stopped)?;
+                let (stopped, is_vague) = (&mut passed.stopped, &mut passed.is_vague);
+                arriving.region = self.change(*base, chain, region, (stopped, is_vague))?;
                 if arriving.by.is_none() {
                     arriving.sent = arriving.region.clone();
                 }
@@ -252,7 +269,7 @@ impl<'m> Passage<'m> {
         base: BaseChain,
         chain: &Chain<'m>,
         region: Region,
-        stopped: &mut Vec<(Region, BaseChain, &'m Entry)>,
+        (stopped, is_vague): (&mut Vec<(Region, BaseChain, &'m Entry)>, &mut bool),
     ) -> Result<Region, TooMuch> {
         let mut changing = Changing {
             base,
@@ -260,9 +277,11 @@ impl<'m> Passage<'m> {
             moved: Vec::new(),
             through: Region::default(),
             is_told: false,
+            is_vague: false,
         };
         let on = self.walk(chain, region, &mut changing, MOST_NESTED)?;
         let through = self.by_default(chain, on, &mut changing);
+        *is_vague |= changing.is_vague;
         // What a raw rule asks may be answered otherwise by the next table.
         let is_lasting = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
         Ok(self.space().freed_facts(&through, |text| !is_lasting(text)))
@@ -305,10 +324,14 @@ impl<'m> Passage<'m> {
                 }
                 Effect::Change(change) => {
                     changing.is_told |= matches!(change, Change::Helper(_));
-                    space.union(&rest, &self.changed(&met, *change))
+                    let changed = match self.changed(&met, *change) {
+                        Some(changed) => changed,
+                        None => changing.freed(space, &met, change.fields()),
+                    };
+                    space.union(&rest, &changed)
                 }
                 Effect::Opaque { changes, .. } => {
-                    space.union(&rest, &space.freed(&met, |field| changes.contains(&field)))
+                    space.union(&rest, &changing.freed(space, &met, changes))
                 }
                 Effect::Add { set, .. } => space.union(&rest, &self.added(&met, set)),
                 Effect::Continue => here,
@@ -359,29 +382,36 @@ impl<'m> Passage<'m> {
         self.space().freed_facts(region, |text| members.iter().any(|member| **member == *text))
     }
 
-    /// The packets of a region as a statement leaves them.
-    fn changed(&self, region: &Region, change: Change) -> Region {
+    /// The packets of a region as a statement leaves them; `None` when that is not known.
+    fn changed(&self, region: &Region, change: Change) -> Option<Region> {
         let space = self.space();
         let marked = |region: &Region, field, mark: MarkMatch| {
             let free = space.freed_mark(region, field, mark.mask());
             space.within(&free, &of_mark(field, mark))
         };
-        match change {
+        Some(match change {
             Change::Mark(mark) => marked(region, Field::Mark, mark),
             Change::StickyMark(mark) => {
                 let region = marked(region, Field::Mark, mark);
                 marked(&region, Field::ConnectionMark, mark)
             }
             Change::ConnectionMark(mark) => marked(region, Field::ConnectionMark, mark),
-            Change::RestoredMark(mask) => space.freed_mark(region, Field::Mark, mask),
+            Change::RestoredMark(mask) => {
+                let fields = (Field::ConnectionMark, Field::Mark);
+                return space.copied_mark(region, fields, mask, MOST_BOXES);
+            }
+            Change::SavedMark(mask) => {
+                let fields = (Field::Mark, Field::ConnectionMark);
+                return space.copied_mark(region, fields, mask, MOST_BOXES);
+            }
             Change::Dscp(dscp) => {
                 let free = space.freed(region, |field| field == Field::Dscp);
                 space.within(&free, &Constraint::dscp(dscp))
             }
             Change::Untracked => self.untracked(region),
-            Change::Mss(_) => space.freed(region, |field| field == Field::Length),
+            Change::Mss(_) => return None,
             Change::Helper(_) => region.clone(),
-        }
+        })
     }
 
     /// The packets of a region when conntrack is told not to see them: too late for those that it saw
@@ -416,9 +446,11 @@ impl<'m> Passage<'m> {
             let aside = space.difference(&one.region, &asked);
             let stopped = &mut passed.stopped;
             let moved = Vec::new();
-            let mut changing = Changing { base, stopped, moved, through: aside, is_told: false };
+            let (through, is_told, is_vague) = (aside, false, false);
+            let mut changing = Changing { base, stopped, moved, through, is_told, is_vague };
             let on = self.walk(chain, asked, &mut changing, MOST_NESTED)?;
             let region = self.by_default(chain, on, &mut changing);
+            passed.is_vague |= changing.is_vague;
             arriving.append(&mut changing.moved);
             arriving.push(Arriving { sent: region.clone(), region, by: None });
         }
@@ -521,6 +553,43 @@ fn told_apart(family: Family) -> impl Iterator<Item = Constraint> {
     states.chain([first, Constraint::unconnected(), to_groups(family)]).chain(others)
 }
 
+/// Under which mask an entry copies one mark to the other, if it does.
+fn copied_mask(effect: &Effect) -> Option<u32> {
+    match effect {
+        Effect::Change(Change::RestoredMark(mask) | Change::SavedMark(mask)) => Some(*mask),
+        Effect::Change(_)
+        | Effect::Decide(_)
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => None,
+    }
+}
+
+/// Where one mark is copied to the other, under these masks, what some sets ask of one, asked of the other too.
+fn same_borders(family: Family, sets: &[PacketSet], copies: &[u32]) -> Vec<PacketSet> {
+    if copies.is_empty() {
+        return Vec::new();
+    }
+    let products = sets.iter().flat_map(PacketSet::products);
+    let boxes = products.flat_map(Product::factors).flat_map(Factor::boxes);
+    let asked = boxes.flat_map(FieldBox::constraints).filter_map(|one| match one.values() {
+        Values::Mark(mark) => Some(*mark),
+        Values::Numbers(_)
+        | Values::Bits(_)
+        | Values::Interfaces(_)
+        | Values::Accounts(_)
+        | Values::Opaque(_) => None,
+    });
+    let masks = copies.iter().filter_map(|mask| MarkMatch::new(0, *mask));
+    let marks: BTreeSet<MarkMatch> = asked.chain(masks).collect();
+    let both = |mark: &MarkMatch| [Constraint::mark(*mark), Constraint::connection_mark(*mark)];
+    let sets = marks.iter().flat_map(both);
+    sets.map(|one| PacketSet::of(family, [product([one])])).collect()
+}
+
 /// What packets can be after an entry, so that the space knows it.
 fn results(family: Family, effect: &Effect) -> PacketSet {
     let destination = |prefix: Prefix| Constraint::destination(family, &prefix.into());
@@ -531,9 +600,6 @@ fn results(family: Family, effect: &Effect) -> PacketSet {
             vec![Constraint::mark(*mark), Constraint::connection_mark(*mark)]
         }
         Effect::Change(Change::ConnectionMark(mark)) => vec![Constraint::connection_mark(*mark)],
-        Effect::Change(Change::RestoredMark(mask)) => {
-            MarkMatch::new(0, *mask).map(Constraint::mark).into_iter().collect()
-        }
         Effect::Change(Change::Dscp(dscp)) => vec![Constraint::dscp(*dscp)],
         Effect::Decide(Decision::Translate(translation)) => match **translation {
             Translation::Destination { address, port: new } => {
@@ -546,7 +612,14 @@ fn results(family: Family, effect: &Effect) -> PacketSet {
                 Vec::new()
             }
         },
-        Effect::Change(Change::Mss(_) | Change::Untracked | Change::Helper(_))
+        // What is copied from one mark to the other: see `same_borders`.
+        Effect::Change(
+            Change::RestoredMark(_)
+            | Change::SavedMark(_)
+            | Change::Mss(_)
+            | Change::Untracked
+            | Change::Helper(_),
+        )
         | Effect::Decide(
             Decision::Accept
             | Decision::Drop

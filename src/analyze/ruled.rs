@@ -265,7 +265,7 @@ impl Reading<'_> {
                 vec![entry(set.clone(), deciding, decides), entry(set, limits, goes_on)]
             }
             // A packet without a connection keeps its mark (`xt_connmark.c`).
-            Target::SetConnmark(_) | Target::RestoreMark(_) => {
+            Target::SetConnmark(_) | Target::RestoreMark(_) | Target::SaveMark(_) => {
                 let set = set.intersection(&tracked_packets(self.family));
                 vec![entry(set, limits, self.effect(table, rule))]
             }
@@ -359,6 +359,7 @@ impl Reading<'_> {
             Target::SetMark(mark) => change(Change::Mark(*mark)),
             Target::SetConnmark(mark) => change(Change::ConnectionMark(*mark)),
             Target::RestoreMark(mask) => change(Change::RestoredMark(*mask)),
+            Target::SaveMark(mask) => change(Change::SavedMark(*mask)),
             Target::SetDscp(dscp) => change(Change::Dscp(*dscp)),
             Target::Tcpmss(size) => change(Change::Mss(*size)),
             Target::Notrack => change(Change::Untracked),

@@ -238,12 +238,15 @@ impl<'a> Walk<'a> {
             // A packet that has its connection, or was told to have none, is left alone (`xt_CT.c`).
             Target::Notrack | Target::Helper(_) if self.told => Next::Go,
             // One without a connection has no mark of it (`xt_connmark.c`).
-            Target::SetConnmark(_) | Target::RestoreMark(_) if !self.seen().is_tracked() => {
+            Target::SetConnmark(_) | Target::RestoreMark(_) | Target::SaveMark(_)
+                if !self.seen().is_tracked() =>
+            {
                 Next::Go
             }
             Target::SetMark(_)
             | Target::SetConnmark(_)
             | Target::RestoreMark(_)
+            | Target::SaveMark(_)
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack
@@ -288,6 +291,9 @@ fn change(packet: &mut Packet, target: &Target) {
         Target::RestoreMark(mask) if packet.is_tracked() => {
             packet.mark = packet.mark & !mask | packet.connection_mark & mask;
         }
+        Target::SaveMark(mask) if packet.is_tracked() => {
+            packet.connection_mark = packet.connection_mark & !mask | packet.mark & mask;
+        }
         Target::SetDscp(dscp) => packet.dscp = dscp.code(),
         Target::AddSource { set, .. } => add(packet, set),
         Target::Notrack => {
@@ -300,6 +306,7 @@ fn change(packet: &mut Packet, target: &Target) {
         | Target::Helper(_)
         | Target::SetConnmark(_)
         | Target::RestoreMark(_)
+        | Target::SaveMark(_)
         | Target::Accept
         | Target::Drop
         | Target::Return

@@ -161,6 +161,16 @@ impl PacketSet {
         boxes.flat_map(|one| &one.constraints).any(|one| one.asks_for(&is_other))
     }
 
+    /// Whether a packet may be in it or not, by what some fields are.
+    #[must_use]
+    pub fn depends_on(&self, packet: &Packet, fields: impl Fn(Field) -> bool) -> bool {
+        let asks = |one: &FieldBox| one.constraints.iter().any(|one| fields(one.field()));
+        let surely =
+            |factor: &Factor| factor.boxes.iter().any(|one| !asks(one) && one.contains(packet));
+        let is_sure = |product: &Product| product.factors.iter().all(surely);
+        self.may_contain(packet, |field| !fields(field)) && !self.products.iter().any(is_sure)
+    }
+
     /// The packets that meet the conditions that do not ask for some fields, whatever the others say.
     #[must_use]
     pub fn without_asking(&self, is_other: impl Fn(Field) -> bool) -> Self {

@@ -201,6 +201,16 @@ impl Course {
                 let nothing = Bits { set: u32::MAX, value: 0, copied: 0 };
                 made.mark.copy(mask, if is_tracked { made.connection } else { nothing });
             }
+            // Of a packet that keeps its own mark, that of its connection is not known.
+            Change::SavedMark(mask) => {
+                if is_tracked {
+                    let set = MarkMatch::new(made.mark.value & mask, made.mark.set & mask);
+                    set.into_iter().for_each(|mark| made.connection.make(mark));
+                    if mask & !made.mark.set != 0 {
+                        made.unknown.insert(Field::ConnectionMark);
+                    }
+                }
+            }
             Change::Dscp(dscp) => made.dscp = Some(dscp),
             // Each makes it no more than it says (`xt_TCPMSS.c`).
             Change::Mss(None) => {

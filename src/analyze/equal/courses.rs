@@ -129,6 +129,9 @@ fn results<'m>(family: Family, entries: impl Iterator<Item = &'m Entry>) -> Vec<
                 );
             }
             Effect::Change(Change::Dscp(dscp)) => all.push(Constraint::dscp(dscp)),
+            Effect::Change(Change::SavedMark(mask)) => {
+                all.extend(MarkMatch::new(0, mask).map(Constraint::connection_mark));
+            }
             Effect::Change(Change::Mss(_) | Change::Untracked | Change::Helper(_))
             | Effect::Decide(_)
             | Effect::Continue

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::sent::usual;
 use super::{Answers, Journey, Sent, Stage, Surroundings, Unclear, Walk, Whose};
-use crate::meaning::{BaseChain, Entry, Guide, List, Meaning, Translation};
+use crate::meaning::{BaseChain, Entry, Guide, List, Meaning, Translation, Unknown};
 use crate::net::Family;
 use crate::net::address::{from_number, to_number};
 use crate::packet::{Constraint, Factor, Field, FieldBox, Packet, Product, Values};
@@ -37,8 +37,8 @@ pub fn follow<'m>(
             }
         }
         let leaves = sent.leaves.clone();
-        let stages = Vec::new();
-        Walk { guide, surroundings, answers, leaves, own, packet, stages }.run()
+        let (unknown, stages) = (Unknown::new(), Vec::new());
+        Walk { guide, surroundings, answers, leaves, own, packet, unknown, stages }.run()
     };
     let usual =
         surroundings.own.prefixes(family).next().map_or(usual(family), crate::net::Prefix::address);
@@ -94,7 +94,12 @@ fn is_taken_for_own<'m>(
             local.packet.original.is_some() && fits
         }
         Err(Unclear::Leaves { destination, .. }) => destination != sent.packet.destination,
-        Err(Unclear::Own { .. } | Unclear::Which { .. } | Unclear::TooMany { .. }) => false,
+        Err(
+            Unclear::Own { .. }
+            | Unclear::Which { .. }
+            | Unclear::TooMany { .. }
+            | Unclear::Changed { .. },
+        ) => false,
     }
 }
 
