@@ -32,6 +32,7 @@ use crate::ruleset::{
 pub use own::{Foreign, leave_out_foreign};
 pub(super) use raw::{raws, words};
 pub use raw::{refused, understood};
+use set::{TRACKED, UNCONNECTED, packets_in};
 pub use set::{packets, tracked_packets};
 
 /// What rulesets do, and how their chains are called.
@@ -264,10 +265,12 @@ impl Reading<'_> {
                 let deciding = limits.iter().copied().chain([may]).collect();
                 vec![entry(set.clone(), deciding, decides), entry(set, limits, goes_on)]
             }
-            // A packet without a connection keeps its mark (`xt_connmark.c`).
+            // A packet without a connection keeps its mark, and goes on (`xt_connmark.c`).
             Target::SetConnmark(_) | Target::RestoreMark(_) | Target::SaveMark(_) => {
-                let set = set.intersection(&tracked_packets(self.family));
-                vec![entry(set, limits, self.effect(table, rule))]
+                let [tracked, others] = [TRACKED, UNCONNECTED]
+                    .map(|states| set.intersection(&packets_in(self.family, states)));
+                let changes = entry(tracked, limits.clone(), self.effect(table, rule));
+                vec![changes, entry(others, limits, Effect::Continue)]
             }
             Target::Accept
             | Target::Drop
