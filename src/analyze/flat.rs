@@ -148,8 +148,14 @@ impl<'m> Flat<'m> {
     pub fn asks_for_changes(&self) -> bool {
         let changes = self.steps.iter().flat_map(|step| step.entry.effect.changes());
         let changed: BTreeSet<Field> = changes.copied().collect();
-        let is_other = |field| changed.contains(&field);
-        !changed.is_empty() && self.steps.iter().any(|step| step.entry.set.asks_for(is_other))
+        let mut before: BTreeSet<Field> = BTreeSet::new();
+        let mut asks = |step: &FlatStep<'_>| {
+            let others = if step.takes { &changed } else { &before };
+            let asks = step.entry.set.asks_for(|field| others.contains(&field));
+            before.extend(step.entry.effect.changes());
+            asks
+        };
+        !changed.is_empty() && self.steps.iter().any(&mut asks)
     }
 
     /// The steps as a list to be asked about: the number of a rule is that of its step.

@@ -243,9 +243,24 @@ impl<'m> Walk<'m, '_> {
         if self.unsettled.is_some() || self.unknown.is_empty() || does_nothing {
             return;
         }
+        // A clamp may have made it longer by one option (`xt_TCPMSS.c`).
+        let is_clamped = |by: &&Entry| matches!(by.effect, Effect::Change(_));
+        let is_clamped = self.unknown.get(&Field::Length).is_some_and(is_clamped);
         // What no packet shows has no answer of its own.
-        let is_unknown = |field| field != Field::Opaque && self.unknown.contains_key(&field);
-        if !entry.set.depends_on(&self.packet, is_unknown) {
+        let is_unknown = |field| match field {
+            Field::Opaque => false,
+            Field::Length if is_clamped => false,
+            other => self.unknown.contains_key(&other),
+        };
+        let set = &entry.set;
+        let differs_clamped = || {
+            let length = self.packet.length.saturating_add(4);
+            let longer = Packet { length, ..self.packet.clone() };
+            set.depends_on(&longer, is_unknown)
+                || set.contains(&longer) != set.contains(&self.packet)
+        };
+        let asks_for_length = is_clamped && set.speaks_of(|field| field == Field::Length);
+        if !set.depends_on(&self.packet, is_unknown) && !(asks_for_length && differs_clamped()) {
             return;
         }
         let asked = self.unknown.iter().find(|(field, _)| {

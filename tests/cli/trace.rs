@@ -246,7 +246,12 @@ fn marks_are_copied_to_connections_and_back() {
         let run = palisade(["query", "-", "drop tcp 80 from 10.0.0.0/8 to any"])
             .stdin(rules(&with(target), asked).as_bytes())
             .run();
-        assert_eq!((run.status == 0, run.err.contains("not whole")), (dropped, false), "{}", run.out);
+        assert_eq!(
+            (run.status == 0, run.err.contains("not whole")),
+            (dropped, false),
+            "{}",
+            run.out
+        );
     }
     // What is not known is said, not guessed.
     let shifted = with("--restore-mark --nfmask 0xff --ctmask 0xff00");
