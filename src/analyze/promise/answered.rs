@@ -1,6 +1,6 @@
 //! Whether what answers in connections that are protected is accepted.
 
-use super::claim::{Asking, Decided, Found};
+use super::claim::{Asking, Decided, Found, any_point};
 use super::moved::SENT;
 use super::sets::{self, in_state};
 use crate::analyze::passage::{Arriving, TooMuch};
@@ -30,6 +30,13 @@ impl Asking<'_, '_> {
                 Ok(passed) => passed,
                 Err(much) => return much.into(),
             };
+            for (region, ..) in &passed.stopped {
+                match any_point(passage, region).map(|point| self.shown(passage, &point, None)) {
+                    Some(Some(broken)) => return Found::Packet(Box::new(broken)),
+                    Some(None) => is_open = true,
+                    None => {}
+                }
+            }
             for arriving in &passed.arriving {
                 match self.decided(passage, &arriving.region) {
                     Decided::AsClaimed => {}

@@ -324,7 +324,7 @@ pub fn left(passage: &Passage<'_>, region: &Region, among: Among, number: RuleNu
     passage.list.hiding.witness(&question)
 }
 
-fn any_point(passage: &Passage<'_>, region: &Region) -> Option<Point> {
+pub(super) fn any_point(passage: &Passage<'_>, region: &Region) -> Option<Point> {
     let index = Index::of(passage.space(), []);
     let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
     match index.witness(&question) {
