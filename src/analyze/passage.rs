@@ -1,11 +1,12 @@
-//! The way of regions of packets through all tables, as far as a chain of the filter.
+//! The way of regions of packets through all tables: as far as a chain of the filter, and from there on.
 //!
 //! In goes one chain of the filter, and sets that questions will be about; all that packets meet on their
-//! way there is put into one space. Out come regions: what comes to the chain of those that are sent, as it
+//! way is put into one space. Out come regions: what comes to the chain of those that are sent, as it
 //! is then (translated, marked, tracked or not), and what is stopped before. Nothing is lost: where what
 //! becomes of a region is not known to the point, more comes out, never less. So what is proved of what comes
 //! to the chain holds of all that is sent; and who finds a packet that breaks a promise has it walk by itself.
 
+mod behind;
 mod changed;
 mod walk;
 
@@ -19,11 +20,11 @@ use crate::net::{Addresses, CtState, CtStates, Family, Interface};
 use crate::packet::{Budget, Constraint, Factor, PacketSet, Product, Region, RuleNumber, Space};
 use crate::resolve::policy::{ChainId, Hook};
 
-use changed::results;
+use changed::{results, unasked};
 use walk::Chain;
 
-/// Beyond so many boxes a region is too much work.
-const MOST_BOXES: usize = 20_000;
+/// So many pieces of packets are held to entries on the way; beyond, it is too much work.
+const MOST_PIECES: usize = 500_000;
 
 /// Too much work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Passage<'m> {
     pub list: RuleList,
     /// The chains before it, in order.
     before: Vec<(BaseChain, Chain<'m>)>,
+    /// Those behind it, of which some may stop packets.
+    behind: Vec<(BaseChain, Chain<'m>)>,
     /// Those that they call.
     called: BTreeMap<ChainId, Chain<'m>>,
     /// What was asked about.
@@ -49,8 +52,21 @@ pub struct Passed<'m> {
     /// Comes to the filter.
     pub arriving: Vec<Arriving<'m>>,
     /// Is stopped before it.
-    pub stopped: Vec<(Region, BaseChain, &'m Entry)>,
+    pub stopped: Vec<Stopped<'m>>,
+    /// How many pieces of it entries had to be held to.
+    pieces: usize,
 }
+
+impl Passed<'_> {
+    /// Counts pieces that are looked at.
+    fn look_at(&mut self, pieces: usize) -> Result<(), TooMuch> {
+        self.pieces += pieces;
+        if self.pieces > MOST_PIECES { Err(TooMuch) } else { Ok(()) }
+    }
+}
+
+/// What is stopped by an entry of a chain, or may be: where it has limits, or what it does is not known.
+pub type Stopped<'m> = (Region, BaseChain, &'m Entry);
 
 /// What comes to the filter in one way.
 #[derive(Debug, Clone)]
@@ -116,28 +132,32 @@ impl<'m> Passage<'m> {
         if flat.asks_for_changes() {
             return None;
         }
-        let whole = |set: &PacketSet| {
-            if flat.sees_fragments {
-                // Who asks for ports does not ask for later fragments, which have none.
-                of_first_fragments(Cow::Borrowed(set)).into_owned()
-            } else {
-                set.clone()
-            }
-        };
-        let mut sets: Vec<PacketSet> = asked.iter().map(whole).collect();
-        let bases = || chains_before(hook).iter().copied();
+        let bases = chains_before(hook).iter().copied();
         let before: Vec<(BaseChain, &List)> =
-            bases().filter_map(|base| Some((base, meaning.base(family, base)?))).collect();
-        if before.iter().any(|(_, list)| ways::are_too_many(meaning, family, list)) {
+            bases.filter_map(|base| Some((base, meaning.base(family, base)?))).collect();
+        let behind = behind::stopping(meaning, family, hook);
+        let on_the_way = || before.iter().chain(&behind).map(|(_, list)| *list);
+        if on_the_way().any(|list| ways::are_too_many(meaning, family, list)) {
             return None;
         }
-        let called = called_by(meaning, family, before.iter().map(|(_, list)| *list));
-        let lists = || before.iter().map(|(_, list)| *list).chain(called.values().copied());
+        let called = called_by(meaning, family, on_the_way());
+        let lists = || on_the_way().chain(called.values().copied());
         let entries = || lists().flat_map(|list| &list.entries);
-        sets.extend(entries().map(|entry| entry.set.clone()));
+        let met = || entries().map(|entry| &entry.set);
+        let unasked = unasked(flat.steps.iter().map(|step| &*step.may).chain(met()));
+        let known = |set: &PacketSet| {
+            let set = set.widened(|field| !unasked.contains(&field));
+            if flat.sees_fragments {
+                // Who asks for ports does not ask for later fragments, which have none.
+                of_first_fragments(Cow::Owned(set)).into_owned()
+            } else {
+                set
+            }
+        };
+        let mut sets: Vec<PacketSet> = asked.iter().map(known).chain(met().cloned()).collect();
         let mut borders: Vec<PacketSet> = sets.iter().map(PacketSet::before_translation).collect();
         borders.push(PacketSet::of(family, told_apart(family).map(|one| product([one]))));
-        borders.extend(entries().map(|entry| results(family, &entry.effect)));
+        borders.extend(entries().map(|entry| results(family, &entry.effect, &unasked)));
         sets.extend(borders.into_iter().filter(|set| !set.is_empty()));
         if are_too_many(flat.steps.iter().map(|step| &*step.may).chain(&sets)) {
             return None;
@@ -146,14 +166,17 @@ impl<'m> Passage<'m> {
         let steps = flat.steps.len();
         let region = |number: usize| list.may(number_of(steps + number));
         let mut place = asked.len()..;
-        let mut chain = |list: &'m List| Chain {
-            entries: list.entries.iter().zip(place.by_ref().map(region)).collect(),
-            default: list.default.as_ref(),
+        let mut chain = |of: &'m List| {
+            let entries = of.entries.iter().zip(place.by_ref().map(region)).collect();
+            Chain::of(list.space(), entries, of.default.as_ref())
         };
-        let before = before.into_iter().map(|(base, list)| (base, chain(list))).collect();
+        let mut chains = |lists: Vec<(BaseChain, &'m List)>| -> Vec<_> {
+            lists.into_iter().map(|(base, list)| (base, chain(list))).collect()
+        };
+        let (before, behind) = (chains(before), chains(behind));
         let called = called.into_iter().map(|(id, list)| (id, chain(list))).collect();
         let asked = (0..asked.len()).map(region).collect();
-        Some(Passage { hook, family, flat, list, before, called, asked })
+        Some(Passage { hook, family, flat, list, before, behind, called, asked })
     }
 
     pub fn space(&self) -> &Space {
@@ -179,12 +202,12 @@ impl<'m> Passage<'m> {
                 self.translate_all(*base, chain, &mut passed)?;
                 continue;
             }
-            for arriving in &mut passed.arriving {
-                let region = std::mem::take(&mut arriving.region);
-                arriving.region = self.change(*base, chain, region, &mut passed.stopped)?;
+            for mut arriving in std::mem::take(&mut passed.arriving) {
+                arriving.region = self.change(*base, chain, arriving.region, &mut passed)?;
                 if arriving.by.is_none() {
                     arriving.sent = arriving.region.clone();
                 }
+                passed.arriving.push(arriving);
             }
         }
         // What is for this machine, and what is not, has parted where it was routed.
@@ -209,11 +232,6 @@ impl<'m> Passage<'m> {
             Hook::Forward => space.difference(&elsewhere, &to_group(&elsewhere)),
             Hook::Output => region.clone(),
         }
-    }
-
-    /// Whether a region is in so few boxes that one may go on with it.
-    pub fn check(&self, region: &Region) -> Result<(), TooMuch> {
-        if self.space().count(region) > MOST_BOXES { Err(TooMuch) } else { Ok(()) }
     }
 }
 

@@ -66,6 +66,8 @@ pub struct Layout {
     flags: usize,
     /// The axes of flags, in order.
     flagged: Box<[usize]>,
+    /// The others, by their numbers.
+    unflagged: Box<[usize]>,
     full: Box<[u64]>,
 }
 
@@ -127,6 +129,7 @@ impl Layout {
             wide: wide.into(),
             flags,
             flagged: flagged.into(),
+            unflagged: (0..shapes.len()).filter(|axis| rank(&shapes[*axis]) != 3).collect(),
             full: full.into(),
         }
     }
@@ -157,7 +160,7 @@ impl Layout {
     /// The axes that are no flags.
     #[must_use]
     pub fn unflagged(&self) -> impl DoubleEndedIterator<Item = usize> {
-        (0..self.axes()).filter(|axis| self.shape(*axis).held != Held::Flag)
+        self.unflagged.iter().copied()
     }
 
     #[must_use]

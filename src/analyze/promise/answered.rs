@@ -1,6 +1,6 @@
 //! Whether what answers in connections that are protected is accepted.
 
-use super::claim::{Asking, Decided, Found, any_point};
+use super::claim::{Asking, Decided, Found};
 use super::moved::SENT;
 use super::sets::{self, in_state};
 use crate::analyze::passage::{Arriving, TooMuch};
@@ -30,12 +30,9 @@ impl Asking<'_, '_> {
                 Ok(passed) => passed,
                 Err(much) => return much.into(),
             };
-            for (region, ..) in &passed.stopped {
-                match any_point(passage, region).map(|point| self.shown(passage, &point, None)) {
-                    Some(Some(broken)) => return Found::Packet(Box::new(broken)),
-                    Some(None) => is_open = true,
-                    None => {}
-                }
+            let stopped = self.stopped(passage, &passed.stopped, &mut is_open);
+            if let Some(broken) = stopped {
+                return Found::Packet(Box::new(broken));
             }
             for arriving in &passed.arriving {
                 match self.decided(passage, &arriving.region) {
@@ -45,6 +42,13 @@ impl Asking<'_, '_> {
                         Some(broken) => return Found::Packet(Box::new(broken)),
                         None => is_open = true,
                     },
+                }
+                let behind = match passage.stopped_behind(&arriving.region) {
+                    Ok(behind) => behind,
+                    Err(much) => return much.into(),
+                };
+                if let Some(broken) = self.stopped(passage, &behind, &mut is_open) {
+                    return Found::Packet(Box::new(broken));
                 }
             }
         }

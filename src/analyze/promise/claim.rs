@@ -6,7 +6,7 @@ use super::shown::{Broken, as_sent};
 use super::together::Group;
 use crate::analyze::flat::{Flat, FlatStep, number_of};
 use crate::analyze::journey::Surroundings;
-use crate::analyze::passage::{Passage, TooMuch};
+use crate::analyze::passage::{Passage, Stopped, TooMuch};
 use crate::meaning::{BaseChain, Decision, Effect, Entry, Guide};
 use crate::net::{CtState, Families, Family};
 use crate::packet::{
@@ -195,15 +195,10 @@ impl<'w> Asking<'_, 'w> {
             matches!(entry.effect, Effect::Decide(Decision::Unknown(_))) && !space.is_empty(region)
         };
         let mut is_open = passed.stopped.iter().any(is_either);
-        if self.claim.accepts {
-            for (region, ..) in &passed.stopped {
-                if let Some(point) = any_point(passage, region) {
-                    match self.shown(passage, &point, None) {
-                        Some(broken) => return Ok(Found::Packet(Box::new(broken))),
-                        None => is_open = true,
-                    }
-                }
-            }
+        if self.claim.accepts
+            && let Some(broken) = self.stopped(passage, &passed.stopped, &mut is_open)
+        {
+            return Ok(Found::Packet(Box::new(broken)));
         }
         for arriving in &passed.arriving {
             let region = if self.claim.accepts {
@@ -219,12 +214,36 @@ impl<'w> Asking<'_, 'w> {
                     None => is_open = true,
                 },
             }
+            if self.claim.accepts {
+                let behind = passage.stopped_behind(&region)?;
+                if let Some(broken) = self.stopped(passage, &behind, &mut is_open) {
+                    return Ok(Found::Packet(Box::new(broken)));
+                }
+            }
         }
         Ok(match (is_open, is_met) {
             (true, _) => Found::Unknown,
             (false, true) => Found::Nothing,
             (false, false) => Found::NoPackets,
         })
+    }
+
+    /// A packet that is stopped before the filter or behind it; open where none was seen to be.
+    pub(super) fn stopped(
+        &self,
+        passage: &Passage<'w>,
+        stopped: &[Stopped<'w>],
+        is_open: &mut bool,
+    ) -> Option<Broken> {
+        for (region, ..) in stopped {
+            if let Some(point) = any_point(passage, region) {
+                match self.shown(passage, &point, None) {
+                    Some(broken) => return Some(broken),
+                    None => *is_open = true,
+                }
+            }
+        }
+        None
     }
 
     /// A packet of the region that the filter decides otherwise than claimed.
@@ -324,7 +343,7 @@ pub fn left(passage: &Passage<'_>, region: &Region, among: Among, number: RuleNu
     passage.list.hiding.witness(&question)
 }
 
-pub(super) fn any_point(passage: &Passage<'_>, region: &Region) -> Option<Point> {
+fn any_point(passage: &Passage<'_>, region: &Region) -> Option<Point> {
     let index = Index::of(passage.space(), []);
     let question = Question { region, among: Among::ALL, seed: 0, budget: Budget::default() };
     match index.witness(&question) {
