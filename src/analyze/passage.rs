@@ -18,7 +18,7 @@ use super::list::RuleList;
 use crate::meaning::{BaseChain, Entry, List, Meaning};
 use crate::net::{Addresses, CtState, CtStates, Family, Interface};
 use crate::packet::{Budget, Constraint, Factor, PacketSet, Product, Region, RuleNumber, Space};
-use crate::resolve::policy::{ChainId, Hook};
+use crate::resolve::policy::{ChainId, Docker, Hook};
 
 use changed::{results, unasked};
 use walk::Chain;
@@ -217,6 +217,30 @@ impl<'m> Passage<'m> {
         passed.arriving.retain(|arriving| !self.space().is_empty(&arriving.region));
         passed.stopped.retain(|(region, ..)| !self.space().is_empty(region));
         Ok(passed)
+    }
+
+    /// What Docker may send to its containers of packets to this machine, and is left to do so: its own rules
+    /// are not known, so it may publish any port.
+    pub fn published(&self, docker: &Docker, sent: &Region) -> Result<Region, TooMuch> {
+        let mut passed = Passed::default();
+        let mut region = sent.clone();
+        let mut is_moved = false;
+        for (base, chain) in &self.before {
+            if base.is_nat() {
+                passed.arriving = vec![Arriving { sent: region.clone(), region, by: None }];
+                self.translate_all(*base, chain, &mut passed)?;
+                region = Region::default();
+                let left = passed.arriving.iter().filter(|arriving| arriving.by.is_none());
+                left.for_each(|arriving| region.append(&arriving.region));
+                continue;
+            }
+            let is_routed = matches!(base, BaseChain::MangleForward | BaseChain::DockerUser);
+            if is_routed && !std::mem::replace(&mut is_moved, true) {
+                region = self.to_containers(docker, &region);
+            }
+            region = self.change(*base, chain, region, &mut passed)?;
+        }
+        Ok(if is_moved { region } else { Region::default() })
     }
 
     /// The packets of a region that are routed to the chain. What goes to a group comes to this machine.

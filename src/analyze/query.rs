@@ -62,7 +62,8 @@ pub fn answer(
     let opening = Claim { accepts: true, ..claim.clone() };
     let [guide, at_best] = [(); 2].map(|()| Guide::of(rules.meaning));
     let families = rules.text.families();
-    let world = World { policy, families, guide, at_best, surroundings };
+    let docker = None;
+    let world = World { policy, families, guide, at_best, surroundings, docker };
     let group = &Group::of(&world, vec![(&opening, false)]);
     let names = Family::BOTH.map(|family| Names::of(policy, family));
     let mut parts = Parts::default();

@@ -5,7 +5,7 @@ use crate::meaning::{Change, Decision, Effect, Translation};
 use crate::net::{Addresses, CtState, Family, MarkMatch, Ports, Prefix};
 use crate::packet::opaque::{self, SetSide};
 use crate::packet::{Constraint, Field, PacketSet, Region};
-use crate::resolve::policy::Hook;
+use crate::resolve::policy::{Docker, Hook};
 
 impl Passage<'_> {
     /// The packets of a region whose sources were taken up into a set.
@@ -51,36 +51,23 @@ impl Passage<'_> {
     /// The packets of a region with another destination.
     pub(super) fn translated(&self, region: &Region, translation: &Translation) -> Region {
         let space = self.space();
-        let moved = space.copied(region, Field::Destination, Field::OriginalDestination);
-        let moved = space.copied(&moved, Field::DestinationPort, Field::OriginalPort);
-        let is_output = self.hook == Hook::Output;
-        let free = |region: &Region, port: bool| {
-            space.freed(region, |field| match field {
-                Field::Destination | Field::ToLocal | Field::Translated => true,
-                // What this machine sends keeps the interface of its first route.
-                Field::Outgoing => !is_output,
-                Field::DestinationPort => port,
-                _ => false,
-            })
-        };
         let to = |addresses: Addresses| Constraint::destination(self.family, &addresses);
         match translation {
             Translation::Destination { address, port } => {
-                let free = free(&moved, port.is_some());
                 let mut all = vec![Constraint::translated(), to(Addresses::single(*address))];
                 all.push(Constraint::not_to_local());
                 all.extend(port.map(|port| Constraint::destination_port(&Ports::single(port))));
-                space.within_all(&free, &all)
+                space.within_all(&self.moved(region, port.is_some()), &all)
             }
             Translation::Netmap { to: inside, .. } => {
                 let all =
                     [Constraint::translated(), to((*inside).into()), Constraint::not_to_local()];
-                space.within_all(&free(&moved, false), &all)
+                space.within_all(&self.moved(region, false), &all)
             }
             Translation::Redirect { port } => {
                 let new = Constraint::destination_port(&Ports::single(*port));
                 let all = [Constraint::translated(), Constraint::to_local(), new.clone()];
-                let changed = space.within_all(&free(&moved, true), &all);
+                let changed = space.within_all(&self.moved(region, true), &all);
                 // What was sent to that port of that address is what it was.
                 space.union(&changed, &space.within_all(region, &[Constraint::to_local(), new]))
             }
@@ -88,6 +75,27 @@ impl Passage<'_> {
                 region.clone()
             }
         }
+    }
+
+    /// The packets of a region that Docker sends to containers, if it publishes what they ask for.
+    pub(super) fn to_containers(&self, docker: &Docker, region: &Region) -> Region {
+        let leaving = Constraint::outgoing(&docker.bridges);
+        let all = [Constraint::translated(), Constraint::not_to_local(), leaving];
+        self.space().within_all(&self.moved(region, true), &all)
+    }
+
+    /// The packets of a region when they go anywhere else, and to any port or their own.
+    fn moved(&self, region: &Region, to_any_port: bool) -> Region {
+        let space = self.space();
+        let moved = space.copied(region, Field::Destination, Field::OriginalDestination);
+        let moved = space.copied(&moved, Field::DestinationPort, Field::OriginalPort);
+        space.freed(&moved, |field| match field {
+            Field::Destination | Field::ToLocal | Field::Translated => true,
+            // What this machine sends keeps the interface of its first route.
+            Field::Outgoing => self.hook != Hook::Output,
+            Field::DestinationPort => to_any_port,
+            _ => false,
+        })
     }
 }
 

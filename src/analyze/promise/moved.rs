@@ -58,9 +58,11 @@ impl<'w> Asking<'_, 'w> {
         ])
     }
 
-    /// The chains where packets that set out for one may come to, since nat moves them.
+    /// The chains where packets that set out for one may come to, since nat moves them, or Docker.
     pub fn ends(&self, family: Family, hook: Hook) -> Vec<Hook> {
+        let is_published = self.docker(family).is_some();
         match (hook, self.is_moved(family, hook)) {
+            (Hook::Input, false) if is_published => vec![Hook::Input, Hook::Forward],
             (Hook::Input, true) => vec![Hook::Input, Hook::Forward],
             (Hook::Forward, true) => vec![Hook::Forward, Hook::Input],
             (Hook::Input | Hook::Forward, false) | (Hook::Output, _) => vec![hook],
