@@ -351,19 +351,36 @@ impl Index {
 
     /// The first owner that has an entry around all of a box.
     pub(super) fn first_around(&self, one: &[u64], among: Among) -> Option<Owner> {
+        self.first_that(among, |own| self.layout.contains(own, one))
+    }
+
+    /// The first rule that has a point in a box. The tree must be one of packets that somebody has.
+    #[must_use]
+    pub fn first_meeting(&self, one: &[u64], among: Among) -> Option<RuleNumber> {
+        self.first_that(among, |own| self.layout.overlap(own, one)).and_then(rule_of)
+    }
+
+    /// The first owner with an entry that fits, as then all boxes around it do.
+    fn first_that(&self, among: Among, fits: impl Fn(&[u64]) -> bool) -> Option<Owner> {
         let mut least = among.below();
         if !self.nodes.is_empty() {
-            self.find_around(0, one, among, &mut least);
+            self.find_first(0, among, &fits, &mut least);
         }
         (least < among.below()).then_some(least)
     }
 
-    /// Lowers `least` to the first owner below a node that has an entry around all of a box.
-    fn find_around(&self, mut at: u32, one: &[u64], among: Among, least: &mut Owner) {
+    /// Lowers `least` to the first owner below a node that has an entry that fits.
+    fn find_first(
+        &self,
+        mut at: u32,
+        among: Among,
+        fits: &impl Fn(&[u64]) -> bool,
+        least: &mut Owner,
+    ) {
         loop {
             let node = self.nodes[at as usize];
             let is_earlier = node.most < among.from && node.least != NATURE;
-            if is_earlier || node.least >= *least || !self.layout.contains(self.hull(at), one) {
+            if is_earlier || node.least >= *least || !fits(self.hull(at)) {
                 return;
             }
             if node.count == 0 {
@@ -371,14 +388,14 @@ impl Index {
                 let (near, far) = (at + 1, node.at);
                 let in_order = self.nodes[near as usize].least <= self.nodes[far as usize].least;
                 let (first, second) = if in_order { (near, far) } else { (far, near) };
-                self.find_around(first, one, among, least);
+                self.find_first(first, among, fits, least);
                 at = second;
                 continue;
             }
             for entry in node.at..node.at + node.count {
                 let owner = self.owner(entry);
                 let is_earlier = owner < *least && self.has(among, owner);
-                if is_earlier && self.layout.contains(self.entry(entry), one) {
+                if is_earlier && fits(self.entry(entry)) {
                     *least = owner;
                 }
             }

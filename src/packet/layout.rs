@@ -66,6 +66,8 @@ pub struct Layout {
     flags: usize,
     /// The axes of flags, in order.
     flagged: Box<[usize]>,
+    /// The others, by their numbers.
+    unflagged: Box<[usize]>,
     full: Box<[u64]>,
 }
 
@@ -127,6 +129,7 @@ impl Layout {
             wide: wide.into(),
             flags,
             flagged: flagged.into(),
+            unflagged: (0..shapes.len()).filter(|axis| rank(&shapes[*axis]) != 3).collect(),
             full: full.into(),
         }
     }
@@ -157,7 +160,7 @@ impl Layout {
     /// The axes that are no flags.
     #[must_use]
     pub fn unflagged(&self) -> impl DoubleEndedIterator<Item = usize> {
-        (0..self.axes()).filter(|axis| self.shape(*axis).held != Held::Flag)
+        self.unflagged.iter().copied()
     }
 
     #[must_use]
@@ -275,10 +278,21 @@ impl Layout {
     fn bits_meet(&self, a: &[u64], b: &[u64]) -> bool {
         pairs(a, b, self.intervals..self.narrow).all(|(a, b)| a & b != 0)
             && self.wide.iter().all(|wide| pairs(a, b, wide.clone()).any(|(a, b)| a & b != 0))
-            && pairs(a, b, self.flags..self.full.len()).all(|(a, b)| {
+            && Self::flags_meet(&a[self.flags..self.full.len()], &b[self.flags..self.full.len()])
+    }
+
+    /// The same of the flags. There may be hundreds of words of them: eight at once, with one guess.
+    fn flags_meet(a: &[u64], b: &[u64]) -> bool {
+        let (a_chunks, a_last) = a.as_chunks::<8>();
+        let (b_chunks, b_last) = b.as_chunks::<8>();
+        let meet = |a: &[u64], b: &[u64]| {
+            let missing = a.iter().zip(b).fold(0, |missing, (a, b)| {
                 let both = a & b;
-                (both | both >> 1) & LOWS == LOWS
-            })
+                missing | !(both | both >> 1)
+            });
+            missing & LOWS == 0
+        };
+        a_chunks.iter().zip(b_chunks).all(|(a, b)| meet(a, b)) && meet(a_last, b_last)
     }
 
     /// Whether every point of `inner` is in `outer`.
