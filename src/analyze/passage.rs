@@ -19,11 +19,11 @@ use crate::net::{Addresses, CtState, CtStates, Family, Interface};
 use crate::packet::{Budget, Constraint, Factor, PacketSet, Product, Region, RuleNumber, Space};
 use crate::resolve::policy::{ChainId, Hook};
 
-use changed::results;
+use changed::{results, unasked};
 use walk::Chain;
 
-/// Beyond so many boxes a region is too much work.
-const MOST_BOXES: usize = 20_000;
+/// So many pieces of packets are held to entries on the way; beyond, it is too much work.
+const MOST_PIECES: usize = 500_000;
 
 /// Too much work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,16 @@ pub struct Passed<'m> {
     pub arriving: Vec<Arriving<'m>>,
     /// Is stopped before it.
     pub stopped: Vec<(Region, BaseChain, &'m Entry)>,
+    /// How many pieces of it entries had to be held to.
+    pieces: usize,
+}
+
+impl Passed<'_> {
+    /// Counts pieces that are looked at.
+    fn look_at(&mut self, pieces: usize) -> Result<(), TooMuch> {
+        self.pieces += pieces;
+        if self.pieces > MOST_PIECES { Err(TooMuch) } else { Ok(()) }
+    }
 }
 
 /// What comes to the filter in one way.
@@ -116,15 +126,6 @@ impl<'m> Passage<'m> {
         if flat.asks_for_changes() {
             return None;
         }
-        let whole = |set: &PacketSet| {
-            if flat.sees_fragments {
-                // Who asks for ports does not ask for later fragments, which have none.
-                of_first_fragments(Cow::Borrowed(set)).into_owned()
-            } else {
-                set.clone()
-            }
-        };
-        let mut sets: Vec<PacketSet> = asked.iter().map(whole).collect();
         let bases = || chains_before(hook).iter().copied();
         let before: Vec<(BaseChain, &List)> =
             bases().filter_map(|base| Some((base, meaning.base(family, base)?))).collect();
@@ -134,10 +135,21 @@ impl<'m> Passage<'m> {
         let called = called_by(meaning, family, before.iter().map(|(_, list)| *list));
         let lists = || before.iter().map(|(_, list)| *list).chain(called.values().copied());
         let entries = || lists().flat_map(|list| &list.entries);
-        sets.extend(entries().map(|entry| entry.set.clone()));
+        let met = || entries().map(|entry| &entry.set);
+        let unasked = unasked(flat.steps.iter().map(|step| &*step.may).chain(met()));
+        let known = |set: &PacketSet| {
+            let set = set.widened(|field| !unasked.contains(&field));
+            if flat.sees_fragments {
+                // Who asks for ports does not ask for later fragments, which have none.
+                of_first_fragments(Cow::Owned(set)).into_owned()
+            } else {
+                set
+            }
+        };
+        let mut sets: Vec<PacketSet> = asked.iter().map(known).chain(met().cloned()).collect();
         let mut borders: Vec<PacketSet> = sets.iter().map(PacketSet::before_translation).collect();
         borders.push(PacketSet::of(family, told_apart(family).map(|one| product([one]))));
-        borders.extend(entries().map(|entry| results(family, &entry.effect)));
+        borders.extend(entries().map(|entry| results(family, &entry.effect, &unasked)));
         sets.extend(borders.into_iter().filter(|set| !set.is_empty()));
         if are_too_many(flat.steps.iter().map(|step| &*step.may).chain(&sets)) {
             return None;
@@ -146,9 +158,9 @@ impl<'m> Passage<'m> {
         let steps = flat.steps.len();
         let region = |number: usize| list.may(number_of(steps + number));
         let mut place = asked.len()..;
-        let mut chain = |list: &'m List| Chain {
-            entries: list.entries.iter().zip(place.by_ref().map(region)).collect(),
-            default: list.default.as_ref(),
+        let mut chain = |of: &'m List| {
+            let entries = of.entries.iter().zip(place.by_ref().map(region)).collect();
+            Chain::of(list.space(), entries, of.default.as_ref())
         };
         let before = before.into_iter().map(|(base, list)| (base, chain(list))).collect();
         let called = called.into_iter().map(|(id, list)| (id, chain(list))).collect();
@@ -179,12 +191,12 @@ impl<'m> Passage<'m> {
                 self.translate_all(*base, chain, &mut passed)?;
                 continue;
             }
-            for arriving in &mut passed.arriving {
-                let region = std::mem::take(&mut arriving.region);
-                arriving.region = self.change(*base, chain, region, &mut passed.stopped)?;
+            for mut arriving in std::mem::take(&mut passed.arriving) {
+                arriving.region = self.change(*base, chain, &arriving.region, &mut passed)?;
                 if arriving.by.is_none() {
                     arriving.sent = arriving.region.clone();
                 }
+                passed.arriving.push(arriving);
             }
         }
         // What is for this machine, and what is not, has parted where it was routed.
@@ -209,11 +221,6 @@ impl<'m> Passage<'m> {
             Hook::Forward => space.difference(&elsewhere, &to_group(&elsewhere)),
             Hook::Output => region.clone(),
         }
-    }
-
-    /// Whether a region is in so few boxes that one may go on with it.
-    pub fn check(&self, region: &Region) -> Result<(), TooMuch> {
-        if self.space().count(region) > MOST_BOXES { Err(TooMuch) } else { Ok(()) }
     }
 }
 

@@ -95,8 +95,17 @@ fn of_mark(field: Field, mark: MarkMatch) -> Constraint {
     if field == Field::Mark { Constraint::mark(mark) } else { Constraint::connection_mark(mark) }
 }
 
-/// What packets can be after an entry, so that the space knows it.
-pub(super) fn results(family: Family, effect: &Effect) -> PacketSet {
+/// What statements change and none of some sets asks for: it makes no difference.
+pub(super) fn unasked<'s>(sets: impl Iterator<Item = &'s PacketSet>) -> Vec<Field> {
+    let mut unasked = vec![Field::Mark, Field::ConnectionMark, Field::Dscp];
+    for set in sets {
+        unasked.retain(|one| !set.speaks_of(|field| field == *one));
+    }
+    unasked
+}
+
+/// What packets can be after an entry, so that the space knows it, but for what is not asked for.
+pub(super) fn results(family: Family, effect: &Effect, unasked: &[Field]) -> PacketSet {
     let destination = |prefix: Prefix| Constraint::destination(family, &prefix.into());
     let port = |port: u16| Constraint::destination_port(&Ports::single(port));
     let all: Vec<Constraint> = match effect {
@@ -135,5 +144,6 @@ pub(super) fn results(family: Family, effect: &Effect) -> PacketSet {
         | Effect::Goto(_)
         | Effect::Add { .. } => Vec::new(),
     };
-    PacketSet::of(family, all.into_iter().map(|one| product([one])))
+    let all = all.into_iter().filter(|one| !unasked.contains(&one.field()));
+    PacketSet::of(family, all.map(|one| product([one])))
 }
