@@ -203,7 +203,7 @@ impl<'m> Passage<'m> {
                 continue;
             }
             for mut arriving in std::mem::take(&mut passed.arriving) {
-                arriving.region = self.change(*base, chain, arriving.region, &mut passed)?;
+                arriving.region = self.change(*base, chain, &arriving.region, &mut passed)?;
                 if arriving.by.is_none() {
                     arriving.sent = arriving.region.clone();
                 }
@@ -238,7 +238,7 @@ impl<'m> Passage<'m> {
             if is_routed && !std::mem::replace(&mut is_moved, true) {
                 region = self.to_containers(docker, &region);
             }
-            region = self.change(*base, chain, region, &mut passed)?;
+            region = self.change(*base, chain, &region, &mut passed)?;
         }
         Ok(if is_moved { region } else { Region::default() })
     }

@@ -30,7 +30,7 @@ for the question: `from eth1`, `to 192.0.2.1@eth0`.
 Exit status:
   0  there are such connections
   1  there are none, or the policy is at fault
-  2  the work could not be done
+  2  the work could not be done, or the answer is open
 
 Examples:
   palisade query edge.fw 'allow tcp 22 from any'

@@ -278,10 +278,21 @@ impl Layout {
     fn bits_meet(&self, a: &[u64], b: &[u64]) -> bool {
         pairs(a, b, self.intervals..self.narrow).all(|(a, b)| a & b != 0)
             && self.wide.iter().all(|wide| pairs(a, b, wide.clone()).any(|(a, b)| a & b != 0))
-            && pairs(a, b, self.flags..self.full.len()).all(|(a, b)| {
+            && Self::flags_meet(&a[self.flags..self.full.len()], &b[self.flags..self.full.len()])
+    }
+
+    /// The same of the flags. There may be hundreds of words of them: eight at once, with one guess.
+    fn flags_meet(a: &[u64], b: &[u64]) -> bool {
+        let (a_chunks, a_last) = a.as_chunks::<8>();
+        let (b_chunks, b_last) = b.as_chunks::<8>();
+        let meet = |a: &[u64], b: &[u64]| {
+            let missing = a.iter().zip(b).fold(0, |missing, (a, b)| {
                 let both = a & b;
-                (both | both >> 1) & LOWS == LOWS
-            })
+                missing | !(both | both >> 1)
+            });
+            missing & LOWS == 0
+        };
+        a_chunks.iter().zip(b_chunks).all(|(a, b)| meet(a, b)) && meet(a_last, b_last)
     }
 
     /// Whether every point of `inner` is in `outer`.

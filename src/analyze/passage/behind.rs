@@ -48,7 +48,7 @@ impl<'m> Passage<'m> {
         let mut passed = Passed::default();
         region = space.freed_facts(&region, |text| !is_lasting(text));
         for (base, chain) in &self.behind {
-            region = self.change(*base, chain, region, &mut passed)?;
+            region = self.change(*base, chain, &region, &mut passed)?;
         }
         passed.stopped.retain(|(region, ..)| !space.is_empty(region));
         let own = self.behind.iter().flat_map(|(_, chain)| chain.entries());

@@ -74,12 +74,12 @@ impl<'m> Passage<'m> {
         &self,
         base: BaseChain,
         chain: &Chain<'m>,
-        region: Region,
+        region: &Region,
         passed: &mut Passed<'m>,
     ) -> Result<Region, TooMuch> {
         let (moved, through) = (Vec::new(), Region::default());
         let mut changing = Changing { base, passed, moved, through, is_told: false };
-        let on = self.walk(chain, &region, &mut changing, MOST_NESTED)?;
+        let on = self.walk(chain, region, &mut changing, MOST_NESTED)?;
         let through = by_default(chain, on, &mut changing);
         // What a raw rule asks may be answered otherwise by the next table.
         let is_lasting = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
@@ -148,13 +148,15 @@ impl<'m> Passage<'m> {
                 }
                 Effect::Change(change) => {
                     changing.is_told |= matches!(change, Change::Helper(_));
-                    changed(space, here, rest, &met, self.changed(&met, *change))
+                    changed(space, here, &rest, &met, &self.changed(&met, *change))
                 }
                 Effect::Opaque { changes, .. } => {
                     let free = space.freed(&met, |field| changes.contains(&field));
-                    changed(space, here, rest, &met, free)
+                    changed(space, here, &rest, &met, &free)
                 }
-                Effect::Add { set, .. } => changed(space, here, rest, &met, self.added(&met, set)),
+                Effect::Add { set, .. } => {
+                    changed(space, here, &rest, &met, &self.added(&met, set))
+                }
                 Effect::Continue => here,
                 Effect::Return => {
                     left.append(&met);
@@ -199,8 +201,8 @@ impl<'m> Passage<'m> {
 
 /// Packets of which an entry changes some: all as they were where that makes no difference, and no piece of
 /// them has to be told apart from the rest.
-fn changed(space: &Space, here: Region, rest: Region, met: &Region, changed: Region) -> Region {
-    if changed == *met { here } else { space.union(&rest, &changed) }
+fn changed(space: &Space, here: Region, rest: &Region, met: &Region, changed: &Region) -> Region {
+    if changed == met { here } else { space.union(rest, changed) }
 }
 
 /// What goes through where the default of a chain decides the rest.
