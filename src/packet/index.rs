@@ -89,6 +89,10 @@ pub struct Index {
     owners: Vec<Owner>,
     hulls: Vec<u64>,
     nodes: Vec<Node>,
+    /// Of each entry and of each node's box the words of flags in which it says something, where it is
+    /// worth knowing ([`Layout::asking`]).
+    entries_asking: Box<[Range<u32>]>,
+    hulls_asking: Box<[Range<u32>]>,
     /// Of each owner, the first rule behind it that it is not looked at for; empty where none is so.
     until: Box<[u32]>,
     /// All entries, those of one owner together, once they are asked for.
@@ -166,6 +170,18 @@ impl Index {
             (0..).zip(&self.owners).filter(|(_, owner)| rule_of(**owner).is_none_or(&fits));
         let entries: Vec<u32> = entries.map(|(entry, _)| entry).collect();
         Index { until: self.until.clone(), ..self.only(&entries) }
+    }
+
+    /// Looks at a rule no more.
+    pub fn leave_out(&mut self, rule: RuleNumber) {
+        if self.until.is_empty() {
+            let owners = self.owners.iter().max().map_or(0, |last| *last as usize + 1);
+            self.until = vec![u32::MAX; owners].into();
+        }
+        // Searches before the first rule are the only ones that it could be looked at for.
+        if let Some(until) = self.until.get_mut(owner_of(rule) as usize) {
+            *until = 0;
+        }
     }
 
     /// The tree of some entries of this one.
@@ -363,7 +379,7 @@ impl Index {
         loop {
             let node = self.nodes[at as usize];
             let is_earlier = node.most < among.from && node.least != NATURE;
-            if is_earlier || node.least >= *least || !self.layout.contains(self.hull(at), one) {
+            if is_earlier || node.least >= *least || !self.hull_contains(at, one) {
                 return;
             }
             if node.count == 0 {
@@ -378,7 +394,7 @@ impl Index {
             for entry in node.at..node.at + node.count {
                 let owner = self.owner(entry);
                 let is_earlier = owner < *least && self.has(among, owner);
-                if is_earlier && self.layout.contains(self.entry(entry), one) {
+                if is_earlier && self.entry_contains(entry, one) {
                     *least = owner;
                 }
             }
@@ -399,7 +415,10 @@ impl Index {
         let node = self.nodes[at as usize];
         node.least < owners.end
             && node.most >= owners.start
-            && self.layout.overlap(self.hull(at), one)
+            && match self.hulls_asking.get(at as usize) {
+                None => self.layout.overlap(self.hull(at), one),
+                Some(asking) => self.layout.overlap_asking(self.hull(at), asking, one),
+            }
     }
 
     /// The same below a node that is worth it; whether one was enough. (No deeper than the tree: see
@@ -436,16 +455,50 @@ impl Index {
         among: &Range<Owner>,
         is_enough: &mut impl FnMut(u32) -> bool,
     ) -> bool {
+        let asking = &self.entries_asking;
+        if asking.is_empty() {
+            let meets = |_, own: &[u64]| self.layout.overlap(own, one);
+            return self.search_meeting(leaf, meets, among, is_enough);
+        }
+        let meets =
+            |entry, own: &[u64]| self.layout.overlap_asking(own, &asking[entry as usize], one);
+        self.search_meeting(leaf, meets, among, is_enough)
+    }
+
+    #[inline]
+    fn search_meeting(
+        &self,
+        leaf: Node,
+        meets: impl Fn(u32, &[u64]) -> bool,
+        among: &Range<Owner>,
+        is_enough: &mut impl FnMut(u32) -> bool,
+    ) -> bool {
         let (words, from, to) =
             (self.layout.words(), leaf.at as usize, (leaf.at + leaf.count) as usize);
         let boxes = self.boxes[from * words..to * words].chunks_exact(words);
         let owned = (leaf.at..).zip(&self.owners[from..to]).zip(boxes);
         for ((entry, owner), own) in owned {
-            if self.layout.overlap(own, one) && among.contains(owner) && is_enough(entry) {
+            if meets(entry, own) && among.contains(owner) && is_enough(entry) {
                 return true;
             }
         }
         false
+    }
+
+    #[inline]
+    fn hull_contains(&self, node: u32, one: &[u64]) -> bool {
+        match self.hulls_asking.get(node as usize) {
+            None => self.layout.contains(self.hull(node), one),
+            Some(asking) => self.layout.contains_asking(self.hull(node), asking, one),
+        }
+    }
+
+    #[inline]
+    fn entry_contains(&self, entry: u32, one: &[u64]) -> bool {
+        match self.entries_asking.get(entry as usize) {
+            None => self.layout.contains(self.entry(entry), one),
+            Some(asking) => self.layout.contains_asking(self.entry(entry), asking, one),
+        }
     }
 
     fn hull(&self, node: u32) -> &[u64] {
