@@ -315,6 +315,16 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_together_goes_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.fw");
+        let nested: String = (0..30).map(|low| format!("drop tcp {}-40\n", 30 - low)).collect();
+        fs::write(&path, format!("{nested}drop tcp any\nallow udp any\n")).unwrap();
+        let fixing = fixing(&path);
+        assert_eq!((fixing.policy.rules(), fixing.reread), (2, 32));
+    }
+
+    #[test]
     fn edits_of_one_place_are_not_made_together() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.fw");
