@@ -36,6 +36,9 @@ pub enum Held {
 /// The axes of flags in one word.
 const FLAGS: usize = 32;
 
+/// So many words of flags are worth knowing in which of them a box says something.
+const MANY_WORDS: usize = 4;
+
 /// One axis of a space: how many values it has, and how its sets are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AxisShape {
@@ -200,6 +203,24 @@ impl Layout {
         self.of(axis, one).iter().zip(words).all(|(one, by)| one & !by & mask == 0)
     }
 
+    /// The words of flags in which each of some boxes says something: of thousands of flags a box asks for
+    /// few. Empty where looking at all of them is quicker.
+    #[must_use]
+    pub fn asking(&self, boxes: &[u64]) -> Box<[Range<u32>]> {
+        if self.flag_words() < MANY_WORDS {
+            return [].into();
+        }
+        let place = |word| u32::try_from(word).unwrap_or(u32::MAX);
+        let asking = boxes.chunks_exact(self.words()).map(|one| {
+            let asks = |word: &usize| one[*word] != self.full[*word];
+            let mut words = self.flags..self.words();
+            let Some(first) = words.find(asks) else { return 0..0 };
+            let last = words.rfind(asks).unwrap_or(first);
+            place(first)..place(last + 1)
+        });
+        asking.collect()
+    }
+
     fn flag_words(&self) -> usize {
         self.flagged.len().div_ceil(FLAGS)
     }
@@ -259,6 +280,19 @@ impl Layout {
     #[must_use]
     #[inline]
     pub fn overlap(&self, a: &[u64], b: &[u64]) -> bool {
+        self.intervals_meet(a, b) && self.bits_meet(a, b, self.flags..self.words())
+    }
+
+    /// The same where `a` says something in some words of flags only ([`Layout::asking`]).
+    #[must_use]
+    #[inline]
+    pub fn overlap_asking(&self, a: &[u64], asking: &Range<u32>, b: &[u64]) -> bool {
+        let asking = asking.start as usize..asking.end as usize;
+        self.intervals_meet(a, b) && self.bits_meet(a, b, asking)
+    }
+
+    #[inline]
+    fn intervals_meet(&self, a: &[u64], b: &[u64]) -> bool {
         let (a_pairs, a_last) = a[..self.intervals].as_chunks::<2>();
         let (b_pairs, b_last) = b[..self.intervals].as_chunks::<2>();
         for ([a, c], [b, d]) in a_pairs.iter().zip(b_pairs) {
@@ -271,14 +305,14 @@ impl Layout {
         {
             return false;
         }
-        self.bits_meet(a, b)
+        true
     }
 
-    /// Whether the boxes have a value in common on every axis of bits.
-    fn bits_meet(&self, a: &[u64], b: &[u64]) -> bool {
+    /// Whether the boxes have a value in common on every axis of bits, of flags in some words.
+    fn bits_meet(&self, a: &[u64], b: &[u64], flags: Range<usize>) -> bool {
         pairs(a, b, self.intervals..self.narrow).all(|(a, b)| a & b != 0)
             && self.wide.iter().all(|wide| pairs(a, b, wide.clone()).any(|(a, b)| a & b != 0))
-            && Self::flags_meet(&a[self.flags..self.full.len()], &b[self.flags..self.full.len()])
+            && Self::flags_meet(&a[flags.clone()], &b[flags])
     }
 
     /// The same of the flags. There may be hundreds of words of them: eight at once, with one guess.
@@ -308,6 +342,14 @@ impl Layout {
             extra |= inner & !outer;
         }
         within == TOPS && extra == 0
+    }
+
+    /// The same where `outer` says something in some words of flags only ([`Layout::asking`]).
+    #[must_use]
+    pub fn contains_asking(&self, outer: &[u64], asking: &Range<u32>, inner: &[u64]) -> bool {
+        let asking = asking.start as usize..asking.end as usize;
+        self.contains(&outer[..self.flags], &inner[..self.flags])
+            && pairs(outer, inner, asking).all(|(outer, inner)| inner & !outer == 0)
     }
 
     /// Whether the points of `inner` that are in `cell` are all in `outer` too.
