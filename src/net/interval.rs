@@ -90,7 +90,8 @@ impl<T: Bounded> IntervalSet<T> {
     pub fn from_intervals(intervals: impl IntoIterator<Item = (T, T)>) -> Self {
         let mut sorted: Vec<(T, T)> =
             intervals.into_iter().filter(|(low, high)| low <= high).collect();
-        sorted.sort_unstable();
+        // Stable, as that takes lists that are sorted already as they are.
+        sorted.sort();
         let mut merged: Vec<(T, T)> = Vec::with_capacity(sorted.len());
         for (low, high) in sorted {
             match merged.last_mut() {
