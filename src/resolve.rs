@@ -71,6 +71,7 @@ use policy::{
 use services::Traffic;
 use sets::Sets;
 use spelling::Spellings;
+use stdlib::Library;
 
 /// Definitions rest on each other at most this deep, and calls nest so.
 const MAX_DEPTH: usize = 64;
@@ -118,15 +119,14 @@ fn resolve_with(
 ) -> Resolved {
     let mut findings = Vec::new();
     let loaded = load::load(root, sources, loader, &mut findings);
-    let standard = stdlib::services(sources);
+    let library = Library::new(sources);
     let asked = question.map(|file| syntax::parse(file, sources.file(file).text()));
     let mut statements = loaded.statements();
     if let Some(asked) = &asked {
         findings.extend(asked.findings.iter().cloned());
         statements.extend(&asked.tree.statements);
     }
-    let library = standard.iter().flat_map(|(_, tree)| &tree.statements);
-    let names = names::gather(&statements, library, sources, &mut findings);
+    let names = names::gather(&statements, &library, sources, &mut findings);
     let mut resolver = Resolver::new(sources, names, &loaded.set_files, findings);
     resolver.lacks_files = loaded.lacks_files;
     resolver.unread = loaded.unread.iter().map(|name| sources.text(name.0)).collect();

@@ -16,6 +16,7 @@ mod token;
 pub mod tree;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use lalrpop_util::lalrpop_mod;
 
@@ -61,9 +62,15 @@ pub fn is_name(text: &str) -> bool {
 /// Reads one file. Spans are bytes of `text`, a byte order mark included.
 #[must_use]
 pub fn parse(file: FileId, text: &str) -> Parsed {
-    let notes = Reporter::new(file, text);
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut tokens = Filter::new(&notes, start);
+    parse_part(file, text, start..text.len())
+}
+
+/// Reads some statements of a file: those between two of its bytes.
+#[must_use]
+pub fn parse_part(file: FileId, text: &str, part: Range<usize>) -> Parsed {
+    let notes = Reporter::new(file, &text[..part.end]);
+    let mut tokens = Filter::new(&notes, part.start);
     let tree = grammar::FileParser::new().parse(&notes, &mut tokens);
     let comments = tokens.into_comments();
     // Statements recover from every mistake, so there is always a tree.

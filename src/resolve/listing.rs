@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::Resolver;
 use super::guarded::GUARDED;
 use super::names::{ServiceNode, gather};
 use super::policy::{Guarded, Part};
 use super::rules::{describe, ports_text};
 use super::services::Traffic;
-use super::{Resolver, stdlib};
+use super::stdlib::Library;
 use crate::net::{Addresses, Families, Family, Helper, Prefix, address::from_number};
 use crate::source::Sources;
 use crate::syntax::tree::{Clause, ClauseKind, Name, SubjectKind};
@@ -82,15 +83,12 @@ fn take_out(part: &mut Part, other: &Part) {
 /// What is asked of each service of the library.
 fn of_library<T>(ask: impl for<'a> Fn(&mut Resolver<'a>, ServiceNode<'a>) -> Option<T>) -> Vec<T> {
     let mut sources = Sources::new();
-    let standard = stdlib::services(&mut sources);
-    let statements = standard.iter().flat_map(|(_, tree)| &tree.statements);
+    let library = Library::new(&mut sources);
     let mut findings = Vec::new();
-    let names = gather(&[], statements, &sources, &mut findings);
+    let names = gather(&[], &library, &sources, &mut findings);
     let set_files = HashMap::new();
     let mut resolver = Resolver::new(&sources, names, &set_files, findings);
-    let nodes: Vec<ServiceNode> =
-        resolver.names.standard.entries.iter().map(|entry| entry.node).collect();
-    nodes.into_iter().filter_map(|node| ask(&mut resolver, node)).collect()
+    library.nodes().filter_map(|node| ask(&mut resolver, node)).collect()
 }
 
 /// The services of the standard library all of whose traffic has one connection helper.
@@ -112,23 +110,13 @@ pub fn helped_services() -> Vec<(String, Helper, Vec<Part>)> {
 /// that their parts are of, without a helper.
 #[must_use]
 pub fn plain_services() -> Vec<(String, Vec<Part>)> {
-    let mut sources = Sources::new();
-    let standard = stdlib::services(&mut sources);
-    let statements = standard.iter().flat_map(|(_, tree)| &tree.statements);
-    let mut findings = Vec::new();
-    let names = gather(&[], statements, &sources, &mut findings);
-    let set_files = HashMap::new();
-    let mut resolver = Resolver::new(&sources, names, &set_files, findings);
-    let nodes: Vec<ServiceNode> =
-        resolver.names.standard.entries.iter().map(|entry| entry.node).collect();
-    let plain = |node: ServiceNode<'_>| {
+    let mut services = of_library(|resolver, node| {
         let name = resolver.text(node.name.0);
         let traffic = resolver.service_of_word(node.name.0, name)?;
         let all_plain = traffic.iter().all(Traffic::is_plain);
         let parts = traffic.iter().map(|traffic| traffic.part.clone()).collect();
         all_plain.then(|| (name.to_owned(), parts))
-    };
-    let mut services: Vec<(String, Vec<Part>)> = nodes.into_iter().filter_map(plain).collect();
+    });
     services.sort_by(|a, b| a.0.cmp(&b.0));
     services
 }

@@ -142,8 +142,7 @@ impl Load<'_> {
             return Vec::new();
         }
         if self.path.len() > MAX_DEPTH {
-            self.findings.push(messages::includes_too_deep(site, MAX_DEPTH));
-            self.loaded.lacks_files = true;
+            self.lack(messages::includes_too_deep(site, MAX_DEPTH));
             return Vec::new();
         }
         let pattern = join(self.sources.file(site.file()).name(), &pattern);
@@ -161,11 +160,18 @@ impl Load<'_> {
                 paths
             }
             Err(error) => {
-                self.findings.push(messages::cannot_include(at, pattern, &error));
-                self.loaded.lacks_files = true;
+                self.lack(messages::cannot_include(at, pattern, &error));
                 Vec::new()
             }
         }
+    }
+
+    /// Says why an included file is not read: whatever it may define is not looked for.
+    fn lack(&mut self, why: Finding) {
+        self.findings.push(
+            why.note("names that no other file defines may be defined there, and are not reported"),
+        );
+        self.loaded.lacks_files = true;
     }
 
     fn include_file(&mut self, site: Span, at: Span, path: &str) -> Option<usize> {
@@ -180,15 +186,13 @@ impl Load<'_> {
             return None;
         }
         if self.loaded.units.len() >= MAX_FILES {
-            self.findings.push(messages::too_many_files(at, MAX_FILES));
-            self.loaded.lacks_files = true;
+            self.lack(messages::too_many_files(at, MAX_FILES));
             return None;
         }
         let text = match self.load(path) {
             Ok(text) => text,
             Err(error) => {
-                self.findings.push(messages::cannot_include(at, path, &error));
-                self.loaded.lacks_files = true;
+                self.lack(messages::cannot_include(at, path, &error));
                 return None;
             }
         };

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::messages;
+use super::stdlib::Library;
 use crate::diagnostic::Finding;
 use crate::ruleset::MAX_CHAIN_NAME;
 use crate::source::{Sources, Span};
@@ -65,17 +66,32 @@ pub struct Table<'a, T> {
     pub space: Space,
     pub entries: Vec<Entry<T>>,
     index: HashMap<&'a str, usize>,
-    /// How many names may still be looked at for suggestions.
-    patience: Cell<usize>,
+    patience: Patience,
 }
 
-/// So many names are looked at for suggestions; in a policy with thousands of names, of which
-/// thousands are unknown, the first findings have one.
-const PATIENCE: usize = 5_000_000;
+/// How many names may still be looked at for suggestions; in a policy with thousands of names, of
+/// which thousands are unknown, the first findings have one.
+#[derive(Debug)]
+pub struct Patience(Cell<usize>);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience(Cell::new(5_000_000))
+    }
+}
+
+impl Patience {
+    /// Whether so many more names may be looked at.
+    pub fn takes(&self, names: usize) -> bool {
+        let left = self.0.get().checked_sub(names);
+        self.0.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}
 
 impl<'a, T: Copy> Table<'a, T> {
     fn new(space: Space) -> Self {
-        Table { space, entries: Vec::new(), index: HashMap::new(), patience: Cell::new(PATIENCE) }
+        Table { space, entries: Vec::new(), index: HashMap::new(), patience: Patience::default() }
     }
 
     /// Looks a name up and notes that it is used.
@@ -94,11 +110,10 @@ impl<'a, T: Copy> Table<'a, T> {
         self.index.contains_key(name)
     }
 
-    /// Every name, for a suggestion; none once [`PATIENCE`] is at its end.
+    /// Every name, for a suggestion, as long as there is patience.
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
-        let left = self.patience.get().checked_sub(self.index.len());
-        self.patience.set(left.unwrap_or(0));
-        left.into_iter().flat_map(|_| self.index.keys().copied())
+        let looks = self.patience.takes(self.index.len());
+        self.index.keys().copied().filter(move |_| looks)
     }
 
     fn define(&mut self, word: &'a str, span: Span, node: T) -> Result<(), Span> {
@@ -126,7 +141,7 @@ impl<'a, T: Copy> Table<'a, T> {
 pub struct Names<'a> {
     pub services: Table<'a, ServiceNode<'a>>,
     /// The standard library's services; the policy's own come first.
-    pub standard: Table<'a, ServiceNode<'a>>,
+    pub standard: &'a Library,
     pub places: Table<'a, PlaceNode<'a>>,
     pub chains: Table<'a, ChainNode<'a>>,
     pub defs: Table<'a, &'a tree::Def>,
@@ -140,32 +155,28 @@ impl Names<'_> {
     }
 }
 
-/// Gathers the definitions of a policy (`own`) and of the standard library.
+/// Gathers the definitions of a policy.
 pub fn gather<'a>(
     own: &[&'a tree::Statement],
-    standard: impl Iterator<Item = &'a tree::Statement>,
+    standard: &'a Library,
     sources: &'a Sources,
     findings: &mut Vec<Finding>,
 ) -> Names<'a> {
     let mut names = Names {
         services: Table::new(Space::Service),
-        standard: Table::new(Space::Service),
+        standard,
         places: Table::new(Space::Place),
         chains: Table::new(Space::Chain),
         defs: Table::new(Space::Def),
     };
-    for statement in standard {
-        if let Some(node) = service_node(statement) {
-            define_service(&mut names.standard, node, sources, findings);
-        }
-    }
     for statement in own {
         names.define(statement, sources, findings);
     }
     names
 }
 
-fn service_node(statement: &tree::Statement) -> Option<ServiceNode<'_>> {
+/// The service that a statement defines, if it defines one.
+pub fn service_node(statement: &tree::Statement) -> Option<ServiceNode<'_>> {
     match &statement.kind {
         StatementKind::Service { name, subjects, clauses } => {
             Some(ServiceNode { name: *name, subjects, clauses })

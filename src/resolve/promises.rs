@@ -505,13 +505,19 @@ impl<'a> Resolver<'a> {
         lists.sort_by_key(|(index, _)| *index);
         let mut services = Vec::new();
         for (key, traffic) in &self.services {
-            let table = if key.0 { &self.names.services } else { &self.names.standard };
+            let (is_own, number) = *key;
+            let name = if is_own {
+                Some(self.names.services.entries[number].span)
+            } else {
+                self.names.standard.node(number).map(|node| node.name.0)
+            };
             if let Some([one]) = traffic.as_deref()
                 && one.destination.is_none()
                 && let Part::Ports { protocol, source, destination } = &one.part
                 && source.is_full()
+                && let Some(name) = name
             {
-                let name = self.text(table.entries[key.1].span);
+                let name = self.text(name);
                 services.push((*key, (Arc::from(name), *protocol, destination.clone())));
             }
         }

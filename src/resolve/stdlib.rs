@@ -1,6 +1,9 @@
 //! The standard library: services and modules written in the language, built into the binary.
 
-use crate::packet::shares::both;
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use super::names::{Patience, ServiceNode, service_node};
 use crate::source::{FileId, Sources};
 use crate::syntax::{self, tree};
 
@@ -28,16 +31,59 @@ pub fn modules() -> impl Iterator<Item = (&'static str, BuiltIn)> {
     })
 }
 
-/// The files of the standard services, parsed.
-#[must_use]
-pub fn services(sources: &mut Sources) -> Vec<(FileId, tree::Tree)> {
-    let mut add = |built_in: &BuiltIn| sources.add_built_in(built_in.name, built_in.text);
-    let files: Vec<(FileId, &str)> = SERVICES.iter().map(|one| (add(one), one.text)).collect();
-    let parse = |files: &[(FileId, &str)]| -> Vec<(FileId, tree::Tree)> {
-        files.iter().map(|(file, text)| (*file, syntax::parse(*file, text).tree)).collect()
-    };
-    // Of a small policy to parse these is the most work.
-    let (first, second) = files.split_at(files.len() / 2);
-    let (second, first) = both(|| parse(second), || parse(first));
-    first.into_iter().chain(second).collect()
+/// The standard services. Few policies use more than some of them, so each is parsed when it is asked for.
+#[derive(Debug)]
+pub struct Library {
+    /// By the place in [`SERVICES`].
+    files: Vec<FileId>,
+    /// By the place in [`STATEMENTS`].
+    parsed: Box<[OnceCell<tree::Tree>]>,
+    patience: Patience,
+}
+
+impl Library {
+    /// Adds the library's files to the sources.
+    #[must_use]
+    pub fn new(sources: &mut Sources) -> Self {
+        let add = |built_in: &BuiltIn| sources.add_built_in(built_in.name, built_in.text);
+        Library {
+            files: SERVICES.iter().map(add).collect(),
+            parsed: STATEMENTS.iter().map(|_| OnceCell::new()).collect(),
+            patience: Patience::default(),
+        }
+    }
+
+    /// Looks a service up by its name or an alias; with its number.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<(usize, ServiceNode<'_>)> {
+        let place = NAMES.binary_search_by_key(&name, |(name, _)| *name).ok()?;
+        let number = NAMES[place].1;
+        Some((number, self.node(number)?))
+    }
+
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        NAMES.binary_search_by_key(&name, |(name, _)| *name).is_ok()
+    }
+
+    /// Every name, for a suggestion, as long as there is patience.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let looks = self.patience.takes(NAMES.len());
+        NAMES.iter().filter(move |_| looks).map(|(name, _)| *name)
+    }
+
+    /// Every service, in the order of the files.
+    pub fn nodes(&self) -> impl Iterator<Item = ServiceNode<'_>> {
+        (0..STATEMENTS.len()).filter_map(|number| self.node(number))
+    }
+
+    /// The service of a number, as [`Library::find`] gives it.
+    #[must_use]
+    pub fn node(&self, number: usize) -> Option<ServiceNode<'_>> {
+        let (file, range) = &STATEMENTS[number];
+        let parse =
+            || syntax::parse_part(self.files[*file], SERVICES[*file].text, range.clone()).tree;
+        let tree = self.parsed[number].get_or_init(parse);
+        tree.statements.first().and_then(service_node)
+    }
 }

@@ -1,5 +1,8 @@
 //! Resolution, sentence by sentence of the language.
 
+use std::collections::BTreeSet;
+
+use super::names::service_node;
 use super::policy::{
     Action, Alteration, AlterationKind, Bound, Hook, Item, NatKind, Part, Place, Scope,
 };
@@ -7,6 +10,7 @@ use super::{Policy, Resolved, resolve};
 use crate::diagnostic::{Finding, has_errors};
 use crate::net::{Family, Helper, IntervalSet, PortProtocol};
 use crate::source::{MemoryLoader, Sources};
+use crate::syntax::tree::ClauseKind;
 
 fn run(text: &str) -> (Resolved, Sources) {
     run_files(text, &[])
@@ -260,19 +264,31 @@ fn nearby_any_is_anywhere() {
 #[test]
 fn the_standard_library_is_without_findings() {
     let mut sources = Sources::new();
-    for (file, tree) in super::stdlib::services(&mut sources) {
+    let library = super::stdlib::Library::new(&mut sources);
+    let files: BTreeSet<_> = library.nodes().map(|node| node.name.0.file()).collect();
+    let mut text = String::new();
+    let mut names = Vec::new();
+    for file in files {
         let parsed = crate::syntax::parse(file, sources.file(file).text());
         assert_eq!(parsed.findings, [], "{}", sources.file(file).name());
-        assert_eq!(parsed.tree, tree);
-    }
-    let mut text = String::new();
-    for (_, tree) in super::stdlib::services(&mut sources) {
-        for statement in &tree.statements {
-            if let crate::syntax::tree::StatementKind::Service { name, .. } = &statement.kind {
-                text += &format!("allow {}\n", sources.text(name.0));
+        for node in parsed.tree.statements.iter().map(|one| service_node(one).expect("a service")) {
+            let aliases = node.clauses.iter().filter_map(|clause| match &clause.kind {
+                ClauseKind::Alias(aliases) => Some(aliases),
+                _ => None,
+            });
+            for name in std::iter::once(&node.name).chain(aliases.flatten()) {
+                let name = sources.text(name.0);
+                let (_, found) = library.find(name).expect(name);
+                assert_eq!(format!("{found:?}"), format!("{node:?}"));
+                names.push(name);
             }
+            text += &format!("allow {}\n", sources.text(node.name.0));
         }
     }
+    names.sort_unstable();
+    assert_eq!(library.names().collect::<Vec<_>>(), names);
+    names.dedup();
+    assert_eq!(library.names().count(), names.len(), "no name is defined twice");
     assert_eq!(findings(&text), []);
     for (name, _) in super::stdlib::modules() {
         assert_eq!(findings(&format!("use {name}")), [], "{name}");

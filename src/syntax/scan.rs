@@ -1,12 +1,13 @@
 //! A broken statement read a second time, so that its message can tell the mistake from its
 //! surroundings.
 
+use crate::diagnostic::nearest;
 use crate::source::Span;
 
 use super::filter::{Filter, Lexeme};
 use super::messages::words;
 use super::report::Reporter;
-use super::token::{Token, statement_words};
+use super::token::{CLAUSES, Token, VERBS, statement_words};
 
 /// How many tokens behind a mistake are looked at.
 const BEHIND: usize = 40;
@@ -98,13 +99,24 @@ impl<'a, 't> Scan<'a, 't> {
         self.notes.span(self.tokens[0].0, self.tokens[0].2)
     }
 
+    /// The word that was probably meant by a statement's first one: that for the same in another
+    /// tool, or the nearest to a name.
+    #[must_use]
+    pub fn meant(&self) -> Option<&'static str> {
+        let word = self.head_text();
+        let known = statement_words().map(|(word, _)| word);
+        let known = VERBS.iter().chain(CLAUSES).copied().chain(known);
+        words::foreign_verb(word).or_else(|| {
+            nearest(&word.to_ascii_lowercase(), known).filter(|_| self.head().is_name())
+        })
+    }
+
     /// The name that the statement was to define, as far as its first words tell: also when the word
-    /// for the definition is one of another tool, or missing.
+    /// for the definition is one of another tool, misspelt or missing.
     #[must_use]
     pub fn defined(&self) -> Option<Span> {
         let [head, next, ..] = self.tokens[..] else { return None };
-        let word =
-            statement_words().find(|(word, _)| words::foreign_verb(self.head_text()) == Some(word));
+        let word = statement_words().find(|(word, _)| self.meant() == Some(word));
         let meant = word.map_or(head.1, |(_, token)| token);
         let name = match next.1 {
             Token::Equals if head.1.is_name() => head,

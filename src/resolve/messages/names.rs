@@ -1,7 +1,7 @@
 //! Messages about names and definitions.
 
 use crate::diagnostic::{Finding, Lint, catalogue as lint, nearest};
-use crate::net::{Family, IcmpType, Protocol};
+use crate::net::{CtState, Family, IcmpType, Protocol};
 use crate::resolve::names::{Names, Space};
 use crate::source::Span;
 use crate::syntax::tree::{Clause, Def};
@@ -56,6 +56,11 @@ pub fn unknown_service(at: Span, word: &str, names: &Names) -> Finding {
     }
     if Protocol::from_name(word).is_some() {
         return finding.help(format!("a whole protocol is written `proto {word}`"));
+    }
+    if CtState::from_name(word).is_some() {
+        return finding.note(format!("`{word}` is a state of connections")).help(format!(
+            "states stand behind `state`: `any state {word}`; the implicit rule `established` lets answers pass already"
+        ));
     }
     let finding = suggest(finding, word, names.services.names().chain(names.standard.names()));
     if finding.help.is_some() {

@@ -1,10 +1,10 @@
 //! What is said about a statement that the grammar could not read: the first of these that knows
 //! the mistake speaks.
 
-use crate::diagnostic::{Finding, nearest};
+use crate::diagnostic::Finding;
 
 use super::super::scan::{Scan, Setting};
-use super::super::token::{CLAUSES, Token, VERBS, statement_words};
+use super::super::token::Token;
 use super::{clause, syntax_error, words};
 
 /// The finding, and whether a `{` is missing whose `}` will be left over.
@@ -65,14 +65,11 @@ fn unknown_verb(scan: &Scan<'_, '_>) -> Option<Finding> {
     }
     let word = scan.head_text();
     let finding = syntax_error(scan.head_span(), format!("unknown verb `{word}`"));
-    let known = VERBS.iter().chain(CLAUSES).copied().chain(statement_words().map(|(word, _)| word));
-    let lower = word.to_ascii_lowercase();
     if scan.token(0) == Token::Equals {
         return Some(finding.label("no statement begins with this word").help(words::DEFINITIONS));
     }
-    let meant = words::foreign_verb(word).or_else(|| nearest(&lower, known));
-    Some(match meant {
-        Some(meant) if meant == lower => finding
+    Some(match scan.meant() {
+        Some(meant) if meant == word.to_ascii_lowercase() => finding
             .label("words of the language are in lower case")
             .help(format!("write `{meant}`")),
         Some(meant) => finding
