@@ -214,7 +214,10 @@ mod tests {
 
     fn kinds() -> impl Strategy<Value = Vec<(Families, bool)>> {
         let families = [Families::BOTH, Families::only(Family::V4), Families::only(Family::V6)];
-        proptest::collection::vec((proptest::sample::select(&families), any::<bool>()), 0..12)
+        proptest::collection::vec(
+            (proptest::sample::select(families.to_vec()), any::<bool>()),
+            0..12,
+        )
     }
 
     proptest! {
