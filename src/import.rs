@@ -25,7 +25,7 @@ mod tables;
 mod tracking;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::net::Families;
 use crate::ruleset::Ruleset;
@@ -61,6 +61,8 @@ pub struct Fault {
     pub read: Option<Span>,
     /// Whether the language does not take chains that lead to each other as deep.
     pub is_too_deep: bool,
+    /// Whether the rules are too much by themselves: then no policy is found equal to them.
+    pub is_final: bool,
 }
 
 /// A policy that is equal to the rules.
@@ -90,12 +92,15 @@ pub struct Counts {
 
 /// Who knows what a policy does.
 pub trait Judge {
-    /// What in it does not say what the rules do.
-    fn faults(&mut self, policy: &str) -> Vec<Fault>;
+    /// What in it the language does not take.
+    fn refused(&mut self, policy: &str) -> Vec<Fault>;
 
-    /// What is to be found wrong with a policy that is equal to the rules: where, as a byte of the text,
-    /// and the name of the lint that accepts it.
-    fn errors(&mut self, policy: &str) -> Vec<(usize, &'static str)>;
+    /// What in that policy, of which nothing is refused, does not say what the rules do.
+    fn faults(&mut self) -> Vec<Fault>;
+
+    /// What is to be found wrong with that policy, when it is equal to the rules: where, as a byte of the
+    /// text, and the name of the lint that accepts it.
+    fn errors(&mut self) -> Vec<(usize, &'static str)>;
 }
 
 /// So often a policy is made plainer. Each time at least one rule is, mostly all that are at fault.
@@ -120,18 +125,28 @@ pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Impo
         let v6 = apart.as_ref().filter(|_| !choices.together).or(dumps.v6);
         let draft = draft::draft(&Dumps { v6, ..*dumps }, &choices, &services);
         let counts = Counts { rules, ..draft.counts };
-        let faults = judge.faults(&draft.text);
+        // What a policy expects of its statements changes neither what they do nor what is wrong.
+        let without = |text: &str| choices.without_expectations(text);
+        let is_known =
+            equal.as_ref().is_some_and(|known| without(&known.text) == without(&draft.text));
+        let mut faults = judge.refused(&draft.text);
+        if faults.is_empty() && !is_known {
+            faults = judge.faults();
+        }
         round += 1;
         let is_last = round == MAX_ROUNDS;
         if faults.is_empty() {
-            let errors = judge.errors(&draft.text);
-            let more = choices.expect(&draft, &errors) && !is_last;
+            let more = !is_last && !is_known && choices.expect(&draft, &judge.errors());
             let imported = Imported { text: draft.text, counts };
             if !more {
                 return Ok(imported);
             }
             equal = Some(imported);
-        } else if is_last || equal.is_some() || !choices.plainer(&draft, &faults) {
+        } else if is_last
+            || equal.is_some()
+            || faults.iter().any(|fault| fault.is_final)
+            || !choices.plainer(&draft, &faults)
+        {
             return equal.ok_or(Imported { text: draft.text, counts });
         }
     }
@@ -209,6 +224,13 @@ impl Choices {
             }
         }
         self.expected.len() > before
+    }
+
+    /// A policy without what it expects.
+    fn without_expectations(&self, text: &str) -> String {
+        let lints: BTreeSet<&str> = self.expected.values().copied().collect();
+        let without = |text: String, lint| text.replace(&format!(" {}", write::expects(lint)), "");
+        lints.into_iter().fold(text.to_owned(), without)
     }
 
     /// Takes back what is at fault; whether there was anything to take back.

@@ -168,7 +168,7 @@ impl Writer<'_> {
         if let (Some(log), false) = (&statement.log, is_log) {
             words.push(log_words(log));
         }
-        words.extend(statement.expect.map(|lint| format!("expect {lint} \"so it was imported\"")));
+        words.extend(statement.expect.map(expects));
         words.extend(statement.comment.iter().map(|text| format!("comment {}", quoted(text))));
         words.join(" ")
     }
@@ -315,6 +315,11 @@ fn family_clause(own: Families, statement: &Statement, given: Families) -> Optio
         Family::V4 => "ipv4",
         Family::V6 => "ipv6",
     })
+}
+
+/// That something is wrong with a statement, as it was with the rules.
+pub(super) fn expects(lint: &str) -> String {
+    format!("expect {lint} \"so it was imported\"")
 }
 
 /// An interface by its name; in quotes where it could be taken for something else.
