@@ -260,7 +260,8 @@ impl<'m> Walk<'m, '_> {
                 || set.contains(&longer) != set.contains(&self.packet)
         };
         let asks_for_length = is_clamped && set.speaks_of(|field| field == Field::Length);
-        if !set.depends_on(&self.packet, is_unknown) && !(asks_for_length && differs_clamped()) {
+        let is_open = set.depends_on(&self.packet, is_unknown);
+        if !is_open && (!asks_for_length || !differs_clamped()) {
             return;
         }
         let asked = self.unknown.iter().find(|(field, _)| {

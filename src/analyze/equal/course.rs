@@ -205,7 +205,9 @@ impl Course {
             Change::SavedMark(mask) => {
                 if is_tracked {
                     let set = MarkMatch::new(made.mark.value & mask, made.mark.set & mask);
-                    set.into_iter().for_each(|mark| made.connection.make(mark));
+                    if let Some(set) = set {
+                        made.connection.make(set);
+                    }
                     if mask & !made.mark.set != 0 {
                         made.unknown.insert(Field::ConnectionMark);
                     }

@@ -127,7 +127,7 @@ fn asked_early(entry: Entry, family: Family, told: Told, limits: &mut Limits) ->
     if told == Told::Nothing || invalid == kept {
         return vec![with(invalid.intersection(&unseen))];
     }
-    let others = untracked.iter().flat_map(|one| one.others(family)).flatten();
+    let others = untracked.iter().filter_map(|one| one.others(family)).flatten();
     let others = set(Factor::of(others.filter_map(one)));
     let either = invalid.products().iter().chain(kept.products()).cloned();
     let either = PacketSet::of(family, either).intersection(&set(Factor::all(untracked)));
