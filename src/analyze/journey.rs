@@ -160,8 +160,9 @@ impl Fate {
 /// What would have to be known of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unclear {
-    /// Where a packet to this address leaves; `choices` are what the surroundings know.
-    Leaves { destination: IpAddr, choices: Vec<Interface> },
+    /// Where a packet to this address leaves, which nat gave it if it `is_new`; `choices` are what the
+    /// surroundings know.
+    Leaves { destination: IpAddr, is_new: bool, choices: Vec<Interface> },
     /// Whether this is an address of the machine: its way depends on that.
     Own { destination: IpAddr },
     /// Which of its addresses the machine sends from or gets the packet at: two with other ends.
@@ -185,7 +186,9 @@ struct Walk<'m, 'a> {
     answers: Answers<'a>,
     /// Where it leaves, if that is said.
     leaves: Option<Arc<str>>,
-    /// An address that stands for whichever of its own this machine uses.
+    /// The destination that it is sent to, and the interface behind which that is, if it is said.
+    behind: Option<(IpAddr, Arc<str>)>,
+    /// An address that stands for whichever of its own a redirect leads to.
     own: IpAddr,
     packet: Packet,
     stages: Vec<Stage<'m>>,
@@ -286,6 +289,7 @@ impl<'m> Walk<'m, '_> {
             leaves: None,
             own: self.own,
             packet: self.packet.clone(),
+            behind: self.behind.clone(),
             stages: Vec::new(),
         };
         let here = if ahead.packet.to_local { Some("lo".into()) } else { None };
@@ -306,8 +310,15 @@ impl<'m> Walk<'m, '_> {
     fn route_of(&self, destination: IpAddr) -> Result<Arc<str>, Stop> {
         let choices = self.surroundings.towards(destination);
         match &choices[..] {
+        if let Some((_, name)) = self.behind.as_ref().filter(|(sent_to, _)| *sent_to == destination)
+        {
+            return Ok(Arc::clone(name));
+        }
             [one] if !one.is_wildcard() => Ok(one.stem().into()),
-            _ => Err(Stop::Unclear(Unclear::Leaves { destination, choices })),
+            _ => {
+                let is_new = self.packet.original.is_some();
+                Err(Stop::Unclear(Unclear::Leaves { destination, is_new, choices }))
+            }
         }
     }
 

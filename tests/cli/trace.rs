@@ -181,3 +181,23 @@ fn programs_read_the_same() {
         (&"10.0.0.2".into(), &8443.into(), &"eth1".into())
     );
 }
+
+#[test]
+fn the_place_of_a_destination_tells_no_way_out_for_another() {
+    let zones =
+        "zone wan = eth0\nzone lan = eth1 { 10.0.0.0/24 }\nzone dmz = eth2 { 10.0.1.0/24 }\n";
+    let known = format!("{zones}forward tcp 2 at 192.0.2.9 from dmz to 10.0.0.5@lan\n");
+    for to in ["192.0.2.9:2@wan", "192.0.2.9:2", "192.0.2.9:2@wan out eth1"] {
+        let out = way(&known, &format!("tcp 10.0.1.2:1000@dmz -> {to}"));
+        assert!(out.contains("\nallowed: leaves by eth1 as"), "{out}");
+    }
+    let unknown = format!(
+        "{zones}netmap 192.0.2.0/24 to 198.51.100.0/24 on dmz\nallow any from dmz to any\n"
+    );
+    let said = refused(&unknown, "tcp 10.0.1.2:1000@dmz -> 192.0.2.9:2@wan");
+    assert!(said.contains("by which interface 198.51.100.9 is reached"), "{said}");
+    assert!(said.contains("add `out INTERFACE`\n"), "{said}");
+    let out = way(&unknown, "tcp 10.0.1.2:1000@dmz -> 203.0.113.9:2@wan");
+    assert!(out.contains("\nallowed: leaves by eth0 as"), "{out}");
+}
+

@@ -38,7 +38,8 @@ pub fn follow<'m>(
         }
         let leaves = sent.leaves.clone();
         let stages = Vec::new();
-        Walk { guide, surroundings, answers, leaves, own, packet, stages }.run()
+        let behind = sent.behind.clone().map(|name| (packet.destination, name));
+        Walk { guide, surroundings, answers, leaves, behind, own, packet, stages }.run()
     };
     let usual =
         surroundings.own.prefixes(family).next().map_or(usual(family), crate::net::Prefix::address);

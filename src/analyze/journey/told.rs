@@ -213,11 +213,12 @@ impl Unclear {
     #[must_use]
     pub fn told(&self, text: Text<'_>) -> (String, String) {
         match self {
-            Unclear::Leaves { destination, choices } => {
+            Unclear::Leaves { destination, is_new, choices } => {
                 let message =
                     format!("it is not known by which interface {destination} is reached");
                 let names: Vec<String> = choices.iter().map(|one| format!("`out {one}`")).collect();
                 let help = match &names[..] {
+                    [] if *is_new => "add `out INTERFACE`".to_owned(),
                     [] => format!(
                         "add `out INTERFACE`, or write `{destination}@self` for an address of this machine"
                     ),
