@@ -167,7 +167,9 @@ pub enum Unclear {
     Own { destination: IpAddr },
     /// Which of its addresses the machine sends from or gets the packet at: two with other ends.
     Which { whose: Whose, one: IpAddr, other: IpAddr },
-    /// The same, where rules tell too many of them apart.
+    /// Which of its addresses a redirect leads to: that of the interface on which the packet comes in.
+    Redirected { one: IpAddr, other: IpAddr },
+    /// Which of its addresses it is, where rules tell too many of them apart.
     TooMany { whose: Whose },
 }
 
@@ -287,9 +289,9 @@ impl<'m> Walk<'m, '_> {
             surroundings: self.surroundings,
             answers: self.answers,
             leaves: None,
+            behind: self.behind.clone(),
             own: self.own,
             packet: self.packet.clone(),
-            behind: self.behind.clone(),
             stages: Vec::new(),
         };
         let here = if ahead.packet.to_local { Some("lo".into()) } else { None };
@@ -308,12 +310,12 @@ impl<'m> Walk<'m, '_> {
     }
 
     fn route_of(&self, destination: IpAddr) -> Result<Arc<str>, Stop> {
-        let choices = self.surroundings.towards(destination);
-        match &choices[..] {
         if let Some((_, name)) = self.behind.as_ref().filter(|(sent_to, _)| *sent_to == destination)
         {
             return Ok(Arc::clone(name));
         }
+        let choices = self.surroundings.towards(destination);
+        match &choices[..] {
             [one] if !one.is_wildcard() => Ok(one.stem().into()),
             _ => {
                 let is_new = self.packet.original.is_some();

@@ -428,8 +428,10 @@ impl<'m> Passage<'m> {
     /// The packets of a region with another destination.
     fn translated(&self, region: &Region, translation: &Translation) -> Region {
         let space = self.space();
-        let moved = space.copied(region, Field::Destination, Field::OriginalDestination);
-        let moved = space.copied(&moved, Field::DestinationPort, Field::OriginalPort);
+        let moved = |region: &Region| {
+            let moved = space.copied(region, Field::Destination, Field::OriginalDestination);
+            space.copied(&moved, Field::DestinationPort, Field::OriginalPort)
+        };
         let is_output = self.hook == Hook::Output;
         let free = |region: &Region, port: bool| {
             space.freed(region, |field| match field {
@@ -443,21 +445,23 @@ impl<'m> Passage<'m> {
         let to = |addresses: Addresses| Constraint::destination(self.family, &addresses);
         match translation {
             Translation::Destination { address, port } => {
-                let free = free(&moved, port.is_some());
-                let mut all = vec![Constraint::translated(), to(Addresses::single(*address))];
-                all.push(Constraint::not_to_local());
-                all.extend(port.map(|port| Constraint::destination_port(&Ports::single(port))));
-                space.within_all(&free, &all)
+                let mut new = vec![to(Addresses::single(*address))];
+                new.extend(port.map(|port| Constraint::destination_port(&Ports::single(port))));
+                // What was sent there is what it was.
+                let kept = space.within_all(region, &new);
+                let free = free(&moved(&space.difference(region, &kept)), port.is_some());
+                new.extend([Constraint::translated(), Constraint::not_to_local()]);
+                space.union(&space.within_all(&free, &new), &kept)
             }
             Translation::Netmap { to: inside, .. } => {
                 let all =
                     [Constraint::translated(), to((*inside).into()), Constraint::not_to_local()];
-                space.within_all(&free(&moved, false), &all)
+                space.within_all(&free(&moved(region), false), &all)
             }
             Translation::Redirect { port } => {
                 let new = Constraint::destination_port(&Ports::single(*port));
                 let all = [Constraint::translated(), Constraint::to_local(), new.clone()];
-                let changed = space.within_all(&free(&moved, true), &all);
+                let changed = space.within_all(&free(&moved(region), true), &all);
                 // What was sent to that port of that address is what it was.
                 space.union(&changed, &space.within_all(region, &[Constraint::to_local(), new]))
             }

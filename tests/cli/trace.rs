@@ -201,3 +201,29 @@ fn the_place_of_a_destination_tells_no_way_out_for_another() {
     assert!(out.contains("\nallowed: leaves by eth0 as"), "{out}");
 }
 
+
+#[test]
+fn what_goes_there_already_is_not_called_translated() {
+    const RULES: &str = "*nat\n:PREROUTING ACCEPT [0:0]\n\
+        -A PREROUTING -i eth1 -p udp -m udp --dport 53 -j REDIRECT --to-ports 53\n\
+        -A PREROUTING -i eth1 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.0.1.25\nCOMMIT\n\
+        *filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A INPUT -m conntrack --ctstate DNAT -j ACCEPT\n\
+        -A FORWARD -o eth2 -m conntrack --ctstate DNAT -j ACCEPT\nCOMMIT\n";
+    let scene = Scene::new(&[("now.v4", RULES)]);
+    let ask = |packet: &str| palisade(["trace", "now.v4", packet]).within(&scene).run();
+    for own in ["10.0.0.1:53@self", "self:53"] {
+        let run = ask(&format!("udp 10.0.0.5:40000 -> {own} in eth1"));
+        assert_eq!(run.status, 2, "{}", run.out);
+        assert!(run.err.contains("the address of the interface it comes in on"), "{}", run.err);
+    }
+    let run = ask("udp 10.0.0.5:40000 -> 8.8.8.8:53 in eth1");
+    assert!(run.err.contains("whether 8.8.8.8 is an address of this machine"), "{}", run.err);
+    let run = ask("udp 10.0.0.5:40000 -> 8.8.8.8:53@eth2 in eth1");
+    assert!(run.out.contains("\nallowed: arrives as"), "{}", run.out);
+    let run = ask("tcp 10.0.0.5:40000 -> 10.0.1.25:25@eth2 in eth1");
+    assert!(run.out.ends_with("\ndropped\n"), "{}", run.out);
+    let run = ask("tcp 10.0.0.5:40000 -> 8.8.8.8:25@eth2 in eth1 out eth2");
+    assert!(run.out.contains("\nallowed: leaves by eth2 as"), "{}", run.out);
+}
+

@@ -225,7 +225,7 @@ impl<'a> Asking<'a, '_> {
             }
         };
         // Which of its addresses it redirects to is the router's own matter.
-        let is_unclear = matches!(journey, Err(Unclear::Which { .. }));
+        let is_unclear = matches!(journey, Err(Unclear::Which { .. } | Unclear::Redirected { .. }));
         (journey, is_unknown.get() || is_unclear)
     }
 }

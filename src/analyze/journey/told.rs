@@ -243,6 +243,15 @@ impl Unclear {
                     format!("write the address, such as `{other}@self`"),
                 )
             }
+            Unclear::Redirected { one, other } => (
+                format!(
+                    "its way depends on the address of the interface it comes in on, where a redirect \
+                     leads: {one} and {other} meet other rules"
+                ),
+                "that is not in the rules; what asks for its port alone, for no address of this machine and \
+                 no translation, does not depend on it"
+                    .to_owned(),
+            ),
             Unclear::TooMany { whose } => {
                 let end = match whose {
                     Whose::Source => "source",
