@@ -25,8 +25,9 @@ mod tables;
 mod tracking;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::diagnostic::Lint;
 use crate::net::Families;
 use crate::ruleset::Ruleset;
 use crate::source::Span;
@@ -68,6 +69,8 @@ pub struct Fault {
 pub struct Imported {
     pub text: String,
     pub counts: Counts,
+    /// Whether the compiler finds errors in it that the policy could not say to be expected.
+    pub has_errors: bool,
 }
 
 /// What became of the rules.
@@ -93,9 +96,8 @@ pub trait Judge {
     /// What in it does not say what the rules do.
     fn faults(&mut self, policy: &str) -> Vec<Fault>;
 
-    /// What is to be found wrong with a policy that is equal to the rules: where, as a byte of the text,
-    /// and the name of the lint that accepts it.
-    fn errors(&mut self, policy: &str) -> Vec<(usize, &'static str)>;
+    /// The errors in a policy that is equal to the rules, each with where it is, as a byte of the text.
+    fn errors(&mut self, policy: &str) -> Vec<(Option<usize>, &'static Lint)>;
 }
 
 /// So often a policy is made plainer. Each time at least one rule is, mostly all that are at fault.
@@ -126,13 +128,13 @@ pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Impo
         if faults.is_empty() {
             let errors = judge.errors(&draft.text);
             let more = choices.expect(&draft, &errors) && !is_last;
-            let imported = Imported { text: draft.text, counts };
+            let imported = Imported { text: draft.text, counts, has_errors: !errors.is_empty() };
             if !more {
                 return Ok(imported);
             }
             equal = Some(imported);
         } else if is_last || equal.is_some() || !choices.plainer(&draft, &faults) {
-            return equal.ok_or(Imported { text: draft.text, counts });
+            return equal.ok_or(Imported { text: draft.text, counts, has_errors: true });
         }
     }
 }
@@ -176,7 +178,9 @@ struct Choices {
     /// Whether chains of one name are one in both families.
     together: bool,
     /// What is wrong with rules, as their statements are to say.
-    expected: BTreeMap<Span, &'static str>,
+    expected: BTreeMap<Span, BTreeSet<&'static str>>,
+    /// Rules with which something is wrong that no statement can say: no packet meets them.
+    dead: BTreeSet<Span>,
 }
 
 impl Choices {
@@ -193,7 +197,13 @@ impl Choices {
             splits: true,
             together: true,
             expected: BTreeMap::new(),
+            dead: BTreeSet::new(),
         }
+    }
+
+    /// What a statement of this line is to expect.
+    fn expected(&self, line: Span) -> Vec<&'static str> {
+        self.expected.get(&line).into_iter().flatten().copied().collect()
     }
 
     fn level(&self, line: Span) -> Level {
@@ -201,14 +211,19 @@ impl Choices {
     }
 
     /// Notes what is wrong with the rules; whether something is new.
-    fn expect(&mut self, draft: &Draft, errors: &[(usize, &'static str)]) -> bool {
-        let before = self.expected.len();
+    fn expect(&mut self, draft: &Draft, errors: &[(Option<usize>, &'static Lint)]) -> bool {
+        let mut is_new = false;
         for (at, lint) in errors {
-            for line in draft.lines_at(*at).unwrap_or_default() {
-                self.expected.entry(*line).or_insert(lint);
+            let lines = at.and_then(|at| draft.lines_at(at)).unwrap_or_default();
+            for line in lines {
+                is_new |= if lint.expectable {
+                    self.expected.entry(*line).or_default().insert(lint.name)
+                } else {
+                    self.dead.insert(*line)
+                };
             }
         }
-        self.expected.len() > before
+        is_new
     }
 
     /// Takes back what is at fault; whether there was anything to take back.

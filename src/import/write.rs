@@ -114,9 +114,11 @@ impl Writer<'_> {
 
     /// `raw v4 filter INPUT "…"`
     fn raws(&self, raws: &[RawRule], between: &str) -> String {
-        let one = |RawRule { family, at: (table, chain), text, .. }: &RawRule| {
+        let one = |RawRule { family, at: (table, chain), text, expect, .. }: &RawRule| {
             let family = if *family == Family::V4 { "v4" } else { "v6" };
-            format!("raw {family} {table} {} {}", self.called(*table, chain), quoted(text))
+            let rule =
+                format!("raw {family} {table} {} {}", self.called(*table, chain), quoted(text));
+            expect.iter().fold(rule, |rule, lint| format!("{} {{ {rule} }}", expected(lint)))
         };
         raws.iter().map(one).collect::<Vec<_>>().join(between)
     }
@@ -168,7 +170,7 @@ impl Writer<'_> {
         if let (Some(log), false) = (&statement.log, is_log) {
             words.push(log_words(log));
         }
-        words.extend(statement.expect.map(|lint| format!("expect {lint} \"so it was imported\"")));
+        words.extend(statement.expect.map(expected));
         words.extend(statement.comment.iter().map(|text| format!("comment {}", quoted(text))));
         words.join(" ")
     }
@@ -355,6 +357,10 @@ fn host_and_port(host: std::net::IpAddr, port: Option<u16>) -> String {
         Some(port) => std::net::SocketAddr::new(host, port).to_string(),
         None => host.to_string(),
     }
+}
+
+fn expected(lint: &str) -> String {
+    format!("expect {lint} \"so it was imported\"")
 }
 
 fn range(low: std::net::IpAddr, high: std::net::IpAddr) -> String {

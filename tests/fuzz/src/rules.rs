@@ -89,19 +89,19 @@ impl Judge for Proof {
         places(&compare(&meaning, &self.rules, self.families, Budget::default()), root)
     }
 
-    fn errors(&mut self, policy: &str) -> Vec<(usize, &'static str)> {
+    fn errors(&mut self, policy: &str) -> Vec<(Option<usize>, &'static Lint)> {
         let (root, resolved) = self.resolve(policy);
-        let is_error = |lint: &Lint| lint.is_error() && lint.expectable;
+        let is_error = Lint::is_error;
         let Resolved { policy, mut findings, expectations, .. } = resolved;
         let meaning = understood(&policy);
         let text = Text::Policy(&policy);
         findings.extend(analyze::findings(text, &meaning, &self.sources, &expectations, &is_error));
         let findings = settle(findings, &expectations, is_error).findings;
         let place = |finding: &Finding| {
-            let span = finding.span.filter(|span| span.file() == root)?;
-            is_error(finding.lint).then_some((span.start(), finding.lint.name))
+            let span = finding.span.filter(|span| span.file() == root);
+            (span.map(Span::start), finding.lint)
         };
-        findings.iter().filter_map(place).collect()
+        findings.iter().filter(|finding| is_error(finding.lint)).map(place).collect()
     }
 }
 
