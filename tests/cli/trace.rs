@@ -201,7 +201,6 @@ fn the_place_of_a_destination_tells_no_way_out_for_another() {
     assert!(out.contains("\nallowed: leaves by eth0 as"), "{out}");
 }
 
-
 #[test]
 fn what_goes_there_already_is_not_called_translated() {
     const RULES: &str = "*nat\n:PREROUTING ACCEPT [0:0]\n\
@@ -227,3 +226,19 @@ fn what_goes_there_already_is_not_called_translated() {
     assert!(run.out.contains("\nallowed: leaves by eth2 as"), "{}", run.out);
 }
 
+#[test]
+fn an_interface_with_another_number_is_another() {
+    let rules = "*filter\n:INPUT DROP [0:0]\n-A INPUT -i eth0 -p tcp -m tcp --dport 22 -j ACCEPT\n\
+                 -A INPUT -i eth2 -j MARK --set-xmark 0x0/0x1\nCOMMIT\n"
+        .replace(
+            "-A INPUT -i eth2 -j MARK",
+            "COMMIT\n*mangle\n:INPUT ACCEPT [0:0]\n-A INPUT -i eth2 -j MARK",
+        );
+    let scene = Scene::new(&[("now.v4", &rules)]);
+    let ask = |packet: &str| palisade(["trace", "now.v4", packet]).within(&scene).run();
+    let run = ask("tcp 198.51.100.9:40000 -> self:22 in eth1");
+    assert!(run.out.ends_with("\ndropped\n"), "{}", run.err);
+    assert!(ask("tcp 198.51.100.9:40000 -> self:22 in ehh0").err.contains("a slip for `eth0`"));
+    let run = ask("tcp 198.51.100.9:40000 -> self:22 in eth2");
+    assert!(run.out.contains("sets the mark 0x0/0x1\n"), "{}", run.out);
+}

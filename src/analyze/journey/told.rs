@@ -133,12 +133,12 @@ fn does(stage: &Stage<'_>, entry: &Entry) -> String {
 
 fn told_change(change: Change) -> String {
     match change {
-        Change::Mark(mark) => format!("sets the mark {:#x}", mark.value()),
+        Change::Mark(mark) => format!("sets the mark {mark}"),
         Change::StickyMark(mark) => {
-            format!("sets the mark {:#x}, also of the connection", mark.value())
+            format!("sets the mark {mark}, also of the connection")
         }
         Change::ConnectionMark(mark) => {
-            format!("sets the mark {:#x} of the connection", mark.value())
+            format!("sets the mark {mark} of the connection")
         }
         Change::RestoredMark(_) => "sets the mark of the connection".to_owned(),
         Change::Dscp(dscp) => format!("sets the class {}", dscp.code()),
