@@ -34,6 +34,7 @@ pub mod removal;
 mod shadow;
 mod spare;
 mod story;
+mod told;
 mod unreached;
 
 mod findings;

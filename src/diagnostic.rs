@@ -6,6 +6,8 @@
 
 pub mod catalogue;
 
+pub mod bound;
+
 pub mod report;
 
 pub mod human;

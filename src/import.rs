@@ -62,6 +62,8 @@ pub struct Fault {
     pub read: Option<Span>,
     /// Whether the language does not take chains that lead to each other as deep.
     pub is_too_deep: bool,
+    /// Whether the rules are too much by themselves: then no policy is found equal to them.
+    pub is_final: bool,
 }
 
 /// A policy that is equal to the rules.
@@ -93,11 +95,14 @@ pub struct Counts {
 
 /// Who knows what a policy does.
 pub trait Judge {
-    /// What in it does not say what the rules do.
-    fn faults(&mut self, policy: &str) -> Vec<Fault>;
+    /// What in it the language does not take.
+    fn refused(&mut self, policy: &str) -> Vec<Fault>;
 
-    /// The errors in a policy that is equal to the rules, each with where it is, as a byte of the text.
-    fn errors(&mut self, policy: &str) -> Vec<(Option<usize>, &'static Lint)>;
+    /// What in that policy, of which nothing is refused, does not say what the rules do.
+    fn faults(&mut self) -> Vec<Fault>;
+
+    /// The errors in that policy, when it is equal to the rules, each with where it is, as a byte of the text.
+    fn errors(&mut self) -> Vec<(Option<usize>, &'static Lint)>;
 }
 
 /// So often a policy is made plainer. Each time at least one rule is, mostly all that are at fault.
@@ -118,22 +123,40 @@ pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Impo
     let mut choices = Choices::new(dumps);
     let mut round = 0;
     let mut equal: Option<Imported> = None;
+    // Whether it has errors that no policy can expect.
+    let mut is_left = false;
     loop {
         let v6 = apart.as_ref().filter(|_| !choices.together).or(dumps.v6);
         let draft = draft::draft(&Dumps { v6, ..*dumps }, &choices, &services);
         let counts = Counts { rules, ..draft.counts };
-        let faults = judge.faults(&draft.text);
+        // What a policy expects of its statements changes neither what they do nor what is wrong.
+        let without = |text: &str| choices.without_expectations(text);
+        let is_known =
+            equal.as_ref().is_some_and(|known| without(&known.text) == without(&draft.text));
+        let mut faults = judge.refused(&draft.text);
+        if faults.is_empty() && !is_known {
+            faults = judge.faults();
+        }
         round += 1;
         let is_last = round == MAX_ROUNDS;
         if faults.is_empty() {
-            let errors = judge.errors(&draft.text);
-            let more = choices.expect(&draft, &errors) && !is_last;
-            let imported = Imported { text: draft.text, counts, has_errors: !errors.is_empty() };
+            let errors = if is_known { Vec::new() } else { judge.errors() };
+            let noted = choices.expect(&draft, &errors);
+            if !is_known {
+                is_left = noted.is_left;
+            }
+            let more = noted.is_new && !is_last;
+            let has_errors = if is_known { is_left } else { !errors.is_empty() };
+            let imported = Imported { text: draft.text, counts, has_errors };
             if !more {
                 return Ok(imported);
             }
             equal = Some(imported);
-        } else if is_last || equal.is_some() || !choices.plainer(&draft, &faults) {
+        } else if is_last
+            || equal.is_some()
+            || faults.iter().any(|fault| fault.is_final)
+            || !choices.plainer(&draft, &faults)
+        {
             return equal.ok_or(Imported { text: draft.text, counts, has_errors: true });
         }
     }
@@ -158,6 +181,14 @@ impl Level {
             Level::Plain | Level::Raw => Level::Raw,
         }
     }
+}
+
+/// What was noted of errors.
+struct Noted {
+    /// Whether something is to be written otherwise.
+    is_new: bool,
+    /// Whether one is about no rule, so that nothing can be said of it.
+    is_left: bool,
 }
 
 /// How a policy is written.
@@ -210,20 +241,27 @@ impl Choices {
         self.levels.get(&line).copied().unwrap_or_default().max(self.least)
     }
 
-    /// Notes what is wrong with the rules; whether something is new.
-    fn expect(&mut self, draft: &Draft, errors: &[(Option<usize>, &'static Lint)]) -> bool {
-        let mut is_new = false;
+    /// Notes what is wrong with the rules.
+    fn expect(&mut self, draft: &Draft, errors: &[(Option<usize>, &'static Lint)]) -> Noted {
+        let mut noted = Noted { is_new: false, is_left: false };
         for (at, lint) in errors {
             let lines = at.and_then(|at| draft.lines_at(at)).unwrap_or_default();
+            noted.is_left |= lines.is_empty();
             for line in lines {
-                is_new |= if lint.expectable {
+                noted.is_new |= if lint.expectable {
                     self.expected.entry(*line).or_default().insert(lint.name)
                 } else {
                     self.dead.insert(*line)
                 };
             }
         }
-        is_new
+        noted
+    }
+
+    /// A policy without what it expects.
+    fn without_expectations(&self, text: &str) -> String {
+        let lints: BTreeSet<&str> = self.expected.values().flatten().copied().collect();
+        write::without_expectations(text, &lints)
     }
 
     /// Takes back what is at fault; whether there was anything to take back.

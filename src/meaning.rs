@@ -35,7 +35,7 @@ mod sets;
 mod trace;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::net::Family;
 use crate::packet::shares::both;
@@ -52,12 +52,14 @@ pub use trace::{Question, Step, Trace, traverses_nat};
 
 /// What happens to packets, as lists of packet sets and effects: of a policy, or of rules that were
 /// read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Meaning {
     v4: FamilyMeaning,
     v6: FamilyMeaning,
     /// The limits that entries name.
     pub limits: BTreeMap<LimitId, History>,
+    /// Once it is asked for: to find it out takes a look at everything.
+    uses_conntrack: OnceLock<bool>,
 }
 
 /// What decides whether an entry takes a packet beside the packet itself: what came before it.
@@ -220,7 +222,7 @@ impl Meaning {
         let chains = v4.chains.len().max(v6.chains.len());
         v4.chains.resize_with(chains, List::default);
         v6.chains.resize_with(chains, List::default);
-        Meaning { v4, v6, limits }
+        Meaning { v4, v6, limits, uses_conntrack: OnceLock::new() }
     }
 
     /// The lists of both families, and the limits.
@@ -251,18 +253,14 @@ impl Meaning {
             }
             History::Opaque(words) => words.contains("conn"),
         };
-        let lists = [&self.v4, &self.v6].into_iter();
-        let lists = lists.flat_map(|one| one.bases.values().chain(&one.chains));
-        let mut entries = lists.flat_map(|list| &list.entries);
-        self.limits.values().any(counts) || entries.any(needs_conntrack)
+        let needs = || self.limits.values().any(counts) || self.entries().any(needs_conntrack);
+        *self.uses_conntrack.get_or_init(needs)
     }
 
     /// How many entries there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        let lists = [&self.v4, &self.v6].into_iter();
-        let lists = lists.flat_map(|one| one.bases.values().chain(&one.chains));
-        lists.map(|list| list.entries.len()).sum()
+        self.entries().count()
     }
 
     /// How many chains users wrote.
@@ -283,7 +281,14 @@ impl Meaning {
             bases: family.bases.iter().map(|(base, own)| (*base, list(own))).collect(),
             chains: family.chains.iter().map(list).collect(),
         };
-        Meaning { v4: of(&self.v4), v6: of(&self.v6), limits: self.limits.clone() }
+        Self::of_lists(of(&self.v4), of(&self.v6), self.limits.clone())
+    }
+
+    /// All entries of all lists.
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let families = [&self.v4, &self.v6].into_iter();
+        let lists = families.flat_map(|one| one.bases.values().chain(&one.chains));
+        lists.flat_map(|list| &list.entries)
     }
 
     fn of(&self, family: Family) -> &FamilyMeaning {
@@ -413,7 +418,7 @@ pub fn meaning(policy: &Policy) -> Meaning {
     // The families know nothing of each other.
     let of = |family| family_meaning(policy, family);
     let (v6, v4) = both(|| of(Family::V6), || of(Family::V4));
-    Meaning { v4, v6, limits: limits(policy) }
+    Meaning::of_lists(v4, v6, limits(policy))
 }
 
 fn family_meaning(policy: &Policy, family: Family) -> FamilyMeaning {

@@ -101,6 +101,8 @@ pub struct Unproved {
     pub family: Family,
     pub base: BaseChain,
     pub why: Why,
+    /// Whether it is so of the right side by itself, whatever the left one is.
+    pub right_alone: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,12 +165,14 @@ fn chain(
         // Neither side has it: only who speaks of Docker has a chain for what that publishes.
         return;
     };
-    let unproved = |why| Unproved { family, base, why };
+    let unproved = |why| Unproved { family, base, why, right_alone: false };
     if let Some(cut) = left.cut.max(right.cut) {
-        return into.unproved.push(unproved(match cut {
+        let why = match cut {
             Cut::Ways => Why::Ways,
             Cut::Conditions => Why::Conditions,
-        }));
+        };
+        let right_alone = right.cut.is_some();
+        return into.unproved.push(Unproved { right_alone, ..unproved(why) });
     }
     let right = sets::apart(right);
     let filled = sets::Filled::of([&left, &right]);
@@ -220,7 +224,7 @@ impl Here<'_> {
     fn by_items(&self, pairs: align::Pairs, budget: Budget, changes: bool, into: &mut Comparison) {
         let (family, base, space) = (self.family, self.walked.base, self.walked.space);
         let [lefts, rights] = self.items;
-        let unproved = |why| Unproved { family, base, why };
+        let unproved = |why| Unproved { family, base, why, right_alone: false };
         let stretches = [lefts.stretches(&pairs.left), rights.stretches(&pairs.right)];
         let [Some(left_stretches), Some(right_stretches)] = stretches else {
             // What comes later is about packets as they are there: only a walk knows.
@@ -300,7 +304,8 @@ fn by_courses(
     for packet in packets {
         // What a packet shows, it shows to who walks with it.
         let Some(found) = walked.differ(packet) else {
-            into.unproved.push(Unproved { family, base, why: Why::Unconfirmed });
+            let why = Why::Unconfirmed;
+            into.unproved.push(Unproved { family, base, why, right_alone: false });
             continue;
         };
         let (packet, left, right) = (found.packet, found.left, found.right);

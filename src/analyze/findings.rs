@@ -8,20 +8,18 @@ use super::flat::asking::Asking;
 use super::judge::{At, Judgement};
 use super::story::Stories;
 use super::text::{Rules, Text};
+use super::told::Told;
 use super::witness::chain_name;
 use super::work::Work;
 use super::{habits, nat, partly, promise, shadow, spare, unreached};
 use crate::diagnostic::expectation::Expectations;
-use crate::diagnostic::{Finding, Level, Lint, catalogue};
+use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::meaning::Meaning;
 use crate::packet::Budget;
 use crate::packet::shares::both;
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, Origin};
 use crate::source::{Sources, Span};
-
-/// Findings of one lint beyond this many are counted, not kept: many of one kind hide no other.
-pub(super) const MAX_FINDINGS: usize = 1_000;
 
 /// What is found here, beside never-matches, which is found earlier too.
 pub static LINTS: [&Lint; 10] = [
@@ -40,7 +38,8 @@ pub static LINTS: [&Lint; 10] = [
 /// What is wrong with rules, in the order of the text.
 ///
 /// What is in the body of a `def` is told once, and once more for calls where it is expected. Lints that
-/// are not shown are not looked for.
+/// are not shown are not looked for. Of those that are many, all beyond as many as are told say no more
+/// than what is wrong and how it is mended.
 #[must_use]
 pub fn findings(
     text: Text<'_>,
@@ -49,8 +48,8 @@ pub fn findings(
     expectations: &Expectations,
     shows: &dyn Fn(&Lint) -> bool,
 ) -> Vec<Finding> {
-    let found = all(text, meaning, sources, shows, Budget::default());
-    bounded(once(found, expectations))
+    let told = Told::nothing(shows, expectations);
+    once(all(text, meaning, sources, told, Budget::default()), expectations)
 }
 
 /// All of them, where a question may be so much work.
@@ -58,18 +57,18 @@ fn all(
     text: Text<'_>,
     meaning: &Meaning,
     sources: &Sources,
-    shows: &dyn Fn(&Lint) -> bool,
+    mut told: Told<'_>,
     budget: Budget,
 ) -> Vec<Finding> {
     let work = Work::of(budget);
-    let (customs, mut found) =
-        both(|| customs(text, meaning, &work), || of_rules(text, meaning, sources, shows, &work));
+    let rules = || of_rules(text, meaning, sources, &mut told, &work);
+    let (customs, mut found) = both(|| customs(text, meaning, &work), rules);
     found.extend(customs);
-    found.extend(work.findings(shows));
+    found.extend(work.findings(&|lint| told.shows(lint)));
     let own = [Rules { text, meaning }];
     let promises = text.policy().map(|policy| promise::judged(policy, &own, sources));
     found.extend(promises.into_iter().flatten().flat_map(|judged| judged.findings));
-    found.retain(|finding| shows(finding.lint));
+    found.retain(|finding| told.shows(finding.lint));
     let mut found = without_consequences(found);
     found.sort_by_key(|finding| finding.span);
     found
@@ -80,28 +79,27 @@ fn of_rules(
     text: Text<'_>,
     meaning: &Meaning,
     sources: &Sources,
-    shows: &dyn Fn(&Lint) -> bool,
+    told: &mut Told<'_>,
     work: &Work,
 ) -> Vec<Finding> {
     let blocks = text.policy().map(blocks).unwrap_or_default();
     let stories = Stories { text, sources, blocks: &blocks };
     let judgement = Judgement::of(meaning, work.budget);
-    let mut so_far = shadow::Told::nothing(shows);
     let statements = judgement.statements.iter();
     let mut found: Vec<Finding> = statements
         .filter_map(|(origin, places)| {
-            shadow::finding(stories, &judgement, (*origin, places), &mut so_far)
+            shadow::finding(stories, &judgement, (*origin, places), told)
                 .or_else(|| unknown(stories, &judgement, *origin, places))
         })
         .collect();
     found.extend(too_much(&judgement));
     found.extend(unreached::chains(text, &judgement));
-    found.extend(spare::redundant(stories, &judgement, shows));
-    if shows(&catalogue::PARTLY_DEAD) {
-        let told: BTreeSet<Span> = found.iter().filter_map(|finding| finding.span).collect();
-        found.extend(partly::findings(stories, &judgement, &told));
+    found.extend(spare::redundant(stories, &judgement, told));
+    if told.shows(&catalogue::PARTLY_DEAD) {
+        let at: BTreeSet<Span> = found.iter().filter_map(|finding| finding.span).collect();
+        found.extend(partly::findings(stories, &judgement, &at, told));
     }
-    if shows(&catalogue::OVERLAP) {
+    if told.shows(&catalogue::OVERLAP) {
         found.extend(spare::overlaps(stories, &judgement));
     }
     found.extend(nat::conflicting(text, &judgement, work));
@@ -210,33 +208,6 @@ fn once(found: Vec<Finding>, expectations: &Expectations) -> Vec<Finding> {
         told.insert((finding.lint.name, finding.span, finding.message.clone(), accepting))
     };
     found.into_iter().filter(new).collect()
-}
-
-/// The first of each lint, and how many more there are.
-fn bounded(found: Vec<Finding>) -> Vec<Finding> {
-    let mut kept: BTreeMap<&str, usize> = BTreeMap::new();
-    let (mut dropped, mut highest) = (0usize, Level::Note);
-    let mut left = Vec::new();
-    for finding in found {
-        let count = kept.entry(finding.lint.name).or_default();
-        if *count < MAX_FINDINGS {
-            *count += 1;
-            left.push(finding);
-        } else {
-            dropped += 1;
-            highest = highest.max(finding.level);
-        }
-    }
-    if dropped > 0 {
-        let message = match dropped {
-            1 => "one more finding about rules is not shown".to_owned(),
-            _ => format!("{dropped} more findings about rules are not shown"),
-        };
-        let finding = Finding::without_place(&catalogue::TOO_MANY_FINDINGS, message)
-            .help("mend the ones above and run again");
-        left.push(Finding { level: highest, ..finding });
-    }
-    left
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::dead::Life;
 use super::judge::{At, Judgement};
 use super::shadow::{TRIED, ordinariness};
 use super::story::{Stories, deed};
+use super::told::Told;
 use crate::diagnostic::deletion::member_deletion;
 use crate::diagnostic::{Finding, catalogue};
 use crate::meaning::{Reason, conditions_of};
@@ -30,6 +31,7 @@ pub fn findings(
     stories: Stories<'_>,
     judgement: &Judgement<'_>,
     told: &BTreeSet<Span>,
+    so_far: &mut Told<'_>,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
     // Of a rule that was read it is not known which list a member was of.
@@ -50,7 +52,7 @@ pub fn findings(
             found.extend(match within.get(&number) {
                 Some(other) => Some(rule.said_twice(member, &members[*other])),
                 None if members.len() > MOST_MEMBERS => None,
-                None => rule.hidden(member),
+                None => rule.hidden(member, so_far),
             });
         }
     }
@@ -73,7 +75,7 @@ impl Listing<'_, '_> {
     }
 
     /// The finding about a member whose packets earlier rules take, wherever the rule has any.
-    fn hidden(&self, member: &Listed) -> Option<Finding> {
+    fn hidden(&self, member: &Listed, so_far: &mut Told<'_>) -> Option<Finding> {
         let mut shown = None;
         for at in self.places {
             let region = self.packets_of(member, *at);
@@ -92,7 +94,7 @@ impl Listing<'_, '_> {
             shown = shown.or_else(|| self.cover(*at, &region).map(|cover| (*at, cover)));
         }
         let (at, cover) = shown?;
-        self.taken_earlier(member, at, &cover)
+        self.taken_earlier(member, at, &cover, so_far)
     }
 
     /// The packets of the rule at a place that are of a member. (Others of its members may have some of
@@ -123,7 +125,13 @@ impl Listing<'_, '_> {
         }
     }
 
-    fn taken_earlier(&self, member: &Listed, at: At, cover: &Cover) -> Option<Finding> {
+    fn taken_earlier(
+        &self,
+        member: &Listed,
+        at: At,
+        cover: &Cover,
+        so_far: &mut Told<'_>,
+    ) -> Option<Finding> {
         let judged = &self.judgement.chains[at.chain];
         let step = |rule: RuleNumber| &judged.flat.steps[rule.0 as usize];
         let is_told = |rule: RuleNumber| match step(rule).entry.reason {
@@ -139,6 +147,9 @@ impl Listing<'_, '_> {
         let said = self.text(member.span);
         let message = format!("`{said}` adds nothing to its rule: its packets are {done} earlier");
         let mut finding = self.about(member, message);
+        if !so_far.has_room(&finding) {
+            return Some(finding);
+        }
         for one in cover.members.iter().take(MAX_TOLD) {
             let entry = step(one.rule).entry;
             finding = match self.stories.place_of(entry, self.origin) {

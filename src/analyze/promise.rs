@@ -24,7 +24,7 @@ pub(super) mod together;
 use std::collections::BTreeSet;
 
 use super::journey::{Answers, Fate, Sent, Surroundings, follow};
-use super::text::Rules;
+use super::text::{Rules, Text};
 use crate::diagnostic::Finding;
 use crate::meaning::{Guide, Meaning};
 use crate::net::Family;
@@ -61,6 +61,7 @@ pub fn judged<'p>(policy: &'p Policy, rules: &[Rules<'_>], sources: &Sources) ->
             guide: Guide::of(meaning),
             at_best: Guide::of(at_best),
             surroundings,
+            docker: policy.docker.as_ref().filter(|_| matches!(text, Text::Policy(_))),
         },
         telling: Telling { text: *text, sources },
     });

@@ -6,22 +6,24 @@
 //! none).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::boxes::{Names, Readable, readable};
 use super::flat::{Flat, FlatStep};
-use super::passage::{Arriving, Passage, Passed, TooMuch};
+use super::passage::{Arriving, Passage, Passed, Stopped, TooMuch};
 use super::promise;
 use super::promise::claim::{Asking, World, decision};
 use super::promise::together::Group;
 use super::text::Rules;
 use crate::meaning::{BaseChain, Decision, Effect, Guide, Reason};
 use crate::net::Family;
-use crate::packet::{Among, Field, Index, Region, RuleNumber, Verdict};
+use crate::packet::{Among, Field, Index, Placed, Region, RuleNumber, Verdict};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Hook};
 
-/// Beyond so many boxes an answer is not whole: nobody reads them.
-const MOST_TOLD: usize = 200_000;
+/// Beyond so many boxes, and conditions of them that packets do not show, an answer is not whole: nobody
+/// reads them.
+const MOST_TOLD: usize = 500_000;
 
 /// An answer.
 #[derive(Debug, Default)]
@@ -41,6 +43,8 @@ pub struct Part {
     pub translated_by: Option<Reason>,
     /// Whether a limit must have room (or, of what is refused, none).
     pub is_limited: bool,
+    /// Whether it is not known what the rule does, which is in words of others: it may be either.
+    pub is_open: bool,
     pub boxes: Vec<Readable>,
 }
 
@@ -58,7 +62,8 @@ pub fn answer(
     let opening = Claim { accepts: true, ..claim.clone() };
     let [guide, at_best] = [(); 2].map(|()| Guide::of(rules.meaning));
     let families = rules.text.families();
-    let world = World { policy, families, guide, at_best, surroundings };
+    let docker = None;
+    let world = World { policy, families, guide, at_best, surroundings, docker };
     let group = &Group::of(&world, vec![(&opening, false)]);
     let names = Family::BOTH.map(|family| Names::of(policy, family));
     let mut parts = Parts::default();
@@ -81,22 +86,31 @@ pub fn answer(
 #[derive(Default)]
 struct Parts {
     all: Vec<Part>,
-    known: HashMap<(Reason, BaseChain, Option<Reason>, bool), usize>,
-    boxes: usize,
+    known: HashMap<(Place, bool), usize>,
+    told: usize,
+}
+
+/// Who does it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    by: Reason,
+    base: BaseChain,
+    translated_by: Option<Reason>,
+    is_open: bool,
 }
 
 impl Parts {
-    fn add(&mut self, part: Part) -> Result<(), TooMuch> {
-        self.boxes += part.boxes.len();
-        let key = (part.by, part.base, part.translated_by, part.is_limited);
-        match self.known.get(&key) {
-            Some(same) => self.all[*same].boxes.extend(part.boxes),
-            None => {
-                self.known.insert(key, self.all.len());
-                self.all.push(part);
+    fn add(&mut self, place: Place, is_limited: bool, boxes: Vec<Readable>) -> Result<(), TooMuch> {
+        self.told += boxes.iter().map(|one| 1 + one.more.len()).sum::<usize>();
+        match self.known.entry((place, is_limited)) {
+            Entry::Occupied(same) => self.all[*same.get()].boxes.extend(boxes),
+            Entry::Vacant(new) => {
+                new.insert(self.all.len());
+                let Place { by, base, translated_by, is_open } = place;
+                self.all.push(Part { by, base, translated_by, is_limited, is_open, boxes });
             }
         }
-        if self.boxes > MOST_TOLD { Err(TooMuch) } else { Ok(()) }
+        if self.told > MOST_TOLD { Err(TooMuch) } else { Ok(()) }
     }
 }
 
@@ -113,11 +127,29 @@ fn gather(
         let passage = &way.passage;
         let passed = asking.passed(passage, asked, hook)?;
         let telling = Telling::of(passage, names, wants_accepted);
-        if !wants_accepted && end == hook {
+        if end == hook {
             telling.stopped(&passed, parts)?;
         }
-        for arriving in passed.arriving {
-            telling.decided(&arriving, parts)?;
+        for mut arriving in passed.arriving {
+            let behind = passage.stopped_behind(&arriving.region)?;
+            let is_certain = |(.., entry): &Stopped<'_>| {
+                entry.limits.is_empty() && !entry.effect.decision().is_some_and(is_open)
+            };
+            if !behind.iter().all(is_certain) {
+                return Err(TooMuch);
+            }
+            if wants_accepted {
+                for (region, ..) in &behind {
+                    arriving.region = passage.space().difference(&arriving.region, region);
+                }
+            } else {
+                let accepted = Telling::of(passage, names, true);
+                for (region, base, entry) in behind {
+                    let accepted_first = Arriving { region, ..arriving.clone() };
+                    accepted.decided(&accepted_first, Some((base, entry.reason)), parts)?;
+                }
+            }
+            telling.decided(&arriving, None, parts)?;
         }
     }
     Ok(())
@@ -136,41 +168,55 @@ impl<'t, 'w> Telling<'t, 'w> {
         let limited = passage.list.matching().of_those(|number| {
             let step = passage.flat.step(number);
             step.is_some_and(|step| is_limited(&passage.flat, step))
-                && accepts(&passage.flat, number) == Some(!wants_accepted)
+                && may(&passage.flat, number, !wants_accepted)
         });
         Telling { passage, names, wants_accepted, limited }
     }
 
-    /// What is refused before the filter.
+    /// What is refused before the filter, or may be.
     fn stopped(&self, passed: &Passed<'_>, parts: &mut Parts) -> Result<(), TooMuch> {
         for (region, base, entry) in &passed.stopped {
-            let limited = !entry.limits.is_empty();
-            self.add(region, (entry.reason, *base, None), limited, parts)?;
+            let is_open = entry.effect.decision().is_some_and(is_open);
+            if is_open || !self.wants_accepted {
+                let (by, base) = (entry.reason, *base);
+                let place = Place { by, base, translated_by: None, is_open };
+                self.add(region, place, !entry.limits.is_empty(), parts)?;
+            }
         }
         Ok(())
     }
 
-    /// What each rule of the filter does, and the default.
-    fn decided(&self, arriving: &Arriving<'_>, parts: &mut Parts) -> Result<(), TooMuch> {
+    /// What each rule of the filter does, and the default; what it accepts may be stopped behind it.
+    fn decided(
+        &self,
+        arriving: &Arriving<'_>,
+        stopped_by: Option<(BaseChain, Reason)>,
+        parts: &mut Parts,
+    ) -> Result<(), TooMuch> {
         let (passage, flat) = (self.passage, &self.passage.flat);
         let region = &arriving.region;
-        let base = BaseChain::from(passage.hook);
-        let by = arriving.by.map(|entry| entry.reason);
-        let does_so = |number| accepts(flat, number) == Some(self.wants_accepted);
+        let translated_by = arriving.by.map(|entry| entry.reason);
+        let place = |by, decision| {
+            let (base, by) = stopped_by.unwrap_or((BaseChain::from(passage.hook), by));
+            Place { by, base, translated_by, is_open: is_open(decision) }
+        };
+        let does_so = |number| may(flat, number, self.wants_accepted);
         let mut steps = passage.list.matching().meeting_that(region, Among::ALL, does_so);
         // Behind what takes all packets there may be thousands.
         let is_reached = |number: &RuleNumber| !self.is_taken(region, Among::before(*number));
         steps.truncate(steps.partition_point(is_reached));
+        let within = Placed::of(passage.space(), region);
         for number in steps {
             let Some(step) = flat.step(number) else { continue };
             let among = Among::before(number);
-            let own = passage.space().intersection(region, &passage.list.may(number));
-            let place = (step.entry.reason, base, by);
+            let own = within.intersection(&passage.list.may(number));
+            let Some(decision) = decision(flat, step) else { continue };
+            let place = place(step.entry.reason, decision);
             self.add_apart(&self.left(&own, among)?, among, place, is_limited(flat, step), parts)?;
         }
         let Effect::Decide(default) = &flat.default.effect else { return Ok(()) };
-        if is_accepted(default) == self.wants_accepted {
-            let place = (flat.default.reason, base, by);
+        if may_be(default, self.wants_accepted) {
+            let place = place(flat.default.reason, default);
             self.add_apart(&self.left(region, Among::ALL)?, Among::ALL, place, false, parts)?;
         }
         Ok(())
@@ -187,14 +233,13 @@ impl<'t, 'w> Telling<'t, 'w> {
         if self.is_taken(region, among) {
             return Ok(Region::default());
         }
+        let list = &self.passage.list;
+        let mut taken = Region::default();
+        let steps = list.hiding.meeting(region, among).into_iter();
+        steps.filter_map(|number| list.gets(number)).for_each(|own| taken.append(own));
         let space = self.passage.space();
-        let mut left = space.disjoint(region);
-        for number in self.passage.list.hiding.meeting(region, among) {
-            let Some(taken) = self.passage.list.gets(number) else { continue };
-            left = space.difference(&left, taken);
-            self.passage.check(&left)?;
-        }
-        Ok(left)
+        let apart = Placed::of(space, region).apart(MOST_TOLD).ok_or(TooMuch)?;
+        Placed::of(space, &taken).missed(&apart, MOST_TOLD).ok_or(TooMuch)
     }
 
     /// The packets of a region that a limited one of those steps may take, to do otherwise.
@@ -215,7 +260,7 @@ impl<'t, 'w> Telling<'t, 'w> {
         &self,
         region: &Region,
         among: Among,
-        place: (Reason, BaseChain, Option<Reason>),
+        place: Place,
         is_limited: bool,
         parts: &mut Parts,
     ) -> Result<(), TooMuch> {
@@ -229,7 +274,7 @@ impl<'t, 'w> Telling<'t, 'w> {
     fn add(
         &self,
         region: &Region,
-        (by, base, translated_by): (Reason, BaseChain, Option<Reason>),
+        place: Place,
         is_limited: bool,
         parts: &mut Parts,
     ) -> Result<(), TooMuch> {
@@ -245,7 +290,7 @@ impl<'t, 'w> Telling<'t, 'w> {
             | Field::Mark
             | Field::ConnectionMark
             | Field::Ttl => true,
-            Field::OriginalDestination | Field::OriginalPort => translated_by.is_none(),
+            Field::OriginalDestination | Field::OriginalPort => place.translated_by.is_none(),
             Field::Incoming
             | Field::Outgoing
             | Field::Source
@@ -262,13 +307,14 @@ impl<'t, 'w> Telling<'t, 'w> {
             | Field::Opaque => false,
         };
         let boxes = readable(space, region, self.names, given);
-        parts.add(Part { by, base, translated_by, is_limited, boxes })
+        parts.add(place, is_limited, boxes)
     }
 }
 
-/// Whether a step accepts; `None` when it decides nothing.
-fn accepts(flat: &Flat<'_>, number: RuleNumber) -> Option<bool> {
-    decision(flat, flat.step(number)?).map(is_accepted)
+/// Whether a step may decide so.
+fn may(flat: &Flat<'_>, number: RuleNumber, accepts: bool) -> bool {
+    let decision = flat.step(number).and_then(|step| decision(flat, step));
+    decision.is_some_and(|decision| may_be(decision, accepts))
 }
 
 /// Whether a limit decides if the step gets a packet.
@@ -280,11 +326,19 @@ fn is_limited(flat: &Flat<'_>, step: &FlatStep<'_>) -> bool {
     limited(step) || callers.filter_map(|caller| flat.step(caller)).any(limited)
 }
 
-fn is_accepted(decision: &Decision) -> bool {
+/// Whether a decision accepts, or refuses.
+fn may_be(decision: &Decision, accepts: bool) -> bool {
     match decision {
-        Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker => true,
-        Decision::Drop | Decision::Reject(_) | Decision::Unknown(_) => false,
+        Decision::Accept | Decision::Translate(_) | Decision::LeaveToDocker => accepts,
+        Decision::Drop | Decision::Reject(_) => !accepts,
+        // What a raw rule does may be either.
+        Decision::Unknown(_) => true,
     }
+}
+
+/// Whether it may do either.
+fn is_open(decision: &Decision) -> bool {
+    may_be(decision, true) && may_be(decision, false)
 }
 
 /// The families of boxes that say the same.

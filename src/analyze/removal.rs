@@ -6,16 +6,15 @@
 //! left of the first ([`Removal::leaves`]).
 //!
 //! What no packet reaches can go together: no packet meets another rule first because of it. A rule
-//! that packets reach, and that changes nothing, is needed by others that are so because of it; such
-//! rules go together only where they share no packet.
+//! that packets reach, and that changes nothing, may be needed by others that are so because of it: of
+//! such rules each is asked about as if those before it, which go, were not there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::ops::Range;
 
 use super::flat::number_of;
-use super::judge::{At, Judged, Judgement};
-use super::redundant::Without;
-use super::spare;
+use super::judge::{Judged, Judgement};
+use super::spare::Rest;
 use crate::diagnostic::Edit;
 use crate::meaning::{BaseChain, Entry, List, Meaning, Reason};
 use crate::net::Family;
@@ -32,19 +31,6 @@ pub struct Removal<'m> {
     judgement: Judgement<'m>,
     /// The statements that say something.
     written: BTreeSet<Span>,
-    /// What becomes of the packets of each step without it; asked only when it has to be.
-    without: OnceLock<Vec<Vec<Without>>>,
-}
-
-/// How a statement may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// No packet reaches it.
-    Dead,
-    /// Later rules do the same.
-    Redundant,
-    /// Not as far as is known.
-    No,
 }
 
 impl<'m> Removal<'m> {
@@ -54,39 +40,19 @@ impl<'m> Removal<'m> {
         let lists = places(before).filter_map(|(family, place)| place.list(before, family));
         let written = lists.flat_map(|list| &list.entries).filter_map(origin_of);
         let written = written.map(|origin| origin.span).collect();
-        Removal { before, judgement, written, without: OnceLock::new() }
+        Removal { before, judgement, written }
     }
 
     /// For each fix in turn, whether what its edits delete can go together with what the fixes before
     /// it delete. (Edits that delete no whole statement are not judged here.)
     #[must_use]
     pub fn together(&self, fixes: &[&[Edit]]) -> Vec<bool> {
-        let mut spare: Vec<At> = Vec::new();
-        let mut goes = |fix: &&[Edit]| {
-            let statements = self.statements(fix.iter());
-            let ways = statements.iter().map(|statement| self.way(*statement));
-            let (ways, redundant): (Vec<Way>, Vec<Way>) =
-                ways.partition(|way| *way != Way::Redundant);
-            // Two rules of one fix could be each the reason of the other, too.
-            if ways.contains(&Way::No) || redundant.len() > 1 {
-                return false;
-            }
-            if redundant.is_empty() {
-                return true;
-            }
-            let own = statements.iter().flat_map(|statement| self.judgement.uses(*statement));
-            let own: Vec<At> = own.flatten().copied().collect();
-            if own.iter().any(|at| spare.iter().any(|other| self.share(*at, *other))) {
-                return false;
-            }
-            spare.extend(own);
-            true
-        };
-        fixes.iter().map(&mut goes).collect()
+        let mut going = Going { removal: self, rest: None };
+        fixes.iter().map(|fix| going.goes(self.statements(fix.iter()))).collect()
     }
 
     /// Whether a meaning is the first one without what these edits delete, and does the same to every
-    /// packet. The edits may go together ([`Removal::together`]).
+    /// packet.
     #[must_use]
     pub fn leaves(&self, after: &Meaning, edits: &[Edit]) -> bool {
         let (before, text) = (self.before, EditedText::of(edits));
@@ -103,8 +69,14 @@ impl<'m> Removal<'m> {
             }
         }
         let deleted = self.statements(edits.iter());
-        deleted.into_iter().all(|statement| self.way(statement) != Way::No)
-            && (shorter.is_empty() || self.lose_nothing(&shorter, &text))
+        // What it is that takes the packets of shorter ones must not go at the same time.
+        let loses_nothing = || {
+            deleted.iter().all(|statement| self.judgement.is_idle(*statement))
+                && self.lose_nothing(&shorter)
+        };
+        let mut going = Going { removal: self, rest: None };
+        let goes = |statement: &Span| going.goes([*statement]);
+        (shorter.is_empty() || loses_nothing()) && deleted.iter().all(goes)
     }
 
     /// The statements that edits take out, each once.
@@ -118,42 +90,37 @@ impl<'m> Removal<'m> {
         within.collect()
     }
 
-    fn way(&self, statement: Span) -> Way {
-        if !self.judgement.is_all_judged(statement) {
-            return Way::No;
-        }
-        if self.judgement.is_idle(statement) {
-            return Way::Dead;
-        }
-        let mut uses = self.judgement.uses(statement);
-        let (Some(places), None) = (uses.next(), uses.next()) else { return Way::No };
-        let without = self.without.get_or_init(|| spare::answers(&self.judgement));
-        let same = |at: &At| without[at.chain][at.step.0 as usize] == Without::SameByRules;
-        let is_unnoticed = || spare::is_unnoticed(&self.judgement, statement, places);
-        let is_asked = spare::is_asked(&self.judgement, places);
-        if is_asked && places.iter().all(same) && is_unnoticed() {
-            return Way::Redundant;
-        }
-        Way::No
-    }
-
-    /// Whether two steps have a packet in common.
-    fn share(&self, a: At, b: At) -> bool {
-        let list = &self.judgement.chains[a.chain].list;
-        let both = || list.space().intersection(&list.may(a.step), &list.may(b.step));
-        a.chain == b.chain && !list.space().is_empty(&both())
-    }
-
     /// Whether no packet reaches statements that no longer speak of it.
-    fn lose_nothing(&self, shorter: &Shorter<'_>, text: &EditedText<'_>) -> bool {
-        let spans = || shorter.values().filter_map(|(entry, _)| origin_of(entry));
-        let is_known = spans().all(|origin| self.judgement.is_all_judged(origin.span));
-        // What it is that takes the packets must not go at the same time.
-        let stays = || {
-            let statements = self.statements(text.edits.iter().copied()).into_iter();
-            statements.map(|statement| self.way(statement)).all(|way| way == Way::Dead)
+    fn lose_nothing(&self, shorter: &Shorter<'_>) -> bool {
+        let mut spans = shorter.values().filter_map(|(entry, _)| origin_of(entry));
+        spans.all(|origin| self.judgement.is_all_judged(origin.span))
+            && self.judgement.chains.iter().all(|one| loses_nothing(one, shorter))
+    }
+}
+
+/// Statements that are taken out one after another.
+struct Going<'r, 'm> {
+    removal: &'r Removal<'m>,
+    /// The rules that are left; all of them, and not looked at yet, so long as none goes that packets
+    /// reach.
+    rest: Option<Rest<'r, 'm>>,
+}
+
+impl Going<'_, '_> {
+    /// Takes some statements out together, if all of them can go; whether that is so.
+    fn goes(&mut self, statements: impl IntoIterator<Item = Span>) -> bool {
+        let judgement = &self.removal.judgement;
+        let mut reached = statements.into_iter().filter(|one| !judgement.is_idle(*one));
+        let statement = match (reached.next(), reached.next()) {
+            (None, _) => return true,
+            (Some(statement), None) => statement,
+            // Of two, one could go and the other not.
+            (Some(_), Some(_)) => return false,
         };
-        is_known && stays() && self.judgement.chains.iter().all(|one| loses_nothing(one, shorter))
+        let mut uses = judgement.uses(statement);
+        let (Some(places), None) = (uses.next(), uses.next()) else { return false };
+        let rest = self.rest.get_or_insert_with(|| Rest::of(judgement));
+        rest.leave_out(statement, places)
     }
 }
 
@@ -280,6 +247,8 @@ fn is_within(inner: &PacketSet, outer: &PacketSet) -> bool {
 pub struct EditedText<'e> {
     // INVARIANT: in the order of the text.
     edits: Vec<&'e Edit>,
+    /// How many bytes all edits before each add, and how many they take; of all at the end.
+    sums: Vec<(usize, usize)>,
 }
 
 impl<'e> EditedText<'e> {
@@ -287,26 +256,33 @@ impl<'e> EditedText<'e> {
     pub fn of(edits: impl IntoIterator<Item = &'e Edit>) -> Self {
         let mut edits: Vec<&Edit> = edits.into_iter().collect();
         edits.sort_by_key(|edit| edit.span);
-        EditedText { edits }
+        let mut sums = vec![(0, 0)];
+        let (mut added, mut taken) = (0, 0);
+        sums.extend(edits.iter().map(|edit| {
+            added += edit.replacement.len();
+            taken += edit.span.range().len();
+            (added, taken)
+        }));
+        EditedText { edits, sums }
     }
 
-    /// Those in the file of a span that begin before an offset.
-    fn before(&self, span: Span, offset: usize) -> &[&'e Edit] {
+    /// Which edits are in the file of a span and begin before an offset.
+    fn before(&self, span: Span, offset: usize) -> Range<usize> {
         let place = |edit: &&Edit| (edit.span.file(), edit.span.start());
         let from = self.edits.partition_point(|edit| place(edit) < (span.file(), 0));
         let to = self.edits.partition_point(|edit| place(edit) < (span.file(), offset));
-        &self.edits[from..to]
+        from..to
     }
 
     /// Whether nothing is left of a statement.
     fn is_deleted(&self, span: Span) -> bool {
-        let last = self.before(span, span.start() + 1).last();
+        let last = self.edits[self.before(span, span.start() + 1)].last();
         last.is_some_and(|edit| edit.replacement.is_empty() && span.end() <= edit.span.end())
     }
 
     /// Whether something in a statement is edited.
     fn is_edited(&self, span: Span) -> bool {
-        let last = self.before(span, span.end()).last();
+        let last = self.edits[self.before(span, span.end())].last();
         last.is_some_and(|edit| edit.span.end() > span.start())
     }
 
@@ -314,11 +290,9 @@ impl<'e> EditedText<'e> {
     #[must_use]
     pub fn moved(&self, span: Span) -> Span {
         let moved = |offset: usize| {
-            let before = self.before(span, offset).iter();
-            let (added, taken) = before.fold((0, 0), |(added, taken), edit| {
-                (added + edit.replacement.len(), taken + edit.span.range().len())
-            });
-            (offset + added).saturating_sub(taken)
+            let Range { start, end } = self.before(span, offset);
+            let ((more, less), (added, taken)) = (self.sums[start], self.sums[end]);
+            (offset + added - more).saturating_sub(taken - less)
         };
         let (start, end) = (moved(span.start()), moved(span.end()));
         Span::new(span.file(), start..end.max(start))

@@ -1,15 +1,15 @@
 //! Rules that no packet reaches: one finding each, the first of `never-matches`, `unreachable-rule`,
 //! `duplicate-rule`, `shadowed-conflict` and `shadowed-rule` that applies.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use super::dead::Life;
 use super::deliverable::is_deliverable;
-use super::findings::MAX_FINDINGS;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
 use super::story::{DELETE, Deed, Stories, deed, differ_in_log, name};
 use super::text::Text;
+use super::told::Told;
 use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason, view};
 use crate::net::{CtState, TcpFlags};
@@ -17,7 +17,6 @@ use crate::packet::{
     Among, Budget, Cover, Member, Packet, Question, Region, RuleNumber, Space, Verdict,
 };
 use crate::resolve::policy::Origin;
-use crate::source::Span;
 
 /// Labels of a finding; more hiders are counted.
 const MAX_TOLD: usize = 8;
@@ -30,32 +29,6 @@ const KINDS: usize = 60;
 
 /// How much is looked at for a packet that is easy to follow.
 const TO_SHOW: Budget = Budget(1_000_000);
-
-/// How many findings of each lint were told so far, with the place of the last: beyond so many they are
-/// only counted, and nothing is looked for to be shown with them. Nor is it with those of lints that are
-/// not shown.
-pub struct Told<'s> {
-    shows: &'s dyn Fn(&Lint) -> bool,
-    so_far: BTreeMap<&'static str, (usize, Option<Span>)>,
-}
-
-impl<'s> Told<'s> {
-    pub fn nothing(shows: &'s dyn Fn(&Lint) -> bool) -> Self {
-        Told { shows, so_far: BTreeMap::new() }
-    }
-
-    /// Whether one more is told in full; several of one place are one.
-    fn has_room(&mut self, lint: &Lint, place: Span) -> bool {
-        if !(self.shows)(lint) {
-            return false;
-        }
-        let (count, last) = self.so_far.entry(lint.name).or_default();
-        if last.replace(place) != Some(place) {
-            *count += 1;
-        }
-        *count <= MAX_FINDINGS
-    }
-}
 
 /// The finding about a statement that no packet reaches; `None` when packets do. They must be asked for
 /// in the order of the text.
@@ -89,10 +62,7 @@ pub fn finding(
         Kind::Shadowed
     };
     let finding = stories.about(kind.lint(), origin, case.message(kind));
-    if !so_far.has_room(kind.lint(), origin.span) {
-        return Some(finding);
-    }
-    let finding = case.in_full(kind, finding);
+    let finding = if so_far.has_room(&finding) { case.in_full(kind, finding) } else { finding };
     let goes = kind != Kind::Conflict && judgement.is_idle(origin.span);
     Some(if goes { stories.deleting(finding, origin.span) } else { finding })
 }

@@ -1,5 +1,7 @@
 //! Rules that packets reach and that might as well not be there, and rules that overlap.
 
+use std::borrow::Cow;
+
 use super::dead::Life;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
@@ -7,9 +9,10 @@ use super::list::EffectNumber;
 use super::redundant::{Trees, Without};
 use super::story::{Stories, deed};
 use super::text::Text;
+use super::told::Told;
 use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason};
-use crate::packet::{Among, Answer, Question, RuleNumber};
+use crate::packet::{Among, Answer, Index, Question, RuleNumber};
 use crate::resolve::policy::Origin;
 use crate::source::Span;
 
@@ -20,13 +23,14 @@ const MAX_TOLD: usize = 8;
 pub fn redundant(
     stories: Stories<'_>,
     judgement: &Judgement<'_>,
-    shows: &dyn Fn(&Lint) -> bool,
+    told: &mut Told<'_>,
 ) -> Vec<Finding> {
-    let by_default = shows(&catalogue::REDUNDANT_WITH_DEFAULT);
-    if !by_default && !shows(&catalogue::REDUNDANT_RULE) {
+    let by_default = told.shows(&catalogue::REDUNDANT_WITH_DEFAULT);
+    if !by_default && !told.shows(&catalogue::REDUNDANT_RULE) {
         return Vec::new();
     }
-    let answers = answers(judgement);
+    let rest = Rest::of(judgement);
+    let answers = rest.answers();
     let statements = judgement.statements.iter();
     let found = statements.filter(|(_, places)| is_asked(judgement, places));
     found
@@ -34,19 +38,92 @@ pub fn redundant(
             let answers = places.iter().map(|at| answers[at.chain][at.step.0 as usize]);
             let lint = lint_of(answers)?;
             let is_last = is_last(judgement, places);
-            (shows(lint) && !is_last).then(|| finding(stories, judgement, *origin, places, lint))
+            (told.shows(lint) && !is_last)
+                .then(|| finding(stories, &rest, (*origin, places), lint, told))
         })
         .collect()
 }
 
-/// What becomes of the packets of each step of each chain without it; of those that are not asked about
-/// it is said that it differs.
-pub fn answers(judgement: &Judgement<'_>) -> Vec<Vec<Without>> {
-    // A rule that no packet reaches is told already; what it would do counts for nobody.
-    let dead = per_chain(judgement, |places| judgement.is_dead(places));
-    let asked = per_chain(judgement, |places| is_asked(judgement, places));
-    let chains = judgement.chains.iter().zip(dead.iter().zip(&asked));
-    chains.map(|(judged, (dead, asked))| answers_in(judged, dead, asked)).collect()
+/// The rules of a policy, of which some may be left out.
+pub struct Rest<'j, 'm> {
+    judgement: &'j Judgement<'m>,
+    /// Those with steps that are asked about.
+    chains: Vec<Option<Counting<'j, 'm>>>,
+}
+
+/// The rules of a chain that count where it is asked what becomes of its packets without one.
+struct Counting<'j, 'm> {
+    judged: &'j Judged<'m>,
+    /// Of each step whether it is asked about.
+    asked: Vec<bool>,
+    hiding: Cow<'j, Index>,
+    seen: Cow<'j, Index>,
+    /// Those that it is noticed of how many packets come to them.
+    noticing: Cow<'j, Index>,
+}
+
+impl<'j, 'm> Rest<'j, 'm> {
+    /// All of them.
+    pub fn of(judgement: &'j Judgement<'m>) -> Self {
+        // A rule that no packet reaches is told already; what it would do counts for nobody.
+        let dead = per_chain(judgement, |places| judgement.is_dead(places));
+        let asked = per_chain(judgement, |places| is_asked(judgement, places));
+        let counting = |(judged, (dead, asked)): (_, (Vec<bool>, Vec<bool>))| {
+            asked.contains(&true).then(|| Counting::of(judged, &dead, asked))
+        };
+        let chains = judgement.chains.iter().zip(dead.into_iter().zip(asked)).map(counting);
+        Rest { judgement, chains: chains.collect() }
+    }
+
+    /// What becomes of the packets of each step of each chain without it; of those that are not asked
+    /// about it is said that it differs.
+    fn answers(&self) -> Vec<Vec<Without>> {
+        let answers = self.judgement.chains.iter().zip(&self.chains).map(|(judged, counting)| {
+            let none = || vec![Without::Different; judged.flat.steps.len()];
+            counting.as_ref().map_or_else(none, Counting::answers)
+        });
+        answers.collect()
+    }
+
+    /// Leaves a statement out, if nothing changes and nobody notices; whether that is so.
+    pub fn leave_out(&mut self, statement: Span, places: &[At]) -> bool {
+        let is_same = |at: &At| {
+            let counting = self.chains[at.chain].as_ref();
+            counting.is_some_and(|chain| chain.without(at.step) == Without::SameByRules)
+        };
+        let goes = is_asked(self.judgement, places)
+            && self.is_unnoticed(statement, places)
+            && places.iter().all(is_same);
+        for at in places.iter().filter(|_| goes) {
+            if let Some(Counting { hiding, seen, .. }) = &mut self.chains[at.chain] {
+                hiding.to_mut().leave_out(at.step);
+                seen.to_mut().leave_out(at.step);
+            }
+        }
+        goes
+    }
+
+    /// Whether nobody would notice that a rule without which the same becomes of all packets is gone: it
+    /// logs nothing, and its packets come to no limit of a later rule, which would have less room for
+    /// others.
+    fn is_unnoticed(&self, statement: Span, places: &[At]) -> bool {
+        let is_noticed = |at: &At| {
+            let Some(Counting { judged, noticing, .. }) = &self.chains[at.chain] else {
+                return true;
+            };
+            let later = || noticing.meeting(&judged.list.may(at.step), Among::after(at.step));
+            is_counted(self.judgement.step(*at)) || !later().is_empty()
+        };
+        self.judgement.is_all_judged(statement)
+            && self.judgement.is_single(statement)
+            && !places.iter().any(is_noticed)
+    }
+}
+
+/// Whether it is noticed how many packets come to a step.
+fn is_counted(step: &FlatStep<'_>) -> bool {
+    let decides = matches!(step.entry.effect, Effect::Decide(_));
+    step.entry.log.is_some() || !step.entry.limits.is_empty() || (decides && !step.takes)
 }
 
 /// What all answers about one rule come to.
@@ -76,7 +153,7 @@ fn per_chain(judgement: &Judgement<'_>, is: impl Fn(&[At]) -> bool) -> Vec<Vec<b
 
 /// Whether a statement can be judged: it decides, nothing of it depends on history, it is live, and
 /// without it each list has one step less.
-pub fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
+fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
     let decides = |at: &At| {
         let step = judgement.step(*at);
         matches!(step.entry.effect, Effect::Decide(_)) && step.takes
@@ -97,37 +174,53 @@ pub fn is_asked(judgement: &Judgement<'_>, places: &[At]) -> bool {
         && !judgement.is_dead(places)
 }
 
-fn answers_in(judged: &Judged<'_>, dead: &[bool], asked: &[bool]) -> Vec<Without> {
-    if !asked.contains(&true) {
-        return vec![Without::Different; asked.len()];
+impl<'j, 'm> Counting<'j, 'm> {
+    fn of(judged: &'j Judged<'m>, dead: &[bool], asked: Vec<bool>) -> Self {
+        let (steps, list) = (&judged.flat.steps, &judged.list);
+        // A verdict on all the rest at the end is a default, written out.
+        let is_rest = |rule: RuleNumber| {
+            rule.0 as usize + 1 == steps.len() && steps[rule.0 as usize].entry.set.is_everything()
+        };
+        // Where no packet comes to the chain of a step, it does nothing in the rule's place.
+        let called = judged.called();
+        let hides =
+            |rule: RuleNumber| !dead[rule.0 as usize] && called[rule.0 as usize] && !is_rest(rule);
+        let is_seen = |rule: RuleNumber| list.effects[rule.0 as usize] != EffectNumber::NONE;
+        let is_counted = |rule| judged.flat.step(rule).is_some_and(is_counted);
+        Counting {
+            judged,
+            hiding: of_those(&list.hiding, steps.len(), hides),
+            seen: of_those(list.matching(), steps.len(), is_seen),
+            noticing: of_those(list.matching(), steps.len(), is_counted),
+            asked,
+        }
     }
-    // A verdict on all the rest at the end is a default, written out.
-    let steps = &judged.flat.steps;
-    let is_rest = |rule: RuleNumber| {
-        rule.0 as usize + 1 == steps.len() && steps[rule.0 as usize].entry.set.is_everything()
-    };
-    let (list, default) = (&judged.list, judged.flat.default_effect);
-    // Where no packet comes to the chain of a step, it does nothing in the rule's place.
-    let called = judged.called();
-    let hides =
-        |rule: RuleNumber| !dead[rule.0 as usize] && called[rule.0 as usize] && !is_rest(rule);
-    let is_seen = |rule: RuleNumber| list.effects[rule.0 as usize] != EffectNumber::NONE;
-    let rules = || (0..).map(RuleNumber).take(steps.len());
-    let counting = (!rules().all(hides)).then(|| list.hiding.of_those(hides));
-    let seen = (!rules().all(is_seen)).then(|| list.matching().of_those(is_seen));
-    let trees = Trees {
-        hiding: counting.as_ref().unwrap_or(&list.hiding),
-        seen: seen.as_ref().unwrap_or_else(|| list.matching()),
-    };
-    let answer = |rule: &RuleNumber| {
-        let at = rule.0 as usize;
-        let known = match &judged.lives[at] {
+
+    /// What becomes of the packets of a rule without it.
+    fn without(&self, rule: RuleNumber) -> Without {
+        let known = match &self.judged.lives[rule.0 as usize] {
             Life::Live(point) => Some(point),
             Life::Dead(_) | Life::NeverMatches | Life::Unknown => None,
         };
-        if asked[at] { list.without(trees, *rule, default, known) } else { Without::Different }
-    };
-    list.each(|rules| rules.iter().map(answer).collect())
+        let trees = Trees { hiding: &self.hiding, seen: &self.seen };
+        self.judged.list.without(trees, rule, self.judged.flat.default_effect, known)
+    }
+
+    fn answers(&self) -> Vec<Without> {
+        let answer = |rule: &RuleNumber| {
+            if self.asked[rule.0 as usize] { self.without(*rule) } else { Without::Different }
+        };
+        self.judged.list.each(|rules| rules.iter().map(answer).collect())
+    }
+}
+
+/// The tree of the rules of a list that fit.
+fn of_those(tree: &Index, rules: usize, fits: impl Fn(RuleNumber) -> bool) -> Cow<'_, Index> {
+    if (0..).map(RuleNumber).take(rules).all(&fits) {
+        Cow::Borrowed(tree)
+    } else {
+        Cow::Owned(tree.of_those(fits))
+    }
 }
 
 /// Whether a statement is the last that says something in each of its chains: what drops the rest is
@@ -141,18 +234,33 @@ fn is_last(judgement: &Judgement<'_>, places: &[At]) -> bool {
 
 fn finding(
     stories: Stories<'_>,
-    judgement: &Judgement<'_>,
-    origin: Origin,
-    places: &[At],
+    rest: &Rest<'_, '_>,
+    (origin, places): (Origin, &[At]),
     lint: &'static Lint,
+    told: &mut Told<'_>,
 ) -> Finding {
-    let done = places.first().map_or("treated", |at| deed(judgement.step(*at)).done);
+    let done = places.first().map_or("treated", |at| deed(rest.judgement.step(*at)).done);
     let message = if lint == &catalogue::REDUNDANT_RULE {
         format!("rule changes nothing: without it, later rules have its packets {done} too")
     } else {
         format!("rule changes nothing: without it, the default has its packets {done} too")
     };
-    let mut finding = stories.about(lint, origin, message).label("could be left out");
+    let mut finding = stories.about(lint, origin, message);
+    if told.has_room(&finding) {
+        finding = in_full(stories, rest.judgement, (origin, places), finding);
+    }
+    let goes = lint == &catalogue::REDUNDANT_RULE && rest.is_unnoticed(origin.span, places);
+    if goes { stories.deleting(finding, origin.span) } else { finding }
+}
+
+/// The finding with what shows it and what to do.
+fn in_full(
+    stories: Stories<'_>,
+    judgement: &Judgement<'_>,
+    (origin, places): (Origin, &[At]),
+    finding: Finding,
+) -> Finding {
+    let mut finding = finding.label("could be left out");
     let mut told = Vec::new();
     for at in places {
         for later in doing_the_same(&judgement.chains[at.chain], at.step) {
@@ -164,31 +272,11 @@ fn finding(
             }
         }
     }
-    let finding = finding.help(match stories.text {
+    let lint = finding.lint.name;
+    finding.help(match stories.text {
         Text::Policy(_) => "delete it, or say by `expect` why it is there".to_owned(),
-        Text::Dump(_) => format!("delete it, or lower the level: `--allow {}`", lint.name),
-    });
-    let goes = lint == &catalogue::REDUNDANT_RULE && is_unnoticed(judgement, origin.span, places);
-    if goes { stories.deleting(finding, origin.span) } else { finding }
-}
-
-/// Whether nobody would notice that a rule without which the same becomes of all packets is gone: it
-/// logs nothing, and its packets come to no limit of a later rule, which would have less room for others.
-pub fn is_unnoticed(judgement: &Judgement<'_>, statement: Span, places: &[At]) -> bool {
-    let counts = |step: &FlatStep<'_>| {
-        let decides = matches!(step.entry.effect, Effect::Decide(_));
-        step.entry.log.is_some() || !step.entry.limits.is_empty() || (decides && !step.takes)
-    };
-    let is_counted = |at: &At| {
-        let judged = &judgement.chains[at.chain];
-        let later =
-            judged.list.matching().meeting(&judged.list.may(at.step), Among::after(at.step));
-        counts(judgement.step(*at))
-            || later.into_iter().filter_map(|rule| judged.flat.step(rule)).any(counts)
-    };
-    judgement.is_all_judged(statement)
-        && judgement.is_single(statement)
-        && !places.iter().any(is_counted)
+        Text::Dump(_) => format!("delete it, or lower the level: `--allow {lint}`"),
+    })
 }
 
 /// The later rules that take the packets of one.

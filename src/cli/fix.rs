@@ -1,9 +1,10 @@
 //! `palisade check --fix`: the edits of findings, as far as they are proved to change no packet's way.
 //!
-//! After the edits of a round the text as it is then is read anew, from memory, and its meaning has to
-//! be what is left of the meaning before; else fewer of them are tried, down to each alone. What is
-//! left is found anew: of two rules that are each spare because of the other, one stays. Nothing is
-//! written before all is done, and nothing where a file was changed meanwhile.
+//! All edits that go together are made in one round, also those of findings beyond the many that are told.
+//! After them the text as it is then is read anew, from memory, and its meaning has to be what is left of
+//! the meaning before; else fewer of them are tried, down to each alone. What is left is found anew: of
+//! two rules that are each spare because of the other, one stays. Nothing is written before all is done,
+//! and nothing where a file was changed meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,13 +14,13 @@ use super::failure::Failure;
 use super::front::Checked;
 use super::loader::read_text;
 use super::output::{self, Output};
-use super::pipeline::{EditedText, Removal, meaning};
+use super::pipeline::{EditedText, Removal};
 use super::terminal::Terminal;
-use crate::diagnostic::{Edit, Finding, Lint, catalogue};
+use crate::diagnostic::{Edit, Finding, catalogue};
 use crate::source::{FileId, MAX_BYTES, Span};
 
-/// Rounds of edits before the rest is left to another run.
-const MAX_ROUNDS: usize = 200;
+/// Rules that are read anew, after all edits that are tried, before the rest is left to another run.
+const MAX_READ: usize = 1_000_000;
 
 /// A policy whose findings are being mended.
 pub(super) struct Fixing {
@@ -29,7 +30,9 @@ pub(super) struct Fixing {
     /// Files that may not be edited.
     kept: BTreeSet<FileId>,
     /// Findings whose edits were not proved, where they stand now.
-    refused: Vec<(&'static Lint, Span)>,
+    refused: BTreeSet<(&'static str, Span)>,
+    /// How many rules were read anew so far.
+    reread: usize,
     /// How many findings were mended by edits of each file.
     fixed: BTreeMap<FileId, usize>,
 }
@@ -53,41 +56,39 @@ impl Fixing {
             }
             read.extend(path.map(|path| (id, (path, Arc::clone(file.text())))));
         }
-        Fixing { policy, read, kept, refused: Vec::new(), fixed: BTreeMap::new() }
+        let (refused, fixed) = (BTreeSet::new(), BTreeMap::new());
+        Fixing { policy, read, kept, refused, reread: 0, fixed }
     }
 
     /// Mends what can be mended.
     pub(super) fn run(&mut self) {
-        let mut rounds = 0;
-        while self.policy.is_whole && rounds < MAX_ROUNDS && self.round() {
-            rounds += 1;
-        }
+        while self.policy.is_whole && self.reread < MAX_READ && self.round() {}
     }
 
     /// One round of edits that go together; whether there was something to try.
     fn round(&mut self) -> bool {
-        let fixable: Vec<&Finding> =
-            self.policy.findings.iter().filter(|one| self.is_open(one)).collect();
+        let fixable: Vec<&Finding> = found(&self.policy).filter(|one| self.is_open(one)).collect();
         // What changes nothing because of later rules waits: those are to be as they stay.
         let is_spare = |finding: &&Finding| *finding.lint == catalogue::REDUNDANT_RULE;
         let (spare, others): (Vec<&Finding>, Vec<&Finding>) =
             fixable.into_iter().partition(is_spare);
         let round = apart(if others.is_empty() { spare } else { others });
-        let Some(policy) = self.policy.policy().filter(|_| !round.is_empty()) else {
+        let Some(before) = self.policy.meaning().filter(|_| !round.is_empty()) else {
             return false;
         };
-        let before = meaning(policy);
         let removal = Removal::of(&before);
         let edits: Vec<&[Edit]> = round.iter().map(|finding| edits_of(finding)).collect();
         let together = removal.together(&edits);
         let goes = round.iter().zip(together).filter(|(_, goes)| *goes);
         let mut chosen: Vec<&Finding> = goes.map(|(finding, _)| *finding).collect();
+        let mut reread = self.policy.rules();
         let mut next = self.mended(&removal, &chosen);
         while next.is_none() && chosen.len() > 1 {
             chosen.truncate(chosen.len() / 2);
+            reread += self.policy.rules();
             next = self.mended(&removal, &chosen);
         }
-        let place = |finding: &Finding| Some((finding.lint, finding.span?));
+        let place = |finding: &Finding| Some((finding.lint.name, finding.span?));
         match next {
             Some(next) => {
                 let edits: Vec<Edit> =
@@ -103,13 +104,14 @@ impl Fixing {
                 self.refused.extend(hopeless);
             }
         }
+        self.reread += reread;
         true
     }
 
     /// Whether a finding has edits that may be tried.
     fn is_open(&self, finding: &Finding) -> bool {
         let edits = edits_of(finding);
-        let is_refused = |span: Span| self.refused.contains(&(finding.lint, span));
+        let is_refused = |span: Span| self.refused.contains(&(finding.lint.name, span));
         !edits.is_empty()
             && edits.iter().all(|edit| !self.kept.contains(&edit.span.file()))
             && finding.span.is_some_and(|span| !is_refused(span))
@@ -121,9 +123,7 @@ impl Fixing {
             return None;
         }
         let edits: Vec<Edit> = findings.iter().flat_map(|one| edits_of(one)).cloned().collect();
-        let next = self.policy.with_texts(&self.edited(&edits));
-        let after = meaning(next.policy().filter(|_| next.is_whole)?);
-        removal.leaves(&after, &edits).then_some(next)
+        self.policy.with_texts(&self.edited(&edits), |after| removal.leaves(after, &edits))
     }
 
     /// The texts that edits change, as they are then.
@@ -149,9 +149,8 @@ impl Fixing {
 
     fn accept(&mut self, next: Checked, edits: &[Edit], files: &[FileId]) {
         let text = EditedText::of(edits);
-        for (_, span) in &mut self.refused {
-            *span = text.moved(*span);
-        }
+        let refused = std::mem::take(&mut self.refused).into_iter();
+        self.refused = refused.map(|(lint, span)| (lint, text.moved(span))).collect();
         for file in files {
             *self.fixed.entry(*file).or_default() += 1;
         }
@@ -197,7 +196,7 @@ impl Fixing {
     /// Says why findings that have edits are still there.
     fn tell_left(&self, terminal: &Terminal) {
         let policy = &self.policy;
-        let left = policy.findings.iter().filter(|finding| !edits_of(finding).is_empty());
+        let left = found(policy).filter(|finding| !edits_of(finding).is_empty());
         if !policy.is_whole && left.clone().next().is_some() {
             let title = &policy.title;
             terminal.tell_line(&format!("nothing is fixed in {title} while it has other errors"));
@@ -212,7 +211,7 @@ impl Fixing {
                 edits_of(finding).iter().any(|edit| self.kept.contains(&edit.span.file()));
             let why = if is_kept {
                 format!("{name} is not edited: it is not a part of this policy alone")
-            } else if self.refused.contains(&(finding.lint, span)) {
+            } else if self.refused.contains(&(finding.lint.name, span)) {
                 let (line, lint) = (policy.sources.line(span), finding.lint.name);
                 format!("{name}:{line}: {lint} is not fixed: it is not proved that nothing changes")
             } else {
@@ -241,6 +240,11 @@ pub(super) fn shared(policies: &[Checked]) -> BTreeSet<PathBuf> {
 pub(super) fn fixable(policy: &Checked) -> usize {
     let findings = policy.findings.iter().filter(|_| policy.is_whole);
     findings.filter(|finding| !edits_of(finding).is_empty()).count()
+}
+
+/// All findings, told or not.
+fn found(policy: &Checked) -> impl Iterator<Item = &Finding> + Clone {
+    policy.findings.iter().chain(&policy.untold)
 }
 
 fn edits_of(finding: &Finding) -> &[Edit] {
@@ -308,6 +312,16 @@ mod tests {
             assert!(failure.message.ends_with(&format!("{changed} was changed meanwhile")));
             assert_eq!(fs::read_to_string(at("web.fw")).unwrap(), before);
         }
+    }
+
+    #[test]
+    fn what_goes_together_goes_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.fw");
+        let nested: String = (0..30).map(|low| format!("drop tcp {}-40\n", 30 - low)).collect();
+        fs::write(&path, format!("{nested}drop tcp any\nallow udp any\n")).unwrap();
+        let fixing = fixing(&path);
+        assert_eq!((fixing.policy.rules(), fixing.reread), (2, 32));
     }
 
     #[test]

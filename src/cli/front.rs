@@ -17,6 +17,8 @@ use super::terminal::Terminal;
 use super::terms::Terms;
 use super::within::Within;
 use crate::analyze::{self, Dump};
+use crate::diagnostic::bound::bounded;
+use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::report::{Counts, Names, Report};
 use crate::diagnostic::{Finding, Level, Lint, catalogue};
 use crate::meaning::Meaning;
@@ -56,6 +58,18 @@ pub(super) struct Understood<'p> {
     pub(super) findings: &'p [Finding],
 }
 
+/// The same, owned.
+struct Said {
+    policy: Policy,
+    findings: Vec<Finding>,
+    expectations: Expectations,
+    files: Vec<FileId>,
+    /// Whether all of it is understood.
+    is_whole: bool,
+    /// Of one whose rules are to be looked into.
+    meaning: Option<Meaning>,
+}
+
 /// What is done with such a policy while its rules are looked at.
 pub(super) type Meanwhile<'b> = Box<dyn FnOnce(&Understood<'_>) + Send + 'b>;
 
@@ -66,6 +80,8 @@ pub(super) struct Checked {
     pub(super) sources: Sources,
     pub(super) names: Names,
     pub(super) findings: Vec<Finding>,
+    /// Findings beyond those that are told, with the edits that mend them.
+    pub(super) untold: Vec<Finding>,
     /// How many findings an `expect` accepted.
     pub(super) expected: usize,
     /// How the findings are judged: by the command line and by the file beside the policy.
@@ -115,9 +131,12 @@ impl Checked {
         }
     }
 
-    /// Gives each finding the level asked for, and takes out what is not to be shown.
+    /// Gives each finding the level asked for, and takes out what is not to be shown, nor told.
     pub(super) fn judge(&mut self) {
-        self.findings = self.levels.apply(std::mem::take(&mut self.findings));
+        let shown = self.levels.apply(std::mem::take(&mut self.findings));
+        let (told, more) = bounded(shown);
+        self.findings = told;
+        self.untold.extend(more.into_iter().filter(|finding| finding.fix.is_some()));
     }
 
     /// Judges the findings and tells them to people; `Some` when nothing may follow.
@@ -169,38 +188,45 @@ impl Checked {
         in_chains + written.sum::<usize>()
     }
 
-    /// Takes in what was resolved, with what the later stages find, and settles what is expected.
-    fn take(&mut self, resolved: Resolved, meanwhile: Option<Meanwhile<'_>>) {
-        let depth = self.depth;
+    /// What was resolved, with what it says if its rules are to be looked into and can be.
+    fn said(&self, resolved: Resolved) -> Said {
         let Resolved { policy, mut findings, expectations, files } = resolved;
-        let shows = |lint: &Lint| self.levels.shows(lint);
         if pipeline::is_whole(&findings) {
             findings.extend(pipeline::refused(&policy));
         }
         findings.extend(pipeline::expired(&policy, &expectations, self.levels.today));
+        let is_whole = pipeline::is_whole(&findings);
+        let meaning = (self.depth == Depth::Rules && is_whole).then(|| pipeline::meaning(&policy));
+        Said { policy, findings, expectations, files, is_whole, meaning }
+    }
+
+    /// Takes in what a policy says, with what the later stages find, and settles what is expected.
+    fn take(&mut self, said: Said, meanwhile: Option<Meanwhile<'_>>) {
+        let depth = self.depth;
+        let Said { policy, mut findings, expectations, files, is_whole, meaning } = said;
+        let shows = |lint: &Lint| self.levels.shows(lint);
         let is_looked_for = |lint: &Lint| match depth {
             Depth::Rules => shows(lint),
             Depth::Words => shows(lint) && !analyze::LINTS.contains(&lint),
         };
-        self.is_whole = pipeline::is_whole(&findings);
-        if depth == Depth::Rules && self.is_whole {
-            let meaning = pipeline::meaning(&policy);
+        if let Some(meaning) = &meaning {
             let sources = &self.sources;
             let understood = Understood {
                 policy: &policy,
-                meaning: &meaning,
+                meaning,
                 sources,
                 files: &files,
                 findings: &findings,
             };
-            let look = || pipeline::analysed(&policy, &meaning, sources, &expectations, &shows);
+            let look = || pipeline::analysed(&policy, meaning, sources, &expectations, &shows);
             let found = match meanwhile {
                 Some(meanwhile) => both(|| meanwhile(&understood), look).1,
                 None => look(),
             };
             findings.extend(found);
-            self.meaning = Some(meaning);
         }
+        self.is_whole = is_whole;
+        self.meaning = meaning;
         let settled = pipeline::settle(findings, &expectations, is_looked_for);
         self.findings = settled.findings;
         self.expected = settled.expected;
@@ -235,8 +261,13 @@ impl Checked {
         self.content = Content::Dump(Box::new(dump));
     }
 
-    /// The same policy with other texts in the place of some of its files: nothing is read again.
-    pub(super) fn with_texts(&self, texts: &BTreeMap<FileId, Arc<str>>) -> Checked {
+    /// The same policy with other texts in the place of some of its files, if it is whole then and what it
+    /// says is `right`: nothing is read again.
+    pub(super) fn with_texts(
+        &self,
+        texts: &BTreeMap<FileId, Arc<str>>,
+        right: impl FnOnce(&Meaning) -> bool,
+    ) -> Option<Checked> {
         let mut checked = Checked {
             title: self.title.clone(),
             sources: Sources::new(),
@@ -248,6 +279,7 @@ impl Checked {
             root: self.root.clone(),
             included: self.included.clone(),
             findings: Vec::new(),
+            untold: Vec::new(),
             expected: 0,
             depth: self.depth,
             files: Vec::new(),
@@ -259,13 +291,17 @@ impl Checked {
             (file.name().to_owned(), Arc::clone(texts.get(&id).unwrap_or(file.text())))
         };
         let mut own = self.sources.files().filter(|(_, file)| !file.is_built_in()).map(text);
-        let Some((name, root)) = own.next() else { return checked };
+        let (name, root) = own.next()?;
         let mut loader = MemoryLoader::new(own);
         let id = checked.sources.add(name, root);
         let resolved = pipeline::resolve(id, &mut checked.sources, &mut loader);
-        checked.take(resolved, None);
+        let said = checked.said(resolved);
+        if !said.meaning.as_ref().is_some_and(right) {
+            return None;
+        }
+        checked.take(said, None);
         checked.judge();
-        checked
+        Some(checked)
     }
 
     /// Where a file of the policy is on disk; `None` for standard input and what is built in.
@@ -408,6 +444,7 @@ fn read(
         sources: Sources::new(),
         names: Names::within(root.folder.to_string_lossy()),
         findings: Vec::new(),
+        untold: Vec::new(),
         expected: 0,
         levels: terms.levels.in_folder(&root.folder, &terms.within)?,
         within: terms.within.clone(),
@@ -449,6 +486,6 @@ fn read(
     let (wrong, findings) = std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
     resolved.findings = findings;
     checked.included = loader.read().to_vec();
-    checked.take(resolved, meanwhile);
+    checked.take(checked.said(resolved), meanwhile);
     Ok((checked, wrong))
 }

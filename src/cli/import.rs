@@ -75,6 +75,8 @@ impl Import {
                 families,
                 sources: &mut sources,
                 findings: Vec::new(),
+                taken: None,
+                meaning: None,
             };
             let dumps = Dumps { v4: v4.as_ref(), v6: v6.as_ref(), names: &title };
             let imported = import(&dumps, &mut proof);
@@ -83,7 +85,7 @@ impl Import {
                 Ok(imported) => {
                     let has_errors = imported.has_errors;
                     let errors =
-                        if has_errors { proof.errors_in(&imported.text).1 } else { Vec::new() };
+                        if has_errors { proof.errors_in(&imported.text) } else { Vec::new() };
                     tell(&sources, &errors, terminal);
                     self.write(imported, families, terminal)?;
                     return Ok(if has_errors { refused(terminal) } else { Outcome::Clean });
@@ -176,38 +178,46 @@ struct Proof<'s> {
     sources: &'s mut Sources,
     /// What is at fault in the policy that was looked at last.
     findings: Vec<Finding>,
-}
-
-impl Proof<'_> {
-    fn resolve(&mut self, text: &str) -> (FileId, Resolved) {
-        let root = self.sources.add("the policy", text);
-        (root, pipeline::resolve(root, self.sources, &mut MemoryLoader::default()))
-    }
+    /// That policy, if the language takes it; and what it does, once that is known.
+    taken: Option<(FileId, Resolved)>,
+    meaning: Option<Meaning>,
 }
 
 impl Judge for Proof<'_> {
-    fn faults(&mut self, policy: &str) -> Vec<Fault> {
-        let (root, resolved) = self.resolve(policy);
+    fn refused(&mut self, policy: &str) -> Vec<Fault> {
+        (self.taken, self.meaning) = (None, None);
+        let root = self.sources.add("the policy", policy);
+        let resolved = pipeline::resolve(root, self.sources, &mut MemoryLoader::default());
         let is_error = |finding: &&Finding| finding.level == Level::Error;
         let errors: Vec<Finding> = resolved.findings.iter().filter(is_error).cloned().collect();
-        if !errors.is_empty() {
-            let fault = |finding: &Finding| Fault {
-                written: Some(finding.span.map_or(usize::MAX, Span::start)),
-                read: None,
-                is_too_deep: finding.lint == &catalogue::NESTING_TOO_DEEP,
-            };
-            let faults = errors.iter().map(fault).collect();
-            self.findings = errors;
-            return faults;
-        }
-        let meaning = pipeline::meaning(&resolved.policy);
-        let comparison = compare(&meaning, &self.rules, self.families, Budget::default());
-        self.findings = pipeline::differences(&comparison, Named::POLICY_AND_RULES);
-        places(&comparison, root)
+        let fault = |finding: &Finding| Fault {
+            written: Some(finding.span.map_or(usize::MAX, Span::start)),
+            read: None,
+            is_too_deep: finding.lint == &catalogue::NESTING_TOO_DEEP,
+            is_final: false,
+        };
+        let faults = errors.iter().map(fault).collect();
+        self.taken = errors.is_empty().then_some((root, resolved));
+        self.findings = errors;
+        faults
     }
 
-    fn errors(&mut self, policy: &str) -> Vec<(Option<usize>, &'static Lint)> {
-        let (root, errors) = self.errors_in(policy);
+    fn faults(&mut self) -> Vec<Fault> {
+        let Some((root, resolved)) = &self.taken else { return Vec::new() };
+        let meaning = pipeline::meaning(&resolved.policy);
+        let mut comparison = compare(&meaning, &self.rules, self.families, Budget::default());
+        if comparison.unproved.iter().any(|one| one.right_alone) {
+            // What else is at fault, another policy could mend.
+            comparison.differences.clear();
+            comparison.unproved.retain(|one| one.right_alone);
+        }
+        self.findings = pipeline::differences(&comparison, Named::POLICY_AND_RULES);
+        self.meaning = Some(meaning);
+        places(&comparison, *root)
+    }
+
+    fn errors(&mut self) -> Vec<(Option<usize>, &'static Lint)> {
+        let Some((root, errors)) = self.judged() else { return Vec::new() };
         let place = |finding: &Finding| {
             let span = finding.span.filter(|span| span.file() == root);
             (span.map(Span::start), finding.lint)
@@ -217,16 +227,23 @@ impl Judge for Proof<'_> {
 }
 
 impl Proof<'_> {
-    /// The errors in a policy, and the file that it is.
-    fn errors_in(&mut self, policy: &str) -> (FileId, Vec<Finding>) {
-        let (root, resolved) = self.resolve(policy);
+    /// The errors in a policy.
+    fn errors_in(&mut self, policy: &str) -> Vec<Finding> {
+        self.refused(policy);
+        self.judged().map(|(_, errors)| errors).unwrap_or_default()
+    }
+
+    /// The errors in the policy that was taken last, and the file that it is.
+    fn judged(&mut self) -> Option<(FileId, Vec<Finding>)> {
+        let (root, resolved) = self.taken.take()?;
+        let meaning = self.meaning.take();
+        let meaning = meaning.unwrap_or_else(|| pipeline::meaning(&resolved.policy));
         let is_error = Lint::is_error;
         let Resolved { policy, mut findings, expectations, .. } = resolved;
-        let meaning = pipeline::meaning(&policy);
         let found = pipeline::analysed(&policy, &meaning, self.sources, &expectations, &is_error);
         findings.extend(found);
         let findings = pipeline::settle(findings, &expectations, is_error).findings;
-        (root, findings.into_iter().filter(|finding| is_error(finding.lint)).collect())
+        Some((root, findings.into_iter().filter(|finding| is_error(finding.lint)).collect()))
     }
 }
 
@@ -242,10 +259,12 @@ fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {
             written: place(one.left.reason).filter(|span| span.file() == root).map(Span::start),
             read: place(one.right.reason),
             is_too_deep: false,
+            is_final: false,
         })
         .collect();
     if !comparison.unproved.is_empty() {
-        faults.push(Fault { written: None, read: None, is_too_deep: false });
+        let is_final = comparison.unproved.iter().any(|one| one.right_alone);
+        faults.push(Fault { written: None, read: None, is_too_deep: false, is_final });
     }
     faults
 }

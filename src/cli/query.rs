@@ -30,7 +30,7 @@ for the question: `from eth1`, `to 192.0.2.1@eth0`.
 Exit status:
   0  there are such connections
   1  there are none, or the policy is at fault
-  2  the work could not be done
+  2  the work could not be done, or the answer is open
 
 Examples:
   palisade query edge.fw 'allow tcp 22 from any'
@@ -86,13 +86,15 @@ impl Query {
             })
             .collect();
         let is_complete = !answers.iter().any(|(_, answer)| answer.is_incomplete);
+        let is_open =
+            answers.iter().any(|(_, answer)| answer.parts.iter().any(|part| part.is_open));
         let is_empty = answers.iter().all(|(_, answer)| answer.parts.is_empty());
         terminal.print(&match self.format {
             Format::Human => human(&answers, claim.accepts, is_complete),
             Format::Json => json::pretty(&json!({
                 "version": 1,
                 "accepted": claim.accepts,
-                "complete": is_complete,
+                "complete": is_complete && !is_open,
                 "parts": answers.iter().flat_map(|(one, answer)| one.json(answer)).collect::<Vec<_>>(),
             })),
         })?;
@@ -102,6 +104,11 @@ impl Query {
         if !is_complete {
             return Err(Failure::new("the answer is not whole: it was too much work")
                 .help("ask for less at once, by one service or zone"));
+        }
+        if is_open {
+            return Err(Failure::new("the answer is open: some rules may do either").help(
+                "they are in words that only the kernel understands, or hand packets to a program",
+            ));
         }
         Ok(if is_empty { Outcome::AtFault } else { Outcome::Clean })
     }
@@ -164,6 +171,9 @@ impl Telling<'_> {
                 ", when a limit has no room"
             };
         }
+        if part.is_open {
+            text += ", which may do either";
+        }
         let translated = part.translated_by.and_then(|reason| self.text.span_of(reason));
         if let Some(span) = translated.filter(|span| Some(*span) != place) {
             let _ = write!(text, ", translated by {}", self.sources.locate(span));
@@ -194,6 +204,7 @@ impl Telling<'_> {
                 "table": table_name(part.base),
                 "chain": chain_name(part.base),
                 "limited": part.is_limited,
+                "open": part.is_open,
                 "translated_by": part.translated_by.map(|reason| self.place(reason)),
                 "boxes": boxes.collect::<Vec<_>>(),
             })

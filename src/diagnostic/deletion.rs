@@ -10,23 +10,24 @@ use std::ops::Range;
 /// before.
 #[must_use]
 pub fn deletion(text: &str, statement: Range<usize>) -> Range<usize> {
-    let before = &text[..statement.start];
-    let line = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let head = before[line..].trim_end_matches(BLANKS);
+    // (Lines may be as long as texts are: nothing is looked for along one.)
+    let head = text[..statement.start].trim_end_matches(BLANKS);
     let separated = skip(text, statement.end, ';');
     let end = separated.unwrap_or(statement.end);
-    if head.is_empty() {
+    let behind_head = head.len();
+    if is_line_start(head) {
         return match line_end(text, end) {
-            Some(next) => line..next,
+            Some(next) => behind_head..next,
             None => statement.start..skip_blanks(text, end),
         };
     }
-    let behind_head = line + head.len();
     match (separated, is_last(text, end)) {
         // What follows moves up.
         (Some(end), false) => statement.start..skip_blanks(text, end),
         (Some(end), true) => behind_head..end,
-        (None, _) if head.ends_with(';') && head.len() > 1 => behind_head - 1..statement.end,
+        (None, _) if head.strip_suffix(';').is_some_and(|rest| !is_line_start(rest)) => {
+            behind_head - 1..statement.end
+        }
         (None, _) => behind_head..statement.end,
     }
 }
@@ -35,13 +36,12 @@ pub fn deletion(text: &str, statement: Range<usize>) -> Range<usize> {
 /// to see. A number that goes on with the protocol before it, as in `tcp 22, 80`, keeps the protocol.
 #[must_use]
 pub fn member_deletion(text: &str, member: Range<usize>) -> Option<Range<usize>> {
-    let line = text[..member.start].rfind('\n').map_or(0, |newline| newline + 1);
-    let head = text[line..member.start].trim_end_matches(BLANKS);
+    let head = text[..member.start].trim_end_matches(BLANKS);
     let Some(behind) = skip(text, member.end, ',') else {
-        return head.ends_with(',').then(|| line + head.len() - 1..member.end);
+        return head.ends_with(',').then(|| head.len() - 1..member.end);
     };
     match line_end(text, behind) {
-        Some(next) if head.is_empty() => Some(line..next),
+        Some(next) if is_line_start(head) => Some(head.len()..next),
         Some(_) => None,
         None => {
             let next = skip_blanks(text, behind);
@@ -69,13 +69,16 @@ fn skip(text: &str, from: usize, sign: char) -> Option<usize> {
     text[at..].starts_with(sign).then(|| at + sign.len_utf8())
 }
 
+/// Whether a line begins behind a text, but for blanks.
+fn is_line_start(head: &str) -> bool {
+    head.is_empty() || head.ends_with('\n')
+}
+
 /// Where the next line begins, if this one has nothing more to say than a comment.
 fn line_end(text: &str, from: usize) -> Option<usize> {
-    let newline = text[from..].find('\n').map(|at| from + at);
-    let line = &text[from..newline.unwrap_or(text.len())];
-    let rest = line.trim_start_matches(BLANKS);
-    let is_done = rest.is_empty() || rest.starts_with('#');
-    is_done.then(|| newline.map_or(text.len(), |newline| newline + 1))
+    let rest = text[from..].trim_start_matches(BLANKS);
+    let is_done = rest.is_empty() || rest.starts_with(['\n', '#']);
+    is_done.then(|| rest.find('\n').map_or(text.len(), |at| text.len() - rest.len() + at + 1))
 }
 
 /// Whether no statement follows on the line.

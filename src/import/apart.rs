@@ -1,7 +1,7 @@
 //! Chains that the dump does not have: for raw rules, which stand behind all others in a chain, and for
 //! statements that are not about packets which nothing in the language excludes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::net::{Families, Family, Interface};
@@ -21,7 +21,8 @@ pub(super) struct Apart {
     /// Rows of raw rules that stand in several.
     shared: BTreeMap<Vec<Words>, Shared>,
     /// What is said of packets but some, and the chain that says it.
-    but: Vec<(Statement, Arc<str>)>,
+    // Only looked up in.
+    but: HashMap<Statement, Arc<str>>,
     /// Chains to be written.
     made: Vec<Made>,
 }
@@ -145,9 +146,9 @@ impl Drafting<'_> {
         let counts = !inner.limits.is_empty()
             || inner.log.as_ref().is_some_and(is_limited)
             || matches!(&inner.verb, Verb::Log(log) if is_limited(log));
-        let known = self.apart.but.iter().find(|(known, _)| !counts && *known == inner);
+        let known = self.apart.but.get(&inner).filter(|_| !counts);
         let name = match known {
-            Some((_, name)) => Arc::clone(name),
+            Some(name) => Arc::clone(name),
             None => self.chain_but(inner, &piece),
         };
         let outer = Statement {
@@ -162,7 +163,7 @@ impl Drafting<'_> {
 
     fn chain_but(&mut self, inner: Statement, piece: &Piece) -> Arc<str> {
         let name = self.another(&left_out(&inner.unless));
-        self.apart.but.push((inner.clone(), Arc::clone(&name)));
+        self.apart.but.entry(inner.clone()).or_insert_with(|| Arc::clone(&name));
         let unless = inner.unless.clone();
         let last = Statement { unless: Vec::new(), ..inner };
         let statements = unless.into_iter().chain([last]).collect();

@@ -1,6 +1,6 @@
 //! The chains of a table that are not the kernel's.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::net::{Families, Family};
@@ -22,14 +22,14 @@ impl Drafting<'_> {
     /// The chains of a table that are used, in the order in which they are declared.
     pub(super) fn chains_of(&mut self, table: TableName) -> Vec<UserChain> {
         let mut order: Vec<(Arc<str>, Families)> = Vec::new();
-        let mut known: BTreeSet<Arc<str>> = BTreeSet::new();
+        let mut known: BTreeMap<Arc<str>, usize> = BTreeMap::new();
         for side in &self.sides {
             let own = Families::only(side.ruleset.family);
             for (_, name) in side.used.iter().filter(|(of, _)| *of == table) {
-                if known.insert(Arc::clone(name)) {
-                    order.push((Arc::clone(name), own));
-                } else if let Some((_, families)) = order.iter_mut().find(|(old, _)| old == name) {
-                    *families = Families::BOTH;
+                let place = *known.entry(Arc::clone(name)).or_insert(order.len());
+                match order.get_mut(place) {
+                    Some((_, families)) => *families = families.union(own),
+                    None => order.push((Arc::clone(name), own)),
                 }
             }
         }
@@ -64,12 +64,13 @@ impl Drafting<'_> {
     fn user_chain(
         &mut self,
         (table, name): (TableName, Arc<str>),
-        mut pieces: Vec<Piece>,
+        pieces: Vec<Piece>,
         families: Families,
     ) {
         let mut part = Arc::clone(&name);
+        let mut segments = segments(pieces).into_iter().peekable();
         for number in 2.. {
-            let Segment { words, raws, rest } = Segment::first(pieces);
+            let Some(Segment { words, mut raws, goes_on }) = segments.next() else { return };
             let brace = if words.is_empty() { " }" } else { "" };
             self.line(&format!("chain {part} {{{brace}"));
             for piece in &words {
@@ -78,28 +79,27 @@ impl Drafting<'_> {
             if !words.is_empty() {
                 self.line("}");
             }
-            let is_one = matches!(&rest[..], [piece] if piece.raws.len() == 1);
-            let (tail, rest) = if is_one { (rest, Vec::new()) } else { (Vec::new(), rest) };
-            for mut piece in raws.into_iter().chain(tail) {
+            // A last rule needs no chain of its own.
+            if let Some(last) = segments.next_if(Segment::is_a_last_rule) {
+                raws.extend(last.words.into_iter().chain(last.raws));
+            }
+            for mut piece in raws {
                 for raw in &mut piece.raws {
                     raw.at = (table, Arc::clone(&part));
                 }
-                // A last rule needs no chain of its own.
                 piece.says = in_raw_words(&piece.says);
                 self.put(&piece, Place::Chain, families, "");
             }
-            if rest.is_empty() {
+            if segments.peek().is_none() {
                 return;
             }
             let next = self.taken.free(&format!("{name}-{number}"));
-            let goes_on =
-                |family: &Family| rest.iter().any(|piece| piece.families.contains(*family));
-            for family in Family::BOTH.into_iter().filter(goes_on) {
+            for family in Family::BOTH.into_iter().filter(|family| goes_on.contains(*family)) {
                 let at = (table, Arc::clone(&part));
                 let raw = RawRule::of_all(family, at, &format!("-g {next}"));
                 self.put(&Piece::raw(vec![raw], Vec::new()), Place::Chain, families, "");
             }
-            (part, pieces) = (next.into(), rest);
+            part = next.into();
         }
     }
 }
@@ -133,34 +133,111 @@ fn in_raw_words(says: &Says) -> Says {
     }
 }
 
-/// The part of a chain that stands in one chain of the policy: of each family its rules up to the first
-/// that must stand behind raw ones.
-#[derive(Default)]
+/// The part of a chain that stands in one chain of the policy: raw rules behind all others.
 struct Segment {
     words: Vec<Piece>,
     raws: Vec<Piece>,
-    rest: Vec<Piece>,
+    /// Who has rules in later ones.
+    goes_on: Families,
 }
 
 impl Segment {
-    fn first(pieces: Vec<Piece>) -> Self {
-        let mut segment = Segment::default();
-        let mut behind_raw = Families::NONE;
-        let mut left = Families::NONE;
-        for piece in pieces {
-            let meets = |families: Families| !families.intersection(piece.families).is_empty();
-            let is_raw = !matches!(piece.says, Says::Words(_));
-            let own = piece.families;
-            if meets(left) || (!is_raw && meets(behind_raw)) {
-                left = left.union(own);
-                segment.rest.push(piece);
-            } else if is_raw {
-                behind_raw = behind_raw.union(own);
-                segment.raws.push(piece);
-            } else {
-                segment.words.push(piece);
-            }
+    const EMPTY: Segment = Segment { words: Vec::new(), raws: Vec::new(), goes_on: Families::NONE };
+
+    fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.words.iter().chain(&self.raws)
+    }
+
+    /// Whether, behind others, it is one rule that may stand in their chain.
+    fn is_a_last_rule(&self) -> bool {
+        let is_one = |piece: &Piece| piece.raws.len() == 1;
+        self.goes_on == Families::NONE && self.pieces().count() == 1 && self.pieces().all(is_one)
+    }
+}
+
+/// The parts of a chain, at least one: for each family the next begins with a rule in words that stands
+/// behind a raw one.
+fn segments(pieces: Vec<Piece>) -> Vec<Segment> {
+    let mut segments = vec![Segment::EMPTY];
+    // The part in which the last rule of each family is, and whether that is raw.
+    let mut last = [(0, false); 2];
+    for piece in pieces {
+        let is_raw = !matches!(piece.says, Says::Words(_));
+        let of = |family: &Family| usize::from(*family == Family::V6);
+        let own = || Family::BOTH.iter().filter(|family| piece.families.contains(**family)).map(of);
+        let (part, is_behind_raw) = own().map(|of| last[of]).max().unwrap_or_default();
+        let part = part + usize::from(is_behind_raw && !is_raw);
+        own().for_each(|of| last[of] = (part, is_raw));
+        segments.resize_with(segments.len().max(part + 1), || Segment::EMPTY);
+        let Segment { words, raws, .. } = &mut segments[part];
+        if is_raw { raws.push(piece) } else { words.push(piece) }
+    }
+    let mut later = Families::NONE;
+    for segment in segments.iter_mut().rev() {
+        segment.goes_on = later;
+        later = segment.pieces().fold(later, |all, piece| all.union(piece.families));
+    }
+    segments
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::import::statement::{Statement, Verb};
+
+    /// The places of the rules that stand in one part, and of the others, as the language says it: none in
+    /// words behind a raw one of its family, and none behind one that does not stand there.
+    fn first(kinds: &[(Families, bool)], places: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        let (mut behind_raw, mut left) = (Families::NONE, Families::NONE);
+        places.iter().partition(|place| {
+            let (families, is_raw) = kinds[**place];
+            let meets = |others: Families| !others.intersection(families).is_empty();
+            let stays = !meets(left) && (is_raw || !meets(behind_raw));
+            let all = if stays { &mut behind_raw } else { &mut left };
+            *all = if stays && !is_raw { *all } else { all.union(families) };
+            stays
+        })
+    }
+
+    fn piece(place: usize, (families, is_raw): (Families, bool)) -> Piece {
+        let piece = Piece::made(Statement::new(Verb::Allow), families, Vec::new());
+        let raw = RawRule::of_all(Family::V4, (TableName::Filter, "c".into()), &place.to_string());
+        Piece {
+            says: if is_raw { Says::Raw } else { piece.says.clone() },
+            raws: vec![raw],
+            ..piece
         }
-        segment
+    }
+
+    fn kinds() -> impl Strategy<Value = Vec<(Families, bool)>> {
+        let families = [Families::BOTH, Families::only(Family::V4), Families::only(Family::V6)];
+        proptest::collection::vec(
+            (proptest::sample::select(families.to_vec()), any::<bool>()),
+            0..12,
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn each_part_has_what_may_stand_there(kinds in kinds()) {
+            let pieces = kinds.iter().enumerate().map(|(place, kind)| piece(place, *kind)).collect();
+            let mut rest: Vec<usize> = (0..kinds.len()).collect();
+            for segment in segments(pieces) {
+                let (own, later) = first(&kinds, &rest);
+                let all = segment.pieces().map(|piece| piece.raws[0].text.parse().expect("a place"));
+                let mut all: Vec<usize> = all.collect();
+                prop_assert!(segment.words.iter().all(|piece| piece.says != Says::Raw));
+                all.sort_unstable();
+                prop_assert_eq!(all, own);
+                let goes_on = later.iter().fold(Families::NONE, |all, place| all.union(kinds[*place].0));
+                prop_assert_eq!(segment.goes_on, goes_on);
+                rest = later;
+            }
+            prop_assert!(rest.is_empty());
+        }
     }
 }

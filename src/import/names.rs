@@ -46,23 +46,30 @@ pub(super) fn chain_names<'n>(
 #[derive(Default)]
 pub(super) struct Taken {
     names: BTreeSet<String>,
-    /// The number that a name of each stem is to be tried with next.
+    /// The number that is to be tried next behind each beginning.
     next: BTreeMap<String, u32>,
 }
 
 impl Taken {
     /// A name like this that is not taken, and then is.
     pub fn free(&mut self, stem: &str) -> String {
-        let next = self.next.entry(stem.to_owned()).or_insert(1);
+        let parts = |number: u32| {
+            let tail = if number == 1 { String::new() } else { format!("-{number}") };
+            let kept: String = stem.chars().take(MAX_CHAIN_NAME - tail.len()).collect();
+            (kept.trim_end_matches(['-', '.']).to_owned(), tail)
+        };
+        let mut number = 1;
         // Ends: there are fewer names than numbers.
         loop {
-            let tail = if *next == 1 { String::new() } else { format!("-{next}") };
-            *next += 1;
-            let kept: String = stem.chars().take(MAX_CHAIN_NAME - tail.len()).collect();
-            let name = format!("{}{tail}", kept.trim_end_matches(['-', '.']));
+            let next = self.next.entry(parts(number).0).or_insert(number);
+            number = number.max(*next);
+            *next = number + 1;
+            let (kept, tail) = parts(number);
+            let name = kept + &tail;
             if self.names.insert(name.clone()) {
                 return name;
             }
+            number += 1;
         }
     }
 }
@@ -152,4 +159,27 @@ pub(super) fn hosts(rulesets: &[&Ruleset]) -> BTreeMap<IpAddr, Interface> {
         interfaces.is_empty().then_some((host, first))
     };
     found.into_iter().filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_alike_are_numbered() {
+        let mut taken: Taken = ["web".to_owned()].into_iter().collect();
+        let three = [(); 3].map(|()| taken.free("web"));
+        assert_eq!(three, ["web-2", "web-3", "web-4"]);
+        assert_eq!([taken.free("db"), taken.free("db")], ["db", "db-2"]);
+    }
+
+    /// Names of one length that only their ends tell apart, which numbers take the place of.
+    #[test]
+    fn long_names_are_cut_and_numbered() {
+        let stem = |number: usize| format!("{}{number:06}", "n".repeat(MAX_CHAIN_NAME - 6));
+        let mut taken: Taken = (0..20_000).map(stem).collect();
+        let names: BTreeSet<String> = (0..20_000).map(|number| taken.free(&stem(number))).collect();
+        assert_eq!(names.len(), 20_000);
+        assert!(names.iter().all(|name| name.len() <= MAX_CHAIN_NAME));
+    }
 }

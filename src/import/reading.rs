@@ -120,7 +120,11 @@ fn fits(statement: &Statement, family: Family, standing: Standing) -> bool {
             let asked = statement.to.except.is_empty() && (statement.to.is_any() || !of_self);
             is_bare && asked && only(&["mark", "dscp", "during", "mac"])
         }
-        Standing::Postrouting => is_bare && only(&["mark", "dscp", "during", "via"]),
+        Standing::Postrouting => {
+            // As which address something leaves, the interface says.
+            let is_open = statement.verb == Verb::Masquerade && statement.outgoing.is_empty();
+            is_bare && !is_open && only(&["mark", "dscp", "during", "via"])
+        }
         Standing::Raw => is_bare && statement.clauses.is_empty(),
         Standing::Mangle(chain) => {
             let place = match (&statement.verb, chain) {

@@ -1,6 +1,6 @@
 //! Statements as text, each with its place, so that a fault finds its way back to a rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -118,7 +118,7 @@ impl Writer<'_> {
             let family = if *family == Family::V4 { "v4" } else { "v6" };
             let rule =
                 format!("raw {family} {table} {} {}", self.called(*table, chain), quoted(text));
-            expect.iter().fold(rule, |rule, lint| format!("{} {{ {rule} }}", expected(lint)))
+            expect.iter().fold(rule, |rule, lint| format!("{} {{ {rule} }}", expects(lint)))
         };
         raws.iter().map(one).collect::<Vec<_>>().join(between)
     }
@@ -170,7 +170,7 @@ impl Writer<'_> {
         if let (Some(log), false) = (&statement.log, is_log) {
             words.push(log_words(log));
         }
-        words.extend(statement.expect.map(expected));
+        words.extend(statement.expect.map(expects));
         words.extend(statement.comment.iter().map(|text| format!("comment {}", quoted(text))));
         words.join(" ")
     }
@@ -319,6 +319,28 @@ fn family_clause(own: Families, statement: &Statement, given: Families) -> Optio
     })
 }
 
+/// That something is wrong with a statement, as it was with the rules.
+pub(super) fn expects(lint: &str) -> String {
+    format!("expect {lint} \"so it was imported\"")
+}
+
+/// A policy without any of these words: they stand behind a statement, or around a raw rule.
+pub(super) fn without_expectations(text: &str, lints: &BTreeSet<&str>) -> String {
+    let words: Vec<String> = lints.iter().map(|lint| expects(lint)).collect();
+    let around = |line: &str| {
+        let starts = words.iter().find_map(|word| line.strip_prefix(word)?.strip_prefix(" { "));
+        Some(starts?.strip_suffix(" }")?.to_owned())
+    };
+    let bare = |line: &str| {
+        let mut line = line.to_owned();
+        while let Some(inner) = around(&line) {
+            line = inner;
+        }
+        words.iter().fold(line, |line, word| line.replace(&format!(" {word}"), ""))
+    };
+    text.lines().map(bare).collect::<Vec<_>>().join("\n")
+}
+
 /// An interface by its name; in quotes where it could be taken for something else.
 pub(super) fn interface(interface: &Interface, plain: bool) -> String {
     let stem = interface.stem();
@@ -357,10 +379,6 @@ fn host_and_port(host: std::net::IpAddr, port: Option<u16>) -> String {
         Some(port) => std::net::SocketAddr::new(host, port).to_string(),
         None => host.to_string(),
     }
-}
-
-fn expected(lint: &str) -> String {
-    format!("expect {lint} \"so it was imported\"")
 }
 
 fn range(low: std::net::IpAddr, high: std::net::IpAddr) -> String {

@@ -91,6 +91,11 @@ impl<T: Bounded> IntervalSet<T> {
         let mut sorted: Vec<(T, T)> =
             intervals.into_iter().filter(|(low, high)| low <= high).collect();
         sorted.sort_unstable();
+        Self::of_sorted(sorted)
+    }
+
+    /// The same of intervals in order, none of which is reversed.
+    fn of_sorted(sorted: Vec<(T, T)>) -> Self {
         let mut merged: Vec<(T, T)> = Vec::with_capacity(sorted.len());
         for (low, high) in sorted {
             match merged.last_mut() {
@@ -153,7 +158,12 @@ impl<T: Bounded> IntervalSet<T> {
                 // One more value of a long list, said before.
                 [(low, high)] if self.has_within(low, high) => self.clone(),
                 [(low, high)] => self.with(low, high),
-                _ => Self::from_intervals(ours.iter().chain(theirs.iter()).copied()),
+                _ => {
+                    // A stable sort takes two lists that are in order as they are.
+                    let mut both = [&ours[..], &theirs[..]].concat();
+                    both.sort();
+                    Self::of_sorted(both)
+                }
             },
         }
     }

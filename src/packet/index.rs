@@ -89,6 +89,10 @@ pub struct Index {
     owners: Vec<Owner>,
     hulls: Vec<u64>,
     nodes: Vec<Node>,
+    /// Of each entry and of each node's box the words of flags in which it says something, where it is
+    /// worth knowing ([`Layout::asking`]).
+    entries_asking: Box<[Range<u32>]>,
+    hulls_asking: Box<[Range<u32>]>,
     /// Of each owner, the first rule behind it that it is not looked at for; empty where none is so.
     until: Box<[u32]>,
     /// All entries, those of one owner together, once they are asked for.
@@ -166,6 +170,18 @@ impl Index {
             (0..).zip(&self.owners).filter(|(_, owner)| rule_of(**owner).is_none_or(&fits));
         let entries: Vec<u32> = entries.map(|(entry, _)| entry).collect();
         Index { until: self.until.clone(), ..self.only(&entries) }
+    }
+
+    /// Looks at a rule no more.
+    pub fn leave_out(&mut self, rule: RuleNumber) {
+        if self.until.is_empty() {
+            let owners = self.owners.iter().max().map_or(0, |last| *last as usize + 1);
+            self.until = vec![u32::MAX; owners].into();
+        }
+        // Searches before the first rule are the only ones that it could be looked at for.
+        if let Some(until) = self.until.get_mut(owner_of(rule) as usize) {
+            *until = 0;
+        }
     }
 
     /// The tree of some entries of this one.
@@ -351,19 +367,41 @@ impl Index {
 
     /// The first owner that has an entry around all of a box.
     pub(super) fn first_around(&self, one: &[u64], among: Among) -> Option<Owner> {
+        self.first_that(among, |own, asking| self.contains(own, asking, one))
+    }
+
+    /// The first rule that has a point in a box. The tree must be one of packets that somebody has.
+    #[must_use]
+    pub fn first_meeting(&self, one: &[u64], among: Among) -> Option<RuleNumber> {
+        self.first_that(among, |own, asking| self.overlap(own, asking, one)).and_then(rule_of)
+    }
+
+    /// The first owner with an entry that fits, as then all boxes around it do.
+    fn first_that(
+        &self,
+        among: Among,
+        fits: impl Fn(&[u64], Option<&Range<u32>>) -> bool,
+    ) -> Option<Owner> {
         let mut least = among.below();
         if !self.nodes.is_empty() {
-            self.find_around(0, one, among, &mut least);
+            self.find_first(0, among, &fits, &mut least);
         }
         (least < among.below()).then_some(least)
     }
 
-    /// Lowers `least` to the first owner below a node that has an entry around all of a box.
-    fn find_around(&self, mut at: u32, one: &[u64], among: Among, least: &mut Owner) {
+    /// Lowers `least` to the first owner below a node that has an entry that fits.
+    fn find_first(
+        &self,
+        mut at: u32,
+        among: Among,
+        fits: &impl Fn(&[u64], Option<&Range<u32>>) -> bool,
+        least: &mut Owner,
+    ) {
         loop {
             let node = self.nodes[at as usize];
             let is_earlier = node.most < among.from && node.least != NATURE;
-            if is_earlier || node.least >= *least || !self.layout.contains(self.hull(at), one) {
+            let asking = self.hulls_asking.get(at as usize);
+            if is_earlier || node.least >= *least || !fits(self.hull(at), asking) {
                 return;
             }
             if node.count == 0 {
@@ -371,14 +409,15 @@ impl Index {
                 let (near, far) = (at + 1, node.at);
                 let in_order = self.nodes[near as usize].least <= self.nodes[far as usize].least;
                 let (first, second) = if in_order { (near, far) } else { (far, near) };
-                self.find_around(first, one, among, least);
+                self.find_first(first, among, fits, least);
                 at = second;
                 continue;
             }
             for entry in node.at..node.at + node.count {
                 let owner = self.owner(entry);
                 let is_earlier = owner < *least && self.has(among, owner);
-                if is_earlier && self.layout.contains(self.entry(entry), one) {
+                let asking = self.entries_asking.get(entry as usize);
+                if is_earlier && fits(self.entry(entry), asking) {
                     *least = owner;
                 }
             }
@@ -399,7 +438,7 @@ impl Index {
         let node = self.nodes[at as usize];
         node.least < owners.end
             && node.most >= owners.start
-            && self.layout.overlap(self.hull(at), one)
+            && self.overlap(self.hull(at), self.hulls_asking.get(at as usize), one)
     }
 
     /// The same below a node that is worth it; whether one was enough. (No deeper than the tree: see
@@ -436,16 +475,52 @@ impl Index {
         among: &Range<Owner>,
         is_enough: &mut impl FnMut(u32) -> bool,
     ) -> bool {
+        let asking = &self.entries_asking;
+        if asking.is_empty() {
+            let meets = |_, own: &[u64]| self.layout.overlap(own, one);
+            return self.search_meeting(leaf, meets, among, is_enough);
+        }
+        let meets =
+            |entry, own: &[u64]| self.layout.overlap_asking(own, &asking[entry as usize], one);
+        self.search_meeting(leaf, meets, among, is_enough)
+    }
+
+    #[inline]
+    fn search_meeting(
+        &self,
+        leaf: Node,
+        meets: impl Fn(u32, &[u64]) -> bool,
+        among: &Range<Owner>,
+        is_enough: &mut impl FnMut(u32) -> bool,
+    ) -> bool {
         let (words, from, to) =
             (self.layout.words(), leaf.at as usize, (leaf.at + leaf.count) as usize);
         let boxes = self.boxes[from * words..to * words].chunks_exact(words);
         let owned = (leaf.at..).zip(&self.owners[from..to]).zip(boxes);
         for ((entry, owner), own) in owned {
-            if self.layout.overlap(own, one) && among.contains(owner) && is_enough(entry) {
+            if meets(entry, own) && among.contains(owner) && is_enough(entry) {
                 return true;
             }
         }
         false
+    }
+
+    /// Whether an own box, which says something in some words of flags only, contains another.
+    #[inline]
+    fn contains(&self, own: &[u64], asking: Option<&Range<u32>>, one: &[u64]) -> bool {
+        match asking {
+            None => self.layout.contains(own, one),
+            Some(asking) => self.layout.contains_asking(own, asking, one),
+        }
+    }
+
+    /// Whether such a box has a point in common with another.
+    #[inline]
+    fn overlap(&self, own: &[u64], asking: Option<&Range<u32>>, one: &[u64]) -> bool {
+        match asking {
+            None => self.layout.overlap(own, one),
+            Some(asking) => self.layout.overlap_asking(own, asking, one),
+        }
     }
 
     fn hull(&self, node: u32) -> &[u64] {

@@ -36,6 +36,9 @@ pub enum Held {
 /// The axes of flags in one word.
 const FLAGS: usize = 32;
 
+/// So many words of flags are worth knowing in which of them a box says something.
+const MANY_WORDS: usize = 4;
+
 /// One axis of a space: how many values it has, and how its sets are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AxisShape {
@@ -66,6 +69,8 @@ pub struct Layout {
     flags: usize,
     /// The axes of flags, in order.
     flagged: Box<[usize]>,
+    /// The others, by their numbers.
+    unflagged: Box<[usize]>,
     full: Box<[u64]>,
 }
 
@@ -127,6 +132,7 @@ impl Layout {
             wide: wide.into(),
             flags,
             flagged: flagged.into(),
+            unflagged: (0..shapes.len()).filter(|axis| rank(&shapes[*axis]) != 3).collect(),
             full: full.into(),
         }
     }
@@ -157,7 +163,7 @@ impl Layout {
     /// The axes that are no flags.
     #[must_use]
     pub fn unflagged(&self) -> impl DoubleEndedIterator<Item = usize> {
-        (0..self.axes()).filter(|axis| self.shape(*axis).held != Held::Flag)
+        self.unflagged.iter().copied()
     }
 
     #[must_use]
@@ -195,6 +201,24 @@ impl Layout {
     pub fn is_within(&self, axis: usize, one: &[u64], words: &[u64]) -> bool {
         let mask = self.axes[axis].mask;
         self.of(axis, one).iter().zip(words).all(|(one, by)| one & !by & mask == 0)
+    }
+
+    /// The words of flags in which each of some boxes says something: of thousands of flags a box asks for
+    /// few. Empty where looking at all of them is quicker.
+    #[must_use]
+    pub fn asking(&self, boxes: &[u64]) -> Box<[Range<u32>]> {
+        if self.flag_words() < MANY_WORDS {
+            return [].into();
+        }
+        let place = |word| u32::try_from(word).unwrap_or(u32::MAX);
+        let asking = boxes.chunks_exact(self.words()).map(|one| {
+            let asks = |word: &usize| one[*word] != self.full[*word];
+            let mut words = self.flags..self.words();
+            let Some(first) = words.find(asks) else { return 0..0 };
+            let last = words.rfind(asks).unwrap_or(first);
+            place(first)..place(last + 1)
+        });
+        asking.collect()
     }
 
     fn flag_words(&self) -> usize {
@@ -256,6 +280,19 @@ impl Layout {
     #[must_use]
     #[inline]
     pub fn overlap(&self, a: &[u64], b: &[u64]) -> bool {
+        self.intervals_meet(a, b) && self.bits_meet(a, b, self.flags..self.words())
+    }
+
+    /// The same where `a` says something in some words of flags only ([`Layout::asking`]).
+    #[must_use]
+    #[inline]
+    pub fn overlap_asking(&self, a: &[u64], asking: &Range<u32>, b: &[u64]) -> bool {
+        let asking = asking.start as usize..asking.end as usize;
+        self.intervals_meet(a, b) && self.bits_meet(a, b, asking)
+    }
+
+    #[inline]
+    fn intervals_meet(&self, a: &[u64], b: &[u64]) -> bool {
         let (a_pairs, a_last) = a[..self.intervals].as_chunks::<2>();
         let (b_pairs, b_last) = b[..self.intervals].as_chunks::<2>();
         for ([a, c], [b, d]) in a_pairs.iter().zip(b_pairs) {
@@ -268,17 +305,28 @@ impl Layout {
         {
             return false;
         }
-        self.bits_meet(a, b)
+        true
     }
 
-    /// Whether the boxes have a value in common on every axis of bits.
-    fn bits_meet(&self, a: &[u64], b: &[u64]) -> bool {
+    /// Whether the boxes have a value in common on every axis of bits, of flags in some words.
+    fn bits_meet(&self, a: &[u64], b: &[u64], flags: Range<usize>) -> bool {
         pairs(a, b, self.intervals..self.narrow).all(|(a, b)| a & b != 0)
             && self.wide.iter().all(|wide| pairs(a, b, wide.clone()).any(|(a, b)| a & b != 0))
-            && pairs(a, b, self.flags..self.full.len()).all(|(a, b)| {
+            && Self::flags_meet(&a[flags.clone()], &b[flags])
+    }
+
+    /// The same of the flags. There may be hundreds of words of them: eight at once, with one guess.
+    fn flags_meet(a: &[u64], b: &[u64]) -> bool {
+        let (a_chunks, a_last) = a.as_chunks::<8>();
+        let (b_chunks, b_last) = b.as_chunks::<8>();
+        let meet = |a: &[u64], b: &[u64]| {
+            let missing = a.iter().zip(b).fold(0, |missing, (a, b)| {
                 let both = a & b;
-                (both | both >> 1) & LOWS == LOWS
-            })
+                missing | !(both | both >> 1)
+            });
+            missing & LOWS == 0
+        };
+        a_chunks.iter().zip(b_chunks).all(|(a, b)| meet(a, b)) && meet(a_last, b_last)
     }
 
     /// Whether every point of `inner` is in `outer`.
@@ -294,6 +342,14 @@ impl Layout {
             extra |= inner & !outer;
         }
         within == TOPS && extra == 0
+    }
+
+    /// The same where `outer` says something in some words of flags only ([`Layout::asking`]).
+    #[must_use]
+    pub fn contains_asking(&self, outer: &[u64], asking: &Range<u32>, inner: &[u64]) -> bool {
+        let asking = asking.start as usize..asking.end as usize;
+        self.contains(&outer[..self.flags], &inner[..self.flags])
+            && pairs(outer, inner, asking).all(|(outer, inner)| inner & !outer == 0)
     }
 
     /// Whether the points of `inner` that are in `cell` are all in `outer` too.

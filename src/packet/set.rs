@@ -81,7 +81,15 @@ impl PacketSet {
             let constraints = one.constraints.iter();
             FieldBox::of(constraints.filter_map(|one| Some(one.of_field(to(one.field())?))))
         };
-        let factor = |factor: &Factor| Factor::of(factor.boxes.iter().filter_map(one));
+        // What stays as it is keeps the long list that it shares with others.
+        let stays = |one: &Constraint| to(one.field()) == Some(one.field());
+        let factor = |factor: &Factor| {
+            if factor.boxes.iter().flat_map(|one| &one.constraints).all(stays) {
+                factor.clone()
+            } else {
+                Factor::of(factor.boxes.iter().filter_map(one))
+            }
+        };
         let product = |product: &Product| Product::of(product.factors.iter().map(factor));
         Self::of(self.family, self.products.iter().filter_map(product))
     }

@@ -13,6 +13,7 @@ mod axis;
 mod carry;
 mod domain;
 mod gather;
+mod placed;
 mod possible;
 mod tell;
 mod witness;
@@ -30,6 +31,7 @@ use crate::net::Family;
 
 use axis::{Axis, Subject};
 use gather::{Gathered, LONG};
+pub use placed::Placed;
 pub use tell::Asks;
 
 /// The states of packets that have no connection, as bits of [`Field::State`]: invalid, untracked.
@@ -141,37 +143,19 @@ impl Space {
     /// The points in both.
     #[must_use]
     pub fn intersection(&self, a: &Region, b: &Region) -> Region {
-        let mut both = Region::default();
-        for a in self.boxes(a) {
-            for b in self.boxes(b) {
-                let start = both.words.len();
-                both.words.extend_from_slice(a);
-                if !self.layout.intersect(&mut both.words[start..], b) {
-                    both.words.truncate(start);
-                }
-            }
-        }
-        both
+        Placed::of(self, b).intersection(a)
     }
 
     /// The points of `a` that are not in `b`, as disjoint boxes if those of `a` are.
     #[must_use]
     pub fn difference(&self, a: &Region, b: &Region) -> Region {
-        let mut rest = a.clone();
-        for taken in self.boxes(b) {
-            let is_met = |one: &[u64]| self.layout.overlap(one, taken);
-            let Some(first) = self.boxes(&rest).position(is_met) else { continue };
-            let mut words = rest.words[..first * self.layout.words()].to_vec();
-            for one in self.boxes(&rest).skip(first) {
-                if is_met(one) {
-                    words.extend(self.layout.without(one.into(), taken).iter().flatten());
-                } else {
-                    words.extend_from_slice(one);
-                }
-            }
-            rest.words = words;
-        }
-        rest
+        Placed::of(self, b).missed(a, usize::MAX).unwrap_or_default()
+    }
+
+    /// The same points in boxes that have none in common.
+    #[must_use]
+    pub fn disjoint(&self, region: &Region) -> Region {
+        Placed::of(self, region).apart(usize::MAX).unwrap_or_default()
     }
 
     /// The points in either.

@@ -83,6 +83,9 @@ pub enum Verdict {
 /// So many owners, the first, are tried before all are.
 const EARLY: [Owner; 2] = [8, 64];
 
+/// Steps from the lowest point of a box, each out of a rule that takes the point, before that.
+const STEPS: usize = 6;
+
 /// Random probes of a box before the rules that overlap it are listed.
 const PROBES: usize = 2;
 
@@ -215,6 +218,9 @@ impl<'i> Search<'i> {
             return Verdict::Uncovered(Point(point));
         }
         drop(others);
+        if let Some(point) = self.led_out(lowest, &cell, among) {
+            return Verdict::Uncovered(point);
+        }
         // Where many rules are hidden, it is mostly by the same few, the first of all.
         let early = EARLY.map(|owners| owners.saturating_add(among.from()));
         for early in early.into_iter().filter(|early| *early < among.below()) {
@@ -232,6 +238,21 @@ impl<'i> Search<'i> {
         let list = self.overlapping(&cell, among.below(), among);
         self.listed.iter_mut().for_each(|listed| listed.extend_from_slice(&list));
         self.divide(cell, list)
+    }
+
+    /// A point that no rule takes, if a few steps lead there from another: each out of what takes it.
+    fn led_out(&self, mut point: Box<[u64]>, cell: &[u64], among: Among) -> Option<Point> {
+        let index = self.index;
+        let mut before = None;
+        for _ in 0..STEPS {
+            let takes = |owner| index.has(among, owner);
+            let Some(entry) = index.stab(&point, among.below(), takes) else {
+                return Some(Point(point));
+            };
+            before = index.layout().leave(&mut point, cell, index.entry(entry), before);
+            before?;
+        }
+        None
     }
 
     /// The entries that overlap a box, of owners below one that are looked at.

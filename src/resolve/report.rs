@@ -2,13 +2,10 @@
 
 use super::Resolver;
 use super::calls::outermost;
-use super::messages;
 use super::policy::Origin;
+use crate::diagnostic::bound::{MOST_TOLD, too_many};
 use crate::diagnostic::catalogue::UNKNOWN_NAME;
 use crate::diagnostic::{Finding, Level, Related};
-
-/// Findings of one level beyond this many are counted, not kept.
-const MAX_FINDINGS: usize = 1_000;
 
 impl Resolver<'_> {
     /// Takes a finding. One in the body of a `def` points at the outermost call, with the place in
@@ -24,8 +21,9 @@ impl Resolver<'_> {
         if is_refused || !self.reported.insert(key) {
             return;
         }
-        // What is expected is not shown, so it takes no room from what is.
-        if !is_expected && !self.has_room(finding.level) {
+        // What is expected is not shown, so it takes no room from what is. Of those that can be mended all
+        // are kept, so that all are in one go.
+        if !is_expected && finding.fix.is_none() && !self.has_room(finding.level) {
             return;
         }
         if let (Some(call), Some(span)) = (self.current, finding.span)
@@ -50,8 +48,7 @@ impl Resolver<'_> {
 
     pub(super) fn finish(mut self) -> Vec<Finding> {
         if self.dropped_findings > 0 {
-            self.findings
-                .push(messages::too_many_findings(self.dropped_findings, self.dropped_level));
+            self.findings.push(too_many(self.dropped_findings, self.dropped_level));
         }
         self.findings
     }
@@ -59,7 +56,7 @@ impl Resolver<'_> {
     /// Whether one more finding of a level is kept; else it is counted.
     fn has_room(&mut self, level: Level) -> bool {
         let kept = self.kept.entry(level).or_default();
-        if *kept >= MAX_FINDINGS {
+        if *kept >= MOST_TOLD {
             self.dropped_findings += 1;
             self.dropped_level = self.dropped_level.max(level);
             return false;

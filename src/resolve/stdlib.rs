@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::{Arc, LazyLock};
 
 use super::names::{Patience, ServiceNode, service_node};
 use crate::source::{FileId, Sources};
@@ -31,6 +32,10 @@ pub fn modules() -> impl Iterator<Item = (&'static str, BuiltIn)> {
     })
 }
 
+/// The texts of [`SERVICES`], once for all policies: a folder may have thousands.
+static TEXTS: LazyLock<Box<[Arc<str>]>> =
+    LazyLock::new(|| SERVICES.iter().map(|one| one.text.into()).collect());
+
 /// The standard services. Few policies use more than some of them, so each is parsed when it is asked for.
 #[derive(Debug)]
 pub struct Library {
@@ -45,9 +50,10 @@ impl Library {
     /// Adds the library's files to the sources.
     #[must_use]
     pub fn new(sources: &mut Sources) -> Self {
-        let add = |built_in: &BuiltIn| sources.add_built_in(built_in.name, built_in.text);
+        let texts = SERVICES.iter().zip(&*TEXTS);
+        let add = |(one, text): (&BuiltIn, &Arc<str>)| sources.add_built_in(one.name, text.clone());
         Library {
-            files: SERVICES.iter().map(add).collect(),
+            files: texts.map(add).collect(),
             parsed: STATEMENTS.iter().map(|_| OnceCell::new()).collect(),
             patience: Patience::default(),
         }

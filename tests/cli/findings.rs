@@ -233,6 +233,14 @@ fn an_expectation_that_meets_nothing_is_a_finding_where_it_was_looked_for() {
 }
 
 #[test]
+fn expectations_beyond_as_many_as_are_told_are_met() {
+    let rules = "allow ssh expect duplicate-rule \"again\"\n".repeat(1_200);
+    let scene = Scene::new(&[("web.fw", &format!("allow ssh\n{rules}"))]);
+    let run = check(&scene, &["web.fw"]);
+    assert_eq!((run.status, run.err.as_str()), (0, "web.fw: no findings, 1200 expected\n"));
+}
+
+#[test]
 fn many_expected_findings_take_no_room_from_others() {
     let rule =
         |n: usize| format!("allow tcp {} from 10.1.2.3/8 expect host-bits \"x\"\n", 1_000 + n);

@@ -317,6 +317,29 @@ fn imports_of_long_lists() {
     answers("import", "now.v4", &filter(0, &each(10_000, limited)), 2, said);
 }
 
+/// Rules that say what others say, that the language has no words for, or that stand between such.
+#[test]
+fn imports_of_rules_that_are_alike() {
+    let names = ["FIN", "SYN", "RST", "PSH", "ACK", "URG"];
+    let flags = |at: usize| {
+        let of: Vec<&str> =
+            (0..6).filter(|flag| (at | 1) >> flag & 1 == 1).map(|flag| names[flag]).collect();
+        format!("-A INPUT -p tcp --tcp-flags {} FIN -j DROP\n", of.join(","))
+    };
+    answers("import", "now.v4", &filter(0, &each(15_000, flags)), 0, "0 rules as raw");
+    let open = "-A POSTROUTING -j MASQUERADE\n".repeat(30_000);
+    let nat = format!("*nat\n:POSTROUTING ACCEPT [0:0]\n{open}COMMIT\n");
+    answers("import", "now.v4", &nat, 0, "30000 rules as raw");
+    let returns = |at: usize| {
+        let host = format!("10.0.{}.{}", at >> 8, at & 255);
+        format!("-A c0 -m foo --bar {at} -j RETURN\n-A c0 -s {host} -j ACCEPT\n")
+    };
+    let jump = "-A INPUT -j c0\n";
+    answers("import", "now.v4", &filter(1, &(each(8_000, returns) + jump)), 2, "");
+    let left_out = |at: usize| format!("-A INPUT ! -i e{at} -p tcp --dport {at} -j LOG\n");
+    answers("import", "now.v4", &filter(0, &each(10_000, left_out)), 0, "0 rules as raw");
+}
+
 fn ports(target: &str) -> String {
     filter(0, &each(20_000, |at| format!("-A INPUT -p tcp --dport {} -j {target}\n", at + 1)))
 }

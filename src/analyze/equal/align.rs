@@ -44,23 +44,23 @@ pub(super) fn align(space: &Space, deeds: &Deeds, left: &Items, right: &Items) -
     let places = Places::of(right);
     let aligning = Aligning { space, deeds };
     let (mut i, mut j) = (0, 0);
-    // Where the last pair is, on the left.
-    let mut last = 0..0;
+    // The left items of the last pair.
+    let mut last = aligning.together(&[]);
     while i < left.len() && j < right.len() {
         if let Some((these, those)) = aligning.stretch(&left[i..], &right[j..]) {
             number += 1;
             pairs.left[i..i + these].fill(Some(number));
             pairs.right[j..j + those].fill(Some(number));
-            last = i..i + these;
+            last = aligning.together(&left[i..i + these]);
             (i, j) = (i + these, j + those);
-        } else if aligning.is_within(&left[last.clone()], &right[j]) {
+        } else if aligning.is_within(&last, &right[j]) {
             pairs.right[j] = Some(number);
             j += 1;
-        } else if aligning.is_within(&left[last.clone()], &left[i]) {
+        } else if aligning.is_within(&last, &left[i]) {
             pairs.left[i] = Some(number);
             i += 1;
         } else if let Some((next, next_right)) = places.next_pair(left, right, i, j) {
-            (i, j, last) = (next, next_right, 0..0);
+            (i, j, last) = (next, next_right, aligning.together(&[]));
         } else {
             break;
         }
@@ -151,7 +151,7 @@ struct Aligning<'a> {
     deeds: &'a Deeds,
 }
 
-impl Aligning<'_> {
+impl<'a> Aligning<'a> {
     /// How many items at the start of both sides are alike.
     fn stretch(&self, left: &[Item], right: &[Item]) -> Option<(usize, usize)> {
         let (one, other) = (left.first()?, right.first()?);
@@ -171,10 +171,10 @@ impl Aligning<'_> {
     }
 
     /// Whether an item right behind a pair does again what the pair did to all its packets.
-    fn is_within(&self, pair: &[Item], item: &Item) -> bool {
-        pair.first().is_some_and(|first| first.deed == item.deed)
+    fn is_within(&self, pair: &Together<'_>, item: &Item) -> bool {
+        pair.items.first().is_some_and(|first| first.deed == item.deed)
             && !self.deeds.get(item.deed).adds_up()
-            && self.together(pair).cover(&item.region)
+            && pair.cover(&item.region)
     }
 
     /// How many of these items are together just another one.
@@ -207,7 +207,7 @@ impl Aligning<'_> {
         (same && self.are_apart(left) && self.are_apart(right)).then_some((these, those))
     }
 
-    fn together<'i>(&'i self, items: &'i [Item]) -> Together<'i> {
+    fn together(&self, items: &'a [Item]) -> Together<'a> {
         Together { space: self.space, items, index: OnceCell::new() }
     }
 

@@ -10,7 +10,8 @@ fn found(text: &str, budget: Budget) -> Vec<String> {
     let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
     assert!(!crate::diagnostic::has_errors(&resolved.findings), "{:?}", resolved.findings);
     let meaning = meaning(&resolved.policy);
-    let found = all(Text::Policy(&resolved.policy), &meaning, &sources, &|_| true, budget);
+    let told = Told::nothing(&|_| true, &resolved.expectations);
+    let found = all(Text::Policy(&resolved.policy), &meaning, &sources, told, budget);
     let told = found.iter().map(|finding| match finding.span {
         Some(span) => format!("{} {}", sources.line(span), finding.lint.name),
         None => format!("{}: {}", finding.lint.name, finding.message),
@@ -82,8 +83,8 @@ fn what_is_behind_a_limit_is_hidden_by_what_takes_for_certain() {
     let root = sources.add("policy.fw", text);
     let resolved = resolve(root, &mut sources, &mut MemoryLoader::default());
     let meaning = meaning(&resolved.policy);
-    let found =
-        all(Text::Policy(&resolved.policy), &meaning, &sources, &|_| true, Budget::default());
+    let told = Told::nothing(&|_| true, &resolved.expectations);
+    let found = all(Text::Policy(&resolved.policy), &meaning, &sources, told, Budget::default());
     let dead = found.iter().find(|one| one.lint.name == "unreachable-rule").expect("it is found");
     let by: Vec<usize> = dead.related.iter().map(|place| sources.line(place.span)).collect();
     assert_eq!(by, [2]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use petgraph::graph::{DiGraph, NodeIndex};
+use rustc_hash::FxHashMap;
 
 use super::relations::Relations;
 use super::{Chain, ChainKey, Does, Edge, Graph, Node, Place, Rule};
@@ -50,7 +51,7 @@ const WAYS: [&[BaseChain]; 3] = [
 /// The graph: the filter's chains always, others where a rule stands in them.
 #[must_use]
 pub fn graph(text: Text<'_>, meaning: &Meaning, relations: &Relations) -> Graph {
-    let mut builder = Builder { text, meaning, graph: DiGraph::new(), known: BTreeMap::new() };
+    let mut builder = Builder { text, meaning, graph: DiGraph::new(), known: FxHashMap::default() };
     for key in keys(meaning) {
         builder.add(key);
     }
@@ -85,11 +86,11 @@ struct Builder<'p> {
     text: Text<'p>,
     meaning: &'p Meaning,
     graph: DiGraph<Node, Edge>,
-    known: BTreeMap<Known, NodeIndex>,
+    known: FxHashMap<Known, NodeIndex>,
 }
 
 /// What a node stands for.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, Hash)]
 enum Known {
     Chain(ChainKey),
     Rule(Place),
@@ -158,7 +159,7 @@ impl Builder<'_> {
     /// The rules of a chain, what one statement says in either family being one.
     fn rules(&self, key: ChainKey) -> Vec<Rule> {
         let mut rules: BTreeMap<Rank, Rule> = BTreeMap::new();
-        let mut ranks: BTreeMap<Place, Rank> = BTreeMap::new();
+        let mut ranks: FxHashMap<Place, Rank> = FxHashMap::default();
         for family in Family::BOTH {
             let list = list(self.meaning, key, family);
             let mut before = (0, 0);

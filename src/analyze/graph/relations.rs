@@ -7,7 +7,9 @@
 
 mod translations;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use super::build::{keys, list, place};
 use super::{ChainKey, Kind, Place, Relation};
@@ -283,18 +285,18 @@ impl<'m> Chain<'m> {
 struct Gathered {
     chain: ChainKey,
     /// For each rule, in which families it speaks.
-    speaks: BTreeMap<Place, Families>,
+    speaks: FxHashMap<Place, Families>,
     /// For each rule, in which families it is hidden.
-    hidden: BTreeMap<Place, Families>,
-    effects: BTreeMap<Place, Effect>,
+    hidden: FxHashMap<Place, Families>,
+    effects: FxHashMap<Place, Effect>,
     /// In the order found.
     pairs: Vec<Relation>,
 }
 
 impl Gathered {
     fn of(chain: ChainKey) -> Self {
-        let [speaks, hidden] = [BTreeMap::new(), BTreeMap::new()];
-        Gathered { chain, speaks, hidden, effects: BTreeMap::new(), pairs: Vec::new() }
+        let [speaks, hidden] = [FxHashMap::default(), FxHashMap::default()];
+        Gathered { chain, speaks, hidden, effects: FxHashMap::default(), pairs: Vec::new() }
     }
 
     fn add(&mut self, family: Family, list: &List, pairs: Vec<Pair>) {
@@ -303,7 +305,7 @@ impl Gathered {
             include(self.speaks.entry(place).or_insert(Families::NONE), family);
             self.effects.entry(place).or_insert_with(|| entry.effect.clone());
         }
-        let mut known: BTreeMap<(Place, Place, Kind), usize> = BTreeMap::new();
+        let mut known: FxHashMap<(Place, Place, Kind), usize> = FxHashMap::default();
         for (at, pair) in self.pairs.iter().enumerate() {
             known.insert((pair.from, pair.to, pair.kind), at);
         }

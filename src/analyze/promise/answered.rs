@@ -30,6 +30,10 @@ impl Asking<'_, '_> {
                 Ok(passed) => passed,
                 Err(much) => return much.into(),
             };
+            let stopped = self.stopped(passage, &passed.stopped, &mut is_open);
+            if let Some(broken) = stopped {
+                return Found::Packet(Box::new(broken));
+            }
             for arriving in &passed.arriving {
                 match self.decided(passage, &arriving.region) {
                     Decided::AsClaimed => {}
@@ -38,6 +42,13 @@ impl Asking<'_, '_> {
                         Some(broken) => return Found::Packet(Box::new(broken)),
                         None => is_open = true,
                     },
+                }
+                let behind = match passage.stopped_behind(&arriving.region) {
+                    Ok(behind) => behind,
+                    Err(much) => return much.into(),
+                };
+                if let Some(broken) = self.stopped(passage, &behind, &mut is_open) {
+                    return Found::Packet(Box::new(broken));
                 }
             }
         }

@@ -138,7 +138,12 @@ impl Telling<'_> {
         let by = told.decided_by.map(|reason| self.whereabouts(reason, decided, from));
         shown.fate =
             Some(format!("{} {}", told.fate.told(), by.unwrap_or_default()).trim_end().to_owned());
-        let finding = finding.witness(shown);
+        let mut finding = finding.witness(shown);
+        if told.base == BaseChain::DockerUser && told.fate.is_accepted() {
+            finding = finding
+                .note("Docker sends it to a container if one publishes this port; its own rules are not known")
+                .help("let the block `docker` allow less, or promise less");
+        }
         if translated.is_none() {
             return finding;
         }

@@ -2,18 +2,18 @@
 
 use super::moved::{SENT, served};
 use super::sets::in_state;
-use super::shown::{Broken, as_sent};
+use super::shown::{Broken, Told, as_sent};
 use super::together::Group;
 use crate::analyze::flat::{Flat, FlatStep, number_of};
-use crate::analyze::journey::Surroundings;
-use crate::analyze::passage::{Passage, TooMuch};
-use crate::meaning::{BaseChain, Decision, Effect, Entry, Guide};
+use crate::analyze::journey::{Fate, Surroundings};
+use crate::analyze::passage::{Passage, Stopped, TooMuch};
+use crate::meaning::{BaseChain, Decision, Effect, Entry, Guide, List};
 use crate::net::{CtState, Families, Family};
 use crate::packet::{
     Among, Budget, Field, Index, Point, Question, Region, RuleNumber, Verdict as Answer,
 };
 use crate::resolve::Policy;
-use crate::resolve::policy::{Claim, Hook};
+use crate::resolve::policy::{Claim, Docker, Hook};
 
 /// What all questions are about.
 pub struct World<'w> {
@@ -25,6 +25,8 @@ pub struct World<'w> {
     /// The same with limits at their best.
     pub at_best: Guide<'w>,
     pub surroundings: &'w Surroundings,
+    /// The block that says who may reach what Docker publishes by rules that are not known.
+    pub docker: Option<&'w Docker>,
 }
 
 impl<'w> World<'w> {
@@ -186,6 +188,9 @@ impl<'w> Asking<'_, 'w> {
             passed.arriving.extend(by_nat.arriving);
             passed.stopped.extend(by_nat.stopped);
         } else {
+            if let Some(broken) = self.published(passage, &sent)? {
+                return Ok(Found::Packet(Box::new(broken)));
+            }
             passed.arriving.retain(|one| one.by.is_some());
             passed.stopped.clear();
         }
@@ -195,15 +200,10 @@ impl<'w> Asking<'_, 'w> {
             matches!(entry.effect, Effect::Decide(Decision::Unknown(_))) && !space.is_empty(region)
         };
         let mut is_open = passed.stopped.iter().any(is_either);
-        if self.claim.accepts {
-            for (region, ..) in &passed.stopped {
-                if let Some(point) = any_point(passage, region) {
-                    match self.shown(passage, &point, None) {
-                        Some(broken) => return Ok(Found::Packet(Box::new(broken))),
-                        None => is_open = true,
-                    }
-                }
-            }
+        if self.claim.accepts
+            && let Some(broken) = self.stopped(passage, &passed.stopped, &mut is_open)
+        {
+            return Ok(Found::Packet(Box::new(broken)));
         }
         for arriving in &passed.arriving {
             let region = if self.claim.accepts {
@@ -219,12 +219,58 @@ impl<'w> Asking<'_, 'w> {
                     None => is_open = true,
                 },
             }
+            if self.claim.accepts {
+                let behind = passage.stopped_behind(&region)?;
+                if let Some(broken) = self.stopped(passage, &behind, &mut is_open) {
+                    return Ok(Found::Packet(Box::new(broken)));
+                }
+            }
         }
         Ok(match (is_open, is_met) {
             (true, _) => Found::Unknown,
             (false, true) => Found::Nothing,
             (false, false) => Found::NoPackets,
         })
+    }
+
+    /// A packet to this machine that is to be dropped, and comes to a container if Docker publishes its port.
+    fn published(&self, passage: &Passage<'w>, sent: &Region) -> Result<Option<Broken>, TooMuch> {
+        let docker = self.docker(passage.family).filter(|_| passage.hook == Hook::Forward);
+        let Some((docker, list)) = docker else { return Ok(None) };
+        let published = passage.published(docker, sent)?;
+        let Some(point) = any_point(passage, &published) else { return Ok(None) };
+        let seen = passage.space().packet(&point);
+        let decided_by = list.entries.iter().find(|entry| entry.set.contains(&seen));
+        let decided_by = decided_by.map(|entry| entry.reason);
+        // Where it goes is not known, so it is shown as it was sent.
+        let sent = as_sent(seen, passage.hook, None).packet;
+        let (base, seen) = (BaseChain::DockerUser, sent.clone());
+        let told = Told { decided_by, base, fate: Fate::Sent, seen, translated_by: None };
+        Ok(Some(Broken { sent, told, limited_by: None }))
+    }
+
+    /// The block `docker`, for a promise that it may break.
+    pub(super) fn docker(&self, family: Family) -> Option<(&'w Docker, &'w List)> {
+        let docker = self.world.docker.filter(|_| !self.claim.accepts)?;
+        Some((docker, self.guide().meaning.base(family, BaseChain::DockerUser)?))
+    }
+
+    /// A packet that is stopped before the filter or behind it; open where none was seen to be.
+    pub(super) fn stopped(
+        &self,
+        passage: &Passage<'w>,
+        stopped: &[Stopped<'w>],
+        is_open: &mut bool,
+    ) -> Option<Broken> {
+        for (region, ..) in stopped {
+            if let Some(point) = any_point(passage, region) {
+                match self.shown(passage, &point, None) {
+                    Some(broken) => return Some(broken),
+                    None => *is_open = true,
+                }
+            }
+        }
+        None
     }
 
     /// A packet of the region that the filter decides otherwise than claimed.

@@ -5,8 +5,8 @@ use super::sets;
 use super::together::Way;
 use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
 use crate::meaning::BaseChain;
-use crate::net::Family;
-use crate::packet::{Field, PacketSet, Region};
+use crate::net::{Addresses, Family};
+use crate::packet::{Constraint, Field, PacketSet, Region};
 use crate::resolve::policy::Hook;
 
 /// The sets of a claim by their place among what is asked.
@@ -58,9 +58,11 @@ impl<'w> Asking<'_, 'w> {
         ])
     }
 
-    /// The chains where packets that set out for one may come to, since nat moves them.
+    /// The chains where packets that set out for one may come to, since nat moves them, or Docker.
     pub fn ends(&self, family: Family, hook: Hook) -> Vec<Hook> {
+        let is_published = self.docker(family).is_some();
         match (hook, self.is_moved(family, hook)) {
+            (Hook::Input, false) if is_published => vec![Hook::Input, Hook::Forward],
             (Hook::Input, true) => vec![Hook::Input, Hook::Forward],
             (Hook::Forward, true) => vec![Hook::Forward, Hook::Input],
             (Hook::Input | Hook::Forward, false) | (Hook::Output, _) => vec![hook],
@@ -144,8 +146,8 @@ impl<'w> Asking<'_, 'w> {
     }
 }
 
-/// The packets of those for whom a translation serves the destinations: by where they come from and what
-/// they are, whatever they are sent to.
+/// The packets to hosts of those for whom a translation serves the host: by where they come from and what
+/// they are.
 pub(super) fn served(passage: &Passage<'_>, by_nat: &Passed<'_>, hook: Hook) -> Region {
     let space = passage.space();
     let mut served = Region::default();
@@ -153,12 +155,17 @@ pub(super) fn served(passage: &Passage<'_>, by_nat: &Passed<'_>, hook: Hook) -> 
         return served;
     }
     for arriving in &by_nat.arriving {
-        let moves = arriving.by.is_some_and(|entry| entry.effect.destination().is_some());
-        if moves {
-            served = space.union(&served, &arriving.sent);
+        if let Some(host) = arriving.by.and_then(|entry| entry.effect.destination()) {
+            let to_host = Constraint::destination(passage.family, &Addresses::single(host));
+            let to_anybody = space.freed(&arriving.sent, says_nothing_of_sender);
+            served = space.union(&served, &space.within(&to_anybody, &to_host));
         }
     }
-    space.freed(&served, |field| match field {
+    served
+}
+
+fn says_nothing_of_sender(field: Field) -> bool {
+    match field {
         Field::Incoming
         | Field::Source
         | Field::Protocol
@@ -182,5 +189,5 @@ pub(super) fn served(passage: &Passage<'_>, by_nat: &Passed<'_>, hook: Hook) -> 
         | Field::Ttl
         | Field::Dscp
         | Field::Opaque => true,
-    })
+    }
 }

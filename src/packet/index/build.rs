@@ -42,6 +42,8 @@ pub(super) fn build(
     }
     let Tree { hulls, nodes } = tree;
     Index {
+        entries_asking: layout.asking(&boxes),
+        hulls_asking: layout.asking(&hulls),
         layout,
         possible,
         boxes,

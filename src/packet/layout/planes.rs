@@ -87,7 +87,7 @@ impl Layout {
 
     /// The planes along the faces of a box that go through a cell. The box must overlap the cell.
     pub fn faces(&self, cell: &[u64], one: &[u64], entry: u32, mut found: impl FnMut(Plane)) {
-        for axis in 0..self.axes() {
+        for axis in self.unflagged() {
             match self.shape(axis).held {
                 Held::Flag => {}
                 Held::Interval => {

@@ -10,10 +10,10 @@ struct World {
 }
 
 /// Three values of seventy, so that they are in two words, three as bits and four as intervals; and flags
-/// of two words with four values as intervals.
+/// of five words with four values as intervals.
 fn worlds() -> [World; 2] {
     let shape = |values, held| AxisShape { values, held };
-    let flags = [shape(4, Held::Interval)].into_iter().chain([shape(2, Held::Flag); 34]);
+    let flags = [shape(4, Held::Interval)].into_iter().chain([shape(2, Held::Flag); 130]);
     let runs = || (0..4).collect();
     [
         World {
@@ -26,7 +26,7 @@ fn worlds() -> [World; 2] {
         },
         World {
             layout: Layout::new(&flags.collect::<Vec<_>>()),
-            looked_at: vec![(1, vec![0, 1]), (32, vec![0, 1]), (33, vec![0, 1]), (0, runs())],
+            looked_at: vec![(1, vec![0, 1]), (64, vec![0, 1]), (130, vec![0, 1]), (0, runs())],
         },
     ]
 }
@@ -104,10 +104,16 @@ fn operations_agree_with_points() {
         let cells: Vec<usize> = (0..boxes.len()).step_by(37).collect();
         for (a, a_set) in boxes.iter().zip(&sets) {
             assert_eq!(world.whole(layout.points(a)), a_set.count_ones());
+            let asking = layout.asking(a);
+            assert_eq!(asking.is_empty(), layout.flag_words() == 0);
             for (b, b_set) in boxes.iter().zip(&sets) {
                 let both = a_set & b_set;
                 assert_eq!(layout.overlap(a, b), both != 0);
                 assert_eq!(layout.contains(a, b), b_set & !a_set == 0);
+                for asking in &asking {
+                    assert_eq!(layout.overlap_asking(a, asking, b), both != 0);
+                    assert_eq!(layout.contains_asking(a, asking, b), b_set & !a_set == 0);
+                }
                 assert_eq!(world.whole(layout.shared(a, b)), both.count_ones());
                 let mut meeting = a.clone();
                 assert_eq!(layout.intersect(&mut meeting, b), both != 0);

@@ -48,18 +48,6 @@ impl Space {
         })
     }
 
-    /// The same points in boxes that have none in common.
-    #[must_use]
-    pub fn disjoint(&self, region: &Region) -> Region {
-        let mut apart = Region::default();
-        for one in self.boxes(region) {
-            let one = Region { words: one.to_vec() };
-            let mut new = self.difference(&one, &apart);
-            apart.words.append(&mut new.words);
-        }
-        apart
-    }
-
     fn freed_axes(&self, region: &Region, free: impl Fn(&Axis) -> bool) -> Region {
         let mut freed = region.clone();
         for (number, _) in self.axes.iter().enumerate().filter(|(_, axis)| free(axis)) {

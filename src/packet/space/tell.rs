@@ -52,10 +52,11 @@ impl Space {
     }
 
     fn told_box(&self, one: &[u64]) -> Vec<Asks> {
-        let axes = self.axes.iter().enumerate();
-        let told = axes.filter_map(|(number, axis)| {
+        // Of facts there may be thousands.
+        let facts = self.layout.flags_apart(self.layout.full(), one);
+        let told = self.layout.unflagged().chain(facts).filter_map(|number| {
             let values = self.layout.values(number, one);
-            asks(axis, &values)
+            asks(&self.axes[number], &values)
         });
         let mut told: Vec<Asks> = told.collect();
         told.sort();
@@ -66,9 +67,11 @@ impl Space {
 fn asks(axis: &Axis, values: &[(u32, u32)]) -> Option<Asks> {
     let has = |value: u32| values.iter().any(|(low, high)| (*low..=*high).contains(&value));
     let (first, last) = axis.present();
-    let all = (first..=last).all(has);
-    let none_present = !(first..=last).any(has);
-    if all || none_present {
+    // They are runs in order, the value of what is absent behind all others.
+    let present =
+        values.iter().map(|(low, high)| (*high).min(last).saturating_add(1).saturating_sub(*low));
+    let present: u32 = present.sum();
+    if present == 0 || present == last + 1 - first {
         return None;
     }
     let pieces = |count: usize| -> Vec<bool> {
@@ -94,7 +97,8 @@ fn asks(axis: &Axis, values: &[(u32, u32)]) -> Option<Asks> {
             let [others, none] = [0, 1].map(|behind| has(last - 1 + behind));
             // Thousands that are not in it count only where it has more than names.
             let is_narrowed = others || named.iter().any(Interface::is_wildcard);
-            let not = (0..).zip(patterns.iter()).filter(|(piece, _)| is_narrowed && !has(*piece));
+            let patterns = if is_narrowed { &patterns[..] } else { &[] };
+            let not = (0..).zip(patterns).filter(|(piece, _)| !has(*piece));
             let not = not.map(|(_, pattern)| pattern.clone()).collect();
             Some(Asks::Names { field: *field, named, not, others, none })
         }

@@ -269,6 +269,37 @@ fn lists_are_not_multiplied_out() {
     assert_eq!((space.count(&regions[102]), space.layout.words()), (1, 3));
 }
 
+/// Of many boxes, those that are met are found by place.
+#[test]
+fn many_boxes_are_held_to_each_other() {
+    let mut random = Random::new(11);
+    let mut rectangle = || {
+        let low = random.within(0, 5_000);
+        let port = u16::try_from(random.within(1, 5_000)).unwrap();
+        let from = Addresses::range(Family::V4, low, low + random.within(0, 300));
+        let to = Constraint::destination_port(&Ports::range(port, port + 200));
+        let all = [Factor::all([Constraint::source(Family::V4, &from)]), Factor::all([to])];
+        PacketSet::of(Family::V4, Product::of(all))
+    };
+    let sets: Vec<PacketSet> = (0..600).map(|_| rectangle()).collect();
+    let (space, regions) = Space::of(Family::V4, None, &sets.iter().collect::<Vec<_>>());
+    let (a, b) = regions.split_at(300);
+    let [a, b] =
+        [a, b].map(|all| all.iter().fold(Region::default(), |all, one| space.union(&all, one)));
+    let (both, rest, apart) =
+        (space.intersection(&a, &b), space.difference(&a, &b), space.disjoint(&a));
+    assert!([&both, &rest, &apart].iter().all(|region| space.count(region) > 300));
+    for one in [&a, &b, &both, &rest, &apart].iter().flat_map(|region| space.boxes(region)) {
+        for point in [space.layout.lowest(one), space.layout.highest(one)].map(Point) {
+            let [in_a, in_b] = [&a, &b].map(|region| space.contains(region, &point));
+            assert_eq!(space.contains(&both, &point), in_a && in_b);
+            assert_eq!(space.contains(&rest, &point), in_a && !in_b);
+            let times = space.boxes(&apart).filter(|one| space.layout.contains(one, &point.0));
+            assert_eq!(times.count(), usize::from(in_a));
+        }
+    }
+}
+
 #[test]
 fn many_places_are_one_box() {
     let place = |host: u128| {

@@ -1,6 +1,6 @@
 //! Messages about files: includes, modules, sizes.
 
-use crate::diagnostic::{Finding, Level, catalogue as lint, nearest};
+use crate::diagnostic::{Finding, catalogue as lint, nearest};
 use crate::resolve::stdlib;
 use crate::source::{LoadError, MAX_BYTES, Sources, Span};
 
@@ -83,17 +83,6 @@ pub fn unknown_module(at: Span, word: &str) -> Finding {
         Some(near) => finding.help(format!("did you mean `{near}`?")),
         None => finding.help("to take in a file of your own, write `include \"file.fw\"`"),
     }
-}
-
-/// At the highest level among what is not shown: warnings alone fail nothing.
-pub fn too_many_findings(dropped: usize, level: Level) -> Finding {
-    let message = match dropped {
-        1 => "one more finding is not shown".to_owned(),
-        _ => format!("{dropped} more findings are not shown"),
-    };
-    let finding = Finding::without_place(&lint::TOO_MANY_FINDINGS, message)
-        .help("mend the ones above and run again");
-    Finding { level, ..finding }
 }
 
 pub fn too_many_members(at: Span) -> Finding {

@@ -51,9 +51,11 @@ pub fn import(text: &str) {
         rules: ruled(v4, v6).meaning,
         families: Families { v4: v4.is_some(), v6: v6.is_some() },
         sources,
+        taken: None,
     };
     if let Ok(imported) = import::import(&Dumps { v4, v6, names: "rules" }, &mut proof) {
-        assert!(proof.faults(&imported.text).is_empty(), "{}", imported.text);
+        let refused = proof.refused(&imported.text);
+        assert!(refused.is_empty() && proof.faults().is_empty(), "{}", imported.text);
     }
 }
 
@@ -62,35 +64,35 @@ struct Proof {
     rules: Meaning,
     families: Families,
     sources: Sources,
-}
-
-impl Proof {
-    fn resolve(&mut self, text: &str) -> (FileId, Resolved) {
-        let root = self.sources.add("policy.fw", text);
-        (root, resolve(root, &mut self.sources, &mut MemoryLoader::default()))
-    }
+    /// The policy that was looked at last, if the language takes it.
+    taken: Option<(FileId, Resolved)>,
 }
 
 impl Judge for Proof {
-    fn faults(&mut self, policy: &str) -> Vec<Fault> {
-        let (root, resolved) = self.resolve(policy);
+    fn refused(&mut self, policy: &str) -> Vec<Fault> {
+        let root = self.sources.add("policy.fw", policy);
+        let resolved = resolve(root, &mut self.sources, &mut MemoryLoader::default());
         let errors = resolved.findings.iter().filter(|one| one.level == Level::Error);
         let faults: Vec<Fault> = errors
             .map(|one| Fault {
                 written: Some(one.span.map_or(usize::MAX, Span::start)),
                 read: None,
                 is_too_deep: one.lint.name == "nesting-too-deep",
+                is_final: false,
             })
             .collect();
-        if !faults.is_empty() {
-            return faults;
-        }
-        let meaning = understood(&resolved.policy);
-        places(&compare(&meaning, &self.rules, self.families, Budget::default()), root)
+        self.taken = faults.is_empty().then_some((root, resolved));
+        faults
     }
 
-    fn errors(&mut self, policy: &str) -> Vec<(Option<usize>, &'static Lint)> {
-        let (root, resolved) = self.resolve(policy);
+    fn faults(&mut self) -> Vec<Fault> {
+        let Some((root, resolved)) = &self.taken else { return Vec::new() };
+        let meaning = understood(&resolved.policy);
+        places(&compare(&meaning, &self.rules, self.families, Budget::default()), *root)
+    }
+
+    fn errors(&mut self) -> Vec<(Option<usize>, &'static Lint)> {
+        let Some((root, resolved)) = self.taken.take() else { return Vec::new() };
         let is_error = Lint::is_error;
         let Resolved { policy, mut findings, expectations, .. } = resolved;
         let meaning = understood(&policy);
@@ -114,11 +116,13 @@ fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {
         written: place(one.left.reason).filter(|span| span.file() == root).map(Span::start),
         read: place(one.right.reason),
         is_too_deep: false,
+        is_final: false,
     });
     let unproved = comparison.unproved.first().map(|_| Fault {
         written: None,
         read: None,
         is_too_deep: false,
+        is_final: comparison.unproved.iter().any(|one| one.right_alone),
     });
     differing.chain(unproved).collect()
 }

@@ -1,0 +1,160 @@
+//! What regions of packets are after a statement of a chain before the filter.
+
+use super::{Passage, product, state};
+use crate::meaning::{Change, Decision, Effect, Translation};
+use crate::net::{Addresses, CtState, Family, MarkMatch, Ports, Prefix};
+use crate::packet::opaque::{self, SetSide};
+use crate::packet::{Constraint, Field, PacketSet, Region};
+use crate::resolve::policy::{Docker, Hook};
+
+impl Passage<'_> {
+    /// The packets of a region whose sources were taken up into a set.
+    pub(super) fn added(&self, region: &Region, set: &str) -> Region {
+        let members = [SetSide::Source, SetSide::Destination].map(|side| opaque::member(side, set));
+        self.space().freed_facts(region, |text| members.iter().any(|member| **member == *text))
+    }
+
+    /// The packets of a region as a statement leaves them.
+    pub(super) fn changed(&self, region: &Region, change: Change) -> Region {
+        let space = self.space();
+        let marked = |region: &Region, field, mark: MarkMatch| {
+            let free = space.freed_mark(region, field, mark.mask());
+            space.within(&free, &of_mark(field, mark))
+        };
+        match change {
+            Change::Mark(mark) => marked(region, Field::Mark, mark),
+            Change::StickyMark(mark) => {
+                let region = marked(region, Field::Mark, mark);
+                marked(&region, Field::ConnectionMark, mark)
+            }
+            Change::ConnectionMark(mark) => marked(region, Field::ConnectionMark, mark),
+            Change::RestoredMark(mask) => space.freed_mark(region, Field::Mark, mask),
+            Change::Dscp(dscp) => {
+                let free = space.freed(region, |field| field == Field::Dscp);
+                space.within(&free, &Constraint::dscp(dscp))
+            }
+            Change::Untracked => self.untracked(region),
+            Change::Mss(_) | Change::Helper(_) => region.clone(),
+        }
+    }
+
+    /// The packets of a region when conntrack is told not to see them: too late for those that it saw
+    /// before they came in (`Packet::was_tracked_before`).
+    pub(super) fn untracked(&self, region: &Region) -> Region {
+        let space = self.space();
+        let known = space.within_all(region, &Constraint::tracked_before());
+        let gone = |field| matches!(field, Field::State | Field::ConnectionMark);
+        let free = space.freed(&space.difference(region, &known), gone);
+        space.union(&known, &space.within(&free, &state(CtState::Untracked)))
+    }
+
+    /// The packets of a region with another destination.
+    pub(super) fn translated(&self, region: &Region, translation: &Translation) -> Region {
+        let space = self.space();
+        let to = |addresses: Addresses| Constraint::destination(self.family, &addresses);
+        match translation {
+            Translation::Destination { address, port } => {
+                let mut all = vec![to(Addresses::single(*address))];
+                all.extend(port.map(|port| Constraint::destination_port(&Ports::single(port))));
+                // What was sent there is what it was.
+                let kept = space.within_all(region, &all);
+                let moved = self.moved(&space.difference(region, &kept), port.is_some());
+                all.extend([Constraint::translated(), Constraint::not_to_local()]);
+                space.union(&space.within_all(&moved, &all), &kept)
+            }
+            Translation::Netmap { to: inside, .. } => {
+                let all =
+                    [Constraint::translated(), to((*inside).into()), Constraint::not_to_local()];
+                space.within_all(&self.moved(region, false), &all)
+            }
+            Translation::Redirect { port } => {
+                let new = Constraint::destination_port(&Ports::single(*port));
+                let all = [Constraint::translated(), Constraint::to_local(), new.clone()];
+                let changed = space.within_all(&self.moved(region, true), &all);
+                // What was sent to that port of that address is what it was.
+                space.union(&changed, &space.within_all(region, &[Constraint::to_local(), new]))
+            }
+            Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => {
+                region.clone()
+            }
+        }
+    }
+
+    /// The packets of a region that Docker sends to containers, if it publishes what they ask for.
+    pub(super) fn to_containers(&self, docker: &Docker, region: &Region) -> Region {
+        let leaving = Constraint::outgoing(&docker.bridges);
+        let all = [Constraint::translated(), Constraint::not_to_local(), leaving];
+        self.space().within_all(&self.moved(region, true), &all)
+    }
+
+    /// The packets of a region when they go anywhere else, and to any port or their own.
+    fn moved(&self, region: &Region, to_any_port: bool) -> Region {
+        let space = self.space();
+        let moved = space.copied(region, Field::Destination, Field::OriginalDestination);
+        let moved = space.copied(&moved, Field::DestinationPort, Field::OriginalPort);
+        space.freed(&moved, |field| match field {
+            Field::Destination | Field::ToLocal | Field::Translated => true,
+            // What this machine sends keeps the interface of its first route.
+            Field::Outgoing => self.hook != Hook::Output,
+            Field::DestinationPort => to_any_port,
+            _ => false,
+        })
+    }
+}
+
+fn of_mark(field: Field, mark: MarkMatch) -> Constraint {
+    if field == Field::Mark { Constraint::mark(mark) } else { Constraint::connection_mark(mark) }
+}
+
+/// What statements change and none of some sets asks for: it makes no difference.
+pub(super) fn unasked<'s>(sets: impl Iterator<Item = &'s PacketSet>) -> Vec<Field> {
+    let mut unasked = vec![Field::Mark, Field::ConnectionMark, Field::Dscp];
+    for set in sets {
+        unasked.retain(|one| !set.speaks_of(|field| field == *one));
+    }
+    unasked
+}
+
+/// What packets can be after an entry, so that the space knows it, but for what is not asked for.
+pub(super) fn results(family: Family, effect: &Effect, unasked: &[Field]) -> PacketSet {
+    let destination = |prefix: Prefix| Constraint::destination(family, &prefix.into());
+    let port = |port: u16| Constraint::destination_port(&Ports::single(port));
+    let all: Vec<Constraint> = match effect {
+        Effect::Change(Change::Mark(mark)) => vec![Constraint::mark(*mark)],
+        Effect::Change(Change::StickyMark(mark)) => {
+            vec![Constraint::mark(*mark), Constraint::connection_mark(*mark)]
+        }
+        Effect::Change(Change::ConnectionMark(mark)) => vec![Constraint::connection_mark(*mark)],
+        Effect::Change(Change::RestoredMark(mask)) => {
+            MarkMatch::new(0, *mask).map(Constraint::mark).into_iter().collect()
+        }
+        Effect::Change(Change::Dscp(dscp)) => vec![Constraint::dscp(*dscp)],
+        Effect::Decide(Decision::Translate(translation)) => match **translation {
+            Translation::Destination { address, port: new } => {
+                let to = Constraint::destination(family, &Addresses::single(address));
+                std::iter::once(to).chain(new.map(port)).collect()
+            }
+            Translation::Redirect { port: new } => vec![port(new)],
+            Translation::Netmap { to, .. } => vec![destination(to)],
+            Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => {
+                Vec::new()
+            }
+        },
+        Effect::Change(Change::Mss(_) | Change::Untracked | Change::Helper(_))
+        | Effect::Decide(
+            Decision::Accept
+            | Decision::Drop
+            | Decision::Reject(_)
+            | Decision::Unknown(_)
+            | Decision::LeaveToDocker,
+        )
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => Vec::new(),
+    };
+    let all = all.into_iter().filter(|one| !unasked.contains(&one.field()));
+    PacketSet::of(family, all.map(|one| product([one])))
+}
