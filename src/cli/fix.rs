@@ -318,7 +318,9 @@ mod tests {
     fn what_goes_together_goes_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.fw");
-        let nested: String = (0..30).map(|low| format!("drop tcp {}-40\n", 30 - low)).collect();
+        let nested: Vec<String> =
+            (0..30).map(|low| format!("drop tcp {}-40\n", 30 - low)).collect();
+        let nested = nested.concat();
         fs::write(&path, format!("{nested}drop tcp any\nallow udp any\n")).unwrap();
         let fixing = fixing(&path);
         assert_eq!((fixing.policy.rules(), fixing.reread), (2, 32));

@@ -50,11 +50,12 @@ fn rules_that_may_do_either_leave_the_answer_open() {
 fn marks_part_packets_where_rules_ask_for_them() {
     let policies = ":PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n\
                     :OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n";
-    let marks: String = (1..=3_000)
+    let marks: Vec<String> = (1..=3_000)
         .map(|n| {
             format!("-A PREROUTING -s 10.0.{}.{}/32 -j MARK --set-mark {n}\n", n / 256, n % 256)
         })
         .collect();
+    let marks = marks.concat();
     let mangle = format!("*mangle\n{policies}{marks}COMMIT\n");
     let filter = |rules: &str| {
         let policies = ":INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n";
@@ -86,4 +87,23 @@ fn jumps_of_nat_are_followed() {
     let run = palisade(["query", "now.v4", "allow tcp 8080 from any to any"]).within(&scene).run();
     assert_eq!(run.status, 0, "{}", run.err);
     assert!(run.out.contains("translated by now.v4:5"), "{}", run.out);
+}
+
+#[test]
+fn what_is_stopped_behind_the_filter_is_told() {
+    let text = "allow tcp 80-81 from any in eth1 to any out eth0\n\
+                raw v4 mangle POSTROUTING \"-p tcp -m tcp --dport 80 -j DROP\"\n";
+    let scene = Scene::new(&[("post.fw", text)]);
+    let ask = |question| {
+        let run = palisade(["query", "post.fw", question]).within(&scene).run();
+        assert_eq!(run.status, 0, "{}", run.err);
+        run.out
+    };
+    let accepted = ask("allow tcp 79-82 from any in eth1 to any out eth0 ipv4");
+    assert!(accepted.contains("\n  tcp 81 "), "{accepted}");
+    assert_eq!(accepted.matches("\n  tcp ").count(), 1, "{accepted}");
+    let refused = ask("drop tcp 79-81 from any in eth1 to any out eth0 ipv4");
+    assert!(refused.contains("[mangle POSTROUTING]\n  tcp 80 "), "{refused}");
+    assert!(refused.contains("\n  tcp 79 "), "{refused}");
+    assert_eq!(refused.matches("\n  tcp ").count(), 2, "{refused}");
 }

@@ -1,5 +1,6 @@
 //! The steps of a flattened chain that do something, with the packets that they do it to.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,7 +8,7 @@ use super::history::COUNTS;
 use super::{Act, Deed};
 use crate::analyze::flat::{Flat, FlatStep, Role};
 use crate::meaning::{Decision, Effect, Entry, Reason, Translation};
-use crate::packet::{Field, Region, RuleNumber, Space};
+use crate::packet::{Among, Field, Index, Region, RuleNumber, Space};
 use crate::resolve::policy::ChainId;
 
 /// Boxes of what a step gets, when others left its chain before, before it is too much.
@@ -109,20 +110,25 @@ impl Items {
         deeds: &mut Deeds,
     ) -> Option<Self> {
         let mut items = Items { all: Vec::with_capacity(mays.len() + 1), adding: BTreeMap::new() };
-        let mut way = Way { flat, mays, asked: Vec::with_capacity(mays.len()) };
-        // The steps so far that leave a chain, by the step that called it.
-        let mut leaving: BTreeMap<RuleNumber, Vec<RuleNumber>> = BTreeMap::new();
+        let mut way = Way {
+            flat,
+            mays,
+            asked: Vec::with_capacity(mays.len()),
+            changed: BTreeMap::new(),
+            left: BTreeMap::new(),
+            leaving: OnceCell::new(),
+        };
         let empty = space.are_empty(mays);
         let steps = flat.steps.iter().zip(mays.iter().zip(empty));
         for (number, (step, (may, is_empty))) in (0..).map(RuleNumber).zip(steps) {
             way.asked.push(way.place(number, step, items.all.len()));
             let Some(deed) = deed(step, flat) else {
                 if let Some(caller) = step.caller.filter(|_| step.leaves) {
-                    leaving.entry(caller).or_default().push(number);
+                    way.left.entry(caller).or_default().push(number);
                 }
                 continue;
             };
-            let (region, ways) = way.to(number, may.clone(), &leaving, &items, space)?;
+            let (region, ways) = way.to(number, may.clone(), space)?;
             let is_empty = is_empty || region != *may && space.is_empty(&region);
             if matches!(step.entry.effect, Effect::Add { .. }) {
                 items.adding.insert(number, region.clone());
@@ -141,6 +147,8 @@ impl Items {
                 reason: step.entry.reason,
                 chain: step.chain,
             };
+            let changed = item.changes.iter().map(|field| (*field, items.all.len()));
+            way.changed.extend(changed);
             items.add(item, space);
         }
         let default = decided(&flat.default.effect)?;
@@ -225,6 +233,12 @@ struct Way<'w, 'm> {
     mays: &'w [Region],
     /// Of each step, how many items stand before the place where it asks.
     asked: Vec<usize>,
+    /// Of each field, the last item that changes it.
+    changed: BTreeMap<Field, usize>,
+    /// The steps so far that leave a chain, by the step that called it.
+    left: BTreeMap<RuleNumber, Vec<RuleNumber>>,
+    /// What each such step takes, of all steps; once it is needed.
+    leaving: OnceCell<Index>,
 }
 
 impl Way<'_, '_> {
@@ -245,36 +259,34 @@ impl Way<'_, '_> {
 
     /// What comes to a step, and what was asked of it when it was another; `None` when it is in too
     /// many pieces.
-    fn to(
-        &self,
-        number: RuleNumber,
-        may: Region,
-        leaving: &BTreeMap<RuleNumber, Vec<RuleNumber>>,
-        items: &Items,
-        space: &Space,
-    ) -> Option<(Region, Vec<Asked>)> {
+    fn to(&self, number: RuleNumber, may: Region, space: &Space) -> Option<(Region, Vec<Asked>)> {
         let step = self.flat.step(number)?;
         let callers: Vec<RuleNumber> =
             std::iter::successors(step.caller, |caller| self.flat.step(*caller)?.caller).collect();
         let (mut rest, mut ways) = (may, Vec::new());
-        let is_of_before = |asking: &RuleNumber| self.is_of_before(*asking, items);
+        let is_of_before = |asking: &RuleNumber| self.is_of_before(*asking);
         let own = std::iter::once(&number).filter(|_| step.role == Role::NoWayBack);
         for asking in own.chain(&callers).filter(|asking| is_of_before(asking)) {
             let (place, region) =
                 (self.asked[asking.0 as usize], self.mays[asking.0 as usize].clone());
             ways.push(Asked { place, leave: false, region });
         }
-        for left in callers.iter().filter_map(|caller| leaving.get(caller)).flatten() {
-            let region = &self.mays[left.0 as usize];
-            if is_of_before(left) {
-                let (place, region) = (self.asked[left.0 as usize], region.clone());
-                ways.push(Asked { place, leave: true, region });
-                continue;
-            }
-            if !space.overlap(&rest, region) {
-                continue;
-            }
-            rest = space.difference(&rest, region);
+        let left = callers.iter().filter_map(|caller| self.left.get(caller)).flatten();
+        let left = left.filter(|_| !self.changed.is_empty());
+        for left in left.filter(|left| is_of_before(left)) {
+            let (place, region) = (self.asked[left.0 as usize], self.mays[left.0 as usize].clone());
+            ways.push(Asked { place, leave: true, region });
+        }
+        let leaves = |rule: RuleNumber| {
+            let caller = self.flat.step(rule).and_then(|step| step.caller);
+            caller.is_some_and(|caller| callers.contains(&caller)) && !is_of_before(&rule)
+        };
+        if !callers.iter().any(|caller| self.left.contains_key(caller)) {
+            return Some((rest, ways));
+        }
+        let leaving = self.leaving.get_or_init(|| self.leaving(space));
+        for left in leaving.meeting_that(&rest, Among::before(number), leaves) {
+            rest = space.difference(&rest, &self.mays[left.0 as usize]);
             if space.count(&rest) > MOST_PIECES {
                 return None;
             }
@@ -282,11 +294,17 @@ impl Way<'_, '_> {
         Some((rest, ways))
     }
 
+    /// What all steps take that leave a chain.
+    fn leaving(&self, space: &Space) -> Index {
+        let steps = (0..).map(RuleNumber).zip(self.flat.steps.iter().zip(self.mays));
+        let leaving = steps.filter(|(_, (step, _))| step.leaves && step.caller.is_some());
+        Index::of(space, leaving.map(|(number, (_, may))| (number, may)))
+    }
+
     /// Whether packets were changed, since a step asked, in what it asks about.
-    fn is_of_before(&self, asking: RuleNumber, items: &Items) -> bool {
-        let number = asking.0 as usize;
-        let since = items.all.get(self.asked[number]..).unwrap_or_default();
-        let changed = |field| since.iter().any(|item| item.changes.contains(&field));
+    fn is_of_before(&self, asking: RuleNumber) -> bool {
+        let asked = self.asked[asking.0 as usize];
+        let changed = |field| self.changed.get(&field).is_some_and(|last| *last >= asked);
         self.flat.step(asking).is_some_and(|step| step.may.speaks_of(changed))
     }
 }

@@ -6,7 +6,7 @@ use crate::net::Family;
 use crate::packet::{Region, opaque};
 use crate::resolve::policy::Hook;
 
-use super::walk::refuses;
+use super::walk::{Chain, refuses};
 
 /// The chains that packets meet behind a chain of the filter, in the order of the kernel.
 fn chains_behind(hook: Hook) -> &'static [BaseChain] {
@@ -52,7 +52,7 @@ impl<'m> Passage<'m> {
         }
         passed.stopped.retain(|(region, ..)| !space.is_empty(region));
         let own = self.behind.iter().flat_map(|(_, chain)| chain.entries());
-        let called = self.called.values().flat_map(|chain| chain.entries());
+        let called = self.called.values().flat_map(Chain::entries);
         let steps = self.flat.steps.iter().map(|step| step.entry);
         let mut on_the_way = steps.chain(own).chain(called);
         if !passed.stopped.is_empty() && on_the_way.any(|entry| !entry.effect.changes().is_empty())
