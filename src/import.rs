@@ -27,7 +27,6 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diagnostic::Lint;
 use crate::net::Families;
 use crate::ruleset::Ruleset;
 use crate::source::Span;
@@ -66,6 +65,16 @@ pub struct Fault {
     pub is_final: bool,
 }
 
+/// An error in a policy that is equal to the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wrong {
+    /// Where it is, as a byte of the text, if it is about a place there.
+    pub written: Option<usize>,
+    pub lint: &'static str,
+    /// Whether a statement may say that it is expected.
+    pub is_expectable: bool,
+}
+
 /// A policy that is equal to the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
@@ -101,8 +110,8 @@ pub trait Judge {
     /// What in that policy, of which nothing is refused, does not say what the rules do.
     fn faults(&mut self) -> Vec<Fault>;
 
-    /// The errors in that policy, when it is equal to the rules, each with where it is, as a byte of the text.
-    fn errors(&mut self) -> Vec<(Option<usize>, &'static Lint)>;
+    /// The errors in that policy, when it is equal to the rules.
+    fn errors(&mut self) -> Vec<Wrong>;
 }
 
 /// So often a policy is made plainer. Each time at least one rule is, mostly all that are at fault.
@@ -242,14 +251,14 @@ impl Choices {
     }
 
     /// Notes what is wrong with the rules.
-    fn expect(&mut self, draft: &Draft, errors: &[(Option<usize>, &'static Lint)]) -> Noted {
+    fn expect(&mut self, draft: &Draft, errors: &[Wrong]) -> Noted {
         let mut noted = Noted { is_new: false, is_left: false };
-        for (at, lint) in errors {
-            let lines = at.and_then(|at| draft.lines_at(at)).unwrap_or_default();
+        for error in errors {
+            let lines = error.written.and_then(|at| draft.lines_at(at)).unwrap_or_default();
             noted.is_left |= lines.is_empty();
             for line in lines {
-                noted.is_new |= if lint.expectable {
-                    self.expected.entry(*line).or_default().insert(lint.name)
+                noted.is_new |= if error.is_expectable {
+                    self.expected.entry(*line).or_default().insert(error.lint)
                 } else {
                     self.dead.insert(*line)
                 };

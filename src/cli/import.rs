@@ -15,7 +15,7 @@ use super::within::Within;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
 use crate::diagnostic::{Finding, Level, Lint, catalogue, has_errors};
-use crate::import::{Counts, Dumps, Fault, Imported, Judge, import, with_sets};
+use crate::import::{Counts, Dumps, Fault, Imported, Judge, Wrong, import, with_sets};
 use crate::meaning::{Meaning, Reason};
 use crate::net::Families;
 use crate::packet::Budget;
@@ -216,13 +216,14 @@ impl Judge for Proof<'_> {
         places(&comparison, *root)
     }
 
-    fn errors(&mut self) -> Vec<(Option<usize>, &'static Lint)> {
+    fn errors(&mut self) -> Vec<Wrong> {
         let Some((root, errors)) = self.judged() else { return Vec::new() };
-        let place = |finding: &Finding| {
-            let span = finding.span.filter(|span| span.file() == root);
-            (span.map(Span::start), finding.lint)
+        let wrong = |finding: &Finding| Wrong {
+            written: finding.span.filter(|span| span.file() == root).map(Span::start),
+            lint: finding.lint.name,
+            is_expectable: finding.lint.expectable,
         };
-        errors.iter().map(place).collect()
+        errors.iter().map(wrong).collect()
     }
 }
 
