@@ -125,11 +125,10 @@ fn in_one_chain(mut pieces: Vec<Piece>) -> Vec<Piece> {
     pieces
 }
 
-/// What a rule says in the words of iptables, which cannot say what is expected.
+/// What a rule says in the words of iptables.
 fn in_raw_words(says: &Says) -> Says {
     match says {
         Says::Dead => Says::Dead,
-        Says::Words(statement) if statement.expect.is_some() => Says::Dead,
         Says::Words(_) | Says::Raw => Says::Raw,
     }
 }
