@@ -48,7 +48,7 @@ use crate::resolve::policy::{
 pub use effect::{Change, Decision, Effect, Translation};
 pub use guide::Guide;
 pub use probes::{probes, view};
-pub use trace::{Question, Step, Trace, traverses_nat};
+pub use trace::{Question, Step, Trace, Unknown, Unsettled, traverses_nat};
 
 /// What happens to packets, as lists of packet sets and effects: of a policy, or of rules that were
 /// read.
@@ -306,6 +306,7 @@ fn needs_conntrack(entry: &Entry) -> bool {
             Change::StickyMark(_)
             | Change::ConnectionMark(_)
             | Change::RestoredMark(_)
+            | Change::SavedMark(_)
             | Change::Untracked
             | Change::Helper(_) => true,
             Change::Mark(_) | Change::Dscp(_) | Change::Mss(_) => false,

@@ -343,6 +343,9 @@ pub enum Target {
     /// `CONNMARK --restore-mark`: the packet's bits under this mask become those of its connection,
     /// when it has one.
     RestoreMark(u32),
+    /// `CONNMARK --save-mark`: the bits of its connection under this mask become the packet's, when it has
+    /// one.
+    SaveMark(u32),
     /// `DSCP --set-dscp`
     SetDscp(Dscp),
     /// `TCPMSS --set-mss`, `--clamp-mss-to-pmtu`: the rule has `-p tcp` and looks for SYN.
@@ -392,6 +395,7 @@ impl Target {
             | Target::SetMark(_)
             | Target::SetConnmark(_)
             | Target::RestoreMark(_)
+            | Target::SaveMark(_)
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack
@@ -407,6 +411,7 @@ impl Target {
             Target::SetMark(_)
             | Target::SetConnmark(_)
             | Target::RestoreMark(_)
+            | Target::SaveMark(_)
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack

@@ -179,6 +179,9 @@ fn changed(change: Change) -> String {
         Change::RestoredMark(mask) => {
             format!("given the mark of their connection under {mask:#x}")
         }
+        Change::SavedMark(mask) => {
+            format!("given to their connection by their mark under {mask:#x}")
+        }
         Change::Dscp(dscp) => format!("given class {dscp}"),
         Change::Mss(Some(size)) => format!("limited to segments of {size}"),
         Change::Mss(None) => "limited to segments of their path".to_owned(),

@@ -142,15 +142,20 @@ impl<'m> Flat<'m> {
         self.cut.is_none()
     }
 
-    /// Whether steps ask for what earlier ones may have changed in packets: they meet them as they are then.
+    /// Whether steps ask for what others may change in packets: those behind meet them as they are then, and
+    /// who was taken before is not known behind.
     #[must_use]
     pub fn asks_for_changes(&self) -> bool {
-        let mut changed: BTreeSet<Field> = BTreeSet::new();
-        self.steps.iter().any(|step| {
-            let asks = step.entry.set.speaks_of(|field| changed.contains(&field));
-            changed.extend(step.entry.effect.changes());
+        let changes = self.steps.iter().flat_map(|step| step.entry.effect.changes());
+        let changed: BTreeSet<Field> = changes.copied().collect();
+        let mut before: BTreeSet<Field> = BTreeSet::new();
+        let mut asks = |step: &FlatStep<'_>| {
+            let others = if step.takes { &changed } else { &before };
+            let asks = step.entry.set.asks_for(|field| others.contains(&field));
+            before.extend(step.entry.effect.changes());
             asks
-        })
+        };
+        !changed.is_empty() && self.steps.iter().any(&mut asks)
     }
 
     /// The steps as a list to be asked about: the number of a rule is that of its step.

@@ -19,9 +19,12 @@ mod translate;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::meaning::{BaseChain, Decision, Guide, Question, Trace, Translation, traverses_nat};
+use crate::meaning::{
+    BaseChain, Decision, Effect, Guide, Question, Reason, Trace, Translation, Unknown, Unsettled,
+    traverses_nat,
+};
 use crate::net::{Addresses, Interface};
-use crate::packet::{Packet, opaque};
+use crate::packet::{Field, Packet, opaque};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, RejectWith};
 
@@ -171,6 +174,8 @@ pub enum Unclear {
     Redirected { one: IpAddr, other: IpAddr },
     /// Which of its addresses it is, where rules tell too many of them apart.
     TooMany { whose: Whose },
+    /// Whether a rule takes it: these words may have changed what it asks for.
+    Changed { field: Field, by: Arc<str>, asks: Reason },
 }
 
 /// Whether an address is that of many, which the machine itself listens to.
@@ -178,6 +183,20 @@ fn is_of_group(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
         IpAddr::V6(address) => address.is_multicast(),
+    }
+}
+
+/// The words of what makes a packet another in a way that is not known.
+fn words(effect: &Effect) -> Arc<str> {
+    match effect {
+        Effect::Opaque { text, .. } => Arc::clone(text),
+        Effect::Change(_)
+        | Effect::Decide(_)
+        | Effect::Continue
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => "clamp mss".into(),
     }
 }
 
@@ -193,6 +212,8 @@ struct Walk<'m, 'a> {
     /// An address that stands for whichever of its own a redirect leads to.
     own: IpAddr,
     packet: Packet,
+    /// What of it may be another.
+    unknown: Unknown<'m>,
     stages: Vec<Stage<'m>>,
 }
 
@@ -292,6 +313,7 @@ impl<'m> Walk<'m, '_> {
             behind: self.behind.clone(),
             own: self.own,
             packet: self.packet.clone(),
+            unknown: self.unknown.clone(),
             stages: Vec::new(),
         };
         let here = if ahead.packet.to_local { Some("lo".into()) } else { None };
@@ -334,8 +356,14 @@ impl<'m> Walk<'m, '_> {
     /// Through one base chain.
     fn pass(&mut self, base: BaseChain) -> Result<(), Stop> {
         let before = self.packet.clone();
-        let trace =
-            self.guide.trace(base, &before, &mut |question| (self.answers.oracle)(question));
+        let asked = (&before, std::mem::take(&mut self.unknown));
+        let mut oracle = |question: Question<'_>| (self.answers.oracle)(question);
+        let mut trace = self.guide.trace_unknown(base, asked, &mut oracle);
+        if let Some(Unsettled { entry, field, by }) = trace.unsettled {
+            let asks = entry.reason;
+            return Err(Stop::Unclear(Unclear::Changed { field, by: words(&by.effect), asks }));
+        }
+        self.unknown = std::mem::take(&mut trace.unknown);
         self.packet = trace.packet.clone();
         let end = match &trace.decision {
             Decision::Accept | Decision::LeaveToDocker => None,

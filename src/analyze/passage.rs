@@ -17,10 +17,12 @@ use super::flat::{Flat, are_too_many, of_first_fragments, ways};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Entry, List, Meaning};
 use crate::net::{Addresses, CtState, CtStates, Family, Interface};
-use crate::packet::{Budget, Constraint, Factor, PacketSet, Product, Region, RuleNumber, Space};
+use crate::packet::{
+    Budget, Constraint, Factor, Field, PacketSet, Product, Region, RuleNumber, Space,
+};
 use crate::resolve::policy::{ChainId, Docker, Hook};
 
-use changed::{results, unasked};
+use changed::{copied_mask, results, same_borders, unasked};
 use walk::Chain;
 
 /// So many pieces of packets are held to entries on the way; beyond, it is too much work.
@@ -53,6 +55,8 @@ pub struct Passed<'m> {
     pub arriving: Vec<Arriving<'m>>,
     /// Is stopped before it.
     pub stopped: Vec<Stopped<'m>>,
+    /// Whether more is in it than comes: what rules make of some packets is not known.
+    pub is_vague: bool,
     /// How many pieces of it entries had to be held to.
     pieces: usize,
 }
@@ -144,7 +148,9 @@ impl<'m> Passage<'m> {
         let lists = || on_the_way().chain(called.values().copied());
         let entries = || lists().flat_map(|list| &list.entries);
         let met = || entries().map(|entry| &entry.set);
-        let unasked = unasked(flat.steps.iter().map(|step| &*step.may).chain(met()));
+        let copies: Vec<u32> = entries().filter_map(|entry| copied_mask(&entry.effect)).collect();
+        let all_met = flat.steps.iter().map(|step| &*step.may).chain(met());
+        let unasked = unasked(all_met, !copies.is_empty());
         let known = |set: &PacketSet| {
             let set = set.widened(|field| !unasked.contains(&field));
             if flat.sees_fragments {
@@ -159,6 +165,11 @@ impl<'m> Passage<'m> {
         borders.push(PacketSet::of(family, told_apart(family).map(|one| product([one]))));
         borders.extend(entries().map(|entry| results(family, &entry.effect, &unasked)));
         sets.extend(borders.into_iter().filter(|set| !set.is_empty()));
+        if !unasked.contains(&Field::Mark) {
+            let steps = flat.steps.iter().map(|step| &*step.may);
+            let same = same_borders(family, steps.chain(&sets), &copies);
+            sets.extend(same);
+        }
         if are_too_many(flat.steps.iter().map(|step| &*step.may).chain(&sets)) {
             return None;
         }

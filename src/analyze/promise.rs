@@ -201,7 +201,7 @@ fn test(side: &Side<'_>, packet: &TestPacket) -> Option<Finding> {
     let sent = Sent::of(packet);
     let answers = Answers { oracle: &|_| true, facts: None };
     match follow(&side.world.guide, side.world.surroundings, &sent, answers) {
-        Err(unclear) => Some(Telling::unclear(side.world.policy, packet, &unclear)),
+        Err(unclear) => Some(side.telling.unclear(side.world.policy, packet, &unclear)),
         Ok(journey) if is_as_expected(&journey.fate, packet.expected) => None,
         Ok(journey) => Some(side.telling.test(packet, &journey)),
     }

@@ -126,6 +126,10 @@ fn gather(
         let Some(asked) = asking.asked_on(&way, hook) else { return Ok(()) };
         let passage = &way.passage;
         let passed = asking.passed(passage, asked, hook)?;
+        // More comes out than comes: nothing is said of it that may not be so.
+        if passed.is_vague {
+            return Err(TooMuch);
+        }
         let telling = Telling::of(passage, names, wants_accepted);
         if end == hook {
             telling.stopped(&passed, parts)?;

@@ -7,6 +7,7 @@
 //! What rules count by, chance, and whatever else is not the same for a packet at every time is a
 //! limit of the entry ([`History`]). Tables of `hashlimit` that have one name are one limit.
 
+mod early;
 mod own;
 mod raw;
 mod set;
@@ -31,6 +32,7 @@ use crate::ruleset::{
 pub use own::{Foreign, leave_out_foreign};
 pub(super) use raw::{raws, words};
 pub use raw::{refused, understood};
+use set::{TRACKED, UNCONNECTED, packets_in};
 pub use set::{packets, tracked_packets};
 
 /// What rulesets do, and how their chains are called.
@@ -89,7 +91,10 @@ pub fn ruled(v4: Option<&Ruleset>, v6: Option<&Ruleset>) -> Ruled {
     let mut limits = Limits::default();
     let [v4, v6] = [(v4, Family::V4), (v6, Family::V6)].map(|(ruleset, family)| {
         let mut reading = Reading { family, ids: &ids, limits: &mut limits };
-        ruleset.map_or_else(|| nothing(family), |ruleset| reading.family(ruleset, chains.len()))
+        let Some(ruleset) = ruleset else { return nothing(family) };
+        let mut lists = reading.family(ruleset, chains.len());
+        early::before_conntrack(&mut lists, family, &mut limits);
+        lists
     });
     Ruled { meaning: Meaning::of_lists(v4, v6, limits.kinds), chains }
 }
@@ -246,7 +251,8 @@ impl Reading<'_> {
         let limits: Box<[LimitId]> = asked.collect();
         let reason = reason(rule.origin, &rule.target);
         let entry = |set, limits, effect| Entry { set, limits, log: None, effect, reason };
-        match &rule.target {
+        let mut entries: Vec<Entry> = self.written_by_matches(rule, reason);
+        entries.extend(match &rule.target {
             Target::Log { prefix, level } => {
                 let log = Log { prefix: prefix.clone(), level: LogLevel(*level), allowance: None };
                 let entry = entry(set, limits, Effect::Continue);
@@ -259,10 +265,12 @@ impl Reading<'_> {
                 let deciding = limits.iter().copied().chain([may]).collect();
                 vec![entry(set.clone(), deciding, decides), entry(set, limits, goes_on)]
             }
-            // A packet without a connection keeps its mark (`xt_connmark.c`).
-            Target::SetConnmark(_) | Target::RestoreMark(_) => {
-                let set = set.intersection(&tracked_packets(self.family));
-                vec![entry(set, limits, self.effect(table, rule))]
+            // A packet without a connection keeps its mark, and goes on (`xt_connmark.c`).
+            Target::SetConnmark(_) | Target::RestoreMark(_) | Target::SaveMark(_) => {
+                let [tracked, others] = [TRACKED, UNCONNECTED]
+                    .map(|states| set.intersection(&packets_in(self.family, states)));
+                let changes = entry(tracked, limits.clone(), self.effect(table, rule));
+                vec![changes, entry(others, limits, Effect::Continue)]
             }
             Target::Accept
             | Target::Drop
@@ -284,7 +292,30 @@ impl Reading<'_> {
             | Target::Opaque { end: OpaqueEnd::Decides | OpaqueEnd::GoesOn, .. } => {
                 vec![entry(set, limits, self.effect(table, rule))]
             }
-        }
+        });
+        entries
+    }
+
+    /// What matches write of a packet that they hold for, whether or not the rest of the rule does: a socket
+    /// gives it its mark (`xt_socket.c`).
+    fn written_by_matches(&self, rule: &Rule, reason: Reason) -> Vec<Entry> {
+        let writes = |found: &Match| {
+            let (MatchKind::Opaque(text) | MatchKind::OpaqueHistory(text)) = &found.kind else {
+                return None;
+            };
+            let is_so = text.split_whitespace().any(|word| word == "--restore-skmark");
+            is_so.then(|| Arc::clone(text))
+        };
+        let writing = rule.matches.iter().enumerate();
+        let writing = writing.filter_map(|(place, found)| Some((place, writes(found)?)));
+        let entries = writing.map(|(place, text)| Entry {
+            set: packets(self.family, &rule.matches[..=place]),
+            limits: [].into(),
+            log: None,
+            effect: Effect::Opaque { text, changes: &[Field::Mark] },
+            reason,
+        });
+        entries.collect()
     }
 
     fn effect(&self, table: TableName, rule: &Rule) -> Effect {
@@ -331,6 +362,7 @@ impl Reading<'_> {
             Target::SetMark(mark) => change(Change::Mark(*mark)),
             Target::SetConnmark(mark) => change(Change::ConnectionMark(*mark)),
             Target::RestoreMark(mask) => change(Change::RestoredMark(*mask)),
+            Target::SaveMark(mask) => change(Change::SavedMark(*mask)),
             Target::SetDscp(dscp) => change(Change::Dscp(*dscp)),
             Target::Tcpmss(size) => change(Change::Mss(*size)),
             Target::Notrack => change(Change::Untracked),

@@ -6,6 +6,7 @@
 
 mod matching;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use crate::net::{CtState, Prefix};
 use crate::packet::{Packet, opaque};
 use crate::ruleset::{
-    Chain, ChainPolicy, KernelSet, Match, OpaqueEnd, RejectType, Rule, SetContent, Table, Target,
+    Chain, ChainPolicy, KernelSet, Match, OpaqueEnd, RejectType, Rule, SetContent, Table,
+    TableName, Target,
 };
 
 pub use matching::{matches, matches_rule};
@@ -105,6 +107,8 @@ pub fn trace(
         logs: Vec::new(),
         changes: Vec::new(),
         told: packet.was_tracked_before(),
+        connection: (table.name == TableName::Raw && !packet.was_tracked_before())
+            .then_some(CtState::Invalid),
     };
     walk.run(chain, oracle)
 }
@@ -120,6 +124,8 @@ struct Walk<'a> {
     changes: Vec<Target>,
     /// Whether a target told conntrack what to do with the packet, or conntrack has done it before.
     told: bool,
+    /// In what state the kernel takes the packet to be before conntrack has seen it.
+    connection: Option<CtState>,
 }
 
 /// A chain that is being walked; one a `jump`.
@@ -167,7 +173,7 @@ impl<'a> Walk<'a> {
             };
             let at = frame.rule;
             frame.rule += 1;
-            if !matches_rule(rule, &self.packet, oracle) {
+            if !matches_rule(rule, &self.seen(), oracle) {
                 continue;
             }
             self.steps.push(Step { chain: Arc::clone(&chain.name), rule: at });
@@ -185,6 +191,24 @@ impl<'a> Walk<'a> {
             }
         }
         Some(Outcome::Broken(Fault::TooLong))
+    }
+
+    /// The packet as rules see it: before conntrack it has no connection, or the one that a rule gave it.
+    fn seen(&self) -> Cow<'_, Packet> {
+        let Some(state) = self.connection else { return Cow::Borrowed(&self.packet) };
+        Cow::Owned(Packet { state, original: None, connection_mark: 0, ..self.packet.clone() })
+    }
+
+    fn tell(&mut self, target: &Target) {
+        let told = if *target == Target::Notrack {
+            CtState::Untracked
+        } else if matches!(target, Target::Helper(_)) {
+            CtState::New
+        } else {
+            return;
+        };
+        self.told = true;
+        self.connection = self.connection.map(|_| told);
     }
 
     fn act(&mut self, rule: &Rule) -> Next {
@@ -214,18 +238,21 @@ impl<'a> Walk<'a> {
             // A packet that has its connection, or was told to have none, is left alone (`xt_CT.c`).
             Target::Notrack | Target::Helper(_) if self.told => Next::Go,
             // One without a connection has no mark of it (`xt_connmark.c`).
-            Target::SetConnmark(_) | Target::RestoreMark(_) if !self.packet.is_tracked() => {
+            Target::SetConnmark(_) | Target::RestoreMark(_) | Target::SaveMark(_)
+                if !self.seen().is_tracked() =>
+            {
                 Next::Go
             }
             Target::SetMark(_)
             | Target::SetConnmark(_)
             | Target::RestoreMark(_)
+            | Target::SaveMark(_)
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack
             | Target::AddSource { .. }
             | Target::Helper(_) => {
-                self.told |= matches!(rule.target, Target::Notrack | Target::Helper(_));
+                self.tell(&rule.target);
                 change(&mut self.packet, &rule.target);
                 self.changes.push(rule.target.clone());
                 Next::Go
@@ -264,6 +291,9 @@ fn change(packet: &mut Packet, target: &Target) {
         Target::RestoreMark(mask) if packet.is_tracked() => {
             packet.mark = packet.mark & !mask | packet.connection_mark & mask;
         }
+        Target::SaveMark(mask) if packet.is_tracked() => {
+            packet.connection_mark = packet.connection_mark & !mask | packet.mark & mask;
+        }
         Target::SetDscp(dscp) => packet.dscp = dscp.code(),
         Target::AddSource { set, .. } => add(packet, set),
         Target::Notrack => {
@@ -276,6 +306,7 @@ fn change(packet: &mut Packet, target: &Target) {
         | Target::Helper(_)
         | Target::SetConnmark(_)
         | Target::RestoreMark(_)
+        | Target::SaveMark(_)
         | Target::Accept
         | Target::Drop
         | Target::Return

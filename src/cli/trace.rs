@@ -114,7 +114,7 @@ impl Trace {
         let guide = Guide::of(meaning);
         let journey = follow(&guide, &Surroundings::of(&asked.policy), &sent, answers);
         let journey = journey.map_err(|unclear| {
-            let (message, help) = unclear.told(*text);
+            let (message, help) = unclear.told(*text, &asked.sources);
             Failure::new(format!("{WHAT}: {message}")).help(help)
         })?;
         let limits = limits.borrow().iter().copied().collect::<Vec<_>>();

@@ -321,6 +321,7 @@ impl<'a> Helping<'a> {
             | Target::SetMark(_)
             | Target::SetConnmark(_)
             | Target::RestoreMark(_)
+            | Target::SaveMark(_)
             | Target::SetDscp(_)
             | Target::Tcpmss(_)
             | Target::Notrack

@@ -45,6 +45,9 @@ pub(super) fn target_text(target: &Target) -> String {
         Target::RestoreMark(mask) => {
             format!("-j CONNMARK --restore-mark --nfmask {mask:#x} --ctmask {mask:#x}")
         }
+        Target::SaveMark(mask) => {
+            format!("-j CONNMARK --save-mark --nfmask {mask:#x} --ctmask {mask:#x}")
+        }
         Target::SetDscp(dscp) => format!("-j DSCP --set-dscp {dscp}"),
         Target::Tcpmss(None) => "-j TCPMSS --clamp-mss-to-pmtu".to_owned(),
         Target::Tcpmss(Some(size)) => format!("-j TCPMSS --set-mss {size}"),

@@ -323,6 +323,7 @@ impl Reading {
             | Target::Netmap(_)
             | Target::SetConnmark(_)
             | Target::RestoreMark(_)
+            | Target::SaveMark(_)
             | Target::Opaque { .. } => None,
         }
     }

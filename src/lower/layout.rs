@@ -241,6 +241,7 @@ fn gone_to(ending: &Ending) -> Ending {
         | Target::SetMark(_)
         | Target::SetConnmark(_)
         | Target::RestoreMark(_)
+        | Target::SaveMark(_)
         | Target::SetDscp(_)
         | Target::Tcpmss(_)
         | Target::Notrack

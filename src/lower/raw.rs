@@ -67,8 +67,8 @@ impl Lowering<'_> {
 
 /// A target by its words: `-j NAME …`, or none at all.
 fn opaque(text: &Arc<str>, end: OpaqueEnd) -> Target {
-    let name = text.split_whitespace().nth(1);
-    let changes = name.map_or(&[][..], |name| Extension::of(name).changes);
+    let words = text.split_once(char::is_whitespace);
+    let changes = words.map_or(&[][..], |(_, words)| Extension::said(words.trim_start()).changes);
     Target::Opaque { text: text.clone(), end, changes }
 }
 

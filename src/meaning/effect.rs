@@ -102,6 +102,8 @@ pub enum Change {
     ConnectionMark(MarkMatch),
     /// Its mark has under this mask what that of its connection has.
     RestoredMark(u32),
+    /// The mark of its connection has under this mask what its own has.
+    SavedMark(u32),
     Dscp(Dscp),
     /// The largest segment that it announces is at most this, or what the path takes.
     Mss(Option<u16>),
@@ -120,8 +122,64 @@ impl Change {
             | Change::StickyMark(_)
             | Change::ConnectionMark(_)
             | Change::RestoredMark(_)
+            | Change::SavedMark(_)
             | Change::Dscp(_)
             | Change::Mss(_) => false,
+        }
+    }
+
+    /// The fields that are known behind it, whatever they were.
+    pub(super) fn settles(self) -> Vec<Field> {
+        let whole = |mask: u32| mask == u32::MAX;
+        match self {
+            Change::Mark(mark) if whole(mark.mask()) => vec![Field::Mark],
+            Change::StickyMark(mark) if whole(mark.mask()) => {
+                vec![Field::Mark, Field::ConnectionMark]
+            }
+            Change::ConnectionMark(mark) if whole(mark.mask()) => vec![Field::ConnectionMark],
+            Change::RestoredMark(mask) if whole(mask) => vec![Field::Mark],
+            Change::SavedMark(mask) if whole(mask) => vec![Field::ConnectionMark],
+            Change::Dscp(_) => vec![Field::Dscp],
+            Change::Mark(_)
+            | Change::StickyMark(_)
+            | Change::ConnectionMark(_)
+            | Change::RestoredMark(_)
+            | Change::SavedMark(_)
+            | Change::Mss(_)
+            | Change::Untracked
+            | Change::Helper(_) => Vec::new(),
+        }
+    }
+
+    /// The fields of a packet that are not known behind it.
+    pub(super) fn unsettles(self, packet: &Packet) -> Vec<Field> {
+        match self {
+            Change::Mss(_) if packet.flags().is_some() => vec![Field::Length],
+            Change::Mss(_)
+            | Change::Mark(_)
+            | Change::StickyMark(_)
+            | Change::ConnectionMark(_)
+            | Change::RestoredMark(_)
+            | Change::SavedMark(_)
+            | Change::Dscp(_)
+            | Change::Untracked
+            | Change::Helper(_) => Vec::new(),
+        }
+    }
+
+    /// The field that it copies to another one.
+    #[must_use]
+    pub fn copies(self) -> Option<(Field, Field)> {
+        match self {
+            Change::RestoredMark(_) => Some((Field::ConnectionMark, Field::Mark)),
+            Change::SavedMark(_) => Some((Field::Mark, Field::ConnectionMark)),
+            Change::Mark(_)
+            | Change::StickyMark(_)
+            | Change::ConnectionMark(_)
+            | Change::Dscp(_)
+            | Change::Mss(_)
+            | Change::Untracked
+            | Change::Helper(_) => None,
         }
     }
 
@@ -130,7 +188,7 @@ impl Change {
     pub fn fields(self) -> &'static [Field] {
         match self {
             Change::Mark(_) | Change::RestoredMark(_) => &[Field::Mark],
-            Change::ConnectionMark(_) => &[Field::ConnectionMark],
+            Change::ConnectionMark(_) | Change::SavedMark(_) => &[Field::ConnectionMark],
             Change::StickyMark(_) => &[Field::Mark, Field::ConnectionMark],
             Change::Dscp(_) => &[Field::Dscp],
             Change::Untracked => &[
@@ -140,7 +198,9 @@ impl Change {
                 Field::OriginalPort,
                 Field::ConnectionMark,
             ],
-            Change::Mss(_) | Change::Helper(_) => &[],
+            // Who announces no size gets four bytes more (`xt_TCPMSS.c`).
+            Change::Mss(_) => &[Field::Length],
+            Change::Helper(_) => &[],
         }
     }
 
@@ -157,6 +217,9 @@ impl Change {
             }
             Change::RestoredMark(mask) => {
                 packet.mark = packet.mark & !mask | packet.connection_mark & mask;
+            }
+            Change::SavedMark(mask) => {
+                packet.connection_mark = packet.connection_mark & !mask | packet.mark & mask;
             }
             Change::Dscp(dscp) => packet.dscp = dscp.code(),
             Change::Untracked => {

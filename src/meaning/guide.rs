@@ -11,7 +11,7 @@ use std::rc::Rc;
 use crate::net::Family;
 use crate::packet::{Among, Field, Index, Packet, PacketSet, Point, RuleNumber, Space};
 
-use super::{BaseChain, Entry, List, Meaning, Question, Trace};
+use super::{BaseChain, Entry, List, Meaning, Question, Trace, Unknown};
 
 /// A meaning through which many packets walk.
 pub struct Guide<'m> {
@@ -47,6 +47,16 @@ impl<'m> Guide<'m> {
         &self,
         base: BaseChain,
         packet: &Packet,
+        oracle: &mut dyn FnMut(Question<'m>) -> bool,
+    ) -> Trace<'m> {
+        self.meaning.trace_by(Some(self), base, (packet, Unknown::new()), oracle)
+    }
+
+    /// The same for a packet of which not everything is known.
+    pub fn trace_unknown(
+        &self,
+        base: BaseChain,
+        packet: (&Packet, Unknown<'m>),
         oracle: &mut dyn FnMut(Question<'m>) -> bool,
     ) -> Trace<'m> {
         self.meaning.trace_by(Some(self), base, packet, oracle)

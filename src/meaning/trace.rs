@@ -1,9 +1,10 @@
 //! The way of one packet through one base chain.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::net::CtState;
-use crate::packet::{Packet, Point, opaque};
+use crate::packet::{Field, Packet, Point, opaque};
 use crate::resolve::policy::{ChainId, LimitId, Log};
 
 use super::guide::{Guide, Places};
@@ -27,6 +28,22 @@ pub struct Trace<'m> {
     pub steps: Vec<Step<'m>>,
     /// The packet as the chain leaves it.
     pub packet: Packet,
+    /// What of it may be another.
+    pub unknown: Unknown<'m>,
+    /// Of which entry it is not known whether it takes the packet, the first if there are several.
+    pub unsettled: Option<Unsettled<'m>>,
+}
+
+/// Fields of a packet that may be others than it says, each with the entry that may have changed it in a way
+/// that is not known.
+pub type Unknown<'m> = BTreeMap<Field, &'m Entry>;
+
+/// An entry that asks for a field which is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsettled<'m> {
+    pub entry: &'m Entry,
+    pub field: Field,
+    pub by: &'m Entry,
 }
 
 /// One entry that took the packet.
@@ -99,14 +116,14 @@ impl Meaning {
         packet: &Packet,
         oracle: &mut dyn FnMut(Question<'m>) -> bool,
     ) -> Trace<'m> {
-        self.trace_by(None, base, packet, oracle)
+        self.trace_by(None, base, (packet, Unknown::new()), oracle)
     }
 
     pub(super) fn trace_by<'m>(
         &'m self,
         guide: Option<&Guide<'m>>,
         base: BaseChain,
-        packet: &Packet,
+        (packet, unknown): (&Packet, Unknown<'m>),
         oracle: &mut dyn FnMut(Question<'m>) -> bool,
     ) -> Trace<'m> {
         let family = packet.family();
@@ -119,13 +136,16 @@ impl Meaning {
             steps: Vec::new(),
             callers: Vec::new(),
             told: packet.was_tracked_before(),
+            is_early: matches!(base, BaseChain::RawPrerouting | BaseChain::RawOutput),
+            unknown,
+            unsettled: None,
         };
         let untouched = Decision::Translate(super::Translation::Exempt.into());
         if base.is_nat() && !traverses_nat(packet) {
-            return Trace { decision: untouched, steps: walk.steps, packet: walk.packet };
+            return walk.ended(untouched);
         }
         let Some(list) = self.base(family, base) else {
-            return Trace { decision: untouched, steps: walk.steps, packet: walk.packet };
+            return walk.ended(untouched);
         };
         let decided = walk.decide(list).or_else(|| {
             let default = list.default.as_ref()?;
@@ -145,7 +165,7 @@ impl Meaning {
             )
             | None => untouched,
         };
-        Trace { decision, steps: walk.steps, packet: walk.packet }
+        walk.ended(decision)
     }
 }
 
@@ -161,6 +181,10 @@ struct Walk<'m, 'w> {
     callers: Vec<Place<'m>>,
     /// Whether conntrack was told what to do with the packet, or has done it before.
     told: bool,
+    /// Whether conntrack has not seen the packet yet.
+    is_early: bool,
+    unknown: Unknown<'m>,
+    unsettled: Option<Unsettled<'m>>,
 }
 
 /// The next entry to ask.
@@ -177,6 +201,75 @@ struct Place<'m> {
 }
 
 impl<'m> Walk<'m, '_> {
+    fn ended(self, decision: Decision) -> Trace<'m> {
+        let Walk { steps, packet, unknown, unsettled, .. } = self;
+        Trace { decision, steps, packet, unknown, unsettled }
+    }
+
+    /// After an entry that may make the packet another.
+    fn changed(&mut self, entry: &'m Entry) {
+        match &entry.effect {
+            Effect::Change(change) => {
+                for field in change.settles() {
+                    self.unknown.remove(&field);
+                }
+                for field in change.unsettles(&self.packet) {
+                    self.unknown.insert(field, entry);
+                }
+                if let Some((from, to)) = change.copies()
+                    && let Some(by) = self.unknown.get(&from)
+                {
+                    self.unknown.insert(to, by);
+                }
+            }
+            Effect::Opaque { changes, .. } => {
+                // What conntrack makes of the packet it says itself, when it has seen it.
+                let told =
+                    changes.iter().filter(|field| !self.is_early || !is_of_connection(**field));
+                self.unknown.extend(told.map(|field| (*field, entry)));
+            }
+            Effect::Decide(_)
+            | Effect::Continue
+            | Effect::Return
+            | Effect::Call(_)
+            | Effect::Goto(_)
+            | Effect::Add { .. } => {}
+        }
+    }
+
+    /// Notes an entry of which it is not known whether it takes the packet.
+    fn settle(&mut self, entry: &'m Entry) {
+        let does_nothing = entry.effect == Effect::Continue && entry.log.is_none();
+        if self.unsettled.is_some() || self.unknown.is_empty() || does_nothing {
+            return;
+        }
+        // A clamp may have made it longer by one option (`xt_TCPMSS.c`).
+        let is_clamped = |by: &&Entry| matches!(by.effect, Effect::Change(_));
+        let is_clamped = self.unknown.get(&Field::Length).is_some_and(is_clamped);
+        // What no packet shows has no answer of its own.
+        let is_unknown = |field| match field {
+            Field::Opaque => false,
+            Field::Length if is_clamped => false,
+            other => self.unknown.contains_key(&other),
+        };
+        let set = &entry.set;
+        let differs_clamped = || {
+            let length = self.packet.length.saturating_add(4);
+            let longer = Packet { length, ..self.packet.clone() };
+            set.depends_on(&longer, is_unknown)
+                || set.contains(&longer) != set.contains(&self.packet)
+        };
+        let asks_for_length = is_clamped && set.speaks_of(|field| field == Field::Length);
+        let is_open = set.depends_on(&self.packet, is_unknown);
+        if !is_open && (!asks_for_length || !differs_clamped()) {
+            return;
+        }
+        let asked = self.unknown.iter().find(|(field, _)| {
+            **field != Field::Opaque && entry.set.speaks_of(|one| one == **field)
+        });
+        self.unsettled = asked.map(|(field, by)| Unsettled { entry, field: *field, by });
+    }
+
     /// The effect that decides; `None` when the packet comes to the end of the base chain.
     fn decide(&mut self, list: &'m List) -> Option<&'m Effect> {
         let mut at = self.start(list, None, 0);
@@ -192,8 +285,10 @@ impl<'m> Walk<'m, '_> {
             self.told |= tells;
             match &entry.effect {
                 Effect::Decide(_) => return Some(&entry.effect),
-                Effect::Continue | Effect::Opaque { .. } => {}
+                Effect::Continue => {}
+                Effect::Opaque { .. } => self.changed(entry),
                 Effect::Change(change) => {
+                    self.changed(entry);
                     change.apply(&mut self.packet);
                     self.changes += 1;
                 }
@@ -220,10 +315,10 @@ impl<'m> Walk<'m, '_> {
     }
 
     /// The next entry of a list that is about the packet, which is behind it then.
-    fn next(&self, at: &mut Place<'m>) -> Option<&'m Entry> {
+    fn next(&mut self, at: &mut Place<'m>) -> Option<&'m Entry> {
         let entries = &at.list.entries;
         loop {
-            at.next = match &at.places {
+            at.next = match at.places.as_ref().filter(|_| self.unknown.is_empty()) {
                 None => at.next,
                 Some(places) => {
                     let point = at.point.take().filter(|(changes, _)| *changes == self.changes);
@@ -235,6 +330,7 @@ impl<'m> Walk<'m, '_> {
             };
             let entry = entries.get(at.next)?;
             at.next += 1;
+            self.settle(entry);
             if entry.set.contains(&self.packet) {
                 return Some(entry);
             }
@@ -253,4 +349,15 @@ impl<'m> Walk<'m, '_> {
         }
         room
     }
+}
+
+fn is_of_connection(field: Field) -> bool {
+    matches!(
+        field,
+        Field::State
+            | Field::Translated
+            | Field::OriginalDestination
+            | Field::OriginalPort
+            | Field::ConnectionMark
+    )
 }

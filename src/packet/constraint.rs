@@ -9,7 +9,7 @@ use crate::net::{
     IntervalSet, Mac, MarkMatch, Ports, Protocol, TcpFlags,
 };
 
-use super::{InterfaceSet, OpaqueMatch, Packet};
+use super::{InterfaceSet, OpaqueMatch, Packet, opaque};
 
 /// A field of the packet space, beside the family, which each set has as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -484,6 +484,17 @@ impl Constraint {
     #[must_use]
     pub fn field(&self) -> Field {
         self.field
+    }
+
+    /// Whether its answer may be another when some fields are.
+    #[must_use]
+    pub fn asks_for(&self, is_other: impl Fn(Field) -> bool) -> bool {
+        if is_other(self.field) {
+            return true;
+        }
+        let Values::Opaque(facts) = &self.values else { return false };
+        let mut texts = facts.holding().union(facts.failing());
+        texts.any(|text| opaque::looked_at(text).iter().any(|field| is_other(*field)))
     }
 
     #[must_use]

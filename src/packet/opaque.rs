@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Packet;
+use super::{Field, Packet};
 use crate::net::{Prefix, TimeWindow};
 
 /// Which end of a packet a kernel set is asked about.
@@ -55,6 +55,85 @@ pub fn is_of_destination(text: &str) -> bool {
 #[must_use]
 pub fn is_fixed(text: &str) -> bool {
     text.starts_with("time ") || text == "ipsec in" || text == "ipsec out"
+}
+
+/// What a condition looks at of a packet, of what rules may make another: when none of these fields is
+/// another, its answer is the same. The length stands for the options of TCP too. Of a match that may look at
+/// anything, these are all fields.
+///
+/// From what the matches of the kernel read (`xt_*.c`, `ipt_*.c`, `ip6t_*.c`).
+#[must_use]
+pub fn looked_at(text: &str) -> &'static [Field] {
+    if is_of_membership(text) {
+        return if is_of_destination(text) { &[Field::Destination] } else { &[Field::Source] };
+    }
+    if !text.starts_with(['-', '!']) {
+        return &[];
+    }
+    let mut words = text.split_whitespace().skip_while(|word| *word == "!");
+    let first = words.next().unwrap_or_default();
+    let name = words.next().unwrap_or_default();
+    // Other options may be those of another match.
+    let is_alone = !words.any(|word| word.starts_with("-m") || word.starts_with("--mat"));
+    match first {
+        "-m" | "--match" if is_alone => looked_at_by(name),
+        "-s" | "-d" | "--source" | "--destination" if is_alone => ADDRESSES,
+        "-f" | "-i" | "-o" if is_alone => &[],
+        _ => &Field::ALL,
+    }
+}
+
+const ADDRESSES: &[Field] = &[Field::Source, Field::Destination];
+
+/// The addresses, the ports and what conntrack knows.
+const CONNECTION: &[Field] = &[
+    Field::Source,
+    Field::Destination,
+    Field::Protocol,
+    Field::SourcePort,
+    Field::DestinationPort,
+    Field::State,
+    Field::Translated,
+    Field::OriginalDestination,
+    Field::OriginalPort,
+];
+
+/// All that stands in the packet itself.
+const BYTES: &[Field] = &[
+    Field::Source,
+    Field::Destination,
+    Field::Protocol,
+    Field::SourcePort,
+    Field::DestinationPort,
+    Field::Icmp,
+    Field::Flags,
+    Field::Length,
+    Field::Ttl,
+    Field::Dscp,
+];
+
+/// What a match looks at. Those that ask for what came before are not the same at two looks anyway.
+fn looked_at_by(name: &str) -> &'static [Field] {
+    match name {
+        "tos" | "dscp" | "ecn" => &[Field::Dscp],
+        "ttl" | "hl" => &[Field::Ttl],
+        "length" | "tcpmss" => &[Field::Length],
+        "osf" => &[Field::Length, Field::Ttl],
+        "mark" => &[Field::Mark],
+        "connmark" => &[Field::ConnectionMark],
+        // The way back is looked for by the class and, with `--validmark`, the mark.
+        "rpfilter" | "realm" => &[Field::Source, Field::Destination, Field::Mark, Field::Dscp],
+        "addrtype" | "iprange" | "geoip" | "eui64" => ADDRESSES,
+        "conntrack" | "state" | "connlabel" | "helper" | "cluster" | "socket" => CONNECTION,
+        "string" | "u32" | "tcp" | "udp" | "sctp" | "dccp" | "udplite" | "icmp" | "icmp6"
+        | "icmpv6" | "multiport" => BYTES,
+        // Where it came in, who sent it, when, and headers that no target writes.
+        "mac" | "physdev" | "pkttype" | "owner" | "cgroup" | "devgroup" | "cpu" | "time"
+        | "policy" | "comment" | "ah" | "esp" | "ipcomp" | "mh" | "rt" | "frag" | "hbh" | "dst"
+        | "srh" => &[],
+        // Bytecode reads the mark too, and so do sets of marks.
+        _ => &Field::ALL,
+    }
 }
 
 /// Takes a packet's source up into a kernel set that holds networks of this prefix length: the packet
@@ -127,6 +206,18 @@ impl OpaqueMatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_known_to_be_independent_looks_at_everything() {
+        assert_eq!(looked_at("-m tos --tos 0x10/0xff"), [Field::Dscp]);
+        assert_eq!(looked_at("-m tos --tos 4 -m mark --mark 1"), Field::ALL);
+        assert_eq!(looked_at("-p tcp --tcp-option 2"), Field::ALL);
+        assert_eq!(looked_at("-m somebodys"), Field::ALL);
+        assert!(looked_at("-m bpf --bytecode \"1,6 0 0 0\"").contains(&Field::Mark));
+        assert!(!looked_at("-m u32 --u32 \"0=1\"").contains(&Field::Mark));
+        assert_eq!(looked_at(&member(SetSide::Source, "a")), [Field::Source]);
+        assert_eq!(looked_at("time 10:00-11:00"), []);
+    }
 
     #[test]
     fn opposites_exclude_each_other() {

@@ -161,6 +161,36 @@ impl PacketSet {
         boxes.flat_map(|one| &one.constraints).any(|one| fits(one.field()))
     }
 
+    /// Whether it may be about a packet otherwise when some fields of it are others.
+    #[must_use]
+    pub fn asks_for(&self, is_other: impl Fn(Field) -> bool) -> bool {
+        let boxes = self.products.iter().flat_map(|product| &product.factors);
+        let boxes = boxes.flat_map(|factor| factor.boxes.iter());
+        boxes.flat_map(|one| &one.constraints).any(|one| one.asks_for(&is_other))
+    }
+
+    /// Whether a packet may be in it or not, by what some fields are.
+    #[must_use]
+    pub fn depends_on(&self, packet: &Packet, fields: impl Fn(Field) -> bool) -> bool {
+        let asks = |one: &FieldBox| one.constraints.iter().any(|one| fields(one.field()));
+        let surely =
+            |factor: &Factor| factor.boxes.iter().any(|one| !asks(one) && one.contains(packet));
+        let is_sure = |product: &Product| product.factors.iter().all(surely);
+        self.may_contain(packet, |field| !fields(field)) && !self.products.iter().any(is_sure)
+    }
+
+    /// The packets that meet the conditions that do not ask for some fields, whatever the others say.
+    #[must_use]
+    pub fn without_asking(&self, is_other: impl Fn(Field) -> bool) -> Self {
+        let one = |one: &FieldBox| {
+            let kept = one.constraints.iter().filter(|one| !one.asks_for(&is_other));
+            FieldBox::of(kept.cloned())
+        };
+        let factor = |factor: &Factor| Factor::of(factor.boxes.iter().filter_map(one));
+        let product = |product: &Product| Product::of(product.factors.iter().map(factor));
+        Self::of(self.family, self.products.iter().filter_map(product))
+    }
+
     #[must_use]
     pub fn contains(&self, packet: &Packet) -> bool {
         self.family == packet.family()

@@ -247,8 +247,10 @@ fn extension(
     if known.is_none() && used.items.is_empty() {
         return Err(Fault { word: used.word, what: What::UnknownTarget });
     }
-    let Extension { end, changes } = known.unwrap_or_else(|| Extension::of(name));
-    let text = text_of(used, module, "").into();
+    let text = text_of(used, module, "");
+    let words = text.find(name).map_or(name, |at| &text[at..]);
+    let Extension { end, changes } = Extension::said(words);
+    let text = text.into();
     Ok(Target::Opaque { text, end, changes })
 }
 

@@ -128,7 +128,8 @@ pub(super) fn mark(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Tar
 
 pub(super) fn connmark(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
     let [first, rest @ ..] = used.items else { return Ok(None) };
-    if first.name() != "restore-mark" {
+    let is_restored = first.name() == "restore-mark";
+    if !is_restored && first.name() != "save-mark" {
         let alone = rest.is_empty();
         return Ok(set_bits(used, first)?.filter(|_| alone).map(Target::SetConnmark));
     }
@@ -142,7 +143,8 @@ pub(super) fn connmark(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option
             _ => return Ok(None),
         }
     }
-    Ok((packet == connection).then_some(Target::RestoreMark(packet)))
+    let copied = if is_restored { Target::RestoreMark } else { Target::SaveMark };
+    Ok((packet == connection).then_some(copied(packet)))
 }
 
 pub(super) fn masquerade(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {

@@ -19,6 +19,23 @@ impl Extension {
     /// A target that nobody knows may do anything.
     const UNKNOWN: Extension = Extension { end: OpaqueEnd::Unknown, changes: &Field::ALL };
 
+    /// What is known of a target by its words, of which the first is its name.
+    #[must_use]
+    pub fn said(words: &str) -> Self {
+        let mut each = words.split_whitespace();
+        let known = Self::of(each.next().unwrap_or_default());
+        // It writes one of the two marks (`xt_connmark.c`).
+        let changes: &[Field] = match each.next() {
+            Some("--restore-mark") if words.starts_with("CONNMARK") => &[Field::Mark],
+            Some(
+                "--save-mark" | "--set-mark" | "--set-xmark" | "--and-mark" | "--or-mark"
+                | "--xor-mark",
+            ) if words.starts_with("CONNMARK") => &[Field::ConnectionMark],
+            Some(_) | None => known.changes,
+        };
+        Extension { changes, ..known }
+    }
+
     /// What is known of the target of a name.
     #[must_use]
     pub fn of(name: &str) -> Self {
@@ -35,12 +52,12 @@ impl Extension {
             "LOG" | "NFLOG" | "ULOG" | "AUDIT" | "TRACE" | "TEE" | "LED" | "IDLETIMER"
             | "RATEEST" | "LOGMARK" | "ACCOUNT" | "CHECKSUM" | "CLASSIFY" | "SECMARK"
             | "CONNSECMARK" => goes_on(&[]),
-            // A longer packet than before matches other lengths.
-            "TCPMSS" | "TCPOPTSTRIP" => goes_on(&[Field::Length, Field::Opaque]),
+            // A longer packet than before matches other lengths, and others matches its options.
+            "TCPMSS" | "TCPOPTSTRIP" => goes_on(&[Field::Length]),
             "MARK" | "HMARK" | "IPMARK" => goes_on(&[Field::Mark]),
             "CONNMARK" => goes_on(&[Field::Mark, Field::ConnectionMark]),
-            "DSCP" | "TOS" | "ECN" => goes_on(&[Field::Dscp, Field::Opaque]),
-            "TTL" | "HL" => goes_on(&[Field::Ttl, Field::Opaque]),
+            "DSCP" | "TOS" | "ECN" => goes_on(&[Field::Dscp]),
+            "TTL" | "HL" => goes_on(&[Field::Ttl]),
             "SET" => goes_on(&[Field::Mark, Field::Opaque]),
             "CT" | "NOTRACK" => goes_on(CONNECTION),
             // A multicast packet of a cluster goes to one node of it, and is dropped by the others.

@@ -300,6 +300,7 @@ fn meant_change(change: Change) -> Vec<String> {
         }
         Change::ConnectionMark(mark) => vec![format!("connection {mark:?}")],
         Change::RestoredMark(mask) => vec![format!("restored {mask:#x}")],
+        Change::SavedMark(mask) => vec![format!("saved {mask:#x}")],
         Change::Dscp(dscp) => vec![format!("class {dscp}")],
         Change::Mss(size) => vec![format!("segments {size:?}")],
         Change::Untracked => vec!["untracked".to_owned()],
@@ -316,6 +317,7 @@ fn done_change(target: &Target) -> String {
         Target::SetMark(mark) => format!("mark {mark:?}"),
         Target::SetConnmark(mark) => format!("connection {mark:?}"),
         Target::RestoreMark(mask) => format!("restored {mask:#x}"),
+        Target::SaveMark(mask) => format!("saved {mask:#x}"),
         Target::SetDscp(dscp) => format!("class {dscp}"),
         Target::Tcpmss(size) => format!("segments {size:?}"),
         Target::Notrack => "untracked".to_owned(),

@@ -92,6 +92,7 @@ fn target(rule: &mut Rule) -> Option<()> {
         | Target::SetMark(_)
         | Target::SetConnmark(_)
         | Target::RestoreMark(_)
+        | Target::SaveMark(_)
         | Target::SetDscp(_)
         | Target::Tcpmss(_)
         | Target::Notrack

@@ -63,6 +63,12 @@ impl Look {
         }
     }
 
+    fn save(&mut self, mask: u32) {
+        if self.is_tracked {
+            self.connection_mark = self.connection_mark & !mask | self.mark & mask;
+        }
+    }
+
     fn segments(&mut self, size: Option<u16>) {
         match size {
             Some(size) => {
@@ -93,6 +99,7 @@ impl Look {
             }
             Change::ConnectionMark(mark) => self.mark_connection(mark),
             Change::RestoredMark(mask) => self.restore(mask),
+            Change::SavedMark(mask) => self.save(mask),
             Change::Dscp(dscp) => self.dscp = dscp.code(),
             Change::Mss(size) => self.segments(size),
             Change::Untracked => self.untrack(),
@@ -142,6 +149,7 @@ impl Seen {
                 Target::SetMark(mark) => look.mark(*mark),
                 Target::SetConnmark(mark) => look.mark_connection(*mark),
                 Target::RestoreMark(mask) => look.restore(*mask),
+                Target::SaveMark(mask) => look.save(*mask),
                 Target::SetDscp(dscp) => look.dscp = dscp.code(),
                 Target::Tcpmss(size) => look.segments(*size),
                 Target::Notrack => look.untrack(),

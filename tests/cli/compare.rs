@@ -206,3 +206,17 @@ fn a_chain_that_is_gone_is_a_difference() {
     assert_eq!(run.status, 1, "{}{}", run.out, run.err);
     assert!(run.err.contains("(filter DOCKER-USER)"), "{}", run.err);
 }
+
+#[test]
+fn what_asks_again_behind_what_was_changed_is_not_called_equal() {
+    let rules = |more: &str| {
+        format!(
+            "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m tos --tos 0x10/0xff -j DROP\n\
+             -A PREROUTING -p udp -j DSCP --set-dscp 4\n{more}COMMIT\n"
+        )
+    };
+    let again = rules("-A PREROUTING -m tos --tos 0x10/0xff -j DROP\n");
+    let scene = Scene::new(&[("a.v4", &again), ("b.v4", &rules(""))]);
+    let run = palisade(["diff", "a.v4", "b.v4"]).within(&scene).run();
+    assert!(run.status == 2 && run.err.contains("analysis-incomplete"), "{}{}", run.out, run.err);
+}

@@ -64,6 +64,15 @@ fn what_the_author_has_to_decide_stays() {
 }
 
 #[test]
+fn what_asks_again_behind_what_was_changed_stays() {
+    let text = "allow ssh\nraw v4 mangle PREROUTING \"-i eth1 -m tos --tos 0x10/0xff -j DROP\"\n\
+                raw v4 mangle PREROUTING \"-i eth1 -p udp -j DSCP --set-dscp 4\"\n\
+                raw v4 mangle PREROUTING \"-i eth1 -m tos --tos 0x10/0xff -j DROP\"\n";
+    let (left, run) = fixed(text);
+    assert_eq!(left, text, "{}", run.err);
+}
+
+#[test]
 fn what_is_expected_or_not_shown_stays() {
     let expected = "allow http\nallow tcp 80 expect duplicate-rule \"until spring\"\n";
     assert_eq!(fixed(expected).0, expected);

@@ -183,6 +183,98 @@ fn programs_read_the_same() {
 }
 
 #[test]
+fn in_raw_tables_no_packet_has_a_connection() {
+    let rules = "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A PREROUTING -s 192.0.2.1/32 -j ACCEPT\n\
+        -A PREROUTING -p tcp -m tcp --dport 80 -m conntrack ! --ctstate NEW -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 81 -m conntrack --ctstate INVALID -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 82 -m conntrack --ctstate NEW -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 83 -m connmark --mark 0x0 -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 84 -m connmark ! --mark 0x5 -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 85 -m conntrack --ctorigdstport 85 -j DROP\n\
+        -A PREROUTING -p tcp -m tcp --dport 86 -m state --state INVALID -j DROP\n\
+        -A OUTPUT -p tcp -m tcp --dport 80 -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n";
+    let is_dropped = |rules: &str, packet: &str| way(rules, packet).contains("\n\ndropped\n");
+    let comes = |port: u16| format!("tcp 10.0.0.5:1000 -> 8.8.8.8:{port} in eth1 out eth0");
+    for (port, dropped) in
+        [(80, true), (81, true), (82, false), (83, false), (84, false), (85, false), (86, true)]
+    {
+        assert_eq!(is_dropped(rules, &comes(port)), dropped, "{port}");
+    }
+    assert!(is_dropped(rules, "tcp self:1000 -> 8.8.8.8:80 out eth0"));
+    // What conntrack is told is what rules behind see, as far as that is known.
+    let told = |what: &str, asked: &str| {
+        let rules = format!(
+            "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 21 -j CT {what}\n\
+             -A PREROUTING -p tcp -m tcp --dport 80 -m conntrack --ctstate {asked} -j DROP\nCOMMIT\n"
+        );
+        [&["--exhausted"][..], &[]].map(|more| {
+            let run = trace(&rules, &comes(80), more);
+            assert_eq!(run.status, 0, "{}", run.err);
+            run.out.contains("\n\ndropped\n")
+        })
+    };
+    assert_eq!(told("--notrack", "INVALID"), [true, true]);
+    assert_eq!(told("--helper ftp", "INVALID"), [false, true]);
+    assert_eq!(told("--zone 1", "NEW"), [false, true]);
+}
+
+#[test]
+fn marks_are_copied_to_connections_and_back() {
+    let rules = |mangle: &str, asked: &str| {
+        format!(
+            "*mangle\n:PREROUTING ACCEPT [0:0]\n{mangle}COMMIT\n*filter\n:FORWARD ACCEPT [0:0]\n\
+             -A FORWARD -s 10.0.0.0/8 {asked} -j DROP\nCOMMIT\n"
+        )
+    };
+    let packet = "tcp 10.0.0.5:1000 -> 8.8.8.8:80 in eth1 out eth0";
+    let is_dropped =
+        |mangle: &str, asked: &str| way(&rules(mangle, asked), packet).contains("\n\ndropped\n");
+    let mark = "-A PREROUTING -j MARK --set-xmark 0x6/0x7\n";
+    let with = |target: &str| format!("{mark}-A PREROUTING -j CONNMARK {target}\n");
+    for (target, asked, dropped) in [
+        ("--save-mark", "-m connmark --mark 0x6", true),
+        ("--save-mark --nfmask 0x2 --ctmask 0x2", "-m connmark --mark 0x6", false),
+        ("--save-mark --nfmask 0x2 --ctmask 0x2", "-m connmark --mark 0x2", true),
+        ("--save-mark", "-m mark --mark 0x6", true),
+        ("--restore-mark", "-m mark --mark 0x6", false),
+        ("--restore-mark", "-m connmark --mark 0x0", true),
+        ("--set-xmark 0x4/0x4", "-m connmark --mark 0x4", true),
+    ] {
+        assert_eq!(is_dropped(&with(target), asked), dropped, "{target} {asked}");
+        // And so for all packets.
+        let run = palisade(["query", "-", "drop tcp 80 from 10.0.0.0/8 to any"])
+            .stdin(rules(&with(target), asked).as_bytes())
+            .run();
+        assert_eq!(
+            (run.status == 0, run.err.contains("not whole")),
+            (dropped, false),
+            "{}",
+            run.out
+        );
+    }
+    // What is not known is said, not guessed.
+    let shifted = with("--restore-mark --nfmask 0xff --ctmask 0xff00");
+    let err = refused(&rules(&shifted, "-m mark --mark 0x1"), packet);
+    assert!(
+        err.contains("-m mark --mark 0x1 -j DROP` takes it: it asks for the mark, which")
+            && err.contains("--ctmask 0xff00` may have changed"),
+        "{err}"
+    );
+    assert!(is_dropped(&shifted, "-m connmark --mark 0x0"));
+    let hashed = "-A PREROUTING -p tcp -j HMARK --hmark-tuple src --hmark-mod 2 --hmark-rnd 0x1\n";
+    let rules = rules(hashed, "-m mark --mark 0x1");
+    assert!(refused(&rules, packet).contains("which `-j HMARK"));
+    for question in ["allow", "drop"] {
+        let question = format!("{question} tcp 80 from 10.0.0.0/8 to any");
+        let run = palisade(["query", "-", &question]).stdin(rules.as_bytes()).run();
+        assert!(run.status == 2 && run.err.contains("not whole"), "{}{}", run.out, run.err);
+    }
+    let other = "tcp 192.0.2.5:1000 -> 8.8.8.8:80 in eth1 out eth0";
+    assert!(way(&rules, other).contains("\n\nallowed"));
+}
+
+#[test]
 fn the_place_of_a_destination_tells_no_way_out_for_another() {
     let zones =
         "zone wan = eth0\nzone lan = eth1 { 10.0.0.0/24 }\nzone dmz = eth2 { 10.0.1.0/24 }\n";

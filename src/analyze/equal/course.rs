@@ -201,6 +201,18 @@ impl Course {
                 let nothing = Bits { set: u32::MAX, value: 0, copied: 0 };
                 made.mark.copy(mask, if is_tracked { made.connection } else { nothing });
             }
+            // Of a packet that keeps its own mark, that of its connection is not known.
+            Change::SavedMark(mask) => {
+                if is_tracked {
+                    let set = MarkMatch::new(made.mark.value & mask, made.mark.set & mask);
+                    if let Some(set) = set {
+                        made.connection.make(set);
+                    }
+                    if mask & !made.mark.set != 0 {
+                        made.unknown.insert(Field::ConnectionMark);
+                    }
+                }
+            }
             Change::Dscp(dscp) => made.dscp = Some(dscp),
             // Each makes it no more than it says (`xt_TCPMSS.c`).
             Change::Mss(None) => {
@@ -246,6 +258,38 @@ impl Course {
 }
 
 impl Made {
+    /// Whether a field may be another than at first.
+    pub fn has(&self, field: Field) -> bool {
+        let is_other = |bits: Bits| bits != Bits::default();
+        self.unknown.contains(&field)
+            || self.is_untracked && Change::Untracked.fields().contains(&field)
+            || match field {
+                Field::Mark => is_other(self.mark),
+                Field::ConnectionMark => is_other(self.connection),
+                Field::Dscp => self.dscp.is_some(),
+                Field::Length => !self.segments.is_empty(),
+                Field::Incoming
+                | Field::Outgoing
+                | Field::Source
+                | Field::Destination
+                | Field::Protocol
+                | Field::SourcePort
+                | Field::DestinationPort
+                | Field::Icmp
+                | Field::Flags
+                | Field::State
+                | Field::Translated
+                | Field::OriginalDestination
+                | Field::OriginalPort
+                | Field::ToLocal
+                | Field::Mac
+                | Field::User
+                | Field::Group
+                | Field::Ttl
+                | Field::Opaque => false,
+            }
+    }
+
     fn apart(&self, other: &Self) -> Vec<Apart> {
         let mut all = Vec::new();
         bits_apart(What::Mark, Unless::Mark, self.mark, other.mark, &mut all);

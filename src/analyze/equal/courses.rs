@@ -13,7 +13,7 @@ use super::items::deed_of;
 use crate::meaning::{BaseChain, Change, Effect, Entry, List, Meaning};
 use crate::net::{CtState, CtStates, Family, MarkMatch};
 use crate::packet::opaque::{SetSide, member};
-use crate::packet::{Constraint, Factor, Field, Packet, PacketSet, Product, Region, Space};
+use crate::packet::{Constraint, Factor, Field, Packet, PacketSet, Product, Region, Space, opaque};
 use crate::resolve::policy::ChainId;
 
 /// Courses at one place before they are too many.
@@ -129,6 +129,9 @@ fn results<'m>(family: Family, entries: impl Iterator<Item = &'m Entry>) -> Vec<
                 );
             }
             Effect::Change(Change::Dscp(dscp)) => all.push(Constraint::dscp(dscp)),
+            Effect::Change(Change::SavedMark(mask)) => {
+                all.extend(MarkMatch::new(0, mask).map(Constraint::connection_mark));
+            }
             Effect::Change(Change::Mss(_) | Change::Untracked | Change::Helper(_))
             | Effect::Decide(_)
             | Effect::Continue
@@ -293,7 +296,12 @@ fn asks_for_unknown(set: &PacketSet, course: &Course) -> bool {
         .added
         .keys()
         .flat_map(|name| [SetSide::Source, SetSide::Destination].map(|side| member(side, name)));
-    set.speaks_of(|field| course.made.unknown.contains(&field))
+    // How long a packet is behind a clamp is not known.
+    let is_unknown = |field| {
+        course.made.unknown.contains(&field) || field == Field::Length && course.made.has(field)
+    };
+    set.asks_for(is_unknown)
+        || set.facts().any(|text| opaque::looked_at(text).iter().any(|one| course.made.has(*one)))
         || members.into_iter().any(|text| set.facts().any(|fact| *fact == text))
 }
 

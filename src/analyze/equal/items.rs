@@ -142,7 +142,7 @@ impl Items {
                 region,
                 key: 0,
                 changes: step.entry.effect.changes(),
-                is_lasting: !step.may.speaks_of(|field| changed.contains(&field)),
+                is_lasting: !step.may.asks_for(|field| changed.contains(&field)),
                 ways,
                 reason: step.entry.reason,
                 chain: step.chain,
@@ -305,7 +305,7 @@ impl Way<'_, '_> {
     fn is_of_before(&self, asking: RuleNumber) -> bool {
         let asked = self.asked[asking.0 as usize];
         let changed = |field| self.changed.get(&field).is_some_and(|last| *last >= asked);
-        self.flat.step(asking).is_some_and(|step| step.may.speaks_of(changed))
+        self.flat.step(asking).is_some_and(|step| step.may.asks_for(changed))
     }
 }
 

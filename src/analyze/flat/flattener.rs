@@ -165,7 +165,7 @@ impl<'m> Flattener<'m> {
         for field in made.fields.keys() {
             let from = self.unchanged.insert(*field, self.steps.len()).unwrap_or(0);
             for step in self.steps[from..].iter_mut().filter(|step| step.takes) {
-                if step.may.speaks_of(|one| one == *field) {
+                if step.may.asks_for(|one| one == *field) {
                     step.until = Some(step.until.map_or(here, |until| until.min(here)));
                 }
             }
@@ -230,8 +230,8 @@ impl<'m> Flattener<'m> {
             by.is_some_and(|by| by.is_none() || *by != own_change)
         };
         let (wide, widened);
-        let way = if way.speaks_of(is_other) {
-            wide = Cow::Owned(way.widened(|field| !is_other(field)));
+        let way = if way.asks_for(is_other) {
+            wide = Cow::Owned(way.without_asking(is_other));
             widened = Some(self.frames.len() - 1);
             &wide
         } else {

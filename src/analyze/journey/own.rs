@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::sent::usual;
 use super::{Answers, Journey, Sent, Stage, Surroundings, Unclear, Walk, Whose};
-use crate::meaning::{BaseChain, Entry, Guide, List, Meaning, Translation};
+use crate::meaning::{BaseChain, Entry, Guide, List, Meaning, Translation, Unknown};
 use crate::net::Family;
 use crate::net::address::{from_number, to_number};
 use crate::packet::{Constraint, Factor, Field, FieldBox, Packet, Product, Values};
@@ -39,8 +39,8 @@ pub fn follow<'m>(
         }
         let leaves = sent.leaves.clone();
         let behind = sent.behind.clone().map(|name| (packet.destination, name));
-        let stages = Vec::new();
-        Walk { guide, surroundings, answers, leaves, behind, own: redirected, packet, stages }.run()
+        let (own, unknown, stages) = (redirected, Unknown::new(), Vec::new());
+        Walk { guide, surroundings, answers, leaves, behind, own, packet, unknown, stages }.run()
     };
     let walk = |sent: &Sent, own: IpAddr| walk_to(sent, own, own);
     let usual =
@@ -120,7 +120,8 @@ fn is_taken_for_own<'m>(
             Unclear::Own { .. }
             | Unclear::Which { .. }
             | Unclear::Redirected { .. }
-            | Unclear::TooMany { .. },
+            | Unclear::TooMany { .. }
+            | Unclear::Changed { .. },
         ) => false,
     }
 }

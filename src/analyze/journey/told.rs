@@ -141,6 +141,7 @@ fn told_change(change: Change) -> String {
             format!("sets the mark {mark} of the connection")
         }
         Change::RestoredMark(_) => "sets the mark of the connection".to_owned(),
+        Change::SavedMark(_) => "gives the connection its mark".to_owned(),
         Change::Dscp(dscp) => format!("sets the class {}", dscp.code()),
         Change::Mss(Some(size)) => format!("allows segments of {size} bytes"),
         Change::Mss(None) => "allows segments that the path takes".to_owned(),
@@ -211,7 +212,7 @@ impl Fate {
 impl Unclear {
     /// What is missing, and how to say it in a packet for these rules: a clause, and an act.
     #[must_use]
-    pub fn told(&self, text: Text<'_>) -> (String, String) {
+    pub fn told(&self, text: Text<'_>, sources: &Sources) -> (String, String) {
         match self {
             Unclear::Leaves { destination, is_new, choices } => {
                 let message =
@@ -243,6 +244,27 @@ impl Unclear {
                     format!("write the address, such as `{other}@self`"),
                 )
             }
+            Unclear::Changed { field, by, asks } => {
+                let said = match asks {
+                    Reason::Implicit(implied) => {
+                        format!("the implicit rule for {}", name(*implied))
+                    }
+                    Reason::Restored => "the mark that stays with the connection".to_owned(),
+                    Reason::Default(_) => "the default".to_owned(),
+                    Reason::Written(_) => match text.span_of(*asks) {
+                        Some(span) => format!("`{}`", one_line(sources.text(span))),
+                        None => "a rule".to_owned(),
+                    },
+                };
+                (
+                    format!(
+                        "it is not known whether {said} takes it: it asks for {}, which `{by}` may have \
+                         changed",
+                        field_name(*field)
+                    ),
+                    "ask for a packet that one of them is not about".to_owned(),
+                )
+            }
             Unclear::Redirected { one, other } => (
                 format!(
                     "its way depends on the address of the interface it comes in on, where a redirect \
@@ -263,6 +285,34 @@ impl Unclear {
                 )
             }
         }
+    }
+}
+
+/// A field that words change, for people.
+fn field_name(field: Field) -> &'static str {
+    match field {
+        Field::Mark => "the mark",
+        Field::ConnectionMark => "the mark of the connection",
+        Field::Length => "the length",
+        Field::Ttl => "the hops left",
+        Field::Dscp => "the class",
+        Field::State | Field::Translated | Field::OriginalDestination | Field::OriginalPort => {
+            "what conntrack knows"
+        }
+        Field::Incoming
+        | Field::Outgoing
+        | Field::Source
+        | Field::Destination
+        | Field::Protocol
+        | Field::SourcePort
+        | Field::DestinationPort
+        | Field::Icmp
+        | Field::Flags
+        | Field::ToLocal
+        | Field::Mac
+        | Field::User
+        | Field::Group
+        | Field::Opaque => "its ends",
     }
 }
 

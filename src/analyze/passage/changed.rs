@@ -1,11 +1,16 @@
 //! What regions of packets are after a statement of a chain before the filter.
 
+use std::collections::BTreeSet;
+
 use super::{Passage, product, state};
 use crate::meaning::{Change, Decision, Effect, Translation};
 use crate::net::{Addresses, CtState, Family, MarkMatch, Ports, Prefix};
 use crate::packet::opaque::{self, SetSide};
-use crate::packet::{Constraint, Field, PacketSet, Region};
+use crate::packet::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Region, Values};
 use crate::resolve::policy::{Docker, Hook};
+
+/// Beyond so many boxes it is not told which mark was copied to which packets.
+const MOST_COPIED: usize = 20_000;
 
 impl Passage<'_> {
     /// The packets of a region whose sources were taken up into a set.
@@ -14,28 +19,33 @@ impl Passage<'_> {
         self.space().freed_facts(region, |text| members.iter().any(|member| **member == *text))
     }
 
-    /// The packets of a region as a statement leaves them.
-    pub(super) fn changed(&self, region: &Region, change: Change) -> Region {
+    /// The packets of a region as a statement leaves them; `None` when that is not known.
+    pub(super) fn changed(&self, region: &Region, change: Change) -> Option<Region> {
         let space = self.space();
         let marked = |region: &Region, field, mark: MarkMatch| {
             let free = space.freed_mark(region, field, mark.mask());
             space.within(&free, &of_mark(field, mark))
         };
-        match change {
+        let copied = |fields, mask| space.copied_mark(region, fields, mask, MOST_COPIED);
+        Some(match change {
             Change::Mark(mark) => marked(region, Field::Mark, mark),
             Change::StickyMark(mark) => {
                 let region = marked(region, Field::Mark, mark);
                 marked(&region, Field::ConnectionMark, mark)
             }
             Change::ConnectionMark(mark) => marked(region, Field::ConnectionMark, mark),
-            Change::RestoredMark(mask) => space.freed_mark(region, Field::Mark, mask),
+            Change::RestoredMark(mask) => {
+                return copied((Field::ConnectionMark, Field::Mark), mask);
+            }
+            Change::SavedMark(mask) => return copied((Field::Mark, Field::ConnectionMark), mask),
             Change::Dscp(dscp) => {
                 let free = space.freed(region, |field| field == Field::Dscp);
                 space.within(&free, &Constraint::dscp(dscp))
             }
             Change::Untracked => self.untracked(region),
-            Change::Mss(_) | Change::Helper(_) => region.clone(),
-        }
+            Change::Mss(_) => return None,
+            Change::Helper(_) => region.clone(),
+        })
     }
 
     /// The packets of a region when conntrack is told not to see them: too late for those that it saw
@@ -106,13 +116,62 @@ fn of_mark(field: Field, mark: MarkMatch) -> Constraint {
     if field == Field::Mark { Constraint::mark(mark) } else { Constraint::connection_mark(mark) }
 }
 
-/// What statements change and none of some sets asks for: it makes no difference.
-pub(super) fn unasked<'s>(sets: impl Iterator<Item = &'s PacketSet>) -> Vec<Field> {
+/// What statements change and none of some sets asks for: it makes no difference. Where one mark is copied to
+/// the other, who asks for one asks for both.
+pub(super) fn unasked<'s>(
+    sets: impl Iterator<Item = &'s PacketSet>,
+    are_copied: bool,
+) -> Vec<Field> {
+    let marks = [Field::Mark, Field::ConnectionMark];
     let mut unasked = vec![Field::Mark, Field::ConnectionMark, Field::Dscp];
     for set in sets {
         unasked.retain(|one| !set.speaks_of(|field| field == *one));
     }
+    if are_copied && !marks.iter().all(|mark| unasked.contains(mark)) {
+        unasked.retain(|one| !marks.contains(one));
+    }
     unasked
+}
+
+/// Under which mask an entry copies one mark to the other, if it does.
+pub(super) fn copied_mask(effect: &Effect) -> Option<u32> {
+    match effect {
+        Effect::Change(Change::RestoredMark(mask) | Change::SavedMark(mask)) => Some(*mask),
+        Effect::Change(_)
+        | Effect::Decide(_)
+        | Effect::Continue
+        | Effect::Opaque { .. }
+        | Effect::Return
+        | Effect::Call(_)
+        | Effect::Goto(_)
+        | Effect::Add { .. } => None,
+    }
+}
+
+/// Where one mark is copied to the other, under these masks: what some sets ask of one, asked of the other too.
+pub(super) fn same_borders<'s>(
+    family: Family,
+    sets: impl Iterator<Item = &'s PacketSet>,
+    copies: &[u32],
+) -> Vec<PacketSet> {
+    if copies.is_empty() {
+        return Vec::new();
+    }
+    let boxes =
+        sets.flat_map(PacketSet::products).flat_map(Product::factors).flat_map(Factor::boxes);
+    let asked = boxes.flat_map(FieldBox::constraints).filter_map(|one| match one.values() {
+        Values::Mark(mark) => Some(*mark),
+        Values::Numbers(_)
+        | Values::Bits(_)
+        | Values::Interfaces(_)
+        | Values::Accounts(_)
+        | Values::Opaque(_) => None,
+    });
+    let masks = copies.iter().filter_map(|mask| MarkMatch::new(0, *mask));
+    let marks: BTreeSet<MarkMatch> = asked.chain(masks).collect();
+    let both = |mark: &MarkMatch| [Constraint::mark(*mark), Constraint::connection_mark(*mark)];
+    let sets = marks.iter().flat_map(both);
+    sets.map(|one| PacketSet::of(family, [product([one])])).collect()
 }
 
 /// What packets can be after an entry, so that the space knows it, but for what is not asked for.
@@ -125,9 +184,6 @@ pub(super) fn results(family: Family, effect: &Effect, unasked: &[Field]) -> Pac
             vec![Constraint::mark(*mark), Constraint::connection_mark(*mark)]
         }
         Effect::Change(Change::ConnectionMark(mark)) => vec![Constraint::connection_mark(*mark)],
-        Effect::Change(Change::RestoredMark(mask)) => {
-            MarkMatch::new(0, *mask).map(Constraint::mark).into_iter().collect()
-        }
         Effect::Change(Change::Dscp(dscp)) => vec![Constraint::dscp(*dscp)],
         Effect::Decide(Decision::Translate(translation)) => match **translation {
             Translation::Destination { address, port: new } => {
@@ -140,7 +196,14 @@ pub(super) fn results(family: Family, effect: &Effect, unasked: &[Field]) -> Pac
                 Vec::new()
             }
         },
-        Effect::Change(Change::Mss(_) | Change::Untracked | Change::Helper(_))
+        // What is copied from one mark to the other: see `same_borders`.
+        Effect::Change(
+            Change::RestoredMark(_)
+            | Change::SavedMark(_)
+            | Change::Mss(_)
+            | Change::Untracked
+            | Change::Helper(_),
+        )
         | Effect::Decide(
             Decision::Accept
             | Decision::Drop

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Arriving, Passage, Passed, TooMuch, by_loopback};
 use crate::meaning::{BaseChain, Change, Decision, Effect, Entry, Translation};
 use crate::net::CtState;
-use crate::packet::{Among, Constraint, Index, Region, RuleNumber, Space, opaque};
+use crate::packet::{Among, Constraint, Field, Index, Region, RuleNumber, Space, opaque};
 use crate::resolve::policy::{ChainId, Hook};
 
 /// Chains before the filter that call each other deeper than this are too much work.
@@ -65,6 +65,15 @@ struct Changing<'p, 'm> {
     through: Region,
     /// Whether conntrack may have been told something.
     is_told: bool,
+}
+
+impl Changing<'_, '_> {
+    /// The packets of a region with any values of some fields.
+    fn freed(&mut self, space: &Space, region: &Region, fields: &[Field]) -> Region {
+        let freed = space.freed(region, |field| fields.contains(&field));
+        self.passed.is_vague |= freed != *region;
+        freed
+    }
 }
 
 impl<'m> Passage<'m> {
@@ -148,10 +157,12 @@ impl<'m> Passage<'m> {
                 }
                 Effect::Change(change) => {
                     changing.is_told |= matches!(change, Change::Helper(_));
-                    changed(space, here, &rest, &met, &self.changed(&met, *change))
+                    let made = self.changed(&met, *change);
+                    let made = made.unwrap_or_else(|| changing.freed(space, &met, change.fields()));
+                    changed(space, here, &rest, &met, &made)
                 }
                 Effect::Opaque { changes, .. } => {
-                    let free = space.freed(&met, |field| changes.contains(&field));
+                    let free = changing.freed(space, &met, changes);
                     changed(space, here, &rest, &met, &free)
                 }
                 Effect::Add { set, .. } => {

@@ -99,8 +99,8 @@ impl Telling<'_> {
     }
 
     /// A packet of a test of which too little is said.
-    pub fn unclear(policy: &Policy, packet: &TestPacket, unclear: &Unclear) -> Finding {
-        let (message, help) = unclear.told(Text::Policy(policy));
+    pub fn unclear(&self, policy: &Policy, packet: &TestPacket, unclear: &Unclear) -> Finding {
+        let (message, help) = unclear.told(Text::Policy(policy), self.sources);
         Finding::new(&lint::UNCLEAR_PACKET, packet.span, message)
             .label("what becomes of it is not known")
             .help(help)

@@ -4,10 +4,10 @@ use super::claim::Asking;
 use crate::analyze::deliverable::first_state;
 use crate::analyze::journey::{Answers, Fate, Journey, Sent, Stage, follow, usual};
 use crate::analyze::passage::Passage;
-use crate::meaning::{BaseChain, Entry, Reason};
+use crate::meaning::{BaseChain, Entry, Reason, meant_packets};
 use crate::net::CtState;
-use crate::packet::{Original, Packet, Payload, Point};
-use crate::resolve::policy::Hook;
+use crate::packet::{Field, Original, Packet, Payload, Point};
+use crate::resolve::policy::{Claim, Hook};
 
 /// A packet that breaks a claim, and its way.
 #[derive(Debug)]
@@ -66,6 +66,9 @@ impl Asking<'_, '_> {
         by: Option<&Entry>,
     ) -> Option<Broken> {
         let sent = as_sent(passage.space().packet(point), passage.hook, by);
+        if !self.is_meant(&sent.packet) {
+            return None;
+        }
         let rooms: &[bool] = match (self.at_best, self.claim.accepts) {
             (true, _) => &[true],
             // Some limits may have room and others none: then the packet is not walked.
@@ -83,6 +86,15 @@ impl Asking<'_, '_> {
             }
         }
         None
+    }
+
+    /// Whether a packet as it is sent has the length and the class that the claim is about: what the filter
+    /// sees may be another that rules made of it.
+    fn is_meant(&self, sent: &Packet) -> bool {
+        let Claim { flows, conditions, .. } = self.claim;
+        let meant = |hook| meant_packets(self.world.policy, flows, conditions, hook, sent.family());
+        let stays = |field| matches!(field, Field::Length | Field::Dscp);
+        Hook::ALL.into_iter().filter_map(meant).any(|set| set.may_contain(sent, stays))
     }
 
     /// The same with an ordinary public address, if that makes no difference.

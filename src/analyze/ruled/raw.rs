@@ -6,9 +6,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::early::before_conntrack;
 use super::{Limits, Reading};
 use crate::diagnostic::{Finding, catalogue};
-use crate::meaning::{Entry, Meaning, Reason, meaning};
+use crate::meaning::{Effect, Entry, Meaning, Reason, meaning};
 use crate::net::Family;
 use crate::read::{self, read_rules};
 use crate::resolve::Policy;
@@ -46,6 +47,7 @@ pub fn understood(policy: &Policy) -> Meaning {
             });
             list.entries = read.collect();
         }
+        before_conntrack(&mut lists, family, &mut limits);
         lists
     });
     Meaning::of_lists(v4, v6, limits.kinds)
@@ -148,7 +150,8 @@ impl Reading<'_> {
             self.rule(table, &Rule { matches: matches.clone(), target, origin })
         });
         let effect = |read: Entry| {
-            let effect = if is_known { entry.effect.clone() } else { read.effect };
+            let is_placeholder = is_known && read.effect == Effect::Return;
+            let effect = if is_placeholder { entry.effect.clone() } else { read.effect };
             Entry {
                 set: read.set,
                 limits: read.limits,

@@ -35,11 +35,17 @@ pub fn packets(family: Family, matches: &[Match]) -> PacketSet {
 /// Packets that have a connection.
 #[must_use]
 pub fn tracked_packets(family: Family) -> PacketSet {
-    let tracked = Factor::all([Constraint::state(TRACKED.into_iter().collect())]);
-    PacketSet::of(family, Product::of([tracked]))
+    packets_in(family, TRACKED)
 }
 
-const TRACKED: [CtState; 3] = [CtState::New, CtState::Related, CtState::Established];
+/// Packets in some states.
+pub(super) fn packets_in(family: Family, states: &[CtState]) -> PacketSet {
+    let all = Factor::all([Constraint::state(states.iter().copied().collect())]);
+    PacketSet::of(family, Product::of([all]))
+}
+
+pub(super) const TRACKED: &[CtState] = &[CtState::New, CtState::Related, CtState::Established];
+pub(super) const UNCONNECTED: &[CtState] = &[CtState::Invalid, CtState::Untracked];
 
 /// What one match says.
 enum Condition {
@@ -202,7 +208,7 @@ fn conntrack(family: Family, asked: &Conntrack, negated: bool) -> Condition {
         states(&|state| is_tracked(state) && (!asks_state || asked.states.contains(state)));
     let not_of_state = states(&|state| is_tracked(state) && !of_state.contains(state));
     let has_port = port.as_ref().map(|_| Constraint::original_port(&ports(&[(0, u16::MAX)])));
-    let tracked = Constraint::state(TRACKED.into_iter().collect());
+    let tracked = Constraint::state(TRACKED.iter().copied().collect());
     if negated {
         let in_other_state = if asked.dnat {
             FieldBox::of([Constraint::state(not_of_state), Constraint::untranslated()])

@@ -65,6 +65,11 @@ impl Writer<'_> {
             Target::SetConnmark(mark) => set_mark("ct mark", *mark),
             Target::RestoreMark(u32::MAX) => "meta mark set ct mark".to_owned(),
             Target::RestoreMark(mask) => self.restore_mark(*mask),
+            // Without a connection nothing is done there.
+            Target::SaveMark(u32::MAX) => "ct mark set meta mark".to_owned(),
+            Target::SaveMark(_) => {
+                return Err("bits of a mark that become those of the connection".to_owned());
+            }
             Target::SetDscp(dscp) => {
                 let ip = match self.family {
                     Family::V4 => "ip",

@@ -150,6 +150,7 @@ fn target(target: &Target) -> String {
         Target::SetMark(mark) => format!("MARK {:#x}/{:#x}", mark.value(), mark.mask()),
         Target::SetConnmark(mark) => format!("CONNMARK {:#x}/{:#x}", mark.value(), mark.mask()),
         Target::RestoreMark(mask) => format!("RESTORE {mask:#x}"),
+        Target::SaveMark(mask) => format!("SAVE {mask:#x}"),
         Target::SetDscp(dscp) => format!("DSCP {dscp}"),
         Target::Tcpmss(None) => "TCPMSS pmtu".to_owned(),
         Target::Tcpmss(Some(size)) => format!("TCPMSS {size}"),

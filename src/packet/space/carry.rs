@@ -1,6 +1,6 @@
 //! What becomes of regions when packets are changed: translated, marked, their state told.
 
-use super::super::{Constraint, Field};
+use super::super::{Constraint, Field, opaque};
 use super::axis::{Axis, Subject};
 use super::{Region, Space, constrain, merged};
 use crate::net::IntervalSet;
@@ -21,25 +21,70 @@ impl Space {
         constraints.iter().fold(region.clone(), |region, one| constrain(self, region, one))
     }
 
-    /// The points that differ from those of a region in some fields only.
+    /// The points that differ from those of a region in some fields only, and in conditions that look at them.
     #[must_use]
     pub fn freed(&self, region: &Region, free: impl Fn(Field) -> bool) -> Region {
         self.freed_axes(region, |axis| match &axis.subject {
             Subject::Field(field) | Subject::Mark { field, .. } => free(*field),
-            Subject::Fact(_) => free(Field::Opaque),
+            Subject::Fact(text) => {
+                free(Field::Opaque) || opaque::looked_at(text).iter().any(|field| free(*field))
+            }
         })
     }
 
     /// The same of the bits of a mark under a mask, of whose bits the space was told.
     #[must_use]
     pub fn freed_mark(&self, region: &Region, of: Field, under: u32) -> Region {
-        self.freed_axes(region, |axis| match axis.subject {
-            Subject::Mark { field, mask } => field == of && mask & under != 0,
-            Subject::Field(_) | Subject::Fact(_) => false,
+        self.freed_axes(region, |axis| match &axis.subject {
+            Subject::Mark { field, mask } => *field == of && mask & under != 0,
+            Subject::Fact(text) => opaque::looked_at(text).contains(&of),
+            Subject::Field(_) => false,
         })
     }
 
-    /// The same of the conditions with some texts.
+    /// The points of a region whose mark `to` has, now, under a mask what the mark `from` has; where there is
+    /// none of those, it stays. `None` when they are in more than so many boxes. The space must know of both
+    /// marks the same borders, and the mask.
+    #[must_use]
+    pub fn copied_mark(
+        &self,
+        region: &Region,
+        (from, to): (Field, Field),
+        under: u32,
+        most: usize,
+    ) -> Option<Region> {
+        let mut region = self.freed_facts(region, |text| opaque::looked_at(text).contains(&to));
+        for (target, axis) in self.axes.iter().enumerate() {
+            let Subject::Mark { field, mask } = axis.subject else { continue };
+            if field != to || mask & under == 0 {
+                continue;
+            }
+            let same = Subject::Mark { field: from, mask };
+            let source = self.axes.iter().position(|axis| axis.subject == same)?;
+            let mut copied = Region::default();
+            let (first, last) = self.axes[source].present();
+            for one in self.boxes(&region) {
+                for value in first..=last {
+                    let mut kept = Region::default();
+                    self.narrow(&mut kept.words, one, source, &[(value, value)]);
+                    for one in kept.words.chunks_exact_mut(self.layout.words()) {
+                        self.layout.free(target, one);
+                        self.narrow(&mut copied.words, one, target, &[(value, value)]);
+                    }
+                }
+                if let Some(none) = self.axes[source].absent() {
+                    self.narrow(&mut copied.words, one, source, &[none]);
+                }
+                if self.count(&copied) > most {
+                    return None;
+                }
+            }
+            region = merged(self, &copied);
+        }
+        Some(region)
+    }
+
+    /// The points that differ from those of a region in the conditions with some texts only.
     #[must_use]
     pub fn freed_facts(&self, region: &Region, free: impl Fn(&str) -> bool) -> Region {
         self.freed_axes(region, |axis| match &axis.subject {
