@@ -49,8 +49,8 @@ impl Drafting<'_> {
                     pieces = in_one_chain(pieces);
                 }
                 pieces = self.apart(Some(&called), &pieces);
-            } else if pieces.is_empty() {
-                // The table of a chain is that of its rules.
+            } else if pieces.iter().all(|piece| piece.says == Says::Dead) {
+                // The table of a chain is that of its rules, and remarks are none.
                 pieces.extend(nothing((table, Arc::clone(&called)), families));
             }
             self.user_chain((table, called), pieces, families);
