@@ -86,14 +86,15 @@ impl Diff {
         let named = new.policy.as_ref().or(old.policy.as_ref());
         let nameless = nameless();
         let found = changes(&comparison, named.unwrap_or(&nameless));
-        let telling = Telling { old: &old, new: &new };
+        let is_complete = comparison.unproved.is_empty();
+        let telling = Telling { old: &old, new: &new, is_complete };
         let text = match self.format {
             DiffFormat::Human => telling.human(&found, families),
             DiffFormat::Markdown => telling.markdown(&found, families),
-            DiffFormat::Json => json::pretty(&telling.json(&found, comparison.unproved.is_empty())),
+            DiffFormat::Json => json::pretty(&telling.json(&found)),
         };
         terminal.print(&text)?;
-        if !comparison.unproved.is_empty() {
+        if !is_complete {
             let findings: Vec<Finding> = comparison.unproved.iter().map(unproved).collect();
             new.tell(&findings, terminal);
             return Ok(Outcome::Undone);
@@ -200,6 +201,8 @@ impl Side {
 struct Telling<'t> {
     old: &'t Side,
     new: &'t Side,
+    /// Whether all was found out.
+    is_complete: bool,
 }
 
 /// So many boxes of a change are told to people.
@@ -250,7 +253,7 @@ impl Telling<'_> {
         text
     }
 
-    fn json(&self, changes: &[Change], is_complete: bool) -> Value {
+    fn json(&self, changes: &[Change]) -> Value {
         let changes = changes.iter().map(|change| {
             let (left, right) = words(&change.left, &change.right);
             let families = Family::BOTH.into_iter().filter(|one| change.families.contains(*one));
@@ -277,13 +280,18 @@ impl Telling<'_> {
             "version": 1,
             "old": self.old.title,
             "new": self.new.title,
-            "complete": is_complete,
+            "complete": self.is_complete,
             "changes": changes.collect::<Vec<_>>(),
         })
     }
 
     fn equal(&self, families: Families) -> String {
         let (old, new) = (&self.old.title, &self.new.title);
+        if !self.is_complete {
+            return format!(
+                "no difference between {old} and {new} was found, but not all was found out\n"
+            );
+        }
         if families == Families::BOTH {
             return format!("equal: every packet has the same fate in {old} and {new}\n");
         }

@@ -219,4 +219,6 @@ fn what_asks_again_behind_what_was_changed_is_not_called_equal() {
     let scene = Scene::new(&[("a.v4", &again), ("b.v4", &rules(""))]);
     let run = palisade(["diff", "a.v4", "b.v4"]).within(&scene).run();
     assert!(run.status == 2 && run.err.contains("analysis-incomplete"), "{}{}", run.out, run.err);
+    let said = "no difference between a.v4 and b.v4 was found, but not all was found out\n";
+    assert_eq!(run.out, said);
 }
