@@ -65,11 +65,23 @@ pub struct Fault {
     pub is_final: bool,
 }
 
+/// An error in a policy that is equal to the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wrong {
+    /// Where it is, as a byte of the text, if it is about a place there.
+    pub written: Option<usize>,
+    pub lint: &'static str,
+    /// Whether a statement may say that it is expected.
+    pub is_expectable: bool,
+}
+
 /// A policy that is equal to the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
     pub text: String,
     pub counts: Counts,
+    /// Whether the compiler finds errors in it that the policy could not say to be expected.
+    pub has_errors: bool,
 }
 
 /// What became of the rules.
@@ -98,9 +110,8 @@ pub trait Judge {
     /// What in that policy, of which nothing is refused, does not say what the rules do.
     fn faults(&mut self) -> Vec<Fault>;
 
-    /// What is to be found wrong with that policy, when it is equal to the rules: where, as a byte of the
-    /// text, and the name of the lint that accepts it.
-    fn errors(&mut self) -> Vec<(usize, &'static str)>;
+    /// The errors in that policy, when it is equal to the rules.
+    fn errors(&mut self) -> Vec<Wrong>;
 }
 
 /// So often a policy is made plainer. Each time at least one rule is, mostly all that are at fault.
@@ -121,6 +132,8 @@ pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Impo
     let mut choices = Choices::new(dumps);
     let mut round = 0;
     let mut equal: Option<Imported> = None;
+    // Whether it has errors that no policy can expect.
+    let mut is_left = false;
     loop {
         let v6 = apart.as_ref().filter(|_| !choices.together).or(dumps.v6);
         let draft = draft::draft(&Dumps { v6, ..*dumps }, &choices, &services);
@@ -136,8 +149,14 @@ pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Impo
         round += 1;
         let is_last = round == MAX_ROUNDS;
         if faults.is_empty() {
-            let more = !is_last && !is_known && choices.expect(&draft, &judge.errors());
-            let imported = Imported { text: draft.text, counts };
+            let errors = if is_known { Vec::new() } else { judge.errors() };
+            let noted = choices.expect(&draft, &errors);
+            if !is_known {
+                is_left = noted.is_left;
+            }
+            let more = noted.is_new && !is_last;
+            let has_errors = if is_known { is_left } else { !errors.is_empty() };
+            let imported = Imported { text: draft.text, counts, has_errors };
             if !more {
                 return Ok(imported);
             }
@@ -147,7 +166,7 @@ pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Impo
             || faults.iter().any(|fault| fault.is_final)
             || !choices.plainer(&draft, &faults)
         {
-            return equal.ok_or(Imported { text: draft.text, counts });
+            return equal.ok_or(Imported { text: draft.text, counts, has_errors: true });
         }
     }
 }
@@ -173,6 +192,14 @@ impl Level {
     }
 }
 
+/// What was noted of errors.
+struct Noted {
+    /// Whether something is to be written otherwise.
+    is_new: bool,
+    /// Whether one is about no rule, so that nothing can be said of it.
+    is_left: bool,
+}
+
 /// How a policy is written.
 // Each is taken back by itself.
 #[allow(clippy::struct_excessive_bools)]
@@ -191,7 +218,9 @@ struct Choices {
     /// Whether chains of one name are one in both families.
     together: bool,
     /// What is wrong with rules, as their statements are to say.
-    expected: BTreeMap<Span, &'static str>,
+    expected: BTreeMap<Span, BTreeSet<&'static str>>,
+    /// Rules with which something is wrong that no statement can say: no packet meets them.
+    dead: BTreeSet<Span>,
 }
 
 impl Choices {
@@ -208,29 +237,40 @@ impl Choices {
             splits: true,
             together: true,
             expected: BTreeMap::new(),
+            dead: BTreeSet::new(),
         }
+    }
+
+    /// What a statement of this line is to expect.
+    fn expected(&self, line: Span) -> Vec<&'static str> {
+        self.expected.get(&line).into_iter().flatten().copied().collect()
     }
 
     fn level(&self, line: Span) -> Level {
         self.levels.get(&line).copied().unwrap_or_default().max(self.least)
     }
 
-    /// Notes what is wrong with the rules; whether something is new.
-    fn expect(&mut self, draft: &Draft, errors: &[(usize, &'static str)]) -> bool {
-        let before = self.expected.len();
-        for (at, lint) in errors {
-            for line in draft.lines_at(*at).unwrap_or_default() {
-                self.expected.entry(*line).or_insert(lint);
+    /// Notes what is wrong with the rules.
+    fn expect(&mut self, draft: &Draft, errors: &[Wrong]) -> Noted {
+        let mut noted = Noted { is_new: false, is_left: false };
+        for error in errors {
+            let lines = error.written.and_then(|at| draft.lines_at(at)).unwrap_or_default();
+            noted.is_left |= lines.is_empty();
+            for line in lines {
+                noted.is_new |= if error.is_expectable {
+                    self.expected.entry(*line).or_default().insert(error.lint)
+                } else {
+                    self.dead.insert(*line)
+                };
             }
         }
-        self.expected.len() > before
+        noted
     }
 
     /// A policy without what it expects.
     fn without_expectations(&self, text: &str) -> String {
-        let lints: BTreeSet<&str> = self.expected.values().copied().collect();
-        let without = |text: String, lint| text.replace(&format!(" {}", write::expects(lint)), "");
-        lints.into_iter().fold(text.to_owned(), without)
+        let lints: BTreeSet<&str> = self.expected.values().flatten().copied().collect();
+        write::without_expectations(text, &lints)
     }
 
     /// Takes back what is at fault; whether there was anything to take back.

@@ -371,10 +371,21 @@ impl<'a> Resolver<'a> {
         }
         match misplaced(&statement.kind) {
             None => self.statement(statement, outer, env),
+            // It has no clauses of its own in which that could stand.
+            Some(_) if is_raw(statement) && self.only_expects(outer, env) => {
+                self.statement(statement, outer, env);
+            }
             // One that was never closed was reported by `syntax`: that is the mistake.
             Some(_) if self.unclosed => {}
             Some(what) => self.report(messages::misplaced_statement(statement.span, what)),
         }
+    }
+
+    /// Whether the blocks around say what is expected and nothing else.
+    fn only_expects(&self, outer: &Context<'a>, env: Option<CallId>) -> bool {
+        let is_expect = |(word, _): &(&str, Span)| *word == "expect";
+        let says = !outer.present.is_empty() && outer.present.iter().all(is_expect);
+        says && outer.direction.is_none() && env.is_none() && self.body == Body::Policy
     }
 
     /// Counts steps to the members of lists; whether they may be gone. All that may not is one mistake.
@@ -491,6 +502,10 @@ impl<'a> Resolver<'a> {
             None => finding,
         });
     }
+}
+
+fn is_raw(statement: &Statement) -> bool {
+    matches!(statement.kind, StatementKind::Raw { .. })
 }
 
 /// What a statement that may stand at the top level only is called.

@@ -35,13 +35,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// The sizes, in rules, with what the whole is to take there.
-const SIZES: [(usize, &str); 5] = [
-    (30, "10 ms"),
-    (1_000, ""),
-    (10_000, "150 ms"),
-    (100_000, "2 s, 500 MB"),
-    (1_000_000, "1024 MB"),
-];
+const SIZES: [(usize, &str); 5] =
+    [(30, "10 ms"), (1_000, ""), (10_000, "200 ms"), (100_000, "3 s, 1 GiB"), (1_000_000, "")];
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/first.fw");
 

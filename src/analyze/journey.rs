@@ -163,13 +163,16 @@ impl Fate {
 /// What would have to be known of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unclear {
-    /// Where a packet to this address leaves; `choices` are what the surroundings know.
-    Leaves { destination: IpAddr, choices: Vec<Interface> },
+    /// Where a packet to this address leaves, which nat gave it if it `is_new`; `choices` are what the
+    /// surroundings know.
+    Leaves { destination: IpAddr, is_new: bool, choices: Vec<Interface> },
     /// Whether this is an address of the machine: its way depends on that.
     Own { destination: IpAddr },
     /// Which of its addresses the machine sends from or gets the packet at: two with other ends.
     Which { whose: Whose, one: IpAddr, other: IpAddr },
-    /// The same, where rules tell too many of them apart.
+    /// Which of its addresses a redirect leads to: that of the interface on which the packet comes in.
+    Redirected { one: IpAddr, other: IpAddr },
+    /// Which of its addresses it is, where rules tell too many of them apart.
     TooMany { whose: Whose },
     /// Whether a rule takes it: these words may have changed what it asks for.
     Changed { field: Field, by: Arc<str>, asks: Reason },
@@ -204,7 +207,9 @@ struct Walk<'m, 'a> {
     answers: Answers<'a>,
     /// Where it leaves, if that is said.
     leaves: Option<Arc<str>>,
-    /// An address that stands for whichever of its own this machine uses.
+    /// The destination that it is sent to, and the interface behind which that is, if it is said.
+    behind: Option<(IpAddr, Arc<str>)>,
+    /// An address that stands for whichever of its own a redirect leads to.
     own: IpAddr,
     packet: Packet,
     /// What of it may be another.
@@ -305,6 +310,7 @@ impl<'m> Walk<'m, '_> {
             surroundings: self.surroundings,
             answers: self.answers,
             leaves: None,
+            behind: self.behind.clone(),
             own: self.own,
             packet: self.packet.clone(),
             unknown: self.unknown.clone(),
@@ -326,10 +332,17 @@ impl<'m> Walk<'m, '_> {
     }
 
     fn route_of(&self, destination: IpAddr) -> Result<Arc<str>, Stop> {
+        if let Some((_, name)) = self.behind.as_ref().filter(|(sent_to, _)| *sent_to == destination)
+        {
+            return Ok(Arc::clone(name));
+        }
         let choices = self.surroundings.towards(destination);
         match &choices[..] {
             [one] if !one.is_wildcard() => Ok(one.stem().into()),
-            _ => Err(Stop::Unclear(Unclear::Leaves { destination, choices })),
+            _ => {
+                let is_new = self.packet.original.is_some();
+                Err(Stop::Unclear(Unclear::Leaves { destination, is_new, choices }))
+            }
         }
     }
 

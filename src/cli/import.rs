@@ -15,7 +15,7 @@ use super::within::Within;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
 use crate::diagnostic::{Finding, Level, Lint, catalogue, has_errors};
-use crate::import::{Counts, Dumps, Fault, Imported, Judge, import, with_sets};
+use crate::import::{Counts, Dumps, Fault, Imported, Judge, Wrong, import, with_sets};
 use crate::meaning::{Meaning, Reason};
 use crate::net::Families;
 use crate::packet::Budget;
@@ -28,7 +28,8 @@ dumps before it is written. What the language cannot say is in it as `raw`. What
 becomes a list of the policy, when entries stay in it for good and no rule fills it; rules that name other
 sets are raw, and the sets stay in the kernel as they are.
 
-Exit status: 0 written, 2 not: no policy was found that is equal, or a dump cannot be read.
+Exit status: 0 written, 1 written although it does not build, for errors in the rules that it cannot say to
+be expected, 2 not written: no policy was found that is equal, or a dump cannot be read.
 
 Examples:
   iptables-save > now.v4; ip6tables-save > now.v6
@@ -79,9 +80,16 @@ impl Import {
             };
             let dumps = Dumps { v4: v4.as_ref(), v6: v6.as_ref(), names: &title };
             let imported = import(&dumps, &mut proof);
-            let differences = proof.findings;
+            let differences = std::mem::take(&mut proof.findings);
             match imported {
-                Ok(imported) => return self.write(imported, families, terminal),
+                Ok(imported) => {
+                    let has_errors = imported.has_errors;
+                    let errors =
+                        if has_errors { proof.errors_in(&imported.text) } else { Vec::new() };
+                    tell(&sources, &errors, terminal);
+                    self.write(imported, families, terminal)?;
+                    return Ok(if has_errors { refused(terminal) } else { Outcome::Clean });
+                }
                 // A rule is as raw as that; the kernel knows a set by its name alone.
                 Err(_) if plainer.is_some() => [v4, v6] = plainer.take().unwrap_or_default(),
                 Err(_) => {
@@ -99,7 +107,7 @@ impl Import {
         imported: Imported,
         families: Families,
         terminal: &Terminal,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<(), Failure> {
         match self.output.as_deref().filter(|path| *path != Path::new("-")) {
             None => terminal.print(&imported.text)?,
             Some(path) => {
@@ -117,8 +125,16 @@ impl Import {
                  give a dump of it, or look the policy through"
             ));
         }
-        Ok(Outcome::Clean)
+        Ok(())
     }
+}
+
+/// The policy was written, and the compiler does not take it.
+fn refused(terminal: &Terminal) -> Outcome {
+    terminal.tell_line(
+        "it is equal to the rules, and `palisade build` refuses it: what is wrong with them stands above",
+    );
+    Outcome::AtFault
 }
 
 /// What a dump is called in the policy.
@@ -200,21 +216,35 @@ impl Judge for Proof<'_> {
         places(&comparison, *root)
     }
 
-    fn errors(&mut self) -> Vec<(usize, &'static str)> {
-        let (Some((root, resolved)), Some(meaning)) = (self.taken.take(), self.meaning.take())
-        else {
-            return Vec::new();
+    fn errors(&mut self) -> Vec<Wrong> {
+        let Some((root, errors)) = self.judged() else { return Vec::new() };
+        let wrong = |finding: &Finding| Wrong {
+            written: finding.span.filter(|span| span.file() == root).map(Span::start),
+            lint: finding.lint.name,
+            is_expectable: finding.lint.expectable,
         };
-        let is_error = |lint: &Lint| lint.is_error() && lint.expectable;
+        errors.iter().map(wrong).collect()
+    }
+}
+
+impl Proof<'_> {
+    /// The errors in a policy.
+    fn errors_in(&mut self, policy: &str) -> Vec<Finding> {
+        self.refused(policy);
+        self.judged().map(|(_, errors)| errors).unwrap_or_default()
+    }
+
+    /// The errors in the policy that was taken last, and the file that it is.
+    fn judged(&mut self) -> Option<(FileId, Vec<Finding>)> {
+        let (root, resolved) = self.taken.take()?;
+        let meaning = self.meaning.take();
+        let meaning = meaning.unwrap_or_else(|| pipeline::meaning(&resolved.policy));
+        let is_error = Lint::is_error;
         let Resolved { policy, mut findings, expectations, .. } = resolved;
         let found = pipeline::analysed(&policy, &meaning, self.sources, &expectations, &is_error);
         findings.extend(found);
         let findings = pipeline::settle(findings, &expectations, is_error).findings;
-        let place = |finding: &Finding| {
-            let span = finding.span.filter(|span| span.file() == root)?;
-            is_error(finding.lint).then_some((span.start(), finding.lint.name))
-        };
-        findings.iter().filter_map(place).collect()
+        Some((root, findings.into_iter().filter(|finding| is_error(finding.lint)).collect()))
     }
 }
 

@@ -220,7 +220,8 @@ fn is_movable(piece: &Piece) -> bool {
 
 /// One that means the same where others have it too.
 fn is_common(piece: &Piece) -> bool {
-    is_movable(piece) && piece.raws.len() == 1 && !piece.raws[0].counts
+    let is_plain = |raw: &RawRule| !raw.counts && raw.expect.is_empty();
+    is_movable(piece) && matches!(&piece.raws[..], [raw] if is_plain(raw))
 }
 
 fn words(piece: &Piece) -> Words {

@@ -49,8 +49,8 @@ impl Drafting<'_> {
                     pieces = in_one_chain(pieces);
                 }
                 pieces = self.apart(Some(&called), &pieces);
-            } else if pieces.is_empty() {
-                // The table of a chain is that of its rules.
+            } else if pieces.iter().all(|piece| piece.says == Says::Dead) {
+                // The table of a chain is that of its rules, and remarks are none.
                 pieces.extend(nothing((table, Arc::clone(&called)), families));
             }
             self.user_chain((table, called), pieces, families);
@@ -125,11 +125,10 @@ fn in_one_chain(mut pieces: Vec<Piece>) -> Vec<Piece> {
     pieces
 }
 
-/// What a rule says in the words of iptables, which cannot say what is expected.
+/// What a rule says in the words of iptables.
 fn in_raw_words(says: &Says) -> Says {
     match says {
         Says::Dead => Says::Dead,
-        Says::Words(statement) if statement.expect.is_some() => Says::Dead,
         Says::Words(_) | Says::Raw => Says::Raw,
     }
 }

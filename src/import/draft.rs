@@ -227,20 +227,28 @@ impl Drafting<'_> {
         let family = side.ruleset.family;
         let line = line_of(rule);
         let level = self.level(rule);
-        let expect = line.and_then(|line| self.choices.expected.get(&line)).copied();
+        let expect: Vec<&'static str> =
+            line.map(|line| self.choices.expected(line)).unwrap_or_default();
         let words = standing.and_then(|standing| self.words(side, rule, standing));
-        // What is expected is said of one statement.
-        let words = words.filter(|said| expect.is_none() || said.unless.is_empty());
+        // What is expected is said of one statement, once.
+        let words = words.filter(|said| match expect[..] {
+            [] => true,
+            [_] => said.unless.is_empty(),
+            [..] => false,
+        });
         let says = match words {
-            Some(statement) => Says::Words(Box::new(Statement { expect, ..statement })),
-            None if expect.is_some() => Says::Dead,
+            _ if line.is_some_and(|line| self.choices.dead.contains(&line)) => Says::Dead,
+            Some(statement) => {
+                let expect = expect.first().copied();
+                Says::Words(Box::new(Statement { expect, ..statement }))
+            }
             None => Says::Raw,
         };
         Piece {
             families: Families::only(family),
             lines: line.into_iter().collect(),
             says,
-            raws: vec![self.raw(rule, family, at)],
+            raws: vec![RawRule { expect, ..self.raw(rule, family, at) }],
             plain: level != Level::Free,
         }
     }
@@ -283,6 +291,7 @@ impl Drafting<'_> {
             text: rule_text(&rule, family),
             leaves: matches!(rule.target, Target::Return | Target::Goto(_)),
             counts: rule.matches.iter().any(|found| counts(&found.kind)),
+            expect: Vec::new(),
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Piece {
 pub(super) enum Says {
     Words(Box<Statement>),
     Raw,
-    /// Something that no packet meets, and that the language could not accept: a remark.
+    /// Something that no packet meets, and that the language does not accept: a remark.
     Dead,
 }
 
@@ -44,13 +44,15 @@ pub(super) struct RawRule {
     pub leaves: bool,
     /// Whether it counts, so that two of it are not one.
     pub counts: bool,
+    /// What is found wrong with it, and left as it is.
+    pub expect: Vec<&'static str>,
 }
 
 impl RawRule {
     /// A rule about all packets.
     pub fn of_all(family: Family, at: Called, text: &str) -> Self {
         let leaves = text.starts_with("-g ") || text == "-j RETURN";
-        RawRule { family, at, text: text.to_owned(), leaves, counts: false }
+        RawRule { family, at, text: text.to_owned(), leaves, counts: false, expect: Vec::new() }
     }
 }
 

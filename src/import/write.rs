@@ -1,6 +1,6 @@
 //! Statements as text, each with its place, so that a fault finds its way back to a rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -114,9 +114,11 @@ impl Writer<'_> {
 
     /// `raw v4 filter INPUT "…"`
     fn raws(&self, raws: &[RawRule], between: &str) -> String {
-        let one = |RawRule { family, at: (table, chain), text, .. }: &RawRule| {
+        let one = |RawRule { family, at: (table, chain), text, expect, .. }: &RawRule| {
             let family = if *family == Family::V4 { "v4" } else { "v6" };
-            format!("raw {family} {table} {} {}", self.called(*table, chain), quoted(text))
+            let rule =
+                format!("raw {family} {table} {} {}", self.called(*table, chain), quoted(text));
+            expect.iter().fold(rule, |rule, lint| format!("{} {{ {rule} }}", expects(lint)))
         };
         raws.iter().map(one).collect::<Vec<_>>().join(between)
     }
@@ -320,6 +322,23 @@ fn family_clause(own: Families, statement: &Statement, given: Families) -> Optio
 /// That something is wrong with a statement, as it was with the rules.
 pub(super) fn expects(lint: &str) -> String {
     format!("expect {lint} \"so it was imported\"")
+}
+
+/// A policy without any of these words: they stand behind a statement, or around a raw rule.
+pub(super) fn without_expectations(text: &str, lints: &BTreeSet<&str>) -> String {
+    let words: Vec<String> = lints.iter().map(|lint| expects(lint)).collect();
+    let around = |line: &str| {
+        let starts = words.iter().find_map(|word| line.strip_prefix(word)?.strip_prefix(" { "));
+        Some(starts?.strip_suffix(" }")?.to_owned())
+    };
+    let bare = |line: &str| {
+        let mut line = line.to_owned();
+        while let Some(inner) = around(&line) {
+            line = inner;
+        }
+        words.iter().fold(line, |line, word| line.replace(&format!(" {word}"), ""))
+    };
+    text.lines().map(bare).collect::<Vec<_>>().join("\n")
 }
 
 /// An interface by its name; in quotes where it could be taken for something else.

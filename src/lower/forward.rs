@@ -47,11 +47,18 @@ impl Lowering<'_> {
         let family = self.family;
         let map = PortMap::new(family, &forward.parts, target.port, conditions.flags);
         self.destination_nat(nat, conditions, forward, &map, target);
-        let arrived = Set::all([
-            Set::one(single_address(Side::Destination, target.address)),
-            translated_from(family, &forward.at),
-            map.translated(),
-        ]);
+        let there = Set::one(single_address(Side::Destination, target.address));
+        let translated = translated_from(family, &forward.at);
+        let arrived = match &forward.at {
+            // Who goes there already is left as he is, and meant all the same.
+            At::Addresses(at) if at.contains(target.address) => {
+                let others = Set::all([translated.clone(), map.changed()]);
+                Set::all([there.clone(), Set::any([map.kept(), others])])
+            }
+            At::Addresses(_) | At::Local => {
+                Set::all([there.clone(), translated.clone(), map.translated()])
+            }
+        };
         let sources: Vec<Place> = forward.source.iter().chain(&forward.hairpin).cloned().collect();
         let accepted = Set::all([
             conditions.set(),
@@ -63,12 +70,12 @@ impl Lowering<'_> {
         let output_is_closed = !matches!(self.policy.defaults.output.verdict, Verdict::Allow);
         if forward.hairpin_self && output_is_closed {
             // The route was chosen before the translation, so the interface is still the old one's.
-            let own = Set::all([conditions.set(), arrived.clone()]);
+            let own = Set::all([conditions.set(), arrived]);
             self.accept(hooks, Hook::Output, nat, own);
         }
         // The conditions were met when the connection was translated.
         let hairpin = self.places(Side::Source, Interfaces::BOTH, &forward.hairpin);
-        let masqueraded = Set::all([hairpin, arrived]);
+        let masqueraded = Set::all([hairpin, there, translated, map.translated()]);
         self.postrouting_rule(nat, masqueraded, ruleset::Target::Masquerade);
     }
 

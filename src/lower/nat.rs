@@ -4,7 +4,7 @@ use crate::net::{Addresses, Family, Interface, Prefix};
 use crate::resolve::policy::{At, Hook, Nat, NatKind, Part, Place, Redirect, SourceTranslation};
 use crate::ruleset::{Conntrack, Match, MatchKind, Rule, Target};
 
-use super::address::{Side, prefixes};
+use super::address::{Side, address_set, prefixes};
 use super::condition::Conditions;
 use super::generated::Owner;
 use super::layout::{Caller, Ending, Layout};
@@ -112,12 +112,15 @@ impl Lowering<'_> {
         let mut rules = std::mem::take(&mut self.prerouting);
         translate(&mut self.nat_layout(nat.origin), &mut rules, head, entries);
         self.prerouting = rules;
-        let accepted = Set::all([
-            conditions.set(),
-            source,
-            translated_from(self.family, &redirect.at),
-            map.translated(),
-        ]);
+        let translated = translated_from(self.family, &redirect.at);
+        let arrived = match &redirect.at {
+            At::Addresses(at) if !at.is_full_in(self.family) => {
+                let at = address_set(Side::Destination, self.family, &at.intervals(self.family));
+                [Set::all([at, map.kept()]), Set::all([translated, map.translated()])]
+            }
+            At::Local | At::Addresses(_) => [map.kept(), Set::all([translated, map.changed()])],
+        };
+        let accepted = Set::all([conditions.set(), source, Set::any(arrived)]);
         self.accept(hooks, Hook::Input, nat, accepted);
     }
 

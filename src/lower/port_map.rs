@@ -2,7 +2,8 @@
 //!
 //! Two questions are asked of a translation of ports: which packets get which new port (in nat,
 //! where they still have the old one), and which packets have got theirs (in filter, where they have
-//! both: the new one as their own, the old one in their connection).
+//! both: the new one as their own, the old one in their connection). Those that went to the new port already
+//! are left as they are, and conntrack does not call them translated (`nf_nat_core.c`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -52,11 +53,35 @@ impl PortMap {
     /// The packets that were translated so, as filter sees them: the new port, and the old one in
     /// the connection. That is asked for one range at a time; there is no multiport for it.
     pub(super) fn translated(&self) -> Set {
-        Set::Alternatives(self.pairs(|old| old_and_new(old, self.new).collect()))
+        Set::Alternatives(self.pairs(|old| Some(old_and_new(old, self.new).collect())))
     }
 
-    /// The parts, each range of old ports with the matches that `ports` has for it.
-    fn pairs(&self, ports_of: impl Fn((u16, u16)) -> Alternative) -> Vec<Alternative> {
+    /// The same without those to a range whose packets all have [`PortMap::kept`] their port.
+    pub(super) fn changed(&self) -> Set {
+        let Some(new) = self.new else { return Set::Alternatives(Vec::new()) };
+        let changed =
+            |old| (old != (new, new)).then(|| old_and_new(old, self.new).collect::<Alternative>());
+        Set::Alternatives(self.pairs(changed))
+    }
+
+    /// The packets whose port stays what it is.
+    pub(super) fn kept(&self) -> Set {
+        let kept = self.parts.iter().filter_map(|part| match (part, self.new) {
+            (part, None) => Some(part.clone()),
+            (Part::Ports { protocol, source, destination }, Some(new)) => {
+                destination.contains(new).then(|| Part::Ports {
+                    protocol: *protocol,
+                    source: source.clone(),
+                    destination: Ports::single(new),
+                })
+            }
+            (Part::Any | Part::Icmp(_) | Part::Protocol(_), Some(_)) => None,
+        });
+        part_set(self.family, &kept.collect::<Vec<_>>(), self.flags)
+    }
+
+    /// The parts, each range of old ports with the matches that `ports_of` has for it.
+    fn pairs(&self, ports_of: impl Fn((u16, u16)) -> Option<Alternative>) -> Vec<Alternative> {
         let mut ports: BTreeMap<(PortProtocol, &Ports), Vec<(u16, u16)>> = BTreeMap::new();
         let mut others = Vec::new();
         for part in &self.parts {
@@ -75,11 +100,11 @@ impl PortMap {
             }
             let old = Ports::from_intervals(old);
             for from in source_ports(source) {
-                for interval in old.intervals() {
+                for ports in old.intervals().iter().filter_map(|old| ports_of(*old)) {
                     let mut pair = vec![Match::from(MatchKind::Protocol(protocol.protocol()))];
                     pair.extend(from.clone());
                     pair.extend(self.flags.map(|flags| MatchKind::TcpFlags(flags).into()));
-                    pair.extend(ports_of(*interval));
+                    pair.extend(ports);
                     pairs.push(pair);
                 }
             }
@@ -100,7 +125,7 @@ fn old_and_new(old: (u16, u16), new: Option<u16>) -> impl Iterator<Item = Match>
 pub(super) fn original_part_set(family: Family, parts: &[Part], flags: Option<FlagMatch>) -> Set {
     let map = PortMap::new(family, parts, None, flags);
     let is_any = parts.contains(&Part::Any) && flags.is_none();
-    let old = |old| if old == (0, u16::MAX) { Vec::new() } else { vec![originally_to(old)] };
+    let old = |old| Some(if old == (0, u16::MAX) { Vec::new() } else { vec![originally_to(old)] });
     if is_any { Set::always() } else { Set::Alternatives(map.pairs(old)) }
 }
 

@@ -116,14 +116,24 @@ impl Said<'_> {
         let out = leaving_on(forward.out.as_deref());
         let mut translated = translated_connection(&forward.parts, &forward.at, target.port, sets);
         translated.push(to_target(target, self.family));
-        let of = |from: Factor| [translated.clone(), vec![from]].concat();
+        // Who asks for the target itself gets it, too; nothing of it is translated.
+        let direct = match &forward.at {
+            At::Addresses(at) if at.contains(target.address) => Some(vec![
+                to_target(target, self.family),
+                sets.parts_at(&forward.parts, target.port),
+            ]),
+            At::Addresses(_) | At::Local => None,
+        };
         let places = forward.hairpin.iter().map(std::slice::from_ref);
-        let hairpins: Vec<Factors> =
-            places.map(|place| of(sets.places(Side::Source, place))).collect();
-        let outside = of(sets.places(Side::Source, &forward.source));
-        let all = std::iter::once(&outside).chain(&hairpins);
-        let leaving = all.map(|packets| [packets.clone(), vec![out.clone()]].concat());
+        let mut sources = vec![sets.places(Side::Source, &forward.source)];
+        sources.extend(places.map(|place| sets.places(Side::Source, place)));
+        let of = |packets: &Factors, from: &Factor| [packets.clone(), vec![from.clone()]].concat();
+        let arrived = || std::iter::once(&translated).chain(&direct);
+        let leaving = arrived().flat_map(|packets| {
+            sources.iter().map(|from| [of(packets, from), vec![out.clone()]].concat())
+        });
         self.accept(BaseChain::FilterForward, leaving);
+        let hairpins = sources[1..].iter().map(|from| of(&translated, from));
         // Where they leave is the filter's to judge, and the conditions were met when the
         // connection was translated: the kernel sees no MAC on postrouting.
         let conditions = std::mem::replace(&mut self.conditions, Factor::all([]));
@@ -131,7 +141,7 @@ impl Said<'_> {
         self.conditions = conditions;
         if accept_own {
             // The route was chosen for the old destination: the interface is still the old one's.
-            self.accept(BaseChain::FilterOutput, [translated]);
+            self.accept(BaseChain::FilterOutput, arrived().cloned());
         }
     }
 
@@ -143,10 +153,16 @@ impl Said<'_> {
         let translation = Translation::Redirect { port: redirect.port };
         self.translate(BaseChain::NatPrerouting, [packets], translation);
 
-        let mut packets =
-            translated_connection(&redirect.parts, &redirect.at, Some(redirect.port), sets);
-        packets.push(from);
-        self.accept(BaseChain::FilterInput, [packets]);
+        let port = Some(redirect.port);
+        let mut translated = translated_connection(&redirect.parts, &redirect.at, port, sets);
+        translated.push(from.clone());
+        // Who asks for that port of the address that he would be sent to stays as he is.
+        let mut direct = vec![from, sets.parts_at(&redirect.parts, port)];
+        match &redirect.at {
+            At::Local => {}
+            At::Addresses(at) => direct.push(sets.to_addresses(at)),
+        }
+        self.accept(BaseChain::FilterInput, [translated, direct]);
     }
 
     /// `netmap`: on these interfaces the outside network is the inside one. What comes in for the

@@ -164,6 +164,17 @@ impl<'p> Sets<'p> {
         parts_factor(self.family, parts, PartsOf::Translated { port })
     }
 
+    /// Packets of the parts to that port, or to whichever they are to.
+    pub fn parts_at(&mut self, parts: &'p [Part], port: Option<u16>) -> Factor {
+        let Some(port) = port else { return self.parts(parts) };
+        let one = Ports::single(port);
+        let occurring = parts.iter().filter(|part| part.families().contains(self.family));
+        Factor::of(occurring.filter_map(|part| {
+            let constraints = part_constraints(part, PartsOf::Packet).into_iter();
+            FieldBox::of(constraints.chain([Constraint::destination_port(&one)]))
+        }))
+    }
+
     /// Packets to these addresses; empty when there are none in this family.
     pub fn to_addresses(&self, addresses: &Addresses) -> Factor {
         let family = self.family;

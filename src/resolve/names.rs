@@ -10,24 +10,47 @@ use crate::ruleset::MAX_CHAIN_NAME;
 use crate::source::{Sources, Span};
 use crate::syntax::tree::{self, Name, StatementKind};
 
-/// A name space, by what it is called in messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Space {
-    Service,
-    Place,
-    Chain,
-    Def,
+/// What a name stands for.
+pub trait Definition: Copy {
+    /// What it is called in messages.
+    fn noun(&self) -> &'static str;
 }
 
-impl Space {
-    pub fn noun(self) -> &'static str {
+impl Definition for ServiceNode<'_> {
+    fn noun(&self) -> &'static str {
+        "service"
+    }
+}
+
+impl Definition for PlaceNode<'_> {
+    fn noun(&self) -> &'static str {
         match self {
-            Space::Service => "service",
-            Space::Place => "place",
-            Space::Chain => "chain",
-            Space::Def => "definition",
+            PlaceNode::Zone { .. } => "zone",
+            PlaceNode::Let { .. } => "address list",
+            PlaceNode::Set(_) => "set",
         }
     }
+}
+
+impl Definition for ChainNode<'_> {
+    fn noun(&self) -> &'static str {
+        "chain"
+    }
+}
+
+impl Definition for &tree::Def {
+    fn noun(&self) -> &'static str {
+        "definition"
+    }
+}
+
+/// A name that is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    /// Where it was defined first.
+    pub first: Span,
+    /// What both are.
+    pub noun: &'static str,
 }
 
 /// The definition of a service.
@@ -63,7 +86,6 @@ pub struct Entry<T> {
 /// One name space: entries in the order defined, found by name.
 #[derive(Debug)]
 pub struct Table<'a, T> {
-    pub space: Space,
     pub entries: Vec<Entry<T>>,
     index: HashMap<&'a str, usize>,
     patience: Patience,
@@ -89,11 +111,13 @@ impl Patience {
     }
 }
 
-impl<'a, T: Copy> Table<'a, T> {
-    fn new(space: Space) -> Self {
-        Table { space, entries: Vec::new(), index: HashMap::new(), patience: Patience::default() }
+impl<T> Default for Table<'_, T> {
+    fn default() -> Self {
+        Table { entries: Vec::new(), index: HashMap::new(), patience: Patience::default() }
     }
+}
 
+impl<'a, T: Definition> Table<'a, T> {
     /// Looks a name up and notes that it is used.
     pub fn find(&self, name: &str) -> Option<(usize, T)> {
         let index = *self.index.get(name)?;
@@ -116,9 +140,9 @@ impl<'a, T: Copy> Table<'a, T> {
         self.index.keys().copied().filter(move |_| looks)
     }
 
-    fn define(&mut self, word: &'a str, span: Span, node: T) -> Result<(), Span> {
+    fn define(&mut self, word: &'a str, span: Span, node: T) -> Result<(), Taken> {
         if let Some(first) = self.index.get(word) {
-            return Err(self.entries[*first].span);
+            return Err(self.taken(*first, node.noun()));
         }
         self.index.insert(word, self.entries.len());
         self.entries.push(Entry { node, span, used: Cell::new(false) });
@@ -126,13 +150,18 @@ impl<'a, T: Copy> Table<'a, T> {
     }
 
     /// A second name of the last entry.
-    fn alias(&mut self, word: &'a str) -> Result<(), Span> {
+    fn alias(&mut self, word: &'a str) -> Result<(), Taken> {
         let last = self.entries.len() - 1;
         if let Some(first) = self.index.get(word) {
-            return Err(self.entries[*first].span);
+            return Err(self.taken(*first, self.entries[last].node.noun()));
         }
         self.index.insert(word, last);
         Ok(())
+    }
+
+    fn taken(&self, first: usize, noun: &'static str) -> Taken {
+        let Entry { span, node, .. } = &self.entries[first];
+        Taken { first: *span, noun: if node.noun() == noun { noun } else { "name" } }
     }
 }
 
@@ -163,11 +192,11 @@ pub fn gather<'a>(
     findings: &mut Vec<Finding>,
 ) -> Names<'a> {
     let mut names = Names {
-        services: Table::new(Space::Service),
+        services: Table::default(),
         standard,
-        places: Table::new(Space::Place),
-        chains: Table::new(Space::Chain),
-        defs: Table::new(Space::Def),
+        places: Table::default(),
+        chains: Table::default(),
+        defs: Table::default(),
     };
     for statement in own {
         names.define(statement, sources, findings);
@@ -192,16 +221,16 @@ fn define_service<'a>(
     findings: &mut Vec<Finding>,
 ) {
     let word = sources.text(node.name.0);
-    if let Err(first) = table.define(word, node.name.0, node) {
-        findings.push(messages::duplicate(Space::Service, word, node.name.0, first));
+    if let Err(taken) = table.define(word, node.name.0, node) {
+        findings.push(messages::duplicate(taken, word, node.name.0));
         return;
     }
     for clause in node.clauses {
         let tree::ClauseKind::Alias(aliases) = &clause.kind else { continue };
         for alias in aliases {
             let word = sources.text(alias.0);
-            if let Err(first) = table.alias(word) {
-                findings.push(messages::duplicate(Space::Service, word, alias.0, first));
+            if let Err(taken) = table.alias(word) {
+                findings.push(messages::duplicate(taken, word, alias.0));
             }
         }
     }
@@ -216,9 +245,9 @@ impl<'a> Names<'a> {
     ) {
         let word = |name: &Name| sources.text(name.0);
         let place = |name: &Name, node, table: &mut Table<'a, _>| {
-            (Space::Place, *name, table.define(word(name), name.0, node))
+            (*name, table.define(word(name), name.0, node))
         };
-        let (space, name, result) = match &statement.kind {
+        let (name, result) = match &statement.kind {
             StatementKind::Service { name, .. } => {
                 if self.standard.contains(word(name)) {
                     findings.push(messages::redefined_service(name.0, word(name)));
@@ -241,7 +270,7 @@ impl<'a> Names<'a> {
                 if let Some(finding) = chain_name_fault(*name, word(name)) {
                     findings.push(finding);
                 }
-                (Space::Chain, *name, self.chains.define(word(name), name.0, node))
+                (*name, self.chains.define(word(name), name.0, node))
             }
             StatementKind::Def(def) => {
                 for (index, name) in def.parameters.iter().enumerate() {
@@ -251,7 +280,7 @@ impl<'a> Names<'a> {
                     }
                 }
                 let result = self.defs.define(word(&def.name), def.name.0, def);
-                (Space::Def, def.name, result)
+                (def.name, result)
             }
             // A definition in a block is refused there; its name is known all the same.
             StatementKind::Block(block) => {
@@ -260,8 +289,8 @@ impl<'a> Names<'a> {
             }
             _ => return,
         };
-        if let Err(first) = result {
-            findings.push(messages::duplicate(space, word(&name), name.0, first));
+        if let Err(taken) = result {
+            findings.push(messages::duplicate(taken, word(&name), name.0));
         }
     }
 }

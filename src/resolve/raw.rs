@@ -166,6 +166,7 @@ impl Resolver<'_> {
                     }
                 }
                 StatementKind::Def(def) => waiting.extend(def.body.iter().rev()),
+                StatementKind::Block(block) => waiting.extend(block.body.iter().rev()),
                 _ => {}
             }
         }

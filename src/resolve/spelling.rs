@@ -1,6 +1,6 @@
 //! How near names are to each other: whether a bare one is a slip for a zone or an interface.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The names that slips are measured by: zones, then interfaces, each in the order defined.
 #[derive(Debug, Default)]
@@ -24,7 +24,11 @@ impl<'a> Spellings<'a> {
     pub fn new(zones: &[&'a str], interfaces: &[&'a str]) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         let mut index: HashMap<(String, bool), usize> = HashMap::new();
-        let zones = zones.iter().map(|name| (*name, true));
+        let of_itself: HashSet<&str> = interfaces.iter().copied().collect();
+        // A zone that is called like its interface, by a number (`zone eth0 = eth0`), is known by that.
+        let is_numbered = |name: &str| name.contains(|c: char| c.is_ascii_digit());
+        let zones = zones.iter().filter(|name| !(is_numbered(name) && of_itself.contains(*name)));
+        let zones = zones.map(|name| (*name, true));
         for (name, is_zone) in zones.chain(interfaces.iter().map(|name| (*name, false))) {
             let spelling = Spelling::of(name);
             let key = (spelling.letters.clone(), is_zone);
@@ -131,6 +135,7 @@ mod tests {
         assert_eq!(nearest("eht1", &[], &["eth0", "eth1"]), "eth1");
         for other in ["eth1", "wg0", "eth0.100", "eth0.10", "eth1.10"] {
             assert_eq!(nearest(other, &["wan"], &["eth0"]), "none", "{other}");
+            assert_eq!(nearest(other, &["eth0"], &["eth0"]), "none", "{other}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Definitions that nothing uses: often a slip elsewhere.
 
-use super::names::Table;
+use super::names::{Definition, Table};
 use super::{Resolver, messages};
 use crate::diagnostic::Finding;
 
@@ -18,11 +18,11 @@ impl Resolver<'_> {
     }
 
     /// Of the standard library's modules nobody need use everything.
-    fn unused<T: Copy>(&self, table: &Table<'_, T>, findings: &mut Vec<Finding>) {
+    fn unused<T: Definition>(&self, table: &Table<'_, T>, findings: &mut Vec<Finding>) {
         for entry in &table.entries {
             if !entry.used.get() && !self.sources.file(entry.span.file()).is_built_in() {
                 let word = self.text(entry.span);
-                findings.push(messages::unused(entry.span, word, table.space));
+                findings.push(messages::unused(entry.span, word, entry.node.noun()));
             }
         }
     }

@@ -101,7 +101,7 @@ fn as_sent(base: BaseChain, mut packet: Packet) -> Option<Sent> {
     let leaves = leaves.or(Some("eth2".into()));
     // What is promised of any is not about what the machine says to itself.
     (is_ordinary && packet.incoming.as_deref() != Some("lo") && leaves.as_deref() != Some("lo"))
-        .then_some(Sent { packet, any: Vec::new(), leaves, is_placed: true })
+        .then_some(Sent { packet, any: Vec::new(), leaves, behind: None, is_placed: true })
 }
 
 fn hook_of(base: BaseChain) -> Option<Hook> {

@@ -367,3 +367,27 @@ fn groups_are_known_by_their_kind() {
     assert!(run.out.contains("allow ssh from any except 224.0.0.0/4"), "{}", run.out);
     assert!(run.err.contains("1 rule as raw"), "{}", run.err);
 }
+
+#[test]
+fn errors_of_raw_rules_are_expected() {
+    const NAT: &str = "*nat\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A PREROUTING -m mark ! --mark 0x0/0x2 -j DNAT --to-destination 10.0.1.2\n\
+        -A PREROUTING ! -i eth1 -p tcp -m tcp --dport 1 -j REDIRECT --to-ports 1\n\
+        -A PREROUTING -p tcp -m tcp --dport 3 -m mark ! --mark 0x0/0x2 -m conntrack --ctstate NEW,DNAT \
+        -j DNAT --to-destination 10.0.1.3:3\n\
+        -A OUTPUT -d 203.0.113.1/32 -m conntrack --ctstate DNAT -j ACCEPT\n\
+        -A OUTPUT -d 203.0.113.1/32 -j DNAT --to-destination 10.0.1.3\nCOMMIT\n";
+    let scene = Scene::new(&[("now.v4", NAT)]);
+    let run = import(&scene, &["now.v4", "-o", "nat.fw"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let text = scene.read("nat.fw");
+    let expected = |lint| format!("expect {lint} \"so it was imported\" {{ raw v4 nat PREROUTING");
+    assert!(text.contains(&expected("nat-conflict")), "{text}");
+    assert!(text.contains(&expected("shadowed-conflict")), "{text}");
+    let dead = "\n# No packet meets this: raw v4 nat OUTPUT \"-d 203.0.113.1/32 -m conntrack --ctstate DNAT";
+    assert!(text.contains(dead), "{text}");
+    let built = palisade(["build", "nat.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!(built.status, 0, "{}", built.err);
+    let run = palisade(["verify", "nat.fw", "now.v4"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+}

@@ -273,3 +273,64 @@ fn marks_are_copied_to_connections_and_back() {
     let other = "tcp 192.0.2.5:1000 -> 8.8.8.8:80 in eth1 out eth0";
     assert!(way(&rules, other).contains("\n\nallowed"));
 }
+
+#[test]
+fn the_place_of_a_destination_tells_no_way_out_for_another() {
+    let zones =
+        "zone wan = eth0\nzone lan = eth1 { 10.0.0.0/24 }\nzone dmz = eth2 { 10.0.1.0/24 }\n";
+    let known = format!("{zones}forward tcp 2 at 192.0.2.9 from dmz to 10.0.0.5@lan\n");
+    for to in ["192.0.2.9:2@wan", "192.0.2.9:2", "192.0.2.9:2@wan out eth1"] {
+        let out = way(&known, &format!("tcp 10.0.1.2:1000@dmz -> {to}"));
+        assert!(out.contains("\nallowed: leaves by eth1 as"), "{out}");
+    }
+    let unknown = format!(
+        "{zones}netmap 192.0.2.0/24 to 198.51.100.0/24 on dmz\nallow any from dmz to any\n"
+    );
+    let said = refused(&unknown, "tcp 10.0.1.2:1000@dmz -> 192.0.2.9:2@wan");
+    assert!(said.contains("by which interface 198.51.100.9 is reached"), "{said}");
+    assert!(said.contains("add `out INTERFACE`\n"), "{said}");
+    let out = way(&unknown, "tcp 10.0.1.2:1000@dmz -> 203.0.113.9:2@wan");
+    assert!(out.contains("\nallowed: leaves by eth0 as"), "{out}");
+}
+
+#[test]
+fn what_goes_there_already_is_not_called_translated() {
+    const RULES: &str = "*nat\n:PREROUTING ACCEPT [0:0]\n\
+        -A PREROUTING -i eth1 -p udp -m udp --dport 53 -j REDIRECT --to-ports 53\n\
+        -A PREROUTING -i eth1 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.0.1.25\nCOMMIT\n\
+        *filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+        -A INPUT -m conntrack --ctstate DNAT -j ACCEPT\n\
+        -A FORWARD -o eth2 -m conntrack --ctstate DNAT -j ACCEPT\nCOMMIT\n";
+    let scene = Scene::new(&[("now.v4", RULES)]);
+    let ask = |packet: &str| palisade(["trace", "now.v4", packet]).within(&scene).run();
+    for own in ["10.0.0.1:53@self", "self:53"] {
+        let run = ask(&format!("udp 10.0.0.5:40000 -> {own} in eth1"));
+        assert_eq!(run.status, 2, "{}", run.out);
+        assert!(run.err.contains("the address of the interface it comes in on"), "{}", run.err);
+    }
+    let run = ask("udp 10.0.0.5:40000 -> 8.8.8.8:53 in eth1");
+    assert!(run.err.contains("whether 8.8.8.8 is an address of this machine"), "{}", run.err);
+    let run = ask("udp 10.0.0.5:40000 -> 8.8.8.8:53@eth2 in eth1");
+    assert!(run.out.contains("\nallowed: arrives as"), "{}", run.out);
+    let run = ask("tcp 10.0.0.5:40000 -> 10.0.1.25:25@eth2 in eth1");
+    assert!(run.out.ends_with("\ndropped\n"), "{}", run.out);
+    let run = ask("tcp 10.0.0.5:40000 -> 8.8.8.8:25@eth2 in eth1 out eth2");
+    assert!(run.out.contains("\nallowed: leaves by eth2 as"), "{}", run.out);
+}
+
+#[test]
+fn an_interface_with_another_number_is_another() {
+    let rules = "*filter\n:INPUT DROP [0:0]\n-A INPUT -i eth0 -p tcp -m tcp --dport 22 -j ACCEPT\n\
+                 -A INPUT -i eth2 -j MARK --set-xmark 0x0/0x1\nCOMMIT\n"
+        .replace(
+            "-A INPUT -i eth2 -j MARK",
+            "COMMIT\n*mangle\n:INPUT ACCEPT [0:0]\n-A INPUT -i eth2 -j MARK",
+        );
+    let scene = Scene::new(&[("now.v4", &rules)]);
+    let ask = |packet: &str| palisade(["trace", "now.v4", packet]).within(&scene).run();
+    let run = ask("tcp 198.51.100.9:40000 -> self:22 in eth1");
+    assert!(run.out.ends_with("\ndropped\n"), "{}", run.err);
+    assert!(ask("tcp 198.51.100.9:40000 -> self:22 in ehh0").err.contains("a slip for `eth0`"));
+    let run = ask("tcp 198.51.100.9:40000 -> self:22 in eth2");
+    assert!(run.out.contains("sets the mark 0x0/0x1\n"), "{}", run.out);
+}

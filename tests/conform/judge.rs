@@ -225,7 +225,7 @@ impl<'a> Asking<'a, '_> {
             }
         };
         // Which of its addresses it redirects to is the router's own matter.
-        let is_unclear = matches!(journey, Err(Unclear::Which { .. }));
+        let is_unclear = matches!(journey, Err(Unclear::Which { .. } | Unclear::Redirected { .. }));
         (journey, is_unknown.get() || is_unclear)
     }
 }
@@ -290,7 +290,7 @@ fn sent(probe: &Probe, sighting: &Sighting, first: &str) -> Sent {
     if !matches!(packet.state, CtState::Established | CtState::Related) {
         packet.connection_mark = 0;
     }
-    Sent { packet, any: Vec::new(), leaves, is_placed: true }
+    Sent { packet, any: Vec::new(), leaves, behind: None, is_placed: true }
 }
 
 /// What is known of the router: its addresses, and where it sent the packet before it was translated.

@@ -28,7 +28,8 @@ pub fn follow<'m>(
     answers: Answers<'_>,
 ) -> Result<Journey<'m>, Unclear> {
     let (meaning, family) = (guide.meaning, sent.packet.family());
-    let walk = |sent: &Sent, own: IpAddr| {
+    // The machine's addresses that it is from or for, and that a redirect leads to.
+    let walk_to = |sent: &Sent, own: IpAddr, redirected: IpAddr| {
         let mut packet = sent.packet.clone();
         for whose in &sent.any {
             match whose {
@@ -37,23 +38,23 @@ pub fn follow<'m>(
             }
         }
         let leaves = sent.leaves.clone();
-        let (unknown, stages) = (Unknown::new(), Vec::new());
-        Walk { guide, surroundings, answers, leaves, own, packet, unknown, stages }.run()
+        let behind = sent.behind.clone().map(|name| (packet.destination, name));
+        let (own, unknown, stages) = (redirected, Unknown::new(), Vec::new());
+        Walk { guide, surroundings, answers, leaves, behind, own, packet, unknown, stages }.run()
     };
+    let walk = |sent: &Sent, own: IpAddr| walk_to(sent, own, own);
     let usual =
         surroundings.own.prefixes(family).next().map_or(usual(family), crate::net::Prefix::address);
     let journey = walk(sent, usual);
     if !sent.is_placed && is_taken_for_own(&walk, sent, usual, &journey) {
         return Err(Unclear::Own { destination: sent.packet.destination });
     }
-    let whose = match (&sent.any[..], &journey) {
-        ([whose, ..], _) => *whose,
-        // A redirect sends it to an address of the machine, whichever that is.
-        ([], Ok(journey)) if journey.packet.destination == usual && is_redirected(journey) => {
-            Whose::Destination
-        }
-        ([], _) => return journey,
-    };
+    // A redirect sends it to an address of the machine, whichever that is.
+    let is_redirected = journey.as_ref().is_ok_and(is_redirected);
+    if sent.any.is_empty() && !is_redirected {
+        return journey;
+    }
+    let whose = sent.any.first().copied().unwrap_or(Whose::Destination);
     let way =
         |journey: &Result<Journey<'m>, Unclear>| journey.as_ref().map(way).map_err(Unclear::clone);
     let first = way(&journey);
@@ -65,12 +66,33 @@ pub fn follow<'m>(
     let is_possible = |one: &IpAddr| {
         can_be_own(*one) && (surroundings.own.contains(*one) || !targets.contains(one))
     };
-    for other in candidates.into_iter().filter(is_possible) {
-        if way(&walk(sent, other)) != first {
-            return Err(Unclear::Which { whose, one: usual, other });
+    let others: Vec<IpAddr> = candidates.into_iter().filter(is_possible).collect();
+    if !sent.any.is_empty()
+        && let Some(other) = others.iter().find(|other| way(&walk(sent, **other)) != first)
+    {
+        return Err(Unclear::Which { whose, one: usual, other: *other });
+    }
+    if is_redirected {
+        // Where it leads to the very address that the packet is for, nothing is translated.
+        let asked = sent.packet.destination;
+        let own = if sent.any.contains(&Whose::Destination) { next(usual) } else { asked };
+        let is_elsewhere =
+            |other: &IpAddr| *other == asked && sent.is_placed && !sent.packet.to_local;
+        let mut others = std::iter::once(own).chain(others).filter(|other| !is_elsewhere(other));
+        if let Some(other) = others.find(|other| way(&walk_to(sent, usual, *other)) != first) {
+            return Err(if other == asked && !sent.is_placed {
+                Unclear::Own { destination: asked }
+            } else {
+                Unclear::Redirected { one: usual, other }
+            });
         }
     }
     journey
+}
+
+/// The address behind another.
+fn next(address: IpAddr) -> IpAddr {
+    from_number(Family::of(address), to_number(address).wrapping_add(1))
 }
 
 /// Whether the destination may as well be the machine's own, although it is not said: nat would give it
@@ -97,6 +119,7 @@ fn is_taken_for_own<'m>(
         Err(
             Unclear::Own { .. }
             | Unclear::Which { .. }
+            | Unclear::Redirected { .. }
             | Unclear::TooMany { .. }
             | Unclear::Changed { .. },
         ) => false,

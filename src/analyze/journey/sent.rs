@@ -17,6 +17,9 @@ pub struct Sent {
     pub any: Vec<Whose>,
     /// Where it leaves, behind all translations.
     pub leaves: Option<Arc<str>>,
+    /// The interface behind which its destination is, as it is sent: where it leaves unless nat gives it
+    /// another.
+    pub behind: Option<Arc<str>>,
     /// Whether it is said whose address its destination is.
     pub is_placed: bool,
 }
@@ -82,7 +85,12 @@ impl Sent {
             _ => None,
         });
         let is_placed = test.destination.is_own || test.destination.interfaces.is_some();
-        let leaves = test.outgoing.clone().or(single.filter(|_| !test.destination.is_own));
-        Sent { packet, any: any.into_iter().flatten().collect(), leaves, is_placed }
+        Sent {
+            packet,
+            any: any.into_iter().flatten().collect(),
+            leaves: test.outgoing.clone(),
+            behind: single.filter(|_| !test.destination.is_own),
+            is_placed,
+        }
     }
 }

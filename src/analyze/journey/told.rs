@@ -133,12 +133,12 @@ fn does(stage: &Stage<'_>, entry: &Entry) -> String {
 
 fn told_change(change: Change) -> String {
     match change {
-        Change::Mark(mark) => format!("sets the mark {:#x}", mark.value()),
+        Change::Mark(mark) => format!("sets the mark {mark}"),
         Change::StickyMark(mark) => {
-            format!("sets the mark {:#x}, also of the connection", mark.value())
+            format!("sets the mark {mark}, also of the connection")
         }
         Change::ConnectionMark(mark) => {
-            format!("sets the mark {:#x} of the connection", mark.value())
+            format!("sets the mark {mark} of the connection")
         }
         Change::RestoredMark(_) => "sets the mark of the connection".to_owned(),
         Change::SavedMark(_) => "gives the connection its mark".to_owned(),
@@ -214,11 +214,12 @@ impl Unclear {
     #[must_use]
     pub fn told(&self, text: Text<'_>, sources: &Sources) -> (String, String) {
         match self {
-            Unclear::Leaves { destination, choices } => {
+            Unclear::Leaves { destination, is_new, choices } => {
                 let message =
                     format!("it is not known by which interface {destination} is reached");
                 let names: Vec<String> = choices.iter().map(|one| format!("`out {one}`")).collect();
                 let help = match &names[..] {
+                    [] if *is_new => "add `out INTERFACE`".to_owned(),
                     [] => format!(
                         "add `out INTERFACE`, or write `{destination}@self` for an address of this machine"
                     ),
@@ -264,6 +265,15 @@ impl Unclear {
                     "ask for a packet that one of them is not about".to_owned(),
                 )
             }
+            Unclear::Redirected { one, other } => (
+                format!(
+                    "its way depends on the address of the interface it comes in on, where a redirect \
+                     leads: {one} and {other} meet other rules"
+                ),
+                "that is not in the rules; what asks for its port alone, for no address of this machine and \
+                 no translation, does not depend on it"
+                    .to_owned(),
+            ),
             Unclear::TooMany { whose } => {
                 let end = match whose {
                     Whose::Source => "source",

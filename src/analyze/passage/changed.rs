@@ -64,10 +64,13 @@ impl Passage<'_> {
         let to = |addresses: Addresses| Constraint::destination(self.family, &addresses);
         match translation {
             Translation::Destination { address, port } => {
-                let mut all = vec![Constraint::translated(), to(Addresses::single(*address))];
-                all.push(Constraint::not_to_local());
+                let mut all = vec![to(Addresses::single(*address))];
                 all.extend(port.map(|port| Constraint::destination_port(&Ports::single(port))));
-                space.within_all(&self.moved(region, port.is_some()), &all)
+                // What was sent there is what it was.
+                let kept = space.within_all(region, &all);
+                let moved = self.moved(&space.difference(region, &kept), port.is_some());
+                all.extend([Constraint::translated(), Constraint::not_to_local()]);
+                space.union(&space.within_all(&moved, &all), &kept)
             }
             Translation::Netmap { to: inside, .. } => {
                 let all =

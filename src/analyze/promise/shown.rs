@@ -148,7 +148,7 @@ pub(super) fn as_sent(seen: Packet, hook: Hook, by: Option<&Entry>) -> Sent {
         packet.mark = 0;
     }
     let leaves = leaves.filter(|_| !packet.to_local || hook == Hook::Forward);
-    Sent { packet, any: Vec::new(), leaves, is_placed: true }
+    Sent { packet, any: Vec::new(), leaves, behind: None, is_placed: true }
 }
 
 fn set_port(packet: &mut Packet, port: u16) {

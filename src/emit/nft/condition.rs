@@ -216,7 +216,8 @@ impl Writer<'_> {
 }
 
 /// Hours as seconds of the day, which nft takes as UTC wherever it runs; written as times it would
-/// take them in the zone of whoever loads the file.
+/// take them in the zone of whoever loads the file. (Days are those of the time zone that the kernel was told,
+/// `nft_meta.c`; there is no other word for them.)
 fn time_window(window: TimeWindow, negated: bool) -> Result<Vec<Condition>, String> {
     if window.local {
         return Err("a time window by local time: nft knows UTC only".to_owned());

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Finding, Lint, catalogue as lint, nearest};
 use crate::net::{CtState, Family, IcmpType, Protocol};
-use crate::resolve::names::{Names, Space};
+use crate::resolve::names::{Names, Taken};
 use crate::source::Span;
 use crate::syntax::tree::{Clause, Def};
 
@@ -10,8 +10,7 @@ use crate::resolve::context::word as clause_word;
 
 use super::{counted, with_article};
 
-pub fn duplicate(space: Space, word: &str, at: Span, first: Span) -> Finding {
-    let noun = space.noun();
+pub fn duplicate(Taken { first, noun }: Taken, word: &str, at: Span) -> Finding {
     Finding::new(&lint::DUPLICATE_DEFINITION, at, format!("the {noun} `{word}` is defined twice"))
         .label("defined again here")
         .related(first, "first defined here")
@@ -270,8 +269,7 @@ pub fn type_without_icmp(at: Span, word: &str, protocol: &str) -> Finding {
         .help(format!("write `{protocol} {word}`"))
 }
 
-pub fn unused(at: Span, word: &str, space: Space) -> Finding {
-    let noun = space.noun();
+pub fn unused(at: Span, word: &str, noun: &str) -> Finding {
     Finding::new(&lint::UNUSED_DEFINITION, at, format!("the {noun} `{word}` is never used"))
         .label("defined here")
         .help("use it or remove it")

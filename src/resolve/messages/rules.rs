@@ -56,9 +56,12 @@ pub fn clause_of_another(at: Span, word: &str) -> Finding {
 
 pub fn misplaced_statement(at: Span, what: &str) -> Finding {
     let message = format!("{what} may not stand inside a block, definition or chain");
-    Finding::new(&lint::MISPLACED_STATEMENT, at, message)
-        .label("not here")
-        .help("move it to the top level; what is defined there is known everywhere")
+    let finding = Finding::new(&lint::MISPLACED_STATEMENT, at, message).label("not here");
+    let finding = match what {
+        "`raw`" => finding.note("a block that says nothing but `expect` is the exception"),
+        _ => finding,
+    };
+    finding.help("move it to the top level; what is defined there is known everywhere")
 }
 
 pub fn nat_in_chain(at: Span, word: &str) -> Finding {

@@ -5,7 +5,7 @@ use palisade::analyze::ruled::{ruled, understood};
 use palisade::analyze::{self, Dump, Text};
 use palisade::diagnostic::expectation::{Expectations, settle};
 use palisade::diagnostic::{Finding, Level, Lint, has_errors};
-use palisade::import::{self, Dumps, Fault, Judge};
+use palisade::import::{self, Dumps, Fault, Judge, Wrong};
 use palisade::meaning::{Meaning, Reason};
 use palisade::net::{Families, Family};
 use palisade::packet::Budget;
@@ -56,6 +56,7 @@ pub fn import(text: &str) {
     if let Ok(imported) = import::import(&Dumps { v4, v6, names: "rules" }, &mut proof) {
         let refused = proof.refused(&imported.text);
         assert!(refused.is_empty() && proof.faults().is_empty(), "{}", imported.text);
+        assert!(imported.has_errors || proof.errors().is_empty(), "{}", imported.text);
     }
 }
 
@@ -91,19 +92,20 @@ impl Judge for Proof {
         places(&compare(&meaning, &self.rules, self.families, Budget::default()), *root)
     }
 
-    fn errors(&mut self) -> Vec<(usize, &'static str)> {
+    fn errors(&mut self) -> Vec<Wrong> {
         let Some((root, resolved)) = self.taken.take() else { return Vec::new() };
-        let is_error = |lint: &Lint| lint.is_error() && lint.expectable;
+        let is_error = Lint::is_error;
         let Resolved { policy, mut findings, expectations, .. } = resolved;
         let meaning = understood(&policy);
         let text = Text::Policy(&policy);
         findings.extend(analyze::findings(text, &meaning, &self.sources, &expectations, &is_error));
         let findings = settle(findings, &expectations, is_error).findings;
-        let place = |finding: &Finding| {
-            let span = finding.span.filter(|span| span.file() == root)?;
-            is_error(finding.lint).then_some((span.start(), finding.lint.name))
+        let wrong = |finding: &Finding| Wrong {
+            written: finding.span.filter(|span| span.file() == root).map(Span::start),
+            lint: finding.lint.name,
+            is_expectable: finding.lint.expectable,
         };
-        findings.iter().filter_map(place).collect()
+        findings.iter().filter(|finding| is_error(finding.lint)).map(wrong).collect()
     }
 }
 
