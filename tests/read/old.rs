@@ -175,10 +175,13 @@ fn what_is_not_known_stays_as_it_was_written() {
 fn words_say_whether_they_count_and_what_they_change() {
     let ruleset = dump(
         "*filter\n-A INPUT -m string --string x --algo bm\n-A INPUT -m recent --set\n\
-         -A INPUT -m nosuch --x\n-A INPUT -j NOSUCH --x\n-A INPUT -j CONNMARK --save-mark\n\
+         -A INPUT -m nosuch --x\n-A INPUT -j NOSUCH --x\n\
+         -A INPUT -j CONNMARK --save-mark --nfmask 0x1 --ctmask 0x2\n\
          -A INPUT -j NFQUEUE --queue-num 1\n-A INPUT -m set --match-set a src\n\
          -A INPUT -m set --match-set b src,src\n-A INPUT -j SET --del-set b src\n\
-         -A INPUT -m set --match-set c src,src\n-A INPUT -j SET --map-set c src --map-mark\nCOMMIT\n",
+         -A INPUT -m set --match-set c src,src\n-A INPUT -j SET --map-set c src --map-mark\n\
+         -A INPUT -j CONNMARK --restore-mark --nfmask 0x1 --ctmask 0x2\n\
+         -A INPUT -j CONNMARK --save-mark --mask 0xff\nCOMMIT\n",
     );
     let rules = &ruleset.tables[0].chains[0].rules;
     let kind = |at: usize| &rules[at].matches[0].kind;
@@ -190,8 +193,10 @@ fn words_say_whether_they_count_and_what_they_change() {
     };
     assert_eq!(target(0), (OpaqueEnd::GoesOn, &[][..]));
     assert_eq!(target(3), (OpaqueEnd::Unknown, &Field::ALL[..]));
-    assert_eq!(target(4), (OpaqueEnd::GoesOn, &[Field::Mark, Field::ConnectionMark][..]));
+    assert_eq!(target(4), (OpaqueEnd::GoesOn, &[Field::ConnectionMark][..]));
     assert_eq!(target(5), (OpaqueEnd::Decides, &[][..]));
+    assert_eq!(target(11), (OpaqueEnd::GoesOn, &[Field::Mark][..]));
+    assert_eq!(rules[12].target, Target::SaveMark(0xff));
     // What is in a set is a fact of a packet, and so are words about a set, unless rules change it.
     let MatchKind::Set { set, .. } = kind(6) else { panic!("{:?}", kind(6)) };
     assert_eq!(set.content, SetContent::Unknown);
