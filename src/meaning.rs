@@ -325,16 +325,7 @@ fn needs_conntrack(entry: &Entry) -> bool {
     };
     by_effect
         || entry.set.facts().any(|words| is_of_conntrack(words))
-        || entry.set.speaks_of(|field| {
-            matches!(
-                field,
-                Field::State
-                    | Field::Translated
-                    | Field::OriginalDestination
-                    | Field::OriginalPort
-                    | Field::ConnectionMark
-            )
-        })
+        || entry.set.speaks_of(Field::is_of_connection)
 }
 
 /// Whether words of iptables load what needs conntrack. Of other words nothing is claimed.

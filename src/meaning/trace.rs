@@ -225,7 +225,7 @@ impl<'m> Walk<'m, '_> {
             Effect::Opaque { changes, .. } => {
                 // What conntrack makes of the packet it says itself, when it has seen it.
                 let told =
-                    changes.iter().filter(|field| !self.is_early || !is_of_connection(**field));
+                    changes.iter().filter(|field| !self.is_early || !field.is_of_connection());
                 self.unknown.extend(told.map(|field| (*field, entry)));
             }
             Effect::Decide(_)
@@ -349,15 +349,4 @@ impl<'m> Walk<'m, '_> {
         }
         room
     }
-}
-
-fn is_of_connection(field: Field) -> bool {
-    matches!(
-        field,
-        Field::State
-            | Field::Translated
-            | Field::OriginalDestination
-            | Field::OriginalPort
-            | Field::ConnectionMark
-    )
 }

@@ -80,6 +80,19 @@ impl Field {
         Field::Opaque,
     ];
 
+    /// Whether it is conntrack that knows it of a packet.
+    #[must_use]
+    pub fn is_of_connection(self) -> bool {
+        matches!(
+            self,
+            Field::State
+                | Field::Translated
+                | Field::OriginalDestination
+                | Field::OriginalPort
+                | Field::ConnectionMark
+        )
+    }
+
     /// The field's value in a packet; `None` when the packet has no such field.
     #[must_use]
     pub fn of(self, packet: &Packet) -> Option<Value<'_>> {

@@ -57,6 +57,13 @@ pub fn is_fixed(text: &str) -> bool {
     text.starts_with("time ") || text == "ipsec in" || text == "ipsec out"
 }
 
+/// Whether it is known what a condition means: its answer is that of the next table too, as far as sets
+/// hold the same.
+#[must_use]
+pub fn is_known(text: &str) -> bool {
+    is_fixed(text) || is_of_membership(text)
+}
+
 /// What a condition looks at of a packet, of what rules may make another: when none of these fields is
 /// another, its answer is the same. The length stands for the options of TCP too. Of a match that may look at
 /// anything, these are all fields.

@@ -367,8 +367,7 @@ fn is_taker(entry: &Entry) -> bool {
 /// Whether an entry says what becomes of a packet, so that it can be told from what another says. Of
 /// raw conditions nobody knows whether they have a packet in common.
 fn decides(entry: &Entry) -> bool {
-    let is_known = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
-    if conditions(&entry.set).any(|text| !is_known(text)) {
+    if conditions(&entry.set).any(|text| !opaque::is_known(text)) {
         return false;
     }
     match entry.effect {

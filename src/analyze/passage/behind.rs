@@ -41,12 +41,11 @@ impl<'m> Passage<'m> {
             return Ok(Vec::new());
         }
         let space = self.space();
-        let is_lasting = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
         let changed =
             |field| self.flat.steps.iter().any(|s| s.entry.effect.changes().contains(&field));
         let mut region = space.freed(accepted, changed);
         let mut passed = Passed::default();
-        region = space.freed_facts(&region, |text| !is_lasting(text));
+        region = space.freed_facts(&region, |text| !opaque::is_known(text));
         for (base, chain) in &self.behind {
             region = self.change(*base, chain, &region, &mut passed)?;
         }

@@ -91,8 +91,7 @@ impl<'m> Passage<'m> {
         let on = self.walk(chain, region, &mut changing, MOST_NESTED)?;
         let through = by_default(chain, on, &mut changing);
         // What a raw rule asks may be answered otherwise by the next table.
-        let is_lasting = |text: &str| opaque::is_fixed(text) || opaque::is_of_membership(text);
-        Ok(self.space().freed_facts(&through, |text| !is_lasting(text)))
+        Ok(self.space().freed_facts(&through, |text| !opaque::is_known(text)))
     }
 
     /// Through nat, which only the first packets of connections meet.

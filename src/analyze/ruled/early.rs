@@ -26,7 +26,7 @@ pub(super) fn before_conntrack(lists: &mut FamilyMeaning, family: Family, limits
         bases.chain(chains.iter().filter_map(|number| lists.chains.get(*number)))
     };
     let entries = || early().flat_map(|list: &List| &list.entries);
-    if !entries().any(|entry| entry.set.speaks_of(is_of_connection)) {
+    if !entries().any(|entry| entry.set.speaks_of(Field::is_of_connection)) {
         return;
     }
     let untracked = Effect::Change(Change::Untracked);
@@ -85,20 +85,9 @@ fn called(lists: &FamilyMeaning) -> BTreeSet<usize> {
     called
 }
 
-fn is_of_connection(field: Field) -> bool {
-    matches!(
-        field,
-        Field::State
-            | Field::Translated
-            | Field::OriginalDestination
-            | Field::OriginalPort
-            | Field::ConnectionMark
-    )
-}
-
 /// An entry of a raw table as what it asks there.
 fn asked_early(entry: Entry, family: Family, told: Told, limits: &mut Limits) -> Vec<Entry> {
-    if !entry.set.speaks_of(is_of_connection) {
+    if !entry.set.speaks_of(Field::is_of_connection) {
         return vec![entry];
     }
     let mut unknown = |set: PacketSet| {
@@ -107,7 +96,7 @@ fn asked_early(entry: Entry, family: Family, told: Told, limits: &mut Limits) ->
         Entry { set, limits, ..entry.clone() }
     };
     if told == Told::Anything {
-        return vec![unknown(entry.set.widened(|field| !is_of_connection(field)))];
+        return vec![unknown(entry.set.widened(|field| !field.is_of_connection()))];
     }
     let set = |factor: Factor| PacketSet::of(family, Product::of([factor]));
     let [not_lo, untracked] = [
@@ -142,7 +131,7 @@ fn unconnected(set: &PacketSet, state: CtState) -> PacketSet {
     };
     let one = |one: &FieldBox| {
         let (asked, rest): (Vec<_>, Vec<_>) =
-            one.constraints().iter().partition(|one| is_of_connection(one.field()));
+            one.constraints().iter().partition(|one| one.field().is_of_connection());
         asked.iter().all(is_met).then(|| FieldBox::of(rest.into_iter().cloned())).flatten()
     };
     let factor = |factor: &Factor| Factor::of(factor.boxes().iter().filter_map(one));
