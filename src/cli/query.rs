@@ -102,8 +102,10 @@ impl Query {
             terminal.tell_line(&format!("of one family only; {more}"));
         }
         if !is_complete {
-            return Err(Failure::new("the answer is not whole: it was too much work")
-                .help("ask for less at once, by one service or zone"));
+            return Err(Failure::new("the answer is not whole").help(
+                "rules take its packets in very many pieces, or change them in ways that are not known: ask for \
+                 less at once, by one service or zone",
+            ));
         }
         if is_open {
             return Err(Failure::new("the answer is open: some rules may do either").help(

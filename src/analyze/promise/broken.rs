@@ -177,6 +177,9 @@ pub(super) fn vacuous(at: Span) -> Finding {
 fn unknown(at: Span) -> Finding {
     Finding::new(&lint::ANALYSIS_INCOMPLETE, at, "it is not found out whether this promise is kept")
         .label("not proved")
-        .note("the rules take its packets in very many pieces, or a raw rule decides")
+        .note(
+            "rules take its packets in very many pieces, or change them in ways that are not known, or a raw \
+             rule decides",
+        )
         .help("promise less at once, by one `assert` for each zone or service")
 }
