@@ -14,7 +14,7 @@ use palisade::analyze::journey::{
 };
 use palisade::meaning::{BaseChain, Effect, Guide, History, Meaning, Question};
 use palisade::net::{Addresses, CtState, Interface};
-use palisade::packet::Packet;
+use palisade::packet::{Field, Packet};
 
 use crate::compare::{compare, is_looped, is_of_filter, seen_stages};
 use crate::diary::Sighting;
@@ -169,6 +169,8 @@ impl<'a> Asking<'a, '_> {
         let (journey, is_unknown) = self.way(meaning, sighting, &BTreeSet::new());
         let journey = match journey {
             Err(_) if is_unknown || !unknown.is_empty() => return Ok(None),
+            // Whether a clamp has to add its option, the packet of the model does not say.
+            Err(Unclear::Changed { field: Field::Length, .. }) => return Ok(None),
             Err(unclear) => return Err(format!("the way is unclear: {unclear:?}")),
             Ok(journey) => journey,
         };
