@@ -116,7 +116,8 @@ impl<'a, 't> Scan<'a, 't> {
     #[must_use]
     pub fn defined(&self) -> Option<Span> {
         let [head, next, ..] = self.tokens[..] else { return None };
-        let word = statement_words().find(|(word, _)| self.meant() == Some(word));
+        let word = self.meant();
+        let word = statement_words().find(|(known, _)| word == Some(*known));
         let meant = word.map_or(head.1, |(_, token)| token);
         let name = match next.1 {
             Token::Equals if head.1.is_name() => head,
