@@ -41,6 +41,7 @@ pub mod stdlib;
 mod uncalled;
 mod unused;
 mod values;
+mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;

@@ -251,6 +251,10 @@ impl<'m> Passage<'m> {
             }
             region = self.change(*base, chain, &region, &mut passed)?;
         }
+        // More comes out than comes: nothing is shown of it that may not be so.
+        if passed.is_vague {
+            return Err(TooMuch);
+        }
         Ok(if is_moved { region } else { Region::default() })
     }
 
