@@ -87,6 +87,8 @@ pub fn changes(comparison: &Comparison, policy: &Policy) -> Vec<Change> {
 }
 
 fn change_of(first: &Difference, group: &[&Difference], names: &Names<'_>) -> Change {
+    // Of several that are as ordinary, the first.
+    let shown = group.iter().rev().max_by_key(|one| one.ordinariness());
     let regions: Option<Vec<&Region>> = group.iter().map(|one| one.region.as_ref()).collect();
     let region = regions.map(|regions| {
         let mut all = Region::default();
@@ -103,7 +105,7 @@ fn change_of(first: &Difference, group: &[&Difference], names: &Names<'_>) -> Ch
         left: first.left.clone(),
         right: first.right.clone(),
         boxes: boxes.unwrap_or_default(),
-        example: first.packet.clone(),
+        example: shown.unwrap_or(&first).packet.clone(),
     }
 }
 

@@ -51,6 +51,21 @@ pub fn is_deliverable(packet: &Packet, base: BaseChain) -> bool {
         && state_fits(packet)
 }
 
+/// How little there is to wonder about a packet.
+#[must_use]
+pub fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
+    let is_new = packet.state == CtState::New;
+    let is_syn = packet.flags().is_none_or(|flags| flags == TcpFlags::SYN);
+    let loopback = Some("lo");
+    let is_from_outside =
+        packet.incoming.as_deref() != loopback && packet.outgoing.as_deref() != loopback;
+    let is_plain = packet.opaque.is_empty() && packet.original.is_none();
+    (is_deliverable(packet, base), [is_from_outside, is_new, is_syn, is_plain])
+}
+
+/// Nothing to wonder about.
+pub const MOST_ORDINARY: (bool, [bool; 4]) = (true, [true; 4]);
+
 /// Sources that the kernel drops on arrival.
 fn is_martian(source: IpAddr) -> bool {
     match source {
