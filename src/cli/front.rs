@@ -16,7 +16,7 @@ use super::pipeline::{self, Read};
 use super::terminal::Terminal;
 use super::terms::Terms;
 use super::within::Within;
-use crate::analyze::{self, Dump};
+use crate::analyze::Dump;
 use crate::diagnostic::bound::bounded;
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::report::{Counts, Names, Report};
@@ -205,10 +205,8 @@ impl Checked {
         let depth = self.depth;
         let Said { policy, mut findings, expectations, files, is_whole, meaning } = said;
         let shows = |lint: &Lint| self.levels.shows(lint);
-        let is_looked_for = |lint: &Lint| match depth {
-            Depth::Rules => shows(lint),
-            Depth::Words => shows(lint) && !analyze::LINTS.contains(&lint),
-        };
+        // Who does not look at rules does not know what is missing.
+        let is_looked_for = |lint: &Lint| depth == Depth::Rules && shows(lint);
         if let Some(meaning) = &meaning {
             let sources = &self.sources;
             let understood = Understood {

@@ -123,3 +123,28 @@ fn the_recipes_are_commands_and_settings_that_are_taken() {
     let shown: Vec<&str> = settings.lines().collect();
     assert!(shown.len() == 5 && shown.iter().all(|line| help.contains(line)), "{help}");
 }
+
+/// Only who looks at rules can miss what is expected of them.
+#[test]
+fn what_is_expected_is_missed_only_by_who_looks_for_it() {
+    let text = "allow telnet expect open-to-world \"a honeypot\"\nassert allow telnet\n";
+    let scene =
+        Scene::new(&[("web.fw", text), ("palisade.toml", "[lints]\ndeny-warnings = true\n")]);
+    assert_eq!(run(&scene, &["build", "web.fw", "-o", "out/"]).status, 0);
+    let packet = "tcp 192.0.2.5:40000 -> self:23 in eth0";
+    for command in [
+        &["check", "web.fw"][..],
+        &["test", "web.fw"],
+        &["trace", "web.fw", packet],
+        &["query", "web.fw", "allow telnet"],
+        &["graph", "web.fw"],
+        &["verify", "web.fw", "out"],
+        &["diff", "web.fw", "out"],
+    ] {
+        let run = run(&scene, command);
+        assert_eq!(run.status, 0, "{command:?}: {}", run.err);
+        assert!(!run.err.contains("unfulfilled-expectation"), "{command:?}: {}", run.err);
+    }
+    scene.write("web.fw", "allow https expect open-to-world \"a honeypot\"\n");
+    assert!(run(&scene, &["check", "web.fw"]).err.contains("error[unfulfilled-expectation]"));
+}
