@@ -13,7 +13,7 @@ use super::terminal::Terminal;
 use super::terms::TermOptions;
 use super::{Format, Outcome};
 use crate::analyze::journey::Surroundings;
-use crate::analyze::query::{Answer, Part, answer, lines};
+use crate::analyze::query::{Answer, Limits, Part, answer, lines};
 use crate::analyze::witness::{chain_name, table_name, witness_of};
 use crate::analyze::{Text, implied_name};
 use crate::diagnostic::json;
@@ -80,8 +80,7 @@ impl Query {
         let answers: Vec<(Telling<'_>, Answer)> = rules
             .iter()
             .map(|rules| {
-                let (text, accepts) = (rules.text, claim.accepts);
-                let telling = Telling { text, sources: &asked.sources, accepts };
+                let telling = Telling { text: rules.text, sources: &asked.sources };
                 (telling, answer(&asked.policy, *rules, claim, &surroundings))
             })
             .collect();
@@ -129,7 +128,6 @@ fn human(answers: &[(Telling<'_>, Answer)], accepts: bool, is_complete: bool) ->
 struct Telling<'t> {
     text: Text<'t>,
     sources: &'t Sources,
-    accepts: bool,
 }
 
 impl Telling<'_> {
@@ -166,13 +164,12 @@ impl Telling<'_> {
             (_, None) => "by default".to_owned(),
         };
         let _ = write!(text, "  [{} {}]", table_name(part.base), chain_name(part.base));
-        if part.is_limited {
-            text += if self.accepts {
-                ", while a limit has room"
-            } else {
-                ", when a limit has no room"
-            };
-        }
+        text += match part.limits {
+            Limits::Any => "",
+            Limits::Room => ", while a limit has room",
+            Limits::NoRoom => ", when a limit has no room",
+            Limits::Mixed => ", depending on what came before",
+        };
         if part.is_open {
             text += ", which may do either";
         }
@@ -205,7 +202,12 @@ impl Telling<'_> {
                 "by": self.by(part),
                 "table": table_name(part.base),
                 "chain": chain_name(part.base),
-                "limited": part.is_limited,
+                "limits": match part.limits {
+                    Limits::Any => None,
+                    Limits::Room => Some("room"),
+                    Limits::NoRoom => Some("exhausted"),
+                    Limits::Mixed => Some("mixed"),
+                },
                 "open": part.is_open,
                 "translated_by": part.translated_by.map(|reason| self.place(reason)),
                 "boxes": boxes.collect::<Vec<_>>(),
