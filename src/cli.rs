@@ -74,7 +74,9 @@ Exit status:
   0  clean
   1  the policy is at fault: there is a finding at level error, such as a mistake in the
      language or a text that is not UTF-8 or too large
-  2  the work could not be done: wrong usage, a file that cannot be read or written
+  2  the work could not be done: wrong usage, an unknown name, a file that cannot be read or
+     written
+`verify`, `diff`, `query` and `import` have more to say by it: see their `--help`.
 
 Examples:
   palisade check web.fw              what is wrong with this policy?
@@ -133,7 +135,7 @@ enum Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Clean,
-    /// The policy is at fault, or what was asked for does not exist.
+    /// The policy is at fault; or two sides differ, or nothing is as was asked for.
     AtFault,
     /// The work could not be done.
     Undone,

@@ -54,7 +54,7 @@ impl Services {
         }
         if matches!(&found, Found::Several(none) if none.is_empty()) {
             terminal.tell(&nothing_found(&services, &words.join(" ")));
-            return Ok(Outcome::AtFault);
+            return Ok(Outcome::Undone);
         }
         Ok(Outcome::Clean)
     }

@@ -295,7 +295,7 @@ fn services_are_looked_up() {
         assert!(run.out.contains("tcp 5432"), "{words:?}: {}", run.out);
     }
     let run = services(&["htps"]);
-    assert_eq!((run.status, run.out.as_str()), (1, ""));
+    assert_eq!((run.status, run.out.as_str()), (2, ""));
     assert!(run.err.contains("did you mean `"), "{}", run.err);
     let run = services(&["ssh", "--format", "json"]);
     let document: Value = serde_json::from_str(&run.out).unwrap();
