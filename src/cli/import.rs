@@ -48,6 +48,10 @@ pub(super) struct Import {
     /// Where the policy is written; standard output unless said
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Replace the file that is there already, whatever is in it
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 impl Import {
@@ -114,6 +118,10 @@ impl Import {
                 let inputs: Vec<PathBuf> =
                     self.dumps.iter().filter_map(|dump| dump.canonicalize().ok()).collect();
                 let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+                let is_input = path.canonicalize().is_ok_and(|path| inputs.contains(&&*path));
+                if !self.force && !is_input {
+                    output::refuse_to_replace(path, &imported.text)?;
+                }
                 let file = Output { path: path.to_owned(), text: imported.text, executable: false };
                 output::write_all(&[file], &inputs, &Within::default())?;
             }
