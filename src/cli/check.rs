@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::Outcome;
-use super::failure::Failure;
+use super::failure::{Failure, Stop};
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
+use super::formats::FindingFormat;
 use super::front::{self, Checked, Content, Depth, without_rules};
 use super::given::{Given, Kind, Root, is_stdin};
 use super::terminal::Terminal;
@@ -67,26 +68,13 @@ pub(super) struct Check {
     terms: TermOptions,
 }
 
-/// Findings go to standard error for people, else to standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FindingFormat {
-    /// For people
-    Human,
-    /// For programs: one JSON document
-    Json,
-    /// For code scanning and editors: SARIF 2.1.0
-    Sarif,
-    /// For GitHub Actions: an annotation each
-    Github,
-}
-
 impl Check {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
         let reads_stdin = self.paths.iter().any(|path| is_stdin(path));
         if self.fix && reads_stdin && self.format != FindingFormat::Human {
             let failure = Failure::new("standard output cannot have the text and the findings");
-            return Err(failure.help("with `--fix -`, leave out `--format`"));
+            return Err(failure.help("with `--fix -`, leave out `--format`").into());
         }
         let mut outcome = Outcome::Clean;
         let mut policies = Vec::new();
@@ -108,7 +96,7 @@ impl Check {
         if self.fix
             && let Some(dump) = at.iter().find_map(dump_of)
         {
-            return Err(not_fixed(&Root::of(&dump).title));
+            return Err(not_fixed(&Root::of(&dump).title).into());
         }
         let mut checking = Checking { terms: &terms, sets: &sets, told: BTreeSet::new() };
         for at in at {
@@ -118,11 +106,11 @@ impl Check {
         }
         let is_dump = |one: &Checked| matches!(one.content, Content::Dump(_));
         if let Some(alone) = sets.first().filter(|_| !policies.iter().any(is_dump)) {
-            return Err(without_rules(&alone.path));
+            return Err(without_rules(&alone.path).into());
         }
         if self.fix {
             if let Some(dump) = policies.iter().find(|one| is_dump(one)) {
-                return Err(not_fixed(&dump.title));
+                return Err(not_fixed(&dump.title).into());
             }
             let worst;
             (policies, worst) = fixed(policies, terminal);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::Outcome;
 use super::deployed::KnownSets;
-use super::failure::Failure;
+use super::failure::{Failure, Stop};
+use super::formats::Format;
 use super::given::{Given, Kind, Root, unusable};
 use super::levels::Levels;
 use super::loader::DiskLoader;
@@ -131,6 +132,11 @@ impl Checked {
         }
     }
 
+    /// Other findings about it at the levels asked for, without those that are not to be shown.
+    pub(super) fn judged(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        self.levels.apply(findings)
+    }
+
     /// Gives each finding the level asked for, and takes out what is not to be shown, nor told.
     pub(super) fn judge(&mut self) {
         let shown = self.levels.apply(std::mem::take(&mut self.findings));
@@ -139,16 +145,25 @@ impl Checked {
         self.untold.extend(more.into_iter().filter(|finding| finding.fix.is_some()));
     }
 
-    /// Judges the findings and tells them to people; `Some` when nothing may follow.
-    pub(super) fn tell(&mut self, terminal: &Terminal) -> Option<Outcome> {
-        self.judge();
+    /// Judges the findings and tells them to people. Nothing may follow when it is at fault, which is told
+    /// in the format of the answer.
+    pub(super) fn tell(&mut self, format: Format, terminal: &Terminal) -> Result<(), Stop> {
+        self.pass(format, terminal)?;
         if !self.findings.is_empty() {
             terminal.tell_findings(&self.report());
             terminal.tell_summary(&self.title, self.counts());
         }
+        Ok(())
+    }
+
+    /// The same for who has nothing to tell of what is not at fault.
+    pub(super) fn pass(&mut self, format: Format, terminal: &Terminal) -> Result<(), Stop> {
+        self.judge();
         match self.outcome() {
-            Outcome::Clean => None,
-            outcome @ (Outcome::AtFault | Outcome::Undone) => Some(outcome),
+            Outcome::Clean => Ok(()),
+            outcome @ (Outcome::AtFault | Outcome::Undone) => {
+                Err(terminal.refuse(&self.report(), self.rules(), format, outcome))
+            }
         }
     }
 
@@ -374,23 +389,20 @@ pub(super) fn check_given(
 }
 
 /// The same of a policy that is asked something: a statement about its names, which is then the last of
-/// its promises. The policy's own promises and rules are not judged. `None` when the policy is at
-/// fault.
+/// its promises. The policy's own promises and rules are not judged.
 ///
 /// A mistake in the question is a failure; `what` it is called there.
 pub(super) fn ask(
     given: Given,
     terms: &Terms,
-    what: &str,
-    question: &str,
-) -> Result<(Checked, Option<Promise>), Failure> {
+    (what, question): (&str, &str),
+    format: Format,
+    terminal: &Terminal,
+) -> Result<(Checked, Option<Promise>), Stop> {
     let (mut checked, wrong) = read(given, &[], terms, Depth::Words, Some((what, question)), None)?;
-    checked.judge();
-    if checked.outcome() != Outcome::Clean {
-        return Ok((checked, None));
-    }
+    checked.pass(format, terminal)?;
     if let Some(failure) = misunderstood(what, question, wrong, &checked.sources) {
-        return Err(failure);
+        return Err(failure.into());
     }
     let promise = match &mut checked.content {
         Content::Policy(policy) => policy.promises.pop(),

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::Outcome;
-use super::failure::Failure;
+use super::failure::{Failure, Stop};
+use super::formats::{Drawn, Format, Shown};
 use super::front::{self, Checked, Content, Depth};
 use super::output::{self, Output};
 use super::pipeline;
@@ -46,28 +47,8 @@ pub(super) struct Graph {
     terms: TermOptions,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Drawn {
-    /// For Graphviz
-    Dot,
-    /// A flowchart, as wikis and forges draw it
-    Mermaid,
-    /// To look at in a browser
-    Svg,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Shown {
-    /// Chains and rules, with everything between them
-    All,
-    /// Only rules that concern another, and how
-    Rules,
-    /// Only chains, the way of packets, and jumps
-    Chains,
-}
-
 impl Graph {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
         let output = self.output.as_deref().filter(|path| *path != Path::new("-"));
         let drawn = match (self.format, output) {
@@ -76,9 +57,7 @@ impl Graph {
             (None, None) => Drawn::Dot,
         };
         let mut policy = front::check(&self.file, &terms, Depth::Words)?;
-        if let Some(outcome) = policy.tell(terminal) {
-            return Ok(outcome);
-        }
+        policy.tell(Format::Human, terminal)?;
         let text = self.text(&policy, drawn);
         match output {
             None => terminal.print(&text)?,

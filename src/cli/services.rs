@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::Outcome;
+use super::failure::Stop;
+use super::formats::Format;
 use super::pipeline::{self, ServiceInfo};
 use super::terminal::Terminal;
-use super::{Format, Outcome};
 use crate::diagnostic::{json, nearest};
 
 /// Columns wider than this are not padded for.
@@ -36,7 +37,7 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let services = pipeline::services();
         let words: Vec<String> = self
             .words

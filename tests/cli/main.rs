@@ -192,3 +192,19 @@ fn a_picture_is_drawn_as_its_name_says() {
     assert_eq!(graph(&["web"]).status, 0);
     assert!(scene.read("web").starts_with("digraph"));
 }
+
+#[test]
+fn standard_input_is_one_text_in_every_command() {
+    for arguments in [
+        &["verify", "-", "-"][..],
+        &["verify", "web.fw", "-", "-"],
+        &["diff", "-", "-"],
+        &["test", "-", "--on", "-"],
+        &["query", "-", "-", "allow ssh"],
+        &["import", "-", "-"],
+    ] {
+        let run = palisade(arguments.iter().copied()).stdin(b"allow ssh\n").run();
+        assert_eq!(run.status, 2, "{arguments:?}");
+        assert!(run.err.contains("standard input is given twice"), "{arguments:?}: {}", run.err);
+    }
+}

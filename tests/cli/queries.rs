@@ -201,6 +201,31 @@ fn limits_before_the_filter_count_too() {
     );
 }
 
+#[test]
+fn places_lead_from_the_working_directory() {
+    let scene = Scene::new(&[("site/web.fw", "allow http\nassert allow http\n")]);
+    let run = |arguments: &[&str]| palisade(arguments.iter().copied()).within(&scene).run().out;
+    let packet = "tcp 192.0.2.5:40000 -> self:80 in eth0";
+    assert!(run(&["query", "site/web.fw", "allow http"]).starts_with("site/web.fw:1  allow http"));
+    assert!(run(&["trace", "site/web.fw", packet]).contains("\n  site/web.fw:1  allow http\n"));
+    let part = |text: &str, of: &dyn Fn(&serde_json::Value) -> serde_json::Value| {
+        of(&serde_json::from_str(text).expect("a document"))
+    };
+    let place = serde_json::json!({
+        "file": "site/web.fw", "line": 1, "column": 1, "text": "allow http"
+    });
+    let told = run(&["query", "site/web.fw", "allow http", "--format", "json"]);
+    assert_eq!(part(&told, &|all| all["parts"][0]["rule"].clone()), place);
+    let told = run(&["test", "site/web.fw", "--format", "json"]);
+    let file = part(&told, &|all| all["policies"][0]["promises"][0]["place"]["file"].clone());
+    assert_eq!(file, "site/web.fw");
+    let told = run(&["trace", "site/web.fw", packet, "--format", "json"]);
+    assert!(told.contains("\"file\": \"site/web.fw\"") && !told.contains("\"web.fw\""), "{told}");
+    scene.write("new.fw", "allow https\n");
+    let told = run(&["diff", "site/web.fw", "new.fw"]);
+    assert!(told.contains(": site/web.fw:1  allow http\n"), "{told}");
+}
+
 /// Who leaves a chain by a rule without a limit never comes to what is behind it.
 #[test]
 fn a_limited_call_is_no_doubt_for_who_comes_back_anyway() {
