@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::deployed::{Deployed, Purpose, tell};
 use super::failure::{Failure, Stop};
 use super::formats::Format;
-use super::front::{self, Checked};
+use super::front::{Checked, Depth, Reading, misunderstood};
 use super::given::{Given, Subject, stdin_once};
 use super::pipeline;
 use super::terminal::Terminal;
@@ -75,7 +75,8 @@ pub(super) fn ask(
     stdin_once(paths)?;
     match Subject::at(paths, &terms.within)? {
         Subject::Policy(given) => {
-            let (mut checked, promise) = front::ask(given, terms, question, format, terminal)?;
+            let reading = Reading::to(Depth::Words, terms);
+            let (mut checked, promise) = reading.asked(given, question, format, terminal)?;
             let (Some(promise), Some(policy)) = (promise, checked.take_policy()) else {
                 return Err(unreadable(question.0).into());
             };
@@ -110,7 +111,7 @@ fn ask_dumps(
     let resolved = pipeline::resolve_asking(names, file, &mut sources, &mut loader);
     let is_asked = |finding: &Finding| finding.span.is_some_and(|span| span.file() == file);
     let wrong = resolved.findings.into_iter().filter(is_asked).collect();
-    if let Some(failure) = front::misunderstood(what, question, wrong, &sources) {
+    if let Some(failure) = misunderstood(what, question, wrong, &sources) {
         return Err(failure.into());
     }
     let mut policy = resolved.policy;

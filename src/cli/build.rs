@@ -8,7 +8,7 @@ use clap::Args;
 use super::digest::digest;
 use super::failure::{Failure, Stop};
 use super::formats::{Emit, Format};
-use super::front::{self, Checked, IMPORT, Understood};
+use super::front::{Checked, Depth, IMPORT, Reading, Understood};
 use super::output::Output;
 use super::pipeline::{self, Header};
 use super::proof::{self, Written};
@@ -81,8 +81,8 @@ impl Build {
         let proves = !self.no_proof;
         let mut made = None;
         let make = |policy: &Understood<'_>| made = destination.make(policy, proves);
-        let mut policy =
-            front::check_meanwhile(&self.file, &terms, Box::new(make), ("build", IMPORT))?;
+        let reading = Reading::to(Depth::Rules, &terms).for_policies("build", IMPORT);
+        let mut policy = reading.meanwhile(Box::new(make)).path(&self.file)?;
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }

@@ -11,7 +11,7 @@ use super::failure::{Failure, Stop};
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
 use super::formats::FindingFormat;
-use super::front::{self, Checked, Content, Depth, without_rules};
+use super::front::{Checked, Content, Depth, Reading, without_rules};
 use super::given::{Given, Kind, Root, is_stdin};
 use super::terminal::Terminal;
 use super::terms::{TermOptions, Terms};
@@ -234,7 +234,8 @@ impl Checking<'_> {
         let mut policies = Vec::new();
         let mut outcome = Outcome::Clean;
         for file in files {
-            match front::check_given(file, self.sets, self.terms, Depth::Rules) {
+            let reading = Reading::to(Depth::Rules, self.terms).with_sets(self.sets);
+            match reading.given(file) {
                 Ok(mut policy) => {
                     policy.judge();
                     policies.push(policy);

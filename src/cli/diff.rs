@@ -10,7 +10,7 @@ use super::Outcome;
 use super::deployed::{Deployed, Purpose, tell};
 use super::failure::{Failure, Stop};
 use super::formats::Format;
-use super::front::{self, Checked, Depth};
+use super::front::{Checked, Depth, Reading};
 use super::given::{Subject, stdin_once};
 use super::pipeline;
 use super::place::Place;
@@ -147,7 +147,7 @@ impl Side {
                 Ok(Side { title, sources, names, meaning, families, policy: None })
             }
             Subject::Policy(given) => {
-                let mut checked = front::check_given(given, &[], terms, Depth::Words)?;
+                let mut checked = Reading::to(Depth::Words, terms).given(given)?;
                 checked.pass(format, terminal)?;
                 let policy = checked.take_policy();
                 let policy = policy.ok_or_else(|| Failure::reading(&title, "it is no policy"))?;

@@ -7,7 +7,7 @@ use clap::Args;
 use super::Outcome;
 use super::failure::{Failure, Stop};
 use super::formats::{Drawn, Format, Shown};
-use super::front::{self, Checked, Content, Depth};
+use super::front::{Checked, Content, Depth, Reading};
 use super::output::{self, Output};
 use super::pipeline;
 use super::terminal::Terminal;
@@ -56,7 +56,7 @@ impl Graph {
             (None, Some(path)) => by_ending(path)?,
             (None, None) => Drawn::Dot,
         };
-        let mut policy = front::check(&self.file, &terms, Depth::Words)?;
+        let mut policy = Reading::to(Depth::Words, &terms).path(&self.file)?;
         policy.tell(Format::Human, terminal)?;
         let text = self.text(&policy, drawn);
         match output {

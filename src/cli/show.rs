@@ -8,7 +8,7 @@ use super::Outcome;
 use super::build;
 use super::failure::Stop;
 use super::formats::{Emit, Format};
-use super::front::{self, Depth, IMPORT};
+use super::front::{Depth, IMPORT, Reading};
 use super::terminal::Terminal;
 use super::terms::TermOptions;
 
@@ -35,7 +35,8 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
-        let mut policy = front::check_policy(&self.file, &terms, Depth::Rules, ("show", IMPORT))?;
+        let mut policy =
+            Reading::to(Depth::Rules, &terms).for_policies("show", IMPORT).path(&self.file)?;
         policy.tell(self.format, terminal)?;
         let emit = match self.format {
             Format::Human => Emit::Plan,

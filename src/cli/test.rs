@@ -11,7 +11,7 @@ use super::Outcome;
 use super::deployed::{Deployed, Purpose, give_the_other};
 use super::failure::{Failure, Stop};
 use super::formats::Format;
-use super::front::{self, Checked, Depth};
+use super::front::{Checked, Depth, Reading};
 use super::given::{self, stdin_once};
 use super::pipeline;
 use super::place::Place;
@@ -99,8 +99,9 @@ impl Test {
         tested: &mut Tested,
         terminal: &Terminal,
     ) -> Result<(), Failure> {
-        let command = ("test", "`palisade test POLICY --on DUMP` holds it to promises");
-        let mut checked = front::check_policy(file, terms, Depth::Words, command)?;
+        let instead = "`palisade test POLICY --on DUMP` holds it to promises";
+        let reading = Reading::to(Depth::Words, terms).for_policies("test", instead);
+        let mut checked = reading.path(file)?;
         checked.judge();
         let policy = checked.take_policy();
         let ground = self.ground(&mut checked, policy.as_ref(), terms)?;
@@ -308,7 +309,7 @@ impl Counted {
             0 => {}
             1 => text += "; of 1 policy nothing is judged, for the errors above",
             more => {
-                text += &format!("; of {more} policies nothing is judged, for the errors above")
+                text += &format!("; of {more} policies nothing is judged, for the errors above");
             }
         }
         text

@@ -8,7 +8,7 @@ use super::Outcome;
 use super::deployed::{Deployed, Purpose, give_the_other};
 use super::failure::Stop;
 use super::formats::FindingFormat;
-use super::front::{self, Checked, Depth};
+use super::front::{Checked, Depth, Reading};
 use super::given::{dumps, stdin_once};
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
@@ -52,8 +52,9 @@ impl Verify {
     pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
         stdin_once([&self.policy].into_iter().chain(&self.dumps))?;
-        let command = ("verify", "`palisade diff` compares any two");
-        let mut policy = front::check_policy(&self.policy, &terms, Depth::Words, command)?;
+        let reading = Reading::to(Depth::Words, &terms);
+        let reading = reading.for_policies("verify", "`palisade diff` compares any two");
+        let mut policy = reading.path(&self.policy)?;
         policy.judge();
         if policy.outcome() != Outcome::Clean {
             return self.tell(&policy, policy.outcome(), terminal);

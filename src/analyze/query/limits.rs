@@ -46,6 +46,7 @@ impl Limits {
         ways.map(|step| Limits::of(step.entry, histories)).fold(Limits::Any, Limits::and)
     }
 
+    #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Limits::Any, one) | (one, Limits::Any) => one,
@@ -56,6 +57,7 @@ impl Limits {
     }
 
     /// For it not to be so.
+    #[must_use]
     pub fn otherwise(self) -> Self {
         match self {
             Limits::Room => Limits::NoRoom,
@@ -271,21 +273,25 @@ impl<'p, 'm> LimitedSteps<'p, 'm> {
 /// The steps that decide in a chain which packets may have left before.
 fn behind(passage: &Passage<'_>, histories: &Histories) -> BTreeMap<RuleNumber, Behind> {
     let flat = &passage.flat;
+    let caller_of = |number: RuleNumber| flat.step(number)?.caller;
+    let leaves = |number| flat.step(number).is_some_and(|step| step.leaves);
+    let leavers = passage.list.matching().of_those(leaves);
     let mut all = BTreeMap::new();
-    // What leaves each chain so far, by the step that called it.
-    let mut leavers: BTreeMap<RuleNumber, Vec<(RuleNumber, Limits)>> = BTreeMap::new();
     for (number, step) in (0..).map(RuleNumber).zip(&flat.steps) {
-        let Some(caller) = step.caller else { continue };
-        if step.leaves {
-            let limits = Limits::of(step.entry, histories);
-            leavers.entry(caller).or_default().push((number, limits));
-        } else if decision(flat, step).is_some() {
-            let ways = std::iter::successors(Some(caller), |caller| flat.step(*caller)?.caller);
-            let before: Vec<_> =
-                ways.filter_map(|at| leavers.get(&at)).flatten().copied().collect();
-            if !before.is_empty() {
-                all.insert(number, Behind::of(passage, number, &before));
-            }
+        if step.leaves || step.caller.is_none() || decision(flat, step).is_none() {
+            continue;
+        }
+        let way: Vec<RuleNumber> =
+            std::iter::successors(step.caller, |caller| caller_of(*caller)).collect();
+        let before = leavers.meeting(&passage.list.may(number), Among::before(number));
+        let before = before.into_iter().filter_map(|leaver| {
+            let step =
+                flat.step(leaver).filter(|step| step.caller.is_some_and(|at| way.contains(&at)));
+            Some((leaver, Limits::of(step?.entry, histories)))
+        });
+        let before: Vec<(RuleNumber, Limits)> = before.collect();
+        if !before.is_empty() {
+            all.insert(number, Behind::of(passage, number, &before));
         }
     }
     all
@@ -296,11 +302,10 @@ impl Behind {
         let space = passage.space();
         let mut rest = passage.list.may(number);
         for (leaver, limits) in before {
-            let may = passage.list.may(*leaver);
-            if *limits != Limits::Any || !space.overlap(&rest, &may) {
+            if *limits != Limits::Any {
                 continue;
             }
-            let less = space.difference(&rest, &may);
+            let less = space.difference(&rest, &passage.list.may(*leaver));
             if space.count(&less) > MOST_PIECES {
                 // It may be less than that.
                 return Behind { left: rest.clone(), rest, limits: Limits::Mixed };
