@@ -146,7 +146,7 @@ fn levels_hold_for_dumps_in_every_command() {
     ] {
         let plain = run(&scene, command);
         assert_eq!(plain.status, 0, "{command:?}: {}", plain.err);
-        assert!(plain.err.contains("warning[family-assumed]"), "{command:?}: {}", plain.err);
+        assert!(plain.err.contains("note[family-assumed]"), "{command:?}: {}", plain.err);
         let allowed = run(&scene, &[command, &["--allow", "family-assumed"]].concat());
         assert_eq!(allowed.status, 0, "{command:?}: {}", allowed.err);
         assert!(!allowed.err.contains("family-assumed"), "{command:?}: {}", allowed.err);
