@@ -173,11 +173,13 @@ fn is_of_destination_translated(field: Field) -> bool {
 }
 
 /// Whether of two sets with a packet in common one is an exception to the other there: the kind of
-/// packets that it belongs to in the one is all in the other. (A hairpin is another kind.)
+/// packets that it belongs to in the one is all in the other. (A hairpin is another kind.) Of the earlier
+/// one, an address may be said without the interface that it is behind: it is an exception to the zone that
+/// has it.
 fn is_exception(
     family: Family,
     base: BaseChain,
-    [a, b]: [&PacketSet; 2],
+    [earlier, later]: [&PacketSet; 2],
     packet: &Packet,
     work: &Work,
 ) -> bool {
@@ -188,7 +190,9 @@ fn is_exception(
     let within = |inner: &PacketSet, outer: &PacketSet| {
         kinds(inner).iter().any(|kind| is_within(family, base, kind, outer, work))
     };
-    within(a, b) || within(b, a)
+    let names_interface = earlier.speaks_of(|field| field == Field::Incoming);
+    let anywhere = later.widened(|field| names_interface || field != Field::Incoming);
+    within(earlier, &anywhere) || within(later, earlier)
 }
 
 /// The statements that translate destinations.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Family;
+use super::{Families, Family};
 
 /// An IP protocol number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,8 +12,13 @@ impl Protocol {
     pub const ICMP: Protocol = Protocol(1);
     pub const TCP: Protocol = Protocol(6);
     pub const UDP: Protocol = Protocol(17);
+    pub const AH: Protocol = Protocol(51);
     pub const ICMPV6: Protocol = Protocol(58);
+    /// In IPv6, that nothing comes behind the headers.
+    pub const NONE: Protocol = Protocol(59);
     pub const SCTP: Protocol = Protocol(132);
+    /// The headers of IPv6 that no rule meets as a protocol: routing, fragment, destination options.
+    pub const NEVER_IN_IPV6: [Protocol; 3] = [Protocol(43), Protocol(44), Protocol(60)];
 
     /// The ICMP of a family.
     #[must_use]
@@ -28,6 +33,26 @@ impl Protocol {
     #[must_use]
     pub fn new(number: u8) -> Option<Self> {
         (number != 0).then_some(Protocol(number))
+    }
+
+    /// The families whose packets a rule can meet it in. Neither ICMP on IPv6 nor ICMPv6 on IPv4 is meant
+    /// by anybody.
+    #[must_use]
+    pub fn families(self) -> Families {
+        match self {
+            Protocol::ICMP => Families::only(Family::V4),
+            Protocol::ICMPV6 => Families::only(Family::V6),
+            one if one.is_ipv6_header() => Families::only(Family::V4),
+            _ => Families::BOTH,
+        }
+    }
+
+    /// Whether IPv6 has it as a header before the protocol proper (RFC 8200, section 4.1): a rule asks for
+    /// what comes behind routing, fragment and destination options. Behind an authentication header too with
+    /// iptables-legacy, while nftables takes it for the protocol: no rule can say both.
+    #[must_use]
+    pub fn is_ipv6_header(self) -> bool {
+        self == Protocol::AH || Self::NEVER_IN_IPV6.contains(&self)
     }
 
     #[must_use]

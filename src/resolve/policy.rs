@@ -391,15 +391,13 @@ pub enum Part {
 }
 
 impl Part {
-    /// The families in which the part can occur: ICMP types know theirs, and neither ICMP on IPv6
-    /// nor ICMPv6 on IPv4 is meant by anybody.
+    /// The families in which the part can occur.
     #[must_use]
     pub fn families(&self) -> Families {
         match self {
             Part::Icmp(icmp) => Families::only(icmp.family),
-            Part::Protocol(Protocol::ICMP) => Families::only(Family::V4),
-            Part::Protocol(Protocol::ICMPV6) => Families::only(Family::V6),
-            Part::Any | Part::Ports { .. } | Part::Protocol(_) => Families::BOTH,
+            Part::Protocol(protocol) => protocol.families(),
+            Part::Any | Part::Ports { .. } => Families::BOTH,
         }
     }
 }

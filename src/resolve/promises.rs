@@ -233,7 +233,8 @@ impl<'a> Resolver<'a> {
                     self.report(messages::icmp_without_type(subject.span));
                     return None;
                 }
-                of(protocol)
+                let family = protocol.is_ipv6_header().then_some(Family::V4);
+                Some(Carried { protocol, icmp: None, family })
             }
             SubjectKind::Icmp { family, kind } => {
                 let part = self.icmp(*family, *kind, None)?;

@@ -261,8 +261,15 @@ impl<'a> Resolver<'a> {
             let own = self.traffic(std::slice::from_ref(subject), env)?;
             if let (Some(one), false) = (own.first(), own.iter().any(|one| possible(one.families)))
             {
-                let part = describe(&one.part);
-                self.report(messages::traffic_of_other_family(subject.span, &part, clause));
+                self.report(match one.part {
+                    Part::Protocol(protocol) if protocol.is_ipv6_header() => {
+                        messages::header_is_no_protocol(subject.span, protocol)
+                    }
+                    Part::Any | Part::Ports { .. } | Part::Icmp(_) | Part::Protocol(_) => {
+                        let part = describe(&one.part);
+                        messages::traffic_of_other_family(subject.span, &part, clause)
+                    }
+                });
                 return None;
             }
         }
@@ -299,6 +306,13 @@ impl<'a> Resolver<'a> {
         }
         for route in routes {
             self.judge_families(route, traffic, families, span, stops);
+        }
+        let header = traffic.iter().find_map(|one| match one.part {
+            Part::Protocol(protocol) => Some(protocol).filter(|one| one.is_ipv6_header()),
+            Part::Any | Part::Ports { .. } | Part::Icmp(_) => None,
+        });
+        if let (true, true, Some(header)) = (stops, families.v6, header) {
+            self.report(messages::header_not_dropped(span, header));
         }
         Some(flows)
     }

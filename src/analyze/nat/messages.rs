@@ -37,7 +37,7 @@ pub fn conflict(
         .related(earlier.span, "the earlier one wins")
         .note(format!("without the earlier one, {}", becomes(translation)))
         .witness(packet)
-        .help("keep them apart, or make the earlier one a part of the later")
+        .help("move the exception above the general case, or keep the two apart")
 }
 
 pub fn target_dropped(

@@ -232,12 +232,17 @@ impl Gathered {
                 protocol.add(&IntervalSet::single(one.number().into()));
             }
         }
+        let mut tells_tracked = self.numbers.contains_key(&Field::Translated);
+        if let (Family::V6, Some(protocol)) = (family, self.numbers.get_mut(&Field::Protocol)) {
+            for one in Protocol::NEVER_IN_IPV6.into_iter().chain([Protocol::NONE]) {
+                protocol.add(&IntervalSet::single(one.number().into()));
+            }
+            tells_tracked = true;
+        }
         if self.marks.contains_key(&Field::ConnectionMark) {
             self.numbers_of(Field::State).add(&numbers_of_bits(super::UNTRACKED));
         }
-        if self.numbers.contains_key(&Field::Translated)
-            && let Some(states) = self.numbers.get_mut(&Field::State)
-        {
+        if let (true, Some(states)) = (tells_tracked, self.numbers.get_mut(&Field::State)) {
             states.add(&numbers_of_bits(super::UNTRACKED));
         }
     }

@@ -5,7 +5,7 @@ use super::super::{Constraint, Field};
 use super::axis::{Subject, numbers_of_bits};
 use super::gather::{Gathered, protocols_with};
 use super::{Region, Space, UNTRACKED, merged};
-use crate::net::{CtState, IntervalSet, Protocol};
+use crate::net::{CtState, Family, IntervalSet, Protocol};
 
 /// Makes sure that the axes are there that a view restricts.
 pub(super) fn add_view(view: View, gathered: &mut Gathered) {
@@ -41,7 +41,11 @@ fn by_protocol(space: &Space) -> Region {
         let numbers = protocols.iter().map(|one| one.number().into());
         IntervalSet::from_intervals(numbers.map(|one: u128| (one, one)))
     };
-    let others = numbers(&named.concat()).complement();
+    let mut named_or_never = named.concat();
+    if space.family == Family::V6 {
+        named_or_never.extend(Protocol::NEVER_IN_IPV6);
+    }
+    let others = numbers(&named_or_never).complement();
     let others = others.intersection(&IntervalSet::range(1, u8::MAX.into()));
     let mut kinds: Vec<(Option<Protocol>, IntervalSet<u128>)> =
         named.iter().map(|kind| (kind.first().copied(), numbers(kind))).collect();
@@ -116,6 +120,7 @@ pub(super) fn impossible(space: &Space) -> Region {
         add_both(space, &mut region, Field::Mac, (incoming, (none, none)));
     }
     add_connection_marks(space, &mut region);
+    add_nothing_tracked(space, &mut region);
     let translated = space.axis_of(Field::Translated);
     let state = space.axis_of(Field::State);
     let Some((translated, axis)) = translated else { return region };
@@ -149,6 +154,19 @@ fn add_connection_marks(space: &Space, region: &mut Region) {
             }
         }
     }
+}
+
+/// Adds the IPv6 packets of nothing but headers in a connection: connection tracking calls them invalid.
+fn add_nothing_tracked(space: &Space, region: &mut Region) {
+    let (Family::V6, Some((protocol, protocols)), Some((state, states))) =
+        (space.family, space.axis_of(Field::Protocol), space.axis_of(Field::State))
+    else {
+        return;
+    };
+    let none = IntervalSet::single(Protocol::NONE.number().into());
+    let nothing = space.narrowed(protocol, &protocols.of_numbers_set(&none));
+    let tracked = states.of_numbers_set(&numbers_of_bits(!UNTRACKED & 0b1_1111));
+    region.words.append(&mut keep(space, &nothing, state, &tracked).words);
 }
 
 /// Adds the points that have a field, and some values on another axis.

@@ -1,7 +1,7 @@
 //! Messages about where packets come from and go to.
 
 use crate::diagnostic::{Finding, catalogue as lint};
-use crate::net::Family;
+use crate::net::{Family, Protocol};
 use crate::resolve::ends::EndKind;
 use crate::resolve::policy::Hook;
 use crate::source::Span;
@@ -217,6 +217,29 @@ pub fn all_of_one_family(at: Span, family: Family, text: &str, rule: Span) -> Fi
                 Family::V6 => "ipv4",
             }
         ))
+}
+
+/// A rule that stops a header of IPv6 as if it were a protocol.
+pub fn header_not_dropped(at: Span, protocol: Protocol) -> Finding {
+    let message = format!("this stops no `proto {protocol}` in IPv6");
+    Finding::new(&lint::FAMILY_NOT_DROPPED, at, message)
+        .label("in IPv4 only")
+        .note("rules of IPv6 pass this header over and ask for the protocol behind it")
+        .help(format!(
+            "write `ipv4` in the rule if that is meant; for IPv6 a rule such as \
+             `raw v6 filter INPUT \"{} -j DROP\"`",
+            ipv6_header_match(protocol)
+        ))
+}
+
+/// How ip6tables asks for a header of IPv6.
+pub(super) fn ipv6_header_match(protocol: Protocol) -> &'static str {
+    match protocol.number() {
+        43 => "-m rt",
+        44 => "-m frag",
+        60 => "-m dst",
+        _ => "-m ah",
+    }
 }
 
 pub fn one_family_only(at: Span, family: Family, rule: Span) -> Finding {

@@ -1,7 +1,8 @@
 //! Messages about statements and their clauses.
 
+use super::direction::ipv6_header_match;
 use crate::diagnostic::{Finding, catalogue as lint};
-use crate::net::{Family, Helper};
+use crate::net::{Family, Helper, Protocol};
 use crate::resolve::policy::Hook;
 use crate::source::Span;
 
@@ -278,6 +279,17 @@ pub fn traffic_of_other_family(at: Span, part: &str, clause: Option<Span>) -> Fi
         None => finding,
     }
     .help("leave the family out, or name the type of the other family")
+}
+
+/// A header of IPv6 that is asked for as if it were a protocol.
+pub fn header_is_no_protocol(at: Span, protocol: Protocol) -> Finding {
+    let asks = ipv6_header_match(protocol);
+    Finding::new(&lint::WRONG_FAMILY, at, format!("`{protocol}` is no protocol of IPv6"))
+        .label("a header before the protocol there")
+        .note("rules of IPv6 pass this header over and ask for the protocol behind it")
+        .help(format!(
+            "name that protocol, or ask for the header by `{asks}` in a `raw v6` statement"
+        ))
 }
 
 pub fn addresses_of_other_family(at: Span, clause: Option<Span>) -> Finding {
