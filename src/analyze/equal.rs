@@ -31,6 +31,7 @@ mod walk;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use super::accounts;
 use super::deliverable::{MOST_ORDINARY, ordinariness};
 use super::flat::{Cut, Flat};
 use crate::meaning::{BaseChain, Change, Decision, Guide, Meaning, Reason};
@@ -123,6 +124,8 @@ pub enum Why {
     Conditions,
     /// Packets are in too many pieces, or there is too much to ask.
     Work,
+    /// One side tells users or groups by names, the other by numbers.
+    Accounts,
     /// A packet should show a difference, and does not. That is a fault of ours.
     Unconfirmed,
     /// Rules change packets in a way that is not known, or of too many packets; no packet was found that
@@ -186,6 +189,10 @@ fn chain(
         };
         let right_alone = right.cut.is_some();
         return into.unproved.push(Unproved { right_alone, ..unproved(why) });
+    }
+    let [asked, also_asked] = [&left, &right].map(|flat| flat.steps.iter().map(|step| &*step.may));
+    if accounts::may_be_one(asked, also_asked) {
+        return into.unproved.push(unproved(Why::Accounts));
     }
     let right = sets::apart(right);
     let filled = sets::Filled::of([&left, &right]);

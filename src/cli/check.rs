@@ -11,7 +11,7 @@ use super::failure::{Failure, Stop};
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
 use super::formats::FindingFormat;
-use super::front::{Checked, Content, Depth, Reading, without_rules};
+use super::front::{Checked, Depth, Reading, without_rules};
 use super::given::{Given, Kind, Root, is_stdin};
 use super::terminal::Terminal;
 use super::terms::{TermOptions, Terms};
@@ -98,18 +98,19 @@ impl Check {
         {
             return Err(not_fixed(&Root::of(&dump).title).into());
         }
-        let mut checking = Checking { terms: &terms, sets: &sets, told: BTreeSet::new() };
+        let mut checking =
+            Checking { terms: &terms, sets: &sets, fixes: self.fix, told: BTreeSet::new() };
         for at in at {
+            checking.let_go(&mut policies);
             let (found, worst) = checking.at(at, terminal);
             outcome = outcome.max(worst);
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
         }
-        let is_dump = |one: &Checked| matches!(one.content, Content::Dump(_));
-        if let Some(alone) = sets.first().filter(|_| !policies.iter().any(is_dump)) {
+        if let Some(alone) = sets.first().filter(|_| !policies.iter().any(|one| one.is_dump)) {
             return Err(without_rules(&alone.path).into());
         }
         if self.fix {
-            if let Some(dump) = policies.iter().find(|one| is_dump(one)) {
+            if let Some(dump) = policies.iter().find(|one| one.is_dump) {
                 return Err(not_fixed(&dump.title).into());
             }
             let worst;
@@ -120,6 +121,8 @@ impl Check {
             outcome = outcome.max(policy.outcome());
         }
         self.format.print(&policies, outcome, !self.fix, terminal)?;
+        // As at the end of a build.
+        std::mem::forget(policies);
         Ok(outcome)
     }
 }
@@ -137,7 +140,7 @@ impl FindingFormat {
         match self {
             FindingFormat::Human => tell(policies, offers_fix, terminal),
             FindingFormat::Json => {
-                let rules = policies.iter().map(Checked::rules).sum();
+                let rules = policies.iter().map(|policy| policy.rules).sum();
                 terminal.print(&json::render(&reports, rules))?;
             }
             FindingFormat::Sarif => {
@@ -166,7 +169,10 @@ fn fixed(policies: Vec<Checked>, terminal: &Terminal) -> (Vec<Checked>, Outcome)
         let mut fixing = Fixing::of(policy, &shared);
         fixing.run();
         match fixing.finish(terminal) {
-            Ok(policy) => fixed.push(policy),
+            Ok(mut policy) => {
+                policy.let_go();
+                fixed.push(policy);
+            }
             Err(failure) => outcome = terminal.tell_failure(&failure),
         }
     }
@@ -199,6 +205,8 @@ struct Checking<'c> {
     terms: &'c Terms,
     /// Dumps of sets, for all dumps of rules.
     sets: &'c [Given],
+    /// Whether what can be mended is to be.
+    fixes: bool,
     /// The messages that were told, for a `palisade.toml` serves many.
     told: BTreeSet<String>,
 }
@@ -226,6 +234,12 @@ impl Checking<'_> {
         (policies, outcome)
     }
 
+    /// Lets go of the last policy so far, before the next one, for there may be thousands.
+    fn let_go(&self, policies: &mut [Checked]) {
+        let last = policies.last_mut().filter(|one| !self.fixes || !fix::is_open(one));
+        last.into_iter().for_each(Checked::let_go);
+    }
+
     fn files(
         &mut self,
         files: impl IntoIterator<Item = Given>,
@@ -234,6 +248,7 @@ impl Checking<'_> {
         let mut policies = Vec::new();
         let mut outcome = Outcome::Clean;
         for file in files {
+            self.let_go(&mut policies);
             let reading = Reading::to(Depth::Rules, self.terms).with_sets(self.sets);
             match reading.given(file) {
                 Ok(mut policy) => {

@@ -107,6 +107,8 @@ struct Node {
     least: Owner,
     /// The last one.
     most: Owner,
+    /// Searches before a later rule than this find nothing below it: see [`Index::until`].
+    until: u32,
     /// Of a leaf, how many entries it has; else 0.
     count: u32,
     /// Of a leaf, its first entry; else the far child.
@@ -159,8 +161,25 @@ impl Index {
         self.until = nature.chain(until.into_iter().map(|rule| rule.0)).collect();
         if self.until.iter().all(|rule| *rule == u32::MAX) {
             self.until = [].into();
+        } else {
+            self.close_nodes();
         }
         self
+    }
+
+    /// Tells all nodes until where something below them is looked at.
+    fn close_nodes(&mut self) {
+        // What is below a node comes behind it.
+        for at in (0..self.nodes.len()).rev() {
+            let Node { count, at: first, .. } = self.nodes[at];
+            self.nodes[at].until = if count == 0 {
+                self.nodes[at + 1].until.max(self.nodes[first as usize].until)
+            } else {
+                let owners = &self.owners[first as usize..][..count as usize];
+                let untils = owners.iter().map(|owner| self.until.get(*owner as usize));
+                untils.map(|until| until.copied().unwrap_or(u32::MAX)).max().unwrap_or(u32::MAX)
+            };
+        }
     }
 
     /// The tree of the boxes of the rules that fit.
@@ -401,7 +420,8 @@ impl Index {
             let node = self.nodes[at as usize];
             let is_earlier = node.most < among.from && node.least != NATURE;
             let asking = self.hulls_asking.get(at as usize);
-            if is_earlier || node.least >= *least || !fits(self.hull(at), asking) {
+            let is_over = node.until < among.below;
+            if is_earlier || is_over || node.least >= *least || !fits(self.hull(at), asking) {
                 return;
             }
             if node.count == 0 {
@@ -438,6 +458,7 @@ impl Index {
         let node = self.nodes[at as usize];
         node.least < owners.end
             && node.most >= owners.start
+            && node.until >= owners.end
             && self.overlap(self.hull(at), self.hulls_asking.get(at as usize), one)
     }
 
