@@ -20,7 +20,7 @@ pub mod index;
 pub mod uncovered;
 
 pub use constraint::{Constraint, Field, Value, Values};
-pub use index::{Among, Index, RuleNumber};
+pub use index::{Among, Index, RuleNumber, Sorts};
 pub use interfaces::InterfaceSet;
 pub use opaque::OpaqueMatch;
 pub use random::Random;
