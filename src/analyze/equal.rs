@@ -26,6 +26,7 @@ mod courses;
 mod history;
 mod items;
 mod sets;
+mod takers;
 mod walk;
 
 use std::cmp::Reverse;
