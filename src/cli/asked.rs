@@ -23,7 +23,16 @@ use crate::resolve::Policy;
 use crate::resolve::policy::Promise;
 use crate::ruleset::{MatchKind, Ruleset};
 use crate::source::{MemoryLoader, Sources};
-use crate::syntax;
+use crate::syntax::{self, Question};
+
+/// A question as it was given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wording<'q> {
+    /// What it is called where it has a mistake.
+    pub(super) what: &'q str,
+    pub(super) kind: Question,
+    pub(super) text: &'q str,
+}
 
 /// A question that is understood, with those who answer it.
 pub(super) struct Asked {
@@ -62,17 +71,17 @@ impl Asked {
     }
 }
 
-/// Asks what is at some paths. A mistake in the question is a failure, `what` it is called there; when it
+/// Asks what is at some paths. A mistake in the question is a failure; when it
 /// is those who are asked that are at fault, that is told, and how the run ends is returned.
 pub(super) fn ask(
     paths: &[PathBuf],
     terms: &Terms,
-    (what, question): (&str, &str),
+    question: Wording<'_>,
     terminal: &Terminal,
 ) -> Result<Result<Asked, Outcome>, Failure> {
     match Subject::at(paths, &terms.within)? {
         Subject::Policy(given) => {
-            let (checked, promise) = front::ask(given, terms, what, question)?;
+            let (checked, promise) = front::ask(given, terms, question)?;
             let outcome = checked.outcome();
             let (Some(promise), Content::Policy(_)) = (promise, &checked.content) else {
                 terminal.tell_findings(&checked.report());
@@ -85,14 +94,13 @@ pub(super) fn ask(
             let answering = Answering::Policy(pipeline::meaning(&policy));
             Ok(Ok(Asked { sources, policy: *policy, promise, answering }))
         }
-        Subject::Dumps(dumps) => ask_dumps(dumps, what, question, terminal),
+        Subject::Dumps(dumps) => ask_dumps(dumps, question, terminal),
     }
 }
 
 fn ask_dumps(
     dumps: Vec<Given>,
-    what: &str,
-    question: &str,
+    question: Wording<'_>,
     terminal: &Terminal,
 ) -> Result<Result<Asked, Outcome>, Failure> {
     let (mut sources, mut findings) = (Sources::new(), Vec::new());
@@ -103,17 +111,18 @@ fn ask_dumps(
     }
     let rulesets: Vec<&Ruleset> = deployed.v4.iter().chain(&deployed.v6).collect();
     let names = sources.add("the interfaces of the rules", zones(&rulesets));
-    let file = sources.add(what, question);
+    let file = sources.add(question.what, question.text);
     let mut loader = MemoryLoader::default();
-    let resolved = pipeline::resolve_asking(names, file, &mut sources, &mut loader);
+    let resolved =
+        pipeline::resolve_asking(names, (file, question.kind), &mut sources, &mut loader);
     let is_asked = |finding: &Finding| finding.span.is_some_and(|span| span.file() == file);
     let wrong = resolved.findings.into_iter().filter(is_asked).collect();
-    if let Some(failure) = front::misunderstood(what, question, wrong, &sources) {
+    if let Some(failure) = front::misunderstood(question, wrong, &sources) {
         return Err(failure);
     }
     let mut policy = resolved.policy;
     let Some(promise) = policy.promises.pop() else {
-        return Err(Failure::new(format!("{what} cannot be read")));
+        return Err(Failure::new(format!("{} cannot be read", question.what)));
     };
     let answering = Answering::Dumps(deployed.dumps());
     Ok(Ok(Asked { sources, policy, promise, answering }))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Outcome;
+use super::asked::Wording;
 use super::deployed::KnownSets;
 use super::failure::Failure;
 use super::given::{Given, Kind, Root, unusable};
@@ -379,19 +380,18 @@ pub(super) fn check_given(
 /// its promises. The policy's own promises and rules are not judged. `None` when the policy is at
 /// fault.
 ///
-/// A mistake in the question is a failure; `what` it is called there.
+/// A mistake in the question is a failure.
 pub(super) fn ask(
     given: Given,
     terms: &Terms,
-    what: &str,
-    question: &str,
+    question: Wording<'_>,
 ) -> Result<(Checked, Option<Promise>), Failure> {
-    let (mut checked, wrong) = read(given, &[], terms, Depth::Words, Some((what, question)), None)?;
+    let (mut checked, wrong) = read(given, &[], terms, Depth::Words, Some(question), None)?;
     checked.judge();
     if checked.outcome() != Outcome::Clean {
         return Ok((checked, None));
     }
-    if let Some(failure) = misunderstood(what, question, wrong, &checked.sources) {
+    if let Some(failure) = misunderstood(question, wrong, &checked.sources) {
         return Err(failure);
     }
     let promise = match &mut checked.content {
@@ -403,8 +403,7 @@ pub(super) fn ask(
 
 /// What is wrong with a question, if something is.
 pub(super) fn misunderstood(
-    what: &str,
-    question: &str,
+    Wording { what, text: question, .. }: Wording<'_>,
     wrong: Vec<Finding>,
     sources: &Sources,
 ) -> Option<Failure> {
@@ -434,7 +433,7 @@ fn read(
     sets: &[Given],
     terms: &Terms,
     depth: Depth,
-    question: Option<(&str, &str)>,
+    question: Option<Wording<'_>>,
     meanwhile: Option<Meanwhile<'_>>,
 ) -> Result<(Checked, Vec<Finding>), Failure> {
     let Given { path, text } = given;
@@ -475,13 +474,13 @@ fn read(
     }
     let mut loader = DiskLoader::new(&root.folder, text.len(), &terms.within);
     let id = checked.sources.add(root.name.clone(), text);
-    let question = question.map(|(what, text)| checked.sources.add(what, text));
+    let question = question.map(|one| (checked.sources.add(one.what, one.text), one.kind));
     let mut resolved = match question {
         None => pipeline::resolve(id, &mut checked.sources, &mut loader),
         Some(question) => pipeline::resolve_asking(id, question, &mut checked.sources, &mut loader),
     };
     let is_asked = |finding: &Finding| {
-        question.is_some_and(|file| finding.span.is_some_and(|span| span.file() == file))
+        question.is_some_and(|(file, _)| finding.span.is_some_and(|span| span.file() == file))
     };
     let (wrong, findings) = std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
     resolved.findings = findings;

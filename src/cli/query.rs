@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::asked::ask;
+use super::asked::{Wording, ask};
 use super::deployed::give_the_other;
 use super::failure::Failure;
 use super::terminal::Terminal;
@@ -21,6 +21,7 @@ use crate::meaning::Reason;
 use crate::net::Family;
 use crate::resolve::policy::PromiseKind;
 use crate::source::{Sources, Span};
+use crate::syntax::Question;
 
 const EXAMPLES: &str = "\
 The question is `allow` or `drop`, subjects and ends like those of a rule. It is about new connections, by their
@@ -66,8 +67,8 @@ impl Query {
             return Err(Failure::new(format!("{WHAT}: it is more than one"))
                 .help("write one, such as `allow tcp 22 from any`"));
         }
-        let question = format!("assert {}", self.question);
-        let asked = match ask(&self.files, &terms, (WHAT, &question), terminal)? {
+        let question = Wording { what: WHAT, kind: Question::Connections, text: &self.question };
+        let asked = match ask(&self.files, &terms, question, terminal)? {
             Ok(asked) => asked,
             Err(outcome) => return Ok(outcome),
         };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::asked::{Asked, ask};
+use super::asked::{Asked, Wording, ask};
 use super::deployed::give_the_other;
 use super::failure::Failure;
 use super::terminal::Terminal;
@@ -25,6 +25,7 @@ use crate::net::{Families, Family};
 use crate::packet::Packet;
 use crate::resolve::policy::{LimitId, PromiseKind, TestPacket};
 use crate::source::{Sources, Span};
+use crate::syntax::Question;
 
 const EXAMPLES: &str = "\
 The packet is written like those of `test`: protocol, source, `->`, destination, and what else is known
@@ -80,8 +81,8 @@ impl Trace {
             return Err(Failure::new("the packet: it is more than one packet")
                 .help("write one packet, without `{`, `;` and comments"));
         }
-        let question = format!("test \"packet\" {{ {} => allow }}", self.packet);
-        let asked = match ask(&self.files, &terms, (WHAT, &question), terminal)? {
+        let question = Wording { what: WHAT, kind: Question::Packet, text: &self.packet };
+        let asked = match ask(&self.files, &terms, question, terminal)? {
             Ok(asked) => asked,
             Err(outcome) => return Ok(outcome),
         };
