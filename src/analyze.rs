@@ -3,6 +3,7 @@
 //! What goes in is read, never changed; what comes out are answers with the rules and packets that
 //! show them.
 
+mod accounts;
 pub mod boxes;
 pub mod flat;
 pub mod list;

@@ -285,7 +285,7 @@ impl Meaning {
     }
 
     /// All entries of all lists.
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         let families = [&self.v4, &self.v6].into_iter();
         let lists = families.flat_map(|one| one.bases.values().chain(&one.chains));
         lists.flat_map(|list| &list.entries)

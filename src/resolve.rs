@@ -55,6 +55,7 @@ pub use preserve::is_of_known_program;
 
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, has_errors};
+use crate::packet::Field;
 use crate::source::{FileId, Loader, Sources, Span};
 use crate::syntax::tree::{
     self, Block, Clause, ClauseKind, Direction, Statement, StatementKind, VerbKind,
@@ -192,6 +193,8 @@ struct Resolver<'a> {
     chain_helpers: HashMap<Origin, Vec<Alteration>>,
     /// What answers to packets that conntrack does not see.
     answers: Vec<Answers>,
+    /// The first user and group that was named, and the first that was told by a number.
+    accounts: HashMap<(Field, bool), Span>,
     known_interfaces: BTreeSet<&'a str>,
     /// The patterns of zones, such as `wlan+`.
     known_patterns: Vec<&'a str>,
@@ -260,6 +263,7 @@ impl<'a> Resolver<'a> {
             chain_clauses: HashMap::new(),
             chain_helpers: HashMap::new(),
             answers: Vec::new(),
+            accounts: HashMap::new(),
             known_interfaces: BTreeSet::new(),
             known_patterns: Vec::new(),
             spellings: Spellings::default(),
@@ -322,6 +326,7 @@ impl<'a> Resolver<'a> {
         self.check_order(&policy.items);
         self.check_preserved_marks(&policy);
         self.check_preserved_targets(&policy);
+        self.mention_others(&policy);
         self.mention_forwarding(&policy);
         self.mention_unrelated(&policy);
         self.mention_untracked_answers(&policy);

@@ -253,6 +253,20 @@ pub enum MatchKind {
 }
 
 impl MatchKind {
+    /// Whether it is asked before all others wherever it stands, or always holds.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        matches!(
+            self,
+            MatchKind::Source(_)
+                | MatchKind::Destination(_)
+                | MatchKind::In(_)
+                | MatchKind::Out(_)
+                | MatchKind::Protocol(_)
+                | MatchKind::Comment(_)
+        )
+    }
+
     /// Whether the same packet may match at one time and not at another.
     #[must_use]
     pub fn depends_on_history(&self) -> bool {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use codespan_reporting::files;
 
@@ -87,17 +87,20 @@ impl fmt::Display for Position {
 pub struct File {
     name: String,
     text: Arc<str>,
-    line_starts: Vec<u32>,
+    /// Once somebody asks for a line.
+    line_starts: OnceLock<Vec<u32>>,
     built_in: bool,
 }
 
 impl File {
     fn new(name: String, text: Arc<str>, built_in: bool) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let line_starts = std::iter::once(0)
-            .chain(breaks.map(|(at, _)| u32::try_from(at + 1).expect("below MAX_BYTES")))
-            .collect();
-        File { name, text, line_starts, built_in }
+        File { name, text, line_starts: OnceLock::new(), built_in }
+    }
+
+    /// A text of the standard library.
+    #[must_use]
+    pub fn built_in(name: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
+        File::new(name.into(), text.into(), true)
     }
 
     /// The name shown to people: the path relative to the policy's folder.
@@ -117,8 +120,16 @@ impl File {
         self.built_in
     }
 
+    fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            let behind = breaks.map(|(at, _)| u32::try_from(at + 1).expect("below MAX_BYTES"));
+            std::iter::once(0).chain(behind).collect()
+        })
+    }
+
     fn line_of(&self, byte: usize) -> usize {
-        self.line_starts.partition_point(|start| (*start as usize) <= byte) - 1
+        self.line_starts().partition_point(|start| (*start as usize) <= byte) - 1
     }
 
     /// The position of a byte offset (clamped to the text).
@@ -126,7 +137,7 @@ impl File {
     pub fn position(&self, byte: usize) -> Position {
         let byte = byte.min(self.text.len());
         let line = self.line_of(byte);
-        let start = self.line_starts[line] as usize;
+        let start = self.line_starts()[line] as usize;
         Position { line: line + 1, column: self.text[start..byte].chars().count() + 1 }
     }
 }
@@ -134,7 +145,7 @@ impl File {
 /// All texts of one run, in the order they were added.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    files: Vec<File>,
+    files: Vec<Arc<File>>,
 }
 
 impl Sources {
@@ -145,15 +156,11 @@ impl Sources {
 
     /// Adds a text of the user's policy under the name it is to be shown by.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
-        self.push(File::new(name.into(), text.into(), false))
+        self.add_file(Arc::new(File::new(name.into(), text.into(), false)))
     }
 
-    /// Adds a text of the standard library.
-    pub fn add_built_in(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
-        self.push(File::new(name.into(), text.into(), true))
-    }
-
-    fn push(&mut self, file: File) -> FileId {
+    /// Adds a file that others may have, too.
+    pub fn add_file(&mut self, file: Arc<File>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("far fewer than 2^32 files"));
         self.files.push(file);
         id
@@ -166,7 +173,7 @@ impl Sources {
 
     /// Every file with its id, in the order added.
     pub fn files(&self) -> impl Iterator<Item = (FileId, &File)> {
-        (0..).map(FileId).zip(&self.files)
+        (0..).map(FileId).zip(self.files.iter().map(|file| &**file))
     }
 
     /// The text under a span.
@@ -220,8 +227,9 @@ impl<'a> files::Files<'a> for Sources {
 
     fn line_range(&'a self, id: FileId, line: usize) -> Result<Range<usize>, files::Error> {
         let file = self.file(id);
-        let start = |line: usize| file.line_starts.get(line).map(|start| *start as usize);
-        let max = file.line_starts.len() - 1;
+        let starts = file.line_starts();
+        let start = |line: usize| starts.get(line).map(|start| *start as usize);
+        let max = starts.len() - 1;
         let first = start(line).ok_or(files::Error::LineTooLarge { given: line, max })?;
         Ok(first..start(line + 1).unwrap_or(file.text.len()))
     }

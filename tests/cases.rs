@@ -23,7 +23,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("incomplete-dump", "of rules files: tests/read/refused.rs"),
     ("unequal", "of `verify` alone: tests/cli/compare.rs"),
     ("unmodelled-set", "of dumps of sets: tests/cli/dumps.rs"),
-    ("foreign-rules", "of `verify` alone: tests/cli/compare.rs"),
     ("ipv6-not-written", "of `build` alone: standard_output_gets_one_text_and_the_rest_a_note"),
     ("set-too-large", "too large to store: a_set_of_too_many_networks_is_one_finding"),
     ("file-too-large", "too large to store: a_huge_policy_is_one_finding"),

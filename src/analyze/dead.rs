@@ -1,6 +1,7 @@
 //! Rules that no packet reaches.
 
 use super::list::RuleList;
+use crate::packet::shares::in_shares;
 use crate::packet::{Among, Answer, Cover, Point, Question, Region, RuleNumber, Verdict};
 
 /// Whether packets reach a rule.
@@ -43,10 +44,43 @@ impl RuleList {
     /// Whether packets reach each rule, in order.
     #[must_use]
     pub fn lives(&self) -> Vec<Life> {
-        self.each(|rules| {
-            let questions: Vec<_> = rules.iter().map(|rule| self.earlier(*rule)).collect();
-            self.hiding.uncovered_each(&questions).into_iter().map(Life::of).collect()
-        })
+        self.lives_behind(|_| None)
+    }
+
+    /// The same where packets come to some rules by an earlier one only: when none reach that, it is not
+    /// asked again what takes them.
+    pub(super) fn lives_behind(
+        &self,
+        caller: impl Fn(RuleNumber) -> Option<RuleNumber>,
+    ) -> Vec<Life> {
+        let place = |rule: RuleNumber| rule.0 as usize;
+        let mut depths: Vec<usize> = Vec::with_capacity(self.len());
+        for rule in (0..).map(RuleNumber).take(self.len()) {
+            depths.push(caller(rule).map_or(0, |caller| depths[place(caller)] + 1));
+        }
+        let deepest = depths.iter().max().map_or(0, |depth| depth + 1);
+        let mut by_depth = vec![Vec::new(); deepest];
+        for rule in self.matching().order(self.len()) {
+            by_depth[depths[place(rule)]].push(rule);
+        }
+        let mut lives = vec![Life::Unknown; self.len()];
+        for mut rules in by_depth {
+            rules.retain(|rule| match caller(*rule).map(|caller| &lives[place(caller)]) {
+                Some(dead @ (Life::Dead(_) | Life::NeverMatches)) => {
+                    lives[place(*rule)] = dead.clone();
+                    false
+                }
+                Some(Life::Live(_) | Life::Unknown) | None => true,
+            });
+            let found = in_shares(&rules, |_, share| {
+                let questions: Vec<_> = share.iter().map(|rule| self.earlier(*rule)).collect();
+                self.hiding.uncovered_each(&questions)
+            });
+            for (rule, answer) in rules.iter().zip(found.into_iter().flatten()) {
+                lives[place(*rule)] = Life::of(answer);
+            }
+        }
+        lives
     }
 
     /// The question whether the rules before a rule take all that it may match.

@@ -17,10 +17,7 @@ pub fn is_deliverable(packet: &Packet, base: BaseChain) -> bool {
     let is_looped = [&packet.incoming, &packet.outgoing]
         .into_iter()
         .any(|interface| interface.as_deref() == Some("lo"));
-    let addresses = [packet.source, packet.destination];
-    let addresses_fit = is_looped
-        || !came_in
-        || (!is_martian(packet.source) && !addresses.iter().any(IpAddr::is_loopback));
+    let addresses_fit = is_looped || !came_in || !is_martian(packet.source, packet.destination);
     let is_forwarded = match base {
         BaseChain::FilterForward
         | BaseChain::MangleForward
@@ -46,32 +43,58 @@ pub fn is_deliverable(packet: &Packet, base: BaseChain) -> bool {
         || (packet.ttl > 1 && !is_looped && !stays_on_link(packet.source, packet.destination));
     addresses_fit
         && is_sent_on
-        && packet.ttl > 0
+        && (packet.ttl > 0 || came_in)
         && packet.length >= least(packet)
         && state_fits(packet)
 }
 
-/// Sources that the kernel drops on arrival.
-fn is_martian(source: IpAddr) -> bool {
-    match source {
-        IpAddr::V4(source) => {
-            source.octets()[0] == 0 || source.is_multicast() || source.is_broadcast()
+/// Whether the kernel drops what comes in from the wire with such addresses, whatever rules say. Who has no
+/// address yet is heard all the same: by all, on the link, and in IPv6 by everybody.
+#[must_use]
+pub fn is_martian(source: IpAddr, destination: IpAddr) -> bool {
+    if source.is_loopback() || destination.is_loopback() {
+        return true;
+    }
+    match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let is_heard = destination.is_broadcast() || destination.octets()[..3] == [224, 0, 0];
+            source.is_multicast()
+                || source.is_broadcast()
+                || source.is_unspecified() && !is_heard
+                || destination.is_unspecified()
         }
-        IpAddr::V6(source) => source.is_multicast() || source.is_unspecified(),
+        (source, destination) => source.is_multicast() || destination.is_unspecified(),
     }
 }
 
-fn stays_on_link(source: IpAddr, destination: IpAddr) -> bool {
-    let stays = |address: IpAddr| match address {
-        IpAddr::V4(address) => {
-            address.is_broadcast() || address.is_multicast() || address.octets()[0] == 0
-        }
-        IpAddr::V6(address) => {
-            address.is_unicast_link_local() || address.is_multicast() || address.is_unspecified()
-        }
-    };
+/// Whether no router sends on what has such addresses. Packets to groups are sent on where a multicast route
+/// says so.
+#[must_use]
+pub fn stays_on_link(source: IpAddr, destination: IpAddr) -> bool {
     let is_loopback = source.is_loopback() || destination.is_loopback();
-    is_loopback || stays(source) || stays(destination)
+    let is_nobody = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.is_unspecified(),
+        IpAddr::V6(address) => address.is_unspecified() || address.is_unicast_link_local(),
+    };
+    let is_of_link = match destination {
+        IpAddr::V4(address) => address.is_broadcast() || address.octets()[..3] == [224, 0, 0],
+        // The scope of a group (RFC 4291, section 2.7): reserved, of the interface, of the link.
+        IpAddr::V6(address) => address.is_multicast() && address.octets()[1] & 0xf <= 2,
+    };
+    is_loopback
+        || is_nobody(source)
+        || is_nobody(destination)
+        || source.is_multicast()
+        || is_of_link
+}
+
+/// Whether an address is that of many, which the machine itself listens to.
+#[must_use]
+pub fn is_of_group(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_multicast(),
+    }
 }
 
 /// The least bytes that such a packet has: the headers of IP and of what it carries.

@@ -96,6 +96,9 @@ pub fn unproved(one: &Unproved) -> Finding {
         Why::Ways => "too many jumps lead to its rules",
         Why::Conditions => "its rules have too many different conditions that packets do not show",
         Why::Work => "its packets are in too many pieces",
+        Why::Accounts => {
+            "users or groups are names on one side and numbers on the other; write the numbers"
+        }
         Why::Changes => "its rules change packets, in another order on each side",
         Why::Unconfirmed => "a packet that should differ does not: this is a fault of palisade",
     };

@@ -26,10 +26,12 @@ mod courses;
 mod history;
 mod items;
 mod sets;
+mod takers;
 mod walk;
 
 use std::sync::Arc;
 
+use super::accounts;
 use super::flat::{Cut, Flat};
 use crate::meaning::{BaseChain, Change, Decision, Guide, Meaning, Reason};
 use crate::net::{Families, Family};
@@ -113,6 +115,8 @@ pub enum Why {
     Conditions,
     /// Packets are in too many pieces, or there is too much to ask.
     Work,
+    /// One side tells users or groups by names, the other by numbers.
+    Accounts,
     /// A packet should show a difference, and does not. That is a fault of ours.
     Unconfirmed,
     /// Rules change packets in a way that is not known, or of too many packets; no packet was found that
@@ -173,6 +177,10 @@ fn chain(
         };
         let right_alone = right.cut.is_some();
         return into.unproved.push(Unproved { right_alone, ..unproved(why) });
+    }
+    let [asked, also_asked] = [&left, &right].map(|flat| flat.steps.iter().map(|step| &*step.may));
+    if accounts::may_be_one(asked, also_asked) {
+        return into.unproved.push(unproved(Why::Accounts));
     }
     let right = sets::apart(right);
     let filled = sets::Filled::of([&left, &right]);

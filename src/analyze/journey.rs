@@ -19,6 +19,7 @@ mod translate;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::deliverable::{is_martian, is_of_group, stays_on_link};
 use crate::meaning::{
     BaseChain, Decision, Effect, Guide, Question, Reason, Trace, Translation, Unknown, Unsettled,
     traverses_nat,
@@ -147,6 +148,8 @@ pub enum Fate {
     Unknown(Arc<str>),
     /// It had no hops left for the way on, and was answered so.
     OutOfHops,
+    /// The kernel takes in or sends on nothing with such addresses.
+    Martian,
 }
 
 impl Fate {
@@ -155,7 +158,11 @@ impl Fate {
     pub fn is_accepted(&self) -> bool {
         match self {
             Fate::Delivered | Fate::Sent => true,
-            Fate::Dropped | Fate::Rejected(_) | Fate::Unknown(_) | Fate::OutOfHops => false,
+            Fate::Dropped
+            | Fate::Rejected(_)
+            | Fate::Unknown(_)
+            | Fate::OutOfHops
+            | Fate::Martian => false,
         }
     }
 }
@@ -176,14 +183,6 @@ pub enum Unclear {
     TooMany { whose: Whose },
     /// Whether a rule takes it: these words may have changed what it asks for.
     Changed { field: Field, by: Arc<str>, asks: Reason },
-}
-
-/// Whether an address is that of many, which the machine itself listens to.
-fn is_of_group(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
-        IpAddr::V6(address) => address.is_multicast(),
-    }
 }
 
 /// The words of what makes a packet another in a way that is not known.
@@ -248,7 +247,13 @@ impl<'m> Walk<'m, '_> {
         if !is_looped {
             self.pass(BaseChain::NatPrerouting)?;
         }
-        if self.packet.to_local || is_of_group(self.packet.destination) {
+        let Packet { source, destination, .. } = self.packet;
+        if !is_looped && is_martian(source, destination) {
+            return Ok(Fate::Martian);
+        }
+        // A group's packets are sent on where that is said, and come to this machine else.
+        let is_sent_on = self.leaves.is_some() || self.behind.is_some();
+        if self.packet.to_local || is_of_group(destination) && !is_sent_on {
             self.pass(BaseChain::MangleInput)?;
             self.pass(BaseChain::FilterInput)?;
             self.pass_rules_of(BaseChain::SecurityInput)?;
@@ -256,6 +261,9 @@ impl<'m> Walk<'m, '_> {
                 self.pass_rules_of(BaseChain::NatInput)?;
             }
             return Ok(Fate::Delivered);
+        }
+        if stays_on_link(source, destination) {
+            return Ok(Fate::Martian);
         }
         if self.packet.ttl <= 1 {
             return Ok(Fate::OutOfHops);

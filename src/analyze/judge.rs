@@ -210,7 +210,7 @@ impl<'m> Judged<'m> {
         }
         let (list, lives) = if flat.is_whole() {
             let list = flat.list(budget);
-            let lives = list.lives();
+            let lives = list.lives_behind(|rule| flat.step(rule)?.caller);
             (list, lives)
         } else {
             // Nothing is asked about it.

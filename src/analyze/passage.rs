@@ -140,6 +140,15 @@ impl<'m> Passage<'m> {
         let before: Vec<(BaseChain, &List)> =
             bases.filter_map(|base| Some((base, meaning.base(family, base)?))).collect();
         let behind = behind::stopping(meaning, family, hook);
+        // The router takes a hop off between them, and a space has one number of hops for a packet.
+        let asks_for_hops = |(base, list): &(BaseChain, &List)| {
+            let entries = || list.entries.iter();
+            !matches!(base, BaseChain::MangleForward | BaseChain::DockerUser)
+                && entries().any(|entry| entry.set.speaks_of(|field| field == Field::Ttl))
+        };
+        if hook == Hook::Forward && before.iter().any(asks_for_hops) {
+            return None;
+        }
         let on_the_way = || before.iter().chain(&behind).map(|(_, list)| *list);
         if on_the_way().any(|list| ways::are_too_many(meaning, family, list)) {
             return None;
@@ -162,7 +171,11 @@ impl<'m> Passage<'m> {
         };
         let mut sets: Vec<PacketSet> = asked.iter().map(known).chain(met().cloned()).collect();
         let mut borders: Vec<PacketSet> = sets.iter().map(PacketSet::before_translation).collect();
-        borders.push(PacketSet::of(family, told_apart(family).map(|one| product([one]))));
+        // What Docker sends on has a hop left.
+        let by_docker = before.iter().any(|(base, _)| *base == BaseChain::DockerUser);
+        let alive = by_docker.then(|| Constraint::ttl_from(1));
+        let apart = told_apart(family).chain(alive).map(|one| product([one]));
+        borders.push(PacketSet::of(family, apart));
         borders.extend(entries().map(|entry| results(family, &entry.effect, &unasked)));
         sets.extend(borders.into_iter().filter(|set| !set.is_empty()));
         if !unasked.contains(&Field::Mark) {
@@ -258,17 +271,21 @@ impl<'m> Passage<'m> {
         Ok(if is_moved { region } else { Region::default() })
     }
 
-    /// The packets of a region that are routed to the chain. What goes to a group comes to this machine.
+    /// The packets of a region that are routed to the chain. What goes to a group comes to this machine, and may
+    /// be sent on too.
     fn routed(&self, region: &Region) -> Region {
         let space = self.space();
-        let to_group = |region: &Region| space.within(region, &to_groups(self.family));
+        let to_group = |region: &Region| space.within(region, &to(self.family, &GROUPS));
         let elsewhere = space.within(region, &Constraint::not_to_local());
         match self.hook {
             Hook::Input => {
                 let own = space.within(region, &Constraint::to_local());
                 space.union(&own, &to_group(&elsewhere))
             }
-            Hook::Forward => space.difference(&elsewhere, &to_group(&elsewhere)),
+            Hook::Forward => {
+                let on_link = space.within(&elsewhere, &to(self.family, &GROUPS_OF_LINK));
+                space.difference(&elsewhere, &on_link)
+            }
             Hook::Output => region.clone(),
         }
     }
@@ -293,11 +310,11 @@ fn by_loopback() -> Constraint {
     Constraint::incoming(&[Interface::loopback()])
 }
 
-/// Packets to multicast and broadcast addresses.
-fn to_groups(family: Family) -> Constraint {
+/// Packets to some networks.
+fn to(family: Family, nets: &[&str]) -> Constraint {
     let read = |net: &&str| crate::net::address::parse_addresses(net).ok();
     let nets: Vec<Addresses> =
-        GROUPS.iter().filter_map(read).map(|parsed| parsed.addresses).collect();
+        nets.iter().filter_map(read).map(|parsed| parsed.addresses).collect();
     Constraint::destination(family, &Addresses::union_all(nets.iter()))
 }
 
@@ -308,11 +325,16 @@ fn to_loopback() -> Constraint {
 /// Destinations that are no address of a machine and come to it all the same.
 pub const GROUPS: [&str; 3] = ["224.0.0.0/4", "255.255.255.255/32", "ff00::/8"];
 
+/// Those of them that no router sends on.
+pub const GROUPS_OF_LINK: [&str; 4] =
+    ["224.0.0.0/24", "255.255.255.255/32", "ff00::/15", "ff02::/16"];
+
 /// What is told apart on every way.
 fn told_apart(family: Family) -> impl Iterator<Item = Constraint> {
     let states = [CtState::Untracked, CtState::New, CtState::Invalid, CtState::Established];
     let states = states.into_iter().map(state);
     let first = Constraint::state([CtState::New, CtState::Related].into_iter().collect());
     let others = [Constraint::to_local(), Constraint::translated(), by_loopback(), to_loopback()];
-    states.chain([first, Constraint::unconnected(), to_groups(family)]).chain(others)
+    let groups = [to(family, &GROUPS), to(family, &GROUPS_OF_LINK)];
+    states.chain([first, Constraint::unconnected()]).chain(groups).chain(others)
 }

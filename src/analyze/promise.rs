@@ -17,6 +17,7 @@ mod answered;
 mod broken;
 pub(super) mod claim;
 mod moved;
+mod seen;
 pub(super) mod sets;
 mod shown;
 pub(super) mod together;
@@ -27,9 +28,10 @@ use super::journey::{Answers, Fate, Sent, Surroundings, follow};
 use super::text::{Rules, Text};
 use crate::diagnostic::Finding;
 use crate::meaning::{Guide, Meaning};
-use crate::net::Family;
+use crate::net::{Account, Family};
+use crate::packet::PacketSet;
 use crate::resolve::Policy;
-use crate::resolve::policy::{Claim, Expected, Promise, PromiseKind, TestPacket};
+use crate::resolve::policy::{Claim, Condition, Expected, Promise, PromiseKind, TestPacket};
 use crate::source::{Sources, Span};
 
 use broken::Telling;
@@ -64,6 +66,7 @@ pub fn judged<'p>(policy: &'p Policy, rules: &[Rules<'_>], sources: &Sources) ->
             docker: policy.docker.as_ref().filter(|_| matches!(text, Text::Policy(_))),
         },
         telling: Telling { text: *text, sources },
+        has_numbers: matches!(text, Text::Dump(_)) && has_numbers(meaning),
     });
     let sides: Vec<Side<'_>> = sides.collect();
     let mut plainly = PLAINLY;
@@ -85,6 +88,27 @@ const PLAINLY: usize = 20;
 struct Side<'s> {
     world: World<'s>,
     telling: Telling<'s>,
+    /// Whether they were read, and tell users or groups by numbers: of a name it is not known which it is.
+    has_numbers: bool,
+}
+
+fn has_numbers(meaning: &Meaning) -> bool {
+    let accounts = PacketSet::accounts_of_all(meaning.entries().map(|entry| &entry.set));
+    let is_number = |account: &Account| matches!(account, Account::Number(number) if *number > 0);
+    accounts.into_iter().any(|(_, account)| is_number(account))
+}
+
+/// Whether a promise names a user or group.
+fn names_account(promise: &Promise) -> bool {
+    let is_name = |account: &Account| matches!(account, Account::Name(_));
+    match &promise.kind {
+        PromiseKind::Assert(claim) | PromiseKind::Protect(claim) => {
+            claim.conditions.iter().filter_map(Condition::account).any(is_name)
+        }
+        PromiseKind::Test { packets, .. } => {
+            packets.iter().flat_map(|packet| [&packet.user, &packet.group]).flatten().any(is_name)
+        }
+    }
 }
 
 /// The claim that a promise makes, and whether it asks for the answers too.
@@ -122,6 +146,10 @@ fn judge<'p>(
     plainly: &mut usize,
 ) -> Judged<'p> {
     let mut judged = Judged { promise, findings: Vec::new(), unjudged: BTreeSet::new() };
+    if sides.iter().any(|side| side.has_numbers) && names_account(promise) {
+        judged.findings.push(broken::of_unknown_account(promise));
+        return judged;
+    }
     match &promise.kind {
         PromiseKind::Assert(claim) => {
             let verdict = number.map(|number| verdicts(groups, number, plainly));
@@ -210,7 +238,7 @@ fn test(side: &Side<'_>, packet: &TestPacket) -> Option<Finding> {
 fn is_as_expected(fate: &Fate, expected: Expected) -> bool {
     match (fate, expected) {
         (Fate::Delivered | Fate::Sent, Expected::Allow)
-        | (Fate::Dropped, Expected::Drop)
+        | (Fate::Dropped | Fate::Martian, Expected::Drop)
         | (Fate::Rejected(_), Expected::Reject) => true,
         (
             Fate::Delivered
@@ -218,7 +246,8 @@ fn is_as_expected(fate: &Fate, expected: Expected) -> bool {
             | Fate::Dropped
             | Fate::Rejected(_)
             | Fate::Unknown(_)
-            | Fate::OutOfHops,
+            | Fate::OutOfHops
+            | Fate::Martian,
             Expected::Allow | Expected::Drop | Expected::Reject,
         ) => false,
     }

@@ -17,7 +17,7 @@ use super::promise::together::Group;
 use super::text::Rules;
 use crate::meaning::{BaseChain, Decision, Effect, Guide, Reason};
 use crate::net::Family;
-use crate::packet::{Among, Field, Index, Placed, Region, RuleNumber, Verdict};
+use crate::packet::{Among, Field, Index, Placed, Region, RuleNumber, Teller, Verdict};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Hook};
 
@@ -310,7 +310,7 @@ impl<'t, 'w> Telling<'t, 'w> {
             | Field::Dscp
             | Field::Opaque => false,
         };
-        let boxes = readable(space, region, self.names, given);
+        let boxes = readable(&Teller::of(space), region, self.names, given);
         parts.add(place, is_limited, boxes)
     }
 }

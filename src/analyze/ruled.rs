@@ -247,11 +247,13 @@ impl Reading<'_> {
     /// what goes on may be changed.
     fn rule(&mut self, table: TableName, rule: &Rule) -> Vec<Entry> {
         let set = packets(self.family, &rule.matches);
-        let asked = rule.matches.iter().filter_map(|found| self.limits.of(self.family, found));
-        let limits: Box<[LimitId]> = asked.collect();
+        let asked = |found| self.limits.of(self.family, found);
+        let asked: Vec<Option<LimitId>> = rule.matches.iter().map(asked).collect();
+        let limits: Box<[LimitId]> = asked.iter().copied().flatten().collect();
         let reason = reason(rule.origin, &rule.target);
         let entry = |set, limits, effect| Entry { set, limits, log: None, effect, reason };
         let mut entries: Vec<Entry> = self.written_by_matches(rule, reason);
+        entries.extend(self.counted_before_others(rule, &asked, reason));
         entries.extend(match &rule.target {
             Target::Log { prefix, level } => {
                 let log = Log { prefix: prefix.clone(), level: LogLevel(*level), allowance: None };
@@ -294,6 +296,28 @@ impl Reading<'_> {
             }
         });
         entries
+    }
+
+    /// What limits count although the rule has no such packet: matches are asked in their order, and a limit
+    /// that stands before others is used up by all that comes to it.
+    fn counted_before_others(
+        &self,
+        rule: &Rule,
+        asked: &[Option<LimitId>],
+        reason: Reason,
+    ) -> Option<Entry> {
+        let is_asked_behind =
+            |(found, limit): &(&Match, &Option<LimitId>)| limit.is_none() && !found.kind.is_first();
+        let both = || rule.matches.iter().zip(asked);
+        let last = both().rposition(|one| is_asked_behind(&one))?;
+        let limits: Box<[LimitId]> = asked[..last].iter().copied().flatten().collect();
+        let counting = asked[..last].iter().rposition(Option::is_some)?;
+        let before = both().take(counting).map(|(found, _)| found);
+        let first = both().skip(counting).map(|(found, _)| found).filter(|one| one.kind.is_first());
+        let matches: Vec<Match> = before.chain(first).cloned().collect();
+        let set = packets(self.family, &matches);
+        let effect = Effect::Opaque { text: "a limit".into(), changes: &[] };
+        Some(Entry { set, limits, log: None, effect, reason })
     }
 
     /// What matches write of a packet that they hold for, whether or not the rest of the rule does: a socket

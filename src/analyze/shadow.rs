@@ -222,6 +222,8 @@ impl<'j, 'm> Hidden<'j, 'm> {
             .chain(std::iter::once_with(first).flatten())
             .filter(|point| tried.insert(point.clone()))
             .filter(|point| !others.iter().any(|other| space.contains(other, point)));
+        let highest =
+            (true, true, (true, [true, true, true, !space.asks_for_facts(&region)]), true);
         let mut best: Option<(Rank, Shown)> = None;
         for point in own.chain([alone]) {
             let shown = Shown {
@@ -239,7 +241,7 @@ impl<'j, 'm> Hidden<'j, 'm> {
             if best.as_ref().is_none_or(|(most, _)| *most < rank) {
                 best = Some((rank, shown));
             }
-            if rank == HIGHEST {
+            if rank >= highest {
                 break;
             }
         }
@@ -249,8 +251,6 @@ impl<'j, 'm> Hidden<'j, 'm> {
 
 /// How much a packet of a dead rule shows, and how little there is to wonder about it.
 type Rank = (bool, bool, (bool, [bool; 4]), bool);
-
-const HIGHEST: Rank = (true, true, (true, [true; 4]), true);
 
 /// A packet of a dead rule.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use super::Outcome;
 use super::failure::Failure;
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
-use super::front::{self, Checked, Content, Depth, without_rules};
+use super::front::{self, Checked, Depth, without_rules};
 use super::given::{Given, Kind, Root, is_stdin};
 use super::terminal::Terminal;
 use super::terms::{TermOptions, Terms};
@@ -110,18 +110,19 @@ impl Check {
         {
             return Err(not_fixed(&Root::of(&dump).title));
         }
-        let mut checking = Checking { terms: &terms, sets: &sets, told: BTreeSet::new() };
+        let mut checking =
+            Checking { terms: &terms, sets: &sets, fixes: self.fix, told: BTreeSet::new() };
         for at in at {
+            checking.let_go(&mut policies);
             let (found, worst) = checking.at(at, terminal);
             outcome = outcome.max(worst);
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
         }
-        let is_dump = |one: &Checked| matches!(one.content, Content::Dump(_));
-        if let Some(alone) = sets.first().filter(|_| !policies.iter().any(is_dump)) {
+        if let Some(alone) = sets.first().filter(|_| !policies.iter().any(|one| one.is_dump)) {
             return Err(without_rules(&alone.path));
         }
         if self.fix {
-            if let Some(dump) = policies.iter().find(|one| is_dump(one)) {
+            if let Some(dump) = policies.iter().find(|one| one.is_dump) {
                 return Err(not_fixed(&dump.title));
             }
             let worst;
@@ -132,6 +133,8 @@ impl Check {
             outcome = outcome.max(policy.outcome());
         }
         self.format.print(&policies, outcome, !self.fix, terminal)?;
+        // As at the end of a build.
+        std::mem::forget(policies);
         Ok(outcome)
     }
 }
@@ -149,7 +152,7 @@ impl FindingFormat {
         match self {
             FindingFormat::Human => tell(policies, offers_fix, terminal),
             FindingFormat::Json => {
-                let rules = policies.iter().map(Checked::rules).sum();
+                let rules = policies.iter().map(|policy| policy.rules).sum();
                 terminal.print(&json::render(&reports, rules))?;
             }
             FindingFormat::Sarif => {
@@ -178,7 +181,10 @@ fn fixed(policies: Vec<Checked>, terminal: &Terminal) -> (Vec<Checked>, Outcome)
         let mut fixing = Fixing::of(policy, &shared);
         fixing.run();
         match fixing.finish(terminal) {
-            Ok(policy) => fixed.push(policy),
+            Ok(mut policy) => {
+                policy.let_go();
+                fixed.push(policy);
+            }
             Err(failure) => outcome = terminal.tell_failure(&failure),
         }
     }
@@ -211,6 +217,8 @@ struct Checking<'c> {
     terms: &'c Terms,
     /// Dumps of sets, for all dumps of rules.
     sets: &'c [Given],
+    /// Whether what can be mended is to be.
+    fixes: bool,
     /// The messages that were told, for a `palisade.toml` serves many.
     told: BTreeSet<String>,
 }
@@ -238,6 +246,12 @@ impl Checking<'_> {
         (policies, outcome)
     }
 
+    /// Lets go of the last policy so far, before the next one, for there may be thousands.
+    fn let_go(&self, policies: &mut [Checked]) {
+        let last = policies.last_mut().filter(|one| !self.fixes || !fix::is_open(one));
+        last.into_iter().for_each(Checked::let_go);
+    }
+
     fn files(
         &mut self,
         files: impl IntoIterator<Item = Given>,
@@ -246,6 +260,7 @@ impl Checking<'_> {
         let mut policies = Vec::new();
         let mut outcome = Outcome::Clean;
         for file in files {
+            self.let_go(&mut policies);
             match front::check_given(file, self.sets, self.terms, Depth::Rules) {
                 Ok(mut policy) => {
                     policy.judge();

@@ -81,11 +81,11 @@ impl Fixing {
         let together = removal.together(&edits);
         let goes = round.iter().zip(together).filter(|(_, goes)| *goes);
         let mut chosen: Vec<&Finding> = goes.map(|(finding, _)| *finding).collect();
-        let mut reread = self.policy.rules();
+        let mut reread = self.policy.rules;
         let mut next = self.mended(&removal, &chosen);
         while next.is_none() && chosen.len() > 1 {
             chosen.truncate(chosen.len() / 2);
-            reread += self.policy.rules();
+            reread += self.policy.rules;
             next = self.mended(&removal, &chosen);
         }
         let place = |finding: &Finding| Some((finding.lint.name, finding.span?));
@@ -236,6 +236,11 @@ pub(super) fn shared(policies: &[Checked]) -> BTreeSet<PathBuf> {
     shared
 }
 
+/// Whether something of a policy may be mended.
+pub(super) fn is_open(policy: &Checked) -> bool {
+    policy.is_whole && found(policy).any(|finding| !edits_of(finding).is_empty())
+}
+
 /// How many of some findings have edits.
 pub(super) fn fixable(policy: &Checked) -> usize {
     let findings = policy.findings.iter().filter(|_| policy.is_whole);
@@ -323,7 +328,7 @@ mod tests {
         let nested = nested.concat();
         fs::write(&path, format!("{nested}drop tcp any\nallow udp any\n")).unwrap();
         let fixing = fixing(&path);
-        assert_eq!((fixing.policy.rules(), fixing.reread), (2, 32));
+        assert_eq!((fixing.policy.rules, fixing.reread), (2, 32));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) enum Depth {
 
 /// What a text turned out to be.
 pub(super) enum Content {
-    /// No text at all.
+    /// No text at all, or it was let go.
     Nothing,
     Policy(Box<Policy>),
     Dump(Box<Dump>),
@@ -99,6 +99,9 @@ pub(super) struct Checked {
     pub(super) root: Option<PathBuf>,
     pub(super) included: Vec<PathBuf>,
     pub(super) content: Content,
+    pub(super) is_dump: bool,
+    /// How many rules are written, those of chains included.
+    pub(super) rules: usize,
     /// What a policy says, if its rules were looked into.
     meaning: Option<Meaning>,
     /// Whether all of it is understood, so that something can be said about its rules.
@@ -175,18 +178,10 @@ impl Checked {
         }
     }
 
-    /// How many rules are written, those of chains included.
-    pub(super) fn rules(&self) -> usize {
-        let policy = match &self.content {
-            Content::Nothing => return 0,
-            Content::Dump(dump) => return dump.ruleset.rule_count(),
-            Content::Policy(policy) => policy,
-        };
-        let in_chains: usize = policy.chains.iter().map(|chain| chain.rules.len()).sum();
-        let written = policy.items.iter().map(|item| match item {
-            Item::Rule(_) | Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => 1,
-        });
-        in_chains + written.sum::<usize>()
+    /// Keeps what is told of it, and nothing else.
+    pub(super) fn let_go(&mut self) {
+        self.content = Content::Nothing;
+        self.meaning = None;
     }
 
     /// What was resolved, with what it says if its rules are to be looked into and can be.
@@ -232,6 +227,7 @@ impl Checked {
         self.findings = settled.findings;
         self.expected = settled.expected;
         self.files = files;
+        self.rules = rules_of(&policy);
         self.content = Content::Policy(Box::new(policy));
     }
 
@@ -259,6 +255,7 @@ impl Checked {
         }
         self.findings = findings;
         self.files = vec![file];
+        (self.is_dump, self.rules) = (true, dump.ruleset.rule_count());
         self.content = Content::Dump(Box::new(dump));
     }
 
@@ -285,6 +282,8 @@ impl Checked {
             depth: self.depth,
             files: Vec::new(),
             content: Content::Nothing,
+            is_dump: false,
+            rules: 0,
             meaning: None,
             is_whole: false,
         };
@@ -319,6 +318,15 @@ impl Checked {
     pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
         self.root.iter().chain(&self.included).map(PathBuf::as_path)
     }
+}
+
+/// How many rules a policy has, those of chains included.
+fn rules_of(policy: &Policy) -> usize {
+    let in_chains: usize = policy.chains.iter().map(|chain| chain.rules.len()).sum();
+    let written = policy.items.iter().map(|item| match item {
+        Item::Rule(_) | Item::Nat(_) | Item::Alter(_) | Item::Raw(_) => 1,
+    });
+    in_chains + written.sum::<usize>()
 }
 
 /// Reads what is at `path`, a policy or a dump as its text tells; `-` is standard input.
@@ -454,6 +462,8 @@ fn read(
         files: Vec::new(),
         included: Vec::new(),
         content: Content::Nothing,
+        is_dump: false,
+        rules: 0,
         meaning: None,
         is_whole: false,
     };

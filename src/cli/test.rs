@@ -91,8 +91,10 @@ impl Test {
             known = ground.families();
             let all = judged(&policy, &ground.rules(&policy), &checked.sources);
             let told = Told { checked: &checked, on: &self.on, all: &all };
-            documents.push(told.json());
-            text += &told.human();
+            match self.format {
+                Format::Human => text += &told.human(),
+                Format::Json => documents.push(told.json()),
+            }
             counted.add(&all);
             checked.findings = all.into_iter().flat_map(|judged| judged.findings).collect();
             if self.format == Format::Human {

@@ -241,7 +241,11 @@ impl Way<'_> {
                 format!("{told}: leaves by {by} as {}", self.ends(packet))
             }
             Fate::Delivered => format!("{told}: arrives as {}", self.ends(packet)),
-            Fate::Dropped | Fate::Rejected(_) | Fate::Unknown(_) | Fate::OutOfHops => told,
+            Fate::Dropped
+            | Fate::Rejected(_)
+            | Fate::Unknown(_)
+            | Fate::OutOfHops
+            | Fate::Martian => told,
         }
     }
 
@@ -258,6 +262,9 @@ impl Way<'_> {
             notes.push(format!(
                 "`{text}` is taken not to hold; `--holds '{text}'` asks for the other case"
             ));
+        }
+        if self.journey.fate == Fate::Martian {
+            notes.push(told::MARTIAN.to_owned());
         }
         if self.journey.stages.iter().any(|stage| stage.base == BaseChain::DockerUser) {
             let note = match self.text {

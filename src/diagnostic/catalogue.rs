@@ -99,7 +99,7 @@ catalogue! {
     FAMILY_NOT_DROPPED = "family-not-dropped", Warning, "a drop or reject that loses a family because a zone has no nets in it";
     FILE_TOO_LARGE = "file-too-large", Error, "a policy of more bytes than are read";
     FILTER_SEES_TRANSLATED = "filter-sees-translated", Warning, "a filter rule about an address that nat always replaces";
-    FOREIGN_RULES = "foreign-rules", Note unexpectable, "rules of other programs that a comparison leaves out";
+    FOREIGN_RULES = "foreign-rules", Note unexpectable, "rules of other programs that are not judged";
     FORWARDING_NEEDED = "forwarding-needed", Note, "a policy that forwards needs the kernel's forwarding switched on";
     HOST_BITS = "host-bits", Warning, "a network written with bits beyond its prefix length";
     IMPLICIT_LEFT_OUT = "implicit-left-out", Warning unexpectable, "implicit rules switched off that few policies do without";

@@ -140,7 +140,7 @@ mod tests {
         let mut sources = Sources::new();
         let near = sources.add("conf.d/a.fw", "");
         let far = sources.add("/etc/fw/a.fw", "");
-        let library = sources.add_built_in("services/web.fw", "");
+        let library = sources.add_file(File::built_in("services/web.fw", "").into());
         let names = Names::within("site");
         assert_eq!(names.name(sources.file(near)), "site/conf.d/a.fw");
         assert_eq!(names.name(sources.file(far)), "/etc/fw/a.fw");

@@ -76,6 +76,8 @@ struct Writer<'a> {
     family: Family,
     sets: &'a [Arc<KernelSet>],
     names: Names<'a>,
+    /// The sets without a time of their own to which some rule adds for a time.
+    timed: HashSet<&'a str>,
     /// Sets and limits by their names, with their declarations.
     objects: BTreeMap<String, String>,
     /// Chains in the order in which they are printed, with their lines.
@@ -102,6 +104,7 @@ impl<'a> Writer<'a> {
             family: ruleset.family,
             sets: &ruleset.sets,
             names: Names::new(ruleset),
+            timed: sets::timed(ruleset),
             objects: BTreeMap::new(),
             chains: Vec::new(),
             problems: Vec::new(),

@@ -18,6 +18,9 @@ use super::write::Place;
 /// So many rules are said at one call at the most.
 const MAX_CALLED: usize = 100;
 
+/// Chains that jump on more often than this are said in the words of the dump.
+const DEEPEST_CALL: usize = 8;
+
 impl Drafting<'_> {
     pub(super) fn other_table(&mut self, table: TableName) {
         let start = self.writer.text.len();
@@ -109,15 +112,21 @@ impl Drafting<'_> {
     ) -> Option<Vec<Rule>> {
         let Target::Jump(_) = rule.target else { return None };
         let mut rules = Vec::new();
-        flat(side, table, rule, &mut rules)?;
+        flat(side, table, rule, &mut rules, DEEPEST_CALL)?;
         let has_words = |rule: &Rule| self.words(side, rule, standing).is_some();
         rules.iter().all(has_words).then_some(rules)
     }
 }
 
 /// What a rule says, with the chain that it jumps to as rules of its own; `None` where a rule leaves that
-/// chain.
-fn flat(side: &Side<'_>, table: TableName, rule: &Rule, rules: &mut Vec<Rule>) -> Option<()> {
+/// chain, or where chains jump on more than so often.
+fn flat(
+    side: &Side<'_>,
+    table: TableName,
+    rule: &Rule,
+    rules: &mut Vec<Rule>,
+    deeper: usize,
+) -> Option<()> {
     let Target::Jump(name) = &rule.target else {
         let leaves = matches!(rule.target, Target::Return | Target::Goto(_));
         if leaves || rules.len() == MAX_CALLED {
@@ -140,7 +149,8 @@ fn flat(side: &Side<'_>, table: TableName, rule: &Rule, rules: &mut Vec<Rule>) -
             }
             other => other.clone(),
         };
-        flat(side, table, &Rule { matches, target, origin: inner.origin }, rules)?;
+        let inner = Rule { matches, target, origin: inner.origin };
+        flat(side, table, &inner, rules, deeper.checked_sub(1)?)?;
     }
     Some(())
 }

@@ -255,6 +255,14 @@ pub enum Account {
     Name(Arc<str>),
 }
 
+impl Account {
+    /// The account of a name. That of the superuser has the same number everywhere.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        if name == "root" { Account::Number(0) } else { Account::Name(name.into()) }
+    }
+}
+
 impl fmt::Display for MarkMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.mask {

@@ -171,8 +171,8 @@ pub enum Values {
     Interfaces(InterfaceSet),
     /// Numbers some bits of which are fixed.
     Mark(MarkMatch),
-    /// Sorted, each once. A name and a number are never the same account: which number a name
-    /// has is known only where the rules are loaded.
+    /// Sorted, each once. A name and a number count as two accounts: which number a name has is known only
+    /// where the rules are loaded.
     Accounts(Vec<Account>),
     Opaque(OpaqueMatch),
 }
@@ -316,6 +316,12 @@ impl Constraint {
         Self::intervals(Field::Icmp, [(number(first), number(last))])
     }
 
+    /// ICMP of any type.
+    #[must_use]
+    pub fn any_icmp() -> Self {
+        Self::intervals(Field::Icmp, [(0, u16::MAX.into())])
+    }
+
     #[must_use]
     pub fn flags(flags: FlagMatch) -> Self {
         let bytes = 0..=TcpFlags::ALL.bits();
@@ -388,6 +394,19 @@ impl Constraint {
     #[must_use]
     pub fn user(account: &Account) -> Self {
         Constraint { field: Field::User, values: Values::Accounts(vec![account.clone()]) }
+    }
+
+    /// The users or groups that it names, each with its field.
+    pub fn accounts(&self) -> impl Iterator<Item = (Field, &Account)> {
+        let accounts: &[Account] = match &self.values {
+            Values::Accounts(accounts) => accounts,
+            Values::Numbers(_)
+            | Values::Bits(_)
+            | Values::Interfaces(_)
+            | Values::Mark(_)
+            | Values::Opaque(_) => &[],
+        };
+        accounts.iter().map(|account| (self.field, account))
     }
 
     #[must_use]

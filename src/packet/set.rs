@@ -5,10 +5,10 @@
 //! is a [`PacketSet`] of several products. What is empty is left out as far as that is easy to
 //! see, so a set that [`PacketSet::is_empty`] does not call empty may still have no packet.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::net::Family;
+use crate::net::{Account, Family};
 
 use super::{Constraint, Field, OpaqueMatch, Packet, Values};
 
@@ -137,6 +137,18 @@ impl PacketSet {
             }
         }
         all
+    }
+
+    /// The users and groups that conditions of some sets ask for, each with its field.
+    pub fn accounts_of_all<'s>(
+        sets: impl IntoIterator<Item = &'s Self>,
+    ) -> BTreeSet<(Field, &'s Account)> {
+        let mut seen = HashSet::new();
+        let products = sets.into_iter().flat_map(|set| &set.products);
+        let factors = products.flat_map(|product| &product.factors);
+        let own = factors.filter(|factor| seen.insert(factor.address()));
+        let constraints = own.flat_map(Factor::boxes).flat_map(FieldBox::constraints);
+        constraints.flat_map(Constraint::accounts).collect()
     }
 
     /// What its conditions say of destinations, one by one, said of destinations before translation.

@@ -94,7 +94,7 @@ pub(super) fn owner(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<boo
             Some(number) => Account::Number(number),
             // Accounts from one number to another.
             None if text.split('-').all(|part| value::long(part).is_some()) => return Ok(false),
-            None => Account::Name(text.into()),
+            None => Account::named(text),
         };
         let kind = match item.name() {
             "uid-owner" => MatchKind::User(account),

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::policy::{CallId, Condition};
 use super::{Resolver, messages};
 use crate::net::{Account, CtState, CtStates, FlagMatch, TcpFlags, TimeWindow, Weekdays};
+use crate::packet::Field;
 use crate::source::Span;
 use crate::syntax::tree::{ArgumentKind, Clause, ClauseKind, DayRange, Name, Text, Value};
 
@@ -18,8 +19,16 @@ impl<'a> Resolver<'a> {
             ClauseKind::Flags { set, mask } => {
                 Condition::Flags(self.flags(set, mask, clause.span, env)?)
             }
-            ClauseKind::User(span) => Condition::User(self.account(*span, env)?),
-            ClauseKind::Group(span) => Condition::Group(self.account(*span, env)?),
+            ClauseKind::User(span) => {
+                let account = self.account(*span, env)?;
+                self.tell_apart(Field::User, &account, *span)?;
+                Condition::User(account)
+            }
+            ClauseKind::Group(span) => {
+                let account = self.account(*span, env)?;
+                self.tell_apart(Field::Group, &account, *span)?;
+                Condition::Group(account)
+            }
             ClauseKind::Mac(values) => Condition::Mac(self.read_macs(values)?),
             ClauseKind::Mark(mark) => Condition::Mark(self.read_mark(*mark)?),
             ClauseKind::Length(value) => Condition::Length(self.read_lengths(*value)?),
@@ -57,6 +66,19 @@ impl<'a> Resolver<'a> {
         };
         inner.conditions[position].0 = both;
         Some(())
+    }
+
+    /// Refuses a name beside a number that it may have. (Nobody but root has 0.)
+    fn tell_apart(&mut self, field: Field, account: &Account, span: Span) -> Option<()> {
+        let is_name = match account {
+            Account::Number(0) => return Some(()),
+            Account::Number(_) => false,
+            Account::Name(_) => true,
+        };
+        self.accounts.entry((field, is_name)).or_insert(span);
+        let Some(other) = self.accounts.get(&(field, !is_name)) else { return Some(()) };
+        self.report(messages::name_beside_number(span, *other));
+        None
     }
 
     /// A user or group, or the argument that stands for it.

@@ -1,7 +1,7 @@
 //! The services of the standard library as people look them up.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::Resolver;
 use super::guarded::GUARDED;
@@ -10,7 +10,9 @@ use super::policy::{Guarded, Part};
 use super::rules::{describe, ports_text};
 use super::services::Traffic;
 use super::stdlib::Library;
-use crate::net::{Addresses, Families, Family, Helper, Prefix, address::from_number};
+use crate::net::{
+    Addresses, Families, Family, Helper, PortProtocol, Ports, Prefix, address::from_number,
+};
 use crate::source::Sources;
 use crate::syntax::tree::{Clause, ClauseKind, Name, SubjectKind};
 use crate::syntax::unquote;
@@ -44,16 +46,31 @@ pub fn services() -> Vec<ServiceInfo> {
 /// with those of their ports that no other service has; those that are made of others only if they have
 /// such a tag themselves. Their spans are in the library.
 #[must_use]
-pub fn services_not_for_all() -> Vec<Guarded> {
-    let mut services = of_library(|resolver, node| resolver.guarded_alone(node.name.0));
-    let for_all = of_library(|resolver, node| {
+pub fn services_not_for_all() -> &'static [Guarded] {
+    // Once for all dumps: a run may look at thousands.
+    static ALL: LazyLock<Vec<Guarded>> = LazyLock::new(guarded_services);
+    &ALL
+}
+
+fn guarded_services() -> Vec<Guarded> {
+    let all = of_library(|resolver, node| {
         let is_made_of_others =
             node.subjects.iter().any(|one| matches!(one.kind, SubjectKind::Name(_)));
-        let is_guarded = resolver.guarded_alone(node.name.0).is_some();
-        (!is_made_of_others && !is_guarded).then(|| resolver.parts_of_service(node.name.0))
+        let guarded = resolver.guarded_alone(node.name.0);
+        let is_for_all = guarded.is_none() && !is_made_of_others;
+        let for_all = is_for_all.then(|| resolver.parts_of_service(node.name.0));
+        Some((guarded, for_all.unwrap_or_default()))
     });
+    let (services, for_all): (Vec<Option<Guarded>>, Vec<Vec<Part>>) = all.into_iter().unzip();
+    let mut services: Vec<Guarded> = services.into_iter().flatten().collect();
+    let for_all = for_all.concat();
+    let for_all = PortProtocol::ALL.map(|protocol| (protocol, ports_of(&for_all, protocol)));
     for part in services.iter_mut().flat_map(|service| &mut service.parts) {
-        for_all.iter().flatten().for_each(|other| take_out(part, other));
+        if let Part::Ports { protocol, destination, .. } = part {
+            for (_, ports) in for_all.iter().filter(|(own, _)| own == protocol) {
+                *destination = destination.difference(ports);
+            }
+        }
     }
     // Of several that have a port the one with the fewest is meant.
     let rank = |one: &Guarded| {
@@ -68,16 +85,13 @@ pub fn services_not_for_all() -> Vec<Guarded> {
     services
 }
 
-/// Takes the ports of another part out of one.
-fn take_out(part: &mut Part, other: &Part) {
-    if let (
-        Part::Ports { protocol, destination, .. },
-        Part::Ports { protocol: own, destination: ports, .. },
-    ) = (part, other)
-        && protocol == own
-    {
-        *destination = destination.difference(ports);
-    }
+/// The destination ports that some parts have of a protocol.
+fn ports_of(parts: &[Part], protocol: PortProtocol) -> Ports {
+    let ports = parts.iter().filter_map(|part| match part {
+        Part::Ports { protocol: own, destination, .. } => (*own == protocol).then_some(destination),
+        Part::Any | Part::Protocol(_) | Part::Icmp(_) => None,
+    });
+    Ports::from_intervals(ports.flat_map(|ports| ports.intervals().to_vec()))
 }
 
 /// What is asked of each service of the library.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{messages, stdlib};
 use crate::diagnostic::Finding;
-use crate::source::{FileId, LoadError, Loader, MAX_BYTES, Sources, Span};
+use crate::source::{File, FileId, LoadError, Loader, MAX_BYTES, Sources, Span};
 use crate::syntax::{self, tree};
 
 /// Files nest at most this deep.
@@ -249,7 +249,8 @@ impl Load<'_> {
         if self.seen.insert(format!("<{word}>"), Some(name.0)).is_some() {
             return Vec::new();
         }
-        let file = self.sources.add_built_in(module.name, module.text);
+        let file = File::built_in(module.name, module.text);
+        let file = self.sources.add_file(Arc::new(file));
         vec![self.read(file)]
     }
 }

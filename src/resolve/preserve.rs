@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::policy::{AlterationKind, Item, Policy, Preserve, RawTarget};
+use super::policy::{AlterationKind, Item, Policy, Preserve, PromiseKind, RawTarget};
 use super::{Resolver, messages};
 use crate::ruleset::{MAX_CHAIN_NAME, OWN_PREFIX};
 use crate::source::{Span, glob_matches};
@@ -110,6 +110,20 @@ impl<'a> Resolver<'a> {
                 let finding = messages::chain_of_others(raw.origin.span, target, preserve.span);
                 self.report_of(raw.origin, finding);
             }
+        }
+    }
+
+    /// Promises know nothing of the rules of others.
+    pub(super) fn mention_others(&mut self, policy: &Policy) {
+        let Some(preserve) = &policy.preserve else { return };
+        let is_open = |kind: &PromiseKind| match kind {
+            // The block for Docker is asked whom it lets to a container.
+            PromiseKind::Assert(_) => policy.docker.is_none(),
+            PromiseKind::Protect(_) => true,
+            PromiseKind::Test { .. } => false,
+        };
+        if let Some(promise) = policy.promises.iter().find(|promise| is_open(&promise.kind)) {
+            self.report(messages::promise_beside_others(promise.span, preserve.span));
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use super::names::{Patience, ServiceNode, service_node};
-use crate::source::{FileId, Sources};
+use crate::source::{File, FileId, Sources};
 use crate::syntax::{self, tree};
 
 /// A built-in text.
@@ -32,9 +32,10 @@ pub fn modules() -> impl Iterator<Item = (&'static str, BuiltIn)> {
     })
 }
 
-/// The texts of [`SERVICES`], once for all policies: a folder may have thousands.
-static TEXTS: LazyLock<Box<[Arc<str>]>> =
-    LazyLock::new(|| SERVICES.iter().map(|one| one.text.into()).collect());
+/// The files of [`SERVICES`], once for all policies: a folder may have thousands.
+static FILES: LazyLock<Box<[Arc<File>]>> = LazyLock::new(|| {
+    SERVICES.iter().map(|one| Arc::new(File::built_in(one.name, one.text))).collect()
+});
 
 /// The standard services. Few policies use more than some of them, so each is parsed when it is asked for.
 #[derive(Debug)]
@@ -50,10 +51,8 @@ impl Library {
     /// Adds the library's files to the sources.
     #[must_use]
     pub fn new(sources: &mut Sources) -> Self {
-        let texts = SERVICES.iter().zip(&*TEXTS);
-        let add = |(one, text): (&BuiltIn, &Arc<str>)| sources.add_built_in(one.name, text.clone());
         Library {
-            files: texts.map(add).collect(),
+            files: FILES.iter().map(|file| sources.add_file(Arc::clone(file))).collect(),
             parsed: STATEMENTS.iter().map(|_| OnceCell::new()).collect(),
             patience: Patience::default(),
         }

@@ -234,7 +234,7 @@ impl<'a> Resolver<'a> {
             self.report(messages::bad_account(span));
             return None;
         }
-        Some(Account::Name(text.into()))
+        Some(Account::named(text))
     }
 
     pub(super) fn read_log_level(&mut self, level: LevelWord) -> Option<LogLevel> {

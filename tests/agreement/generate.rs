@@ -445,7 +445,7 @@ fn rule(random: &mut Random) -> String {
         0 => {
             let _ = write!(rule, " out");
             if random.once_in(3) {
-                let _ = write!(rule, " user {}", random.pick(&["0", "www-data", "1000"]));
+                let _ = write!(rule, " user {}", random.pick(&["0", "1001", "1000"]));
             }
         }
         1 => {

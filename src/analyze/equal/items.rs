@@ -261,8 +261,7 @@ impl Way<'_, '_> {
     /// many pieces.
     fn to(&self, number: RuleNumber, may: Region, space: &Space) -> Option<(Region, Vec<Asked>)> {
         let step = self.flat.step(number)?;
-        let callers: Vec<RuleNumber> =
-            std::iter::successors(step.caller, |caller| self.flat.step(*caller)?.caller).collect();
+        let callers: Vec<RuleNumber> = self.callers(step).collect();
         let (mut rest, mut ways) = (may, Vec::new());
         let is_of_before = |asking: &RuleNumber| self.is_of_before(*asking);
         let own = std::iter::once(&number).filter(|_| step.role == Role::NoWayBack);
@@ -277,15 +276,12 @@ impl Way<'_, '_> {
             let (place, region) = (self.asked[left.0 as usize], self.mays[left.0 as usize].clone());
             ways.push(Asked { place, leave: true, region });
         }
-        let leaves = |rule: RuleNumber| {
-            let caller = self.flat.step(rule).and_then(|step| step.caller);
-            caller.is_some_and(|caller| callers.contains(&caller)) && !is_of_before(&rule)
-        };
         if !callers.iter().any(|caller| self.left.contains_key(caller)) {
             return Some((rest, ways));
         }
         let leaving = self.leaving.get_or_init(|| self.leaving(space));
-        for left in leaving.meeting_that(&rest, Among::before(number), leaves) {
+        let left = |rule: RuleNumber| !is_of_before(&rule);
+        for left in leaving.meeting_that(&rest, Among::before(number), left) {
             rest = space.difference(&rest, &self.mays[left.0 as usize]);
             if space.count(&rest) > MOST_PIECES {
                 return None;
@@ -294,11 +290,26 @@ impl Way<'_, '_> {
         Some((rest, ways))
     }
 
-    /// What all steps take that leave a chain.
+    /// What all steps take that leave a chain, each until the end of that.
     fn leaving(&self, space: &Space) -> Index {
-        let steps = (0..).map(RuleNumber).zip(self.flat.steps.iter().zip(self.mays));
-        let leaving = steps.filter(|(_, (step, _))| step.leaves && step.caller.is_some());
-        Index::of(space, leaving.map(|(number, (_, may))| (number, may)))
+        let steps = || (0..).map(RuleNumber).zip(&self.flat.steps);
+        let leaving = steps().zip(self.mays);
+        let leaving = leaving.filter(|((_, step), _)| step.leaves && step.caller.is_some());
+        let index = Index::of(space, leaving.map(|((number, _), may)| (number, may)));
+        let never = RuleNumber(u32::MAX);
+        let mut ends = vec![never; self.flat.steps.len()];
+        for (number, step) in steps() {
+            for caller in self.callers(step) {
+                ends[caller.0 as usize] = RuleNumber(number.0 + 1);
+            }
+        }
+        let end = |(_, step): (_, &FlatStep<'_>)| step.caller.map(|caller| ends[caller.0 as usize]);
+        index.until(steps().map(|one| end(one).unwrap_or(never)))
+    }
+
+    /// The calls that lead to a step, the last one first.
+    fn callers(&self, step: &FlatStep<'_>) -> impl Iterator<Item = RuleNumber> {
+        std::iter::successors(step.caller, |caller| self.flat.step(*caller)?.caller)
     }
 
     /// Whether packets were changed, since a step asked, in what it asks about.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::analyze::deliverable::first_state;
+use crate::analyze::deliverable::{first_state, is_of_group};
 use crate::net::{Family, Interface, Protocol};
 use crate::packet::{Packet, Payload};
 use crate::resolve::policy::{Host, TestPacket};
@@ -64,7 +64,7 @@ impl Sent {
             payload,
             state: crate::net::CtState::New,
             original: None,
-            to_local: test.destination.is_own,
+            to_local: test.destination.is_own && !is_of_group(address(&test.destination)),
             mac: test.mac,
             mark: test.mark,
             connection_mark: 0,

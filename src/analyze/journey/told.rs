@@ -192,6 +192,7 @@ impl Fate {
             Fate::Rejected(_) => "reject",
             Fate::Unknown(_) => "unknown",
             Fate::OutOfHops => "out-of-hops",
+            Fate::Martian => "martian",
         }
     }
 
@@ -205,9 +206,14 @@ impl Fate {
             Fate::Rejected(_) => "rejected".to_owned(),
             Fate::Unknown(text) => format!("decided by words that only the kernel knows: {text}"),
             Fate::OutOfHops => "not sent on, for it has no hops left".to_owned(),
+            Fate::Martian => "dropped by the kernel as a martian".to_owned(),
         }
     }
 }
+
+/// What it means to be [`Fate::Martian`].
+pub const MARTIAN: &str =
+    "the kernel takes in and sends on nothing between these addresses, whatever rules say";
 
 impl Unclear {
     /// What is missing, and how to say it in a packet for these rules: a clause, and an act.

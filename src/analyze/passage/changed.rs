@@ -93,7 +93,8 @@ impl Passage<'_> {
     /// The packets of a region that Docker sends to containers, if it publishes what they ask for.
     pub(super) fn to_containers(&self, docker: &Docker, region: &Region) -> Region {
         let leaving = Constraint::outgoing(&docker.bridges);
-        let all = [Constraint::translated(), Constraint::not_to_local(), leaving];
+        let alive = Constraint::ttl_from(1);
+        let all = [Constraint::translated(), Constraint::not_to_local(), leaving, alive];
         self.space().within_all(&self.moved(region, true), &all)
     }
 

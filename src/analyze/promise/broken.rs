@@ -2,7 +2,7 @@
 
 use super::claim::Verdict;
 use super::shown::{Broken, Told};
-use crate::analyze::journey::told::end;
+use crate::analyze::journey::told::{MARTIAN, end};
 use crate::analyze::journey::{Fate, Journey, Unclear};
 use crate::analyze::story::name;
 use crate::analyze::text::Text;
@@ -11,7 +11,7 @@ use crate::diagnostic::{Finding, Lint, Witness, catalogue as lint};
 use crate::meaning::{BaseChain, Reason};
 use crate::packet::Packet;
 use crate::resolve::Policy;
-use crate::resolve::policy::{Claim, Promise, TestPacket};
+use crate::resolve::policy::{Claim, Promise, PromiseKind, TestPacket};
 use crate::source::{Sources, Span};
 
 const ANSWERS: &str = "let answers pass: name `established` in `implicit`, or allow them";
@@ -36,7 +36,7 @@ impl Telling<'_> {
         let at = promise.span;
         match verdict {
             Verdict::Kept => None,
-            Verdict::Unknown => Some(unknown(at)),
+            Verdict::Unknown => Some(unknown(&lint::ANALYSIS_INCOMPLETE, at)),
             Verdict::Broken(broken) => {
                 let help = if claim.accepts {
                     "allow them before what refuses them, or promise less"
@@ -71,7 +71,8 @@ impl Telling<'_> {
         let mut help = "allow it before what refuses it";
         let (message, broken) = match verdict {
             Verdict::Kept => return None,
-            Verdict::Unknown => return Some(unknown(at)),
+            // What is protected is so only when that is sure.
+            Verdict::Unknown => return Some(unknown(&lint::LOCKOUT, at)),
             Verdict::Broken(broken) => {
                 (format!("a connection that is protected is {}", broken.told.fate.told()), broken)
             }
@@ -133,7 +134,7 @@ impl Telling<'_> {
             Fate::Dropped => "drops it",
             Fate::Rejected(_) => "rejects it",
             Fate::Unknown(_) => "decides it",
-            Fate::OutOfHops => "was met last",
+            Fate::OutOfHops | Fate::Martian => "was met last",
         };
         let mut finding = finding;
         if let Some(span) = translated.filter(|span| Some(*span) != decided) {
@@ -153,10 +154,15 @@ impl Telling<'_> {
         // What is forwarded has one hop less then; that counts only for rules about it.
         let usual = if translated.is_some() { 65 } else { 63 };
         shown.ttl = shown.ttl.filter(|ttl| *ttl != usual);
-        let by = told.decided_by.map(|reason| self.whereabouts(reason, decided, from));
+        let is_martian = told.fate == Fate::Martian;
+        let by = told.decided_by.filter(|_| !is_martian);
+        let by = by.map(|reason| self.whereabouts(reason, decided, from));
         shown.fate =
             Some(format!("{} {}", told.fate.told(), by.unwrap_or_default()).trim_end().to_owned());
         let mut finding = finding.witness(shown);
+        if is_martian {
+            finding = finding.note(MARTIAN);
+        }
         if told.base == BaseChain::DockerUser && told.fate.is_accepted() {
             finding = finding
                 .note("Docker sends it to a container if one publishes this port; its own rules are not known")
@@ -192,12 +198,24 @@ pub(super) fn vacuous(at: Span) -> Finding {
         .help("name the addresses and services that are meant")
 }
 
-fn unknown(at: Span) -> Finding {
-    Finding::new(&lint::ANALYSIS_INCOMPLETE, at, "it is not found out whether this promise is kept")
+fn unknown(lint: &'static Lint, at: Span) -> Finding {
+    Finding::new(lint, at, "it is not found out whether this promise is kept")
         .label("not proved")
         .note(
             "rules take its packets in very many pieces, or change them in ways that are not known, or a raw \
              rule decides",
         )
-        .help("promise less at once, by one `assert` for each zone or service")
+        .help("promise less at once, by one for each zone or service")
+}
+
+/// A promise about an account by its name, of rules that tell accounts by numbers.
+pub(super) fn of_unknown_account(promise: &Promise) -> Finding {
+    let lint = match promise.kind {
+        PromiseKind::Protect(_) => &lint::LOCKOUT,
+        PromiseKind::Assert(_) | PromiseKind::Test { .. } => &lint::ANALYSIS_INCOMPLETE,
+    };
+    Finding::new(lint, promise.span, "it is not found out whether this promise is kept")
+        .label("names a user or group")
+        .note("these rules tell users and groups by numbers, and which name has which is not known here")
+        .help("write the number, as `id -u NAME` prints it where the rules are loaded")
 }

@@ -1,6 +1,7 @@
 //! What a claim asks of packets where nat gives them other destinations.
 
 use super::claim::{Asking, World};
+use super::seen::to_somebody;
 use super::sets;
 use super::together::Way;
 use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch};
@@ -46,7 +47,7 @@ impl<'w> Asking<'_, 'w> {
             Hook::Output => free(set),
             Hook::Input | Hook::Forward => {
                 let set = free(set).widened(|field| field != Field::Destination);
-                sets::and(&set, [sets::to_somebody(family)])
+                sets::and(&set, [to_somebody(family)])
             }
         };
         Some(vec![

@@ -2,9 +2,10 @@
 
 use std::sync::OnceLock;
 
+use super::seen::{Whom, networks, seen};
 use crate::analyze::passage::GROUPS;
 use crate::meaning::meant_packets;
-use crate::net::{Addresses, CtState, Family, FlagMatch, IcmpType, Interface, MarkMatch, TcpFlags};
+use crate::net::{CtState, Family, FlagMatch, IcmpType, Interface, MarkMatch, TcpFlags};
 use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Flow, Hook, Part, Place, Scope};
@@ -26,11 +27,30 @@ pub(super) fn sent(
     hook: Hook,
     family: Family,
 ) -> Option<PacketSet> {
-    let meant = meant_packets(policy, flows, &claim.conditions, hook, family)?;
     let which = if claim.accepts { Which::Opening } else { Which::Unasked };
-    let factors = [first_packets(family, which), possible(hook, family, claim.accepts)];
-    let untranslated = Factor::all([Constraint::untranslated()]);
-    Some(and(&meant, factors.into_iter().chain([untranslated])))
+    // No connection is opened to a group, but where that is what is meant.
+    let (to_groups, others): (Vec<Flow>, Vec<Flow>) =
+        flows.iter().cloned().partition(|flow| !claim.accepts || is_to_group(flow));
+    let sent = |flows: &[Flow], whom| {
+        let meant = meant_packets(policy, flows, &claim.conditions, hook, family)?;
+        let untranslated = Factor::all([Constraint::untranslated()]);
+        let factors = [first_packets(family, which), seen(hook, family, whom), untranslated];
+        Some(and(&meant, factors))
+    };
+    match (sent(&to_groups, Whom::All), sent(&others, Whom::Hosts)) {
+        (Some(one), Some(other)) => {
+            let products = one.products().iter().chain(other.products());
+            Some(PacketSet::of(family, products.cloned()))
+        }
+        (one, other) => one.or(other),
+    }
+}
+
+/// Whether a flow goes to groups alone.
+fn is_to_group(flow: &Flow) -> bool {
+    let groups = networks(&GROUPS);
+    let is_group = |place: &Place| place.addresses.difference(&groups).is_empty();
+    !flow.destination.is_empty() && flow.destination.iter().all(is_group)
 }
 
 /// The flows of a claim in a chain that this machine has with itself, or the others. What `any` means is
@@ -127,7 +147,7 @@ pub(super) fn answers(
         })
         .collect();
     let meant = meant_packets(policy, &flows, &[], back, family)?;
-    Some(and(&meant, [ordinary_answers(), possible(back, family, true)]))
+    Some(and(&meant, [ordinary_answers(), seen(back, family, Whom::Hosts)]))
 }
 
 /// What answers to a kind of traffic.
@@ -236,99 +256,4 @@ pub fn opening_types(family: Family) -> &'static [u8] {
         // Echo request, and node information query (RFC 4620).
         Family::V6 => &[128, 139],
     }
-}
-
-/// Packets that the kernel shows to a chain of the filter, as far as addresses say; those that come in have
-/// no mark yet.
-fn possible(hook: Hook, family: Family, accepts: bool) -> Factor {
-    static KNOWN: [OnceLock<Factor>; 12] = [const { OnceLock::new() }; 12];
-    let chain = match hook {
-        Hook::Input => 0,
-        Hook::Forward => 1,
-        Hook::Output => 2,
-    };
-    let place = 4 * chain + 2 * usize::from(family == Family::V6) + usize::from(accepts);
-    KNOWN[place].get_or_init(|| seen(hook, family, accepts)).clone()
-}
-
-fn seen(hook: Hook, family: Family, accepts: bool) -> Factor {
-    let full = Addresses::full();
-    let all_but = |nets: &[&str]| {
-        let nets: Vec<Addresses> = nets.iter().filter_map(|net| read(net)).collect();
-        full.difference(&Addresses::union_all(nets.iter()))
-    };
-    let loopback = Addresses::union_all(
-        ["127.0.0.0/8", "::1/128"].iter().filter_map(|net| read(net)).collect::<Vec<_>>().iter(),
-    );
-    let lo = [Interface::loopback()];
-    let source = |addresses: &Addresses| Constraint::source(family, addresses);
-    let to = |addresses: &Addresses| Constraint::destination(family, addresses);
-    let boxes: Vec<Option<FieldBox>> = match hook {
-        Hook::Input => {
-            let sources = all_but(&MARTIANS);
-            // A group is nobody's address, and no connection is opened to one.
-            let own = all_but(&MARTIANS);
-            let mut boxes = vec![
-                FieldBox::of([source(&sources), to(&own), Constraint::to_local()]),
-                FieldBox::of([
-                    source(&loopback),
-                    to(&loopback),
-                    Constraint::to_local(),
-                    Constraint::incoming(&lo),
-                ]),
-            ];
-            if !accepts {
-                let groups = full.difference(&all_but(&GROUPS));
-                boxes.push(FieldBox::of([
-                    source(&sources),
-                    to(&groups),
-                    Constraint::not_to_local(),
-                ]));
-            }
-            boxes
-        }
-        Hook::Forward => {
-            let sources = all_but(&[&MARTIANS[..], &["fe80::/10"]].concat());
-            let routed = all_but(&[&MARTIANS[..], &["fe80::/10"]].concat());
-            vec![FieldBox::of([source(&sources), to(&routed), Constraint::not_to_local()])]
-        }
-        Hook::Output => {
-            let looped = FieldBox::of([Constraint::outgoing(&lo), Constraint::to_local()]);
-            vec![looped, FieldBox::of([Constraint::not_to_local()])]
-        }
-    };
-    let boxes = boxes.into_iter().flatten();
-    if hook == Hook::Output {
-        return Factor::of(boxes);
-    }
-    let alive = Constraint::ttl_from(1);
-    let unmarked = MarkMatch::new(0, u32::MAX).map(Constraint::mark);
-    let unmarked = |one: FieldBox| {
-        FieldBox::of(
-            one.constraints().iter().cloned().chain(unmarked.clone()).chain([alive.clone()]),
-        )
-    };
-    Factor::of(boxes.filter_map(unmarked))
-}
-
-/// Packets to an address that a machine may have.
-pub(super) fn to_somebody(family: Family) -> Factor {
-    let nets: Vec<Addresses> = MARTIANS.iter().filter_map(|net| read(net)).collect();
-    let somebody = Addresses::full().difference(&Addresses::union_all(nets.iter()));
-    Factor::all([Constraint::destination(family, &somebody)])
-}
-
-/// Sources that the kernel drops on arrival, and where it sends nothing on to (measured).
-const MARTIANS: [&str; 7] = [
-    "0.0.0.0/8",
-    "127.0.0.0/8",
-    "224.0.0.0/4",
-    "255.255.255.255/32",
-    "::/128",
-    "::1/128",
-    "ff00::/8",
-];
-
-fn read(net: &str) -> Option<Addresses> {
-    crate::net::address::parse_addresses(net).ok().map(|parsed| parsed.addresses)
 }

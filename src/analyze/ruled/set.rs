@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::net::{Addresses, CtState, CtStates, Family, IntervalSet, Ports, Prefix, Protocol};
+use crate::net::{Addresses, CtState, CtStates, Family, IntervalSet, Ports, Prefix};
 use crate::packet::opaque::{self, SetSide};
 use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
 use crate::ruleset::{Conntrack, KernelSet, Match, MatchKind, SetContent};
@@ -112,7 +112,7 @@ fn condition(family: Family, found: &Match) -> Condition {
         MatchKind::TcpFlags(flags) => of(Constraint::flags(*flags)),
         MatchKind::Icmp(icmp) if icmp.family == family => of(Constraint::icmp(*icmp)),
         MatchKind::Icmp(_) => Condition::Never,
-        MatchKind::AnyIcmp => of(Constraint::protocol(Protocol::icmp(family))),
+        MatchKind::AnyIcmp => of(Constraint::any_icmp()),
         MatchKind::Set { set, side } => member(family, set, *side, negated),
         MatchKind::DestinationLocal => of(Constraint::to_local()),
         MatchKind::Multicast(SetSide::Source) => of(Constraint::source(family, &groups(family))),

@@ -5,7 +5,7 @@ use super::*;
 use crate::diagnostic::report::Names;
 use crate::diagnostic::witness::{Payload, Witness};
 use crate::diagnostic::{Level, catalogue};
-use crate::source::Sources;
+use crate::source::{File, Sources};
 
 fn document(reports: &[Report<'_>]) -> Value {
     serde_json::from_str(&render(reports, "1.2.3", true)).unwrap()
@@ -15,7 +15,8 @@ fn document(reports: &[Report<'_>]) -> Value {
 fn a_result_says_all_that_the_finding_does() {
     let mut sources = Sources::new();
     let file = sources.add("web.fw", "allow ñ tcp 70000\nallow x\n");
-    let library = sources.add_built_in("stdlib/services/x.fw", "service x = tcp 1\n");
+    let library =
+        sources.add_file(File::built_in("stdlib/services/x.fw", "service x = tcp 1\n").into());
     let marked = Span::new(file, 13..18);
     let payload = Payload::Ports { source: 4, destination: 5 };
     let packet =

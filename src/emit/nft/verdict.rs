@@ -40,6 +40,12 @@ impl Writer<'_> {
                 return Err(format!("`{text}` is in the words of iptables"));
             }
             Target::AddSource { set, timeout } => {
+                if timeout.is_none() && self.timed.contains(&*set.name) {
+                    return Err(format!(
+                        "an address is added to `{}` for good, and elsewhere for a time: nft would forget it",
+                        set.name
+                    ));
+                }
                 let source = self.looked_for(set, SetSide::Source)?;
                 let time = timeout.map(|seconds| format!(" timeout {seconds}s"));
                 let time = time.unwrap_or_default();

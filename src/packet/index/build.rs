@@ -145,7 +145,7 @@ impl Builder<'_> {
         }
         let at = tree.nodes.len();
         tree.hulls.extend_from_slice(self.layout.full());
-        tree.nodes.push(Node { least: 0, most: 0, count: 0, at: 0 });
+        tree.nodes.push(Node { least: 0, most: 0, until: u32::MAX, count: 0, at: 0 });
         let is_worth_a_thread = entries.len() >= WORTH_A_THREAD;
         let middle = self.divide(&mut entries);
         let (near, far) = entries.split_at(middle);
@@ -187,7 +187,8 @@ impl Builder<'_> {
         }
         let least = entries.owners.iter().copied().min().unwrap_or(Owner::MAX);
         let most = entries.owners.iter().copied().max().unwrap_or(NATURE);
-        tree.nodes.push(Node { least, most, count: place(entries.len()), at: place(first) });
+        let (count, at) = (place(entries.len()), place(first));
+        tree.nodes.push(Node { least, most, until: u32::MAX, count, at });
     }
 
     /// Completes an inner node from its children.
@@ -195,7 +196,7 @@ impl Builder<'_> {
         let words = self.layout.words();
         let least = tree.nodes[at + 1].least.min(tree.nodes[far_at].least);
         let most = tree.nodes[at + 1].most.max(tree.nodes[far_at].most);
-        tree.nodes[at] = Node { least, most, count: 0, at: place(far_at) };
+        tree.nodes[at] = Node { least, most, at: place(far_at), ..tree.nodes[at] };
         let (own, below) = tree.hulls.split_at_mut((at + 1) * words);
         let own = &mut own[at * words..];
         own.copy_from_slice(&below[..words]);

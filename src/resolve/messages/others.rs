@@ -48,6 +48,14 @@ pub fn chain_of_others(at: Span, word: &str, preserved: Span) -> Finding {
         .help("write what is to be done with these packets; the other program has its own jumps")
 }
 
+pub fn promise_beside_others(at: Span, preserved: Span) -> Finding {
+    Finding::new(&lint::FOREIGN_RULES, at, "promises are about these rules alone")
+        .label("judged without the rules of others")
+        .related(preserved, "preserved here")
+        .note("where another program sends packets to its containers, or drops them, is not known")
+        .help("hold the promises to what is running: `palisade test FILE --on DUMP`")
+}
+
 pub fn docker_twice(at: Span, first: Span) -> Finding {
     Finding::new(&lint::DUPLICATE_DEFINITION, at, "what Docker publishes is ruled twice")
         .label("again here")

@@ -1,5 +1,7 @@
 //! Messages about NAT statements.
 
+use std::net::IpAddr;
+
 use crate::diagnostic::{Finding, catalogue as lint};
 use crate::net::{Family, Prefix};
 use crate::source::Span;
@@ -122,6 +124,13 @@ pub fn target_is_no_address(at: Span) -> Finding {
     Finding::new(&lint::MISSING_TARGET, at, "the target of a translation is a single address")
         .label("not one address")
         .help("name one host, such as 10.0.0.2@lan; what is to pass through, `allow` lets through")
+}
+
+/// A target to which nothing would come.
+pub fn target_is_never_routed(at: Span, address: IpAddr) -> Finding {
+    Finding::new(&lint::MISSING_TARGET, at, format!("nothing is forwarded to {address}"))
+        .label("not the address of a host behind a router")
+        .help("name an address of the host by which others reach it")
 }
 
 pub fn target_without_address(at: Span) -> Finding {

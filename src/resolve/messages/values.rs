@@ -202,6 +202,15 @@ pub fn bad_account(at: Span) -> Finding {
         .help("write a name of the system, such as `www-data`, or a number")
 }
 
+pub fn name_beside_number(at: Span, other: Span) -> Finding {
+    let message = "one is told by its name, another by a number: they may be the same";
+    Finding::new(&lint::BAD_VALUE, at, message)
+        .label("this one")
+        .related(other, "another one")
+        .note("which number a name has is known only where the rules are loaded")
+        .help("write names for all users, or numbers for all; for groups likewise")
+}
+
 pub fn bad_log_level(at: Span, text: &str, known: &[&str]) -> Finding {
     let finding = Finding::new(&lint::BAD_VALUE, at, format!("`{text}` is not a log level"))
         .label("not a level")

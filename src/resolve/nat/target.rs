@@ -38,6 +38,10 @@ impl<'a> Resolver<'a> {
                 None => None,
             };
             for (end, address) in self.target_ends(item, env)? {
+                if is_never_routed(address) {
+                    self.report(messages::target_is_never_routed(item.span, address));
+                    return None;
+                }
                 let slot = match address {
                     IpAddr::V4(_) => &mut targets.v4,
                     IpAddr::V6(_) => &mut targets.v6,
@@ -181,4 +185,13 @@ impl<'a> Resolver<'a> {
 /// Whether a member is written without a port and a place.
 fn is_bare(item: &Endpoint) -> bool {
     item.port.is_none() && item.place.is_none()
+}
+
+/// Whether no router sends anything on to an address, or it is nobody's.
+fn is_never_routed(address: IpAddr) -> bool {
+    let is_of_link = match address {
+        IpAddr::V4(address) => address.is_broadcast(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    is_of_link || address.is_multicast() || address.is_unspecified()
 }

@@ -47,6 +47,23 @@ impl Condition {
         }
     }
 
+    /// The user or group that it asks for.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        match self {
+            Condition::User(account) | Condition::Group(account) => Some(account),
+            Condition::State(_)
+            | Condition::Flags(_)
+            | Condition::Mac(_)
+            | Condition::Mark(_)
+            | Condition::Length(_)
+            | Condition::Ttl(_)
+            | Condition::Dscp(_)
+            | Condition::During(_)
+            | Condition::Ipsec => None,
+        }
+    }
+
     /// Whether it is about the state, and packets in this one meet it.
     #[must_use]
     pub fn is_met_in(&self, state: CtState) -> bool {
