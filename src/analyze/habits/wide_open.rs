@@ -26,14 +26,14 @@ pub(super) fn findings<'a, 'w>(
     let default = policy.defaults.input.span;
     let default = default.filter(|_| policy.defaults.input.verdict == Verdict::Allow);
     let services =
-        if wide.is_empty() && default.is_none() { Vec::new() } else { services_not_for_all() };
+        if wide.is_empty() && default.is_none() { &[][..] } else { services_not_for_all() };
     let base = BaseChain::FilterInput;
     let families = Family::BOTH.into_iter().filter(|_| !services.is_empty());
     let asked: Vec<_> = families
         .map(|family| {
             let inside = set_of(family, Factor::all([Constraint::source(family, &not_public())]));
             let known = services.iter().filter(|service| &*service.name == KNOWN);
-            let sets = vec![inside, first_packets(family, known), first_packets(family, &services)];
+            let sets = vec![inside, first_packets(family, known), first_packets(family, services)];
             (family, asking.ask(family, base, sets))
         })
         .collect();
