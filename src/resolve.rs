@@ -57,10 +57,10 @@ use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, has_errors};
 use crate::packet::Field;
 use crate::source::{FileId, Loader, Sources, Span};
-use crate::syntax;
 use crate::syntax::tree::{
     self, Block, Clause, ClauseKind, Direction, Statement, StatementKind, VerbKind,
 };
+use crate::syntax::{self, Question};
 use calls::{Frame, outermost};
 use context::{Context, ToIs};
 use ends::{End, Zone};
@@ -102,11 +102,11 @@ pub fn resolve(root: FileId, sources: &mut Sources, loader: &mut dyn Loader) -> 
     resolve_with(root, None, sources, loader)
 }
 
-/// The same, with one more promise behind all others: the statement of a file of its own, in which the
+/// The same, with one more promise behind all others: a question in a file of its own, in which the
 /// policy's names mean what they mean there.
 pub fn resolve_asking(
     root: FileId,
-    question: FileId,
+    question: (FileId, Question),
     sources: &mut Sources,
     loader: &mut dyn Loader,
 ) -> Resolved {
@@ -115,14 +115,15 @@ pub fn resolve_asking(
 
 fn resolve_with(
     root: FileId,
-    question: Option<FileId>,
+    question: Option<(FileId, Question)>,
     sources: &mut Sources,
     loader: &mut dyn Loader,
 ) -> Resolved {
     let mut findings = Vec::new();
     let loaded = load::load(root, sources, loader, &mut findings);
     let library = Library::new(sources);
-    let asked = question.map(|file| syntax::parse(file, sources.file(file).text()));
+    let asked = question
+        .map(|(file, question)| syntax::parse_question(file, sources.file(file).text(), question));
     let mut statements = loaded.statements();
     if let Some(asked) = &asked {
         findings.extend(asked.findings.iter().cloned());
@@ -490,19 +491,21 @@ impl<'a> Resolver<'a> {
             Item::Nat(nat) => match &nat.kind {
                 policy::NatKind::Source { .. }
                 | policy::NatKind::Forward(_)
-                | policy::NatKind::Netmap { .. } => Some(nat.origin),
+                | policy::NatKind::Netmap { .. } => Some((nat.origin, false)),
                 policy::NatKind::Redirect(_) => None,
             },
             Item::Rule(rule) => {
                 let forward = policy::Scope::Hook(Hook::Forward);
                 let does = rule.action == policy::Action::Allow
                     && rule.flows.iter().any(|flow| flow.scope == forward);
-                does.then_some(rule.origin)
+                let mut places = rule.flows.iter().flat_map(|flow| &flow.destination);
+                let to_any = places.all(|place| *place == policy::Place::anywhere());
+                does.then_some((rule.origin, to_any))
             }
         };
-        let Some(origin) = policy.items.iter().find_map(forwards) else { return };
+        let Some((origin, to_any)) = policy.items.iter().find_map(forwards) else { return };
         let call = origin.call.map(|call| outermost(&policy.calls, call));
-        let finding = messages::forwarding_needed(call.unwrap_or(origin.span));
+        let finding = messages::forwarding_needed(call.unwrap_or(origin.span), to_any);
         self.findings.push(match call {
             Some(_) => finding.related(origin.span, "by this statement"),
             None => finding,

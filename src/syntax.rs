@@ -15,6 +15,8 @@ mod tests;
 mod token;
 pub mod tree;
 
+pub use messages::words::foreign_subject;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -24,7 +26,7 @@ use crate::diagnostic::Finding;
 use crate::source::{FileId, Span};
 use filter::Filter;
 use report::Reporter;
-use tree::{Name, Tree};
+use tree::{Name, Statement, Tree};
 
 lalrpop_mod!(
     #[allow(clippy::all, clippy::pedantic, missing_docs, unused, unreachable_pub)]
@@ -70,13 +72,42 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
 #[must_use]
 pub fn parse_part(file: FileId, text: &str, part: Range<usize>) -> Parsed {
     let notes = Reporter::new(file, &text[..part.end]);
-    let mut tokens = Filter::new(&notes, part.start);
-    let tree = grammar::FileParser::new().parse(&notes, &mut tokens);
+    parse_tokens(&notes, Filter::new(&notes, part.start))
+}
+
+fn parse_tokens<'t>(notes: &Reporter<'t>, mut tokens: Filter<'_, 't>) -> Parsed {
+    let tree = grammar::FileParser::new().parse(notes, &mut tokens);
     let comments = tokens.into_comments();
     // Statements recover from every mistake, so there is always a tree.
     let tree = tree.unwrap_or_default();
-    let (findings, unread) = notes.into_findings();
+    let (findings, unread) = notes.take_findings();
     Parsed { tree, findings, unread, comments }
+}
+
+/// What may be asked of a policy, in the words of its language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// `allow ssh from lan`: an `assert` without that word.
+    Connections,
+    /// `tcp 10.0.0.5:40000 -> self:22 in eth0`: a packet of a `test` without a verdict.
+    Packet,
+}
+
+/// Reads a question. The tree has it as an `assert`, or as a `test` of one packet that is to be allowed.
+#[must_use]
+pub fn parse_question(file: FileId, text: &str, question: Question) -> Parsed {
+    let notes = Reporter::of_question(file, text, question);
+    parse_tokens(&notes, Filter::of_question(&notes, question))
+}
+
+/// Whether the grammar reads a part of a text: no mistake begins in it, and no port of it is one of what
+/// has none.
+fn reads(file: FileId, text: &str, part: Range<usize>) -> bool {
+    let notes = Reporter::watching(file, text, part.clone());
+    let mut tokens = Filter::new(&notes, 0);
+    let tree = grammar::FileParser::new().parse(&notes, &mut tokens).unwrap_or_default();
+    let mut ports = tree.statements.iter().filter_map(Statement::lonely_port);
+    !notes.noticed() && !ports.any(|span| part.contains(&span.start()))
 }
 
 /// What a string says: without its quotes, and with `\"` and `\\` resolved.

@@ -7,6 +7,7 @@ mod messages;
 mod needed;
 mod open_end;
 mod unmodelled;
+mod wide_open;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -30,6 +31,7 @@ pub(super) fn findings<'a, 'w>(
 ) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
     let no_remote_access = exposure::no_remote_access(text, asking, work);
     let open_to_world = exposure::open_to_world(text, asking, work);
+    let wide_open = text.policy().map(|policy| wide_open::findings(policy, asking, work));
     let limits_bypassed = limits_bypassed(text, asking, work);
     let here_only = text.policy().map(|policy| here_only::in_policy(policy, asking, work));
     move |asking| {
@@ -39,6 +41,7 @@ pub(super) fn findings<'a, 'w>(
         };
         findings.extend(no_remote_access(asking));
         findings.extend(open_to_world(asking));
+        findings.extend(wide_open.into_iter().flat_map(|wide_open| wide_open(asking)));
         findings.extend(limits_bypassed(asking));
         findings.extend(here_only.into_iter().flat_map(|here_only| here_only(asking)));
         if let Text::Dump(dump) = text {
@@ -70,39 +73,52 @@ fn rules(policy: &Policy) -> impl Iterator<Item = (usize, &Rule)> {
 }
 
 /// Rules that accept up to a limit what later rules, or the default, accept without: wherever packets
-/// come to them, all that is over the limit passes.
+/// come to them, all that is over the limit passes. Of a policy also those that refuse up to a limit what is
+/// accepted over it, which is hardly meant: who comes often gets in, and who comes once does not. (What
+/// dumps have for limits may be meant either way round.)
 fn limits_bypassed<'a, 'w>(
     text: Text<'a>,
     asking: &mut Asking<'a>,
     work: &'w Work,
 ) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
-    let limited: BTreeSet<Origin> = match text {
-        Text::Policy(policy) => {
-            let rules = rules(policy).map(|(_, rule)| rule);
-            let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
-            let limited =
-                rules.filter(|rule| rule.action == Action::Allow && !rule.limits.is_empty());
-            limited.map(|rule| rule.origin).collect()
-        }
-        Text::Dump(dump) => limited_rules(dump).collect(),
+    let (accepting, refusing): (BTreeSet<Origin>, BTreeSet<Origin>) = match text {
+        Text::Policy(policy) => (
+            limited(policy, |action| *action == Action::Allow),
+            limited(policy, |action| matches!(action, Action::Drop | Action::Reject(_))),
+        ),
+        Text::Dump(dump) => (limited_rules(dump).collect(), BTreeSet::new()),
     };
+    let all: BTreeSet<Origin> = accepting.union(&refusing).copied().collect();
     let pairs = Family::BOTH.into_iter().flat_map(|f| Hook::ALL.map(|hook| (f, hook.into())));
-    let pairs: Vec<(Family, BaseChain)> = pairs.filter(|_| !limited.is_empty()).collect();
+    let pairs: Vec<(Family, BaseChain)> = pairs.filter(|_| !all.is_empty()).collect();
     for (family, base) in &pairs {
         asking.ask(*family, *base, Vec::new());
     }
     move |asking| {
         let chains = pairs.iter().map(|(family, base)| asking.passing(*family, *base));
         let chains: Option<Vec<&Passing<'_>>> = chains.collect();
-        let rests = rests(&limited, &chains.unwrap_or_default(), work);
-        let bypassed = rests.into_iter().filter_map(|(origin, rest)| Some((origin, rest?)));
-        let told =
-            bypassed.map(|(origin, by)| messages::limit_bypassed(text, origin, text.span_of(by)));
+        let rests = rests(&all, &chains.unwrap_or_default(), work);
+        let told = rests.into_iter().filter_map(|(origin, rest)| {
+            let accepts = text.span_of(rest?);
+            Some(if refusing.contains(&origin) {
+                messages::limit_reversed(text, origin, accepts)
+            } else {
+                messages::limit_bypassed(text, origin, accepts)
+            })
+        });
         told.collect()
     }
 }
 
-/// Who accepts the rest of what rules accept up to a limit; None where something of it is not accepted.
+/// The rules with limits and such an action.
+fn limited(policy: &Policy, does: impl Fn(&Action) -> bool) -> BTreeSet<Origin> {
+    let rules = rules(policy).map(|(_, rule)| rule);
+    let rules = rules.chain(policy.chains.iter().flat_map(|chain| &chain.rules));
+    let limited = rules.filter(|rule| does(&rule.action) && !rule.limits.is_empty());
+    limited.map(|rule| rule.origin).collect()
+}
+
+/// Who accepts the rest of what rules decide up to a limit; None where something of it is not accepted.
 fn rests(
     limited: &BTreeSet<Origin>,
     chains: &[&Passing<'_>],

@@ -24,7 +24,16 @@ use crate::resolve::Policy;
 use crate::resolve::policy::Promise;
 use crate::ruleset::{MatchKind, Ruleset};
 use crate::source::{MemoryLoader, Sources};
-use crate::syntax;
+use crate::syntax::{self, Question};
+
+/// A question as it was given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wording<'q> {
+    /// What it is called where it has a mistake.
+    pub(super) what: &'q str,
+    pub(super) kind: Question,
+    pub(super) text: &'q str,
+}
 
 /// A question that is understood, with those who answer it.
 pub(super) struct Asked {
@@ -64,11 +73,11 @@ impl Asked {
     }
 }
 
-/// Asks what is at some paths. A mistake in the question is a failure, `what` it is called there.
+/// Asks what is at some paths. A mistake in the question is a failure.
 pub(super) fn ask(
     paths: &[PathBuf],
     terms: &Terms,
-    question: (&str, &str),
+    question: Wording<'_>,
     format: Format,
     terminal: &Terminal,
 ) -> Result<Asked, Stop> {
@@ -78,7 +87,7 @@ pub(super) fn ask(
             let reading = Reading::to(Depth::Words, terms);
             let (mut checked, promise) = reading.asked(given, question, format, terminal)?;
             let (Some(promise), Some(policy)) = (promise, checked.take_policy()) else {
-                return Err(unreadable(question.0).into());
+                return Err(unreadable(question.what).into());
             };
             let answering = Answering::Policy(pipeline::meaning(&policy));
             let Checked { sources, names, .. } = checked;
@@ -95,7 +104,7 @@ fn unreadable(what: &str) -> Failure {
 fn ask_dumps(
     dumps: Vec<Given>,
     terms: &Terms,
-    (what, question): (&str, &str),
+    question: Wording<'_>,
     format: Format,
     terminal: &Terminal,
 ) -> Result<Asked, Stop> {
@@ -106,16 +115,17 @@ fn ask_dumps(
     tell(&sources, &findings, terminal);
     let rulesets: Vec<&Ruleset> = deployed.v4.iter().chain(&deployed.v6).collect();
     let names = sources.add("the interfaces of the rules", zones(&rulesets));
-    let file = sources.add(what, question);
+    let file = sources.add(question.what, question.text);
     let mut loader = MemoryLoader::default();
-    let resolved = pipeline::resolve_asking(names, file, &mut sources, &mut loader);
+    let resolved =
+        pipeline::resolve_asking(names, (file, question.kind), &mut sources, &mut loader);
     let is_asked = |finding: &Finding| finding.span.is_some_and(|span| span.file() == file);
     let wrong = resolved.findings.into_iter().filter(is_asked).collect();
-    if let Some(failure) = misunderstood(what, question, wrong, &sources) {
+    if let Some(failure) = misunderstood(question, wrong, &sources) {
         return Err(failure.into());
     }
     let mut policy = resolved.policy;
-    let promise = policy.promises.pop().ok_or_else(|| unreadable(what))?;
+    let promise = policy.promises.pop().ok_or_else(|| unreadable(question.what))?;
     let answering = Answering::Dumps(deployed.dumps());
     Ok(Asked { sources, names: Names::default(), policy, promise, answering })
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Outcome;
+use super::asked::Wording;
 use super::deployed::KnownSets;
 use super::failure::{Failure, Stop};
 use super::formats::Format;
@@ -389,17 +390,17 @@ impl<'r> Reading<'r> {
     /// Asks a policy something: a statement about its names, which is then the last of its promises. The
     /// policy's own promises and rules are not judged.
     ///
-    /// A mistake in the question is a failure; `what` it is called there.
+    /// A mistake in the question is a failure.
     pub(super) fn asked(
         self,
         given: Given,
-        (what, question): (&str, &str),
+        question: Wording<'_>,
         format: Format,
         terminal: &Terminal,
     ) -> Result<(Checked, Option<Promise>), Stop> {
-        let (mut checked, wrong) = self.read(given, Some((what, question)))?;
+        let (mut checked, wrong) = self.read(given, Some(question))?;
         checked.pass(format, terminal)?;
-        if let Some(failure) = misunderstood(what, question, wrong, &checked.sources) {
+        if let Some(failure) = misunderstood(question, wrong, &checked.sources) {
             return Err(failure.into());
         }
         let promise = match &mut checked.content {
@@ -413,7 +414,7 @@ impl<'r> Reading<'r> {
     fn read(
         self,
         given: Given,
-        question: Option<(&str, &str)>,
+        question: Option<Wording<'_>>,
     ) -> Result<(Checked, Vec<Finding>), Failure> {
         let Reading { terms, depth, sets, command, meanwhile } = self;
         let kind = given.kind();
@@ -462,7 +463,7 @@ impl<'r> Reading<'r> {
         }
         let mut loader = DiskLoader::new(&root.folder, text.len(), &terms.within);
         let id = checked.sources.add(root.name.clone(), text);
-        let question = question.map(|(what, text)| checked.sources.add(what, text));
+        let question = question.map(|one| (checked.sources.add(one.what, one.text), one.kind));
         let mut resolved = match question {
             None => pipeline::resolve(id, &mut checked.sources, &mut loader),
             Some(question) => {
@@ -470,7 +471,7 @@ impl<'r> Reading<'r> {
             }
         };
         let is_asked = |finding: &Finding| {
-            question.is_some_and(|file| finding.span.is_some_and(|span| span.file() == file))
+            question.is_some_and(|(file, _)| finding.span.is_some_and(|span| span.file() == file))
         };
         let (wrong, findings) =
             std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
@@ -483,8 +484,7 @@ impl<'r> Reading<'r> {
 
 /// What is wrong with a question, if something is.
 pub(super) fn misunderstood(
-    what: &str,
-    question: &str,
+    Wording { what, text: question, .. }: Wording<'_>,
     wrong: Vec<Finding>,
     sources: &Sources,
 ) -> Option<Failure> {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::asked::{Asked, ask};
+use super::asked::{Asked, Wording, ask};
 use super::deployed::give_the_other;
 use super::failure::{Failure, Stop};
 use super::formats::Format;
@@ -22,6 +22,7 @@ use crate::diagnostic::json;
 use crate::meaning::Reason;
 use crate::net::Family;
 use crate::resolve::policy::PromiseKind;
+use crate::syntax::Question;
 
 const EXAMPLES: &str = "\
 The question is `allow` or `drop`, subjects and ends like those of a rule. It is about new connections, by their
@@ -67,8 +68,8 @@ impl Query {
             let failure = Failure::new(format!("{WHAT}: it is more than one"));
             return Err(failure.help("write one, such as `allow tcp 22 from any`").into());
         }
-        let question = format!("assert {}", self.question);
-        let asked = ask(&self.files, &terms, (WHAT, &question), self.format, terminal)?;
+        let question = Wording { what: WHAT, kind: Question::Connections, text: &self.question };
+        let asked = ask(&self.files, &terms, question, self.format, terminal)?;
         let PromiseKind::Assert(claim) = &asked.promise.kind else {
             let failure = Failure::new(format!("{WHAT} cannot be read"));
             return Err(failure.help("write one, such as `allow tcp 22 from any`").into());

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::asked::{Asked, ask};
+use super::asked::{Asked, Wording, ask};
 use super::deployed::give_the_other;
 use super::failure::{Failure, Stop};
 use super::formats::Format;
@@ -27,6 +27,7 @@ use crate::net::{Families, Family};
 use crate::packet::Packet;
 use crate::resolve::policy::{LimitId, PromiseKind, TestPacket};
 use crate::source::Span;
+use crate::syntax::Question;
 
 const EXAMPLES: &str = "\
 The packet is written like those of `test`: protocol, source, `->`, destination, and what else is known
@@ -82,8 +83,8 @@ impl Trace {
             let failure = Failure::new("the packet: it is more than one packet");
             return Err(failure.help("write one packet, without `{`, `;` and comments").into());
         }
-        let question = format!("test \"packet\" {{ {} => allow }}", self.packet);
-        let asked = ask(&self.files, &terms, (WHAT, &question), self.format, terminal)?;
+        let question = Wording { what: WHAT, kind: Question::Packet, text: &self.packet };
+        let asked = ask(&self.files, &terms, question, self.format, terminal)?;
         let PromiseKind::Test { packets, .. } = &asked.promise.kind else {
             return Err(not_one_packet().into());
         };

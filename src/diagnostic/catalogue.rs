@@ -109,6 +109,7 @@ catalogue! {
     INCOMPLETE_DUMP = "incomplete-dump", Warning unexpectable, "a dump that says itself that there are other rules";
     IPV6_NOT_WRITTEN = "ipv6-not-written", Note unexpectable, "only rules.v4 was written, not rules.v6";
     LIMIT_BYPASSED = "limit-bypassed", Warning, "a limit beyond which later rules accept all the same";
+    LIMIT_REVERSED = "limit-reversed", Note, "a limit up to which packets are refused, and beyond which they are accepted";
     LOCKOUT = "lockout", Error, "a connection that is protected and not accepted, or not answered";
     MISPLACED_CLAUSE = "misplaced-clause", Error, "a clause that means nothing where it stands";
     MISPLACED_STATEMENT = "misplaced-statement", Error, "a statement that may not stand where it stands";

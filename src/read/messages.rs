@@ -72,7 +72,8 @@ pub(super) fn missing_commit(span: Span, table: TableName) -> Finding {
 pub(super) fn outside_table(span: Span) -> Finding {
     bad_dump(span, "line outside of a table")
         .label("no table begins before it")
-        .help("put a line such as `*filter` before it and `COMMIT` behind it")
+        .note("a policy has no such lines: it says `allow tcp 22`")
+        .help("give what `iptables-save` prints; or put a line such as `*filter` before it and `COMMIT` behind it")
 }
 
 pub(super) fn bad_declaration(span: Span) -> Finding {
@@ -154,7 +155,7 @@ pub(super) fn ring(spans: &[(Span, String)]) -> Finding {
 pub(super) fn assumed_ipv4(span: Span) -> Finding {
     Finding::new(&catalogue::FAMILY_ASSUMED, span, "rules of which nothing says the family")
         .label("read as rules for IPv4")
-        .help("say which family they are of")
+        .help("name the file `.v4` or `.v6`, or leave it the first line that the tool wrote")
 }
 
 pub(super) fn incomplete(span: Span) -> Finding {
@@ -185,6 +186,11 @@ pub(super) fn fault(span: Span, text: &str, what: &What, family: Family) -> Find
             .label("no option before it takes it")
             .note("there is no comment behind a rule: `#` is one at the beginning of a line only")
             .help("delete it, or put the option before it"),
+        What::UnknownOption if is_short_of_dashes(text) => {
+            bad_dump(span, format!("option `{shown}`, which is not known here"))
+                .label("one dash is before a letter")
+                .help(format!("write `-{shown}`"))
+        }
         What::UnknownOption => bad_dump(span, format!("option `{shown}`, which is not known here"))
             .label("no match or target before it has it")
             .help("name the match that has it with `-m`, or the protocol with `-p`"),
@@ -222,7 +228,10 @@ pub(super) fn fault(span: Span, text: &str, what: &What, family: Family) -> Find
         What::UnknownTarget => {
             bad_dump(span, format!("`{shown}` is neither a chain of the table nor a known target"))
                 .label("where should it go?")
-                .help(format!("declare it at the beginning of the table: `:{shown} - [0:0]`"))
+                .help(match target_meant(text) {
+                    Some(target) => format!("write `{target}`"),
+                    None => format!("declare it at the beginning of the table: `:{shown} - [0:0]`"),
+                })
         }
         What::NoOption => bad_dump(span, format!("match `{shown}` without an option"))
             .label("what does it ask?")
@@ -235,6 +244,22 @@ pub(super) fn fault(span: Span, text: &str, what: &What, family: Family) -> Find
         What::GotoTarget => bad_dump(span, format!("`-g {shown}`, which is no chain of the table"))
             .label("expected a chain")
             .help("write `-j` for a target"),
+    }
+}
+
+/// `-dport`: a long name behind one dash.
+fn is_short_of_dashes(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(super::options::is_option)
+}
+
+/// The target that a word of another tool, or one in lower case, stands for.
+fn target_meant(text: &str) -> Option<&'static str> {
+    const KNOWN: [&str; 4] = ["ACCEPT", "DROP", "REJECT", "RETURN"];
+    match text.to_ascii_uppercase().as_str() {
+        "ALLOW" | "PERMIT" | "PASS" => Some("ACCEPT"),
+        "DENY" | "BLOCK" | "DISCARD" => Some("DROP"),
+        "REFUSE" => Some("REJECT"),
+        upper => KNOWN.into_iter().find(|known| *known == upper),
     }
 }
 

@@ -80,6 +80,12 @@ impl MatchSpec {
     }
 }
 
+/// Whether a match or target has an option of this name.
+pub(super) fn is_option(name: &str) -> bool {
+    let of_matches = MATCHES.iter().flat_map(|spec| spec.options);
+    of_matches.chain(TARGETS.iter().flat_map(|spec| spec.options)).any(|one| one.name == name)
+}
+
 /// The match of a name.
 pub(super) fn match_named(name: &str) -> Option<&'static MatchSpec> {
     MATCHES.iter().find(|spec| spec.name == name)

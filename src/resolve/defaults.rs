@@ -72,14 +72,29 @@ impl<'a> Resolver<'a> {
                     verdict = Verdict::Reject(with);
                 }
                 (kind, _) => {
-                    let word = context::word(kind);
-                    let around = default.verb.span;
-                    self.report(messages::misplaced_clause(clause.span, word, "default", around));
+                    self.clause_of_default(default, clause.span, kind);
                     return None;
                 }
             }
         }
         Some(HookDefault { verdict, log, span: Some(span) })
+    }
+
+    /// A clause that a default does not have: never to be left out, for the default would be of more.
+    fn clause_of_default(&mut self, default: &DefaultStatement, at: Span, kind: &ClauseKind) {
+        let verb = self.text(default.verb.span);
+        let meant = match kind {
+            ClauseKind::Out(names) if names.is_empty() => {
+                let named = default.directions.iter().map(|name| self.text(name.0));
+                let all: Vec<&str> =
+                    named.filter(|word| *word != "output").chain(["output"]).collect();
+                format!("default {verb} {}", all.join(", "))
+            }
+            _ => format!("{verb} any {}", self.text(at)),
+        };
+        let is_direction = matches!(kind, ClauseKind::Out(names) if names.is_empty());
+        let word = context::word(kind);
+        self.report(messages::clause_of_default(at, word, default.verb.span, is_direction, &meant));
     }
 
     /// The hooks a default is for; without any it is input and forward.
@@ -94,8 +109,7 @@ impl<'a> Resolver<'a> {
                 "forward" => Hook::Forward,
                 "output" => Hook::Output,
                 word => {
-                    let known = ["input", "forward", "output"];
-                    self.report(messages::unknown_word(name.0, word, "direction", &known));
+                    self.report(messages::unknown_direction(name.0, word));
                     continue;
                 }
             };

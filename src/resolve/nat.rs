@@ -11,6 +11,7 @@ use super::policy::{
     SourceTranslation, Target,
 };
 use super::services::merge_parts;
+use super::spelling::is_of_kernel;
 use super::{Resolver, messages};
 use crate::net::{Families, Family, Interface, Prefix};
 use crate::source::Span;
@@ -115,6 +116,7 @@ impl<'a> Resolver<'a> {
             // `masquerade wan out`: the subjects are interfaces.
             Some(_) => (self.traffic(&[], env)?, Some(self.subject_interfaces(rule, env)?)),
             None => {
+                self.check_subjects_of_source_nat(rule, context, env)?;
                 let outgoing = context.outgoing.as_ref().map(|(interfaces, _)| interfaces.clone());
                 (self.traffic(&rule.subjects, env)?, outgoing)
             }
@@ -195,10 +197,45 @@ impl<'a> Resolver<'a> {
         Some(super::ends::simplify_interfaces(all))
     }
 
+    /// The one address that `to` names, as it is written; other tools name the new source so.
+    fn single_destination(&self, context: &Context<'a>) -> Option<&'a str> {
+        let [end] = &context.to.as_ref()?[..] else { return None };
+        let is_single =
+            |family| matches!(end.place.addresses.intervals(family)[..], [(a, b)] if a == b);
+        let is_address = end.kind == EndKind::Address && Family::BOTH.into_iter().any(is_single);
+        is_address.then(|| self.text(end.span))
+    }
+
+    /// That no place or interface stands where the services do: `masquerade wan` lacks its `out`.
+    fn check_subjects_of_source_nat(
+        &mut self,
+        rule: &'a tree::Rule,
+        context: &Context<'a>,
+        env: Option<CallId>,
+    ) -> Option<()> {
+        for subject in &rule.subjects {
+            let SubjectKind::Name(name) = subject.kind else { continue };
+            let word = self.text(name.0);
+            let is_service =
+                self.names.services.contains(word) || self.names.standard.contains(word);
+            if is_service || self.argument(word, env).is_some() {
+                continue;
+            }
+            let is_place = self.names.places.contains(word);
+            if is_place || is_of_kernel(word) || self.zone_of_interface(word).is_some() {
+                let verb = self.text(rule.verb.span);
+                let leaves = context.outgoing.is_some() || context.to.is_some();
+                self.report(messages::place_in_source_nat(name.0, word, verb, is_place, leaves));
+                return None;
+            }
+        }
+        Some(())
+    }
+
     /// `as 203.0.113.5`: an address or range a family.
     fn new_source(&mut self, context: &Context<'a>, span: Span) -> Option<SourceTranslation> {
         let Some((list, env)) = context.translation.to_source else {
-            self.report(messages::snat_without_as(span));
+            self.report(messages::snat_without_as(span, self.single_destination(context)));
             return None;
         };
         let ends = self.ends(list, env)?;

@@ -110,6 +110,11 @@ impl Resolver<'_> {
             return None;
         }
         let Some(id) = self.chain_named(word) else {
+            let alike = |chain: &&KernelChain| chain.name().eq_ignore_ascii_case(word);
+            if let Some(chain) = table.chains().iter().find(alike) {
+                self.report(messages::chain_in_lower_case(name.0, word, chain.name()));
+                return None;
+            }
             self.report(messages::unknown_chain(name.0, word, &self.names));
             return None;
         };

@@ -62,6 +62,10 @@ impl<'a> Spellings<'a> {
     }
 
     fn nearest_of(&self, word: &str, counts: impl Fn(&Group) -> bool) -> Option<&'a str> {
+        // `wlan0` is what it says, and not a zone `wan` or an interface `lan0`.
+        if is_of_kernel(word) {
+            return None;
+        }
         let spelling = Spelling::of(word);
         let groups = self.groups.iter().filter(|group| counts(group));
         let near = groups.filter_map(|group| {
@@ -76,6 +80,17 @@ impl<'a> Spellings<'a> {
         // The first of the least.
         names.min_by_key(|(letters, all, _)| (*letters, *all)).map(|(.., name)| name)
     }
+}
+
+/// Whether an interface has such a name from the kernel, or by habit: `wlan0`, `enp3s0.20`, `wg1`.
+pub fn is_of_kernel(word: &str) -> bool {
+    const KINDS: [&str; 12] =
+        ["eth", "lan", "wlan", "wg", "br", "bond", "tun", "tap", "ppp", "vlan", "veth", "wwan"];
+    let numbered = word.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    // `enp3s0`, `wlx00c0ca8f3d12`: by the place in the machine or by the address.
+    let is_placed = ["en", "wl", "ww"].iter().any(|kind| word.starts_with(kind))
+        && word.contains(|c: char| c.is_ascii_digit());
+    numbered.len() < word.len() && (is_placed || KINDS.contains(&numbered))
 }
 
 /// A name as slips are judged: numbers are not letters, so `eth1` is no slip for `eth0`; nor is a
@@ -103,6 +118,12 @@ impl Spelling {
     /// How many letters away from `known` it is, when so few that it is a slip; 0 when they differ
     /// in numbers only.
     fn slip(&self, known: &Spelling) -> Option<usize> {
+        // `lan` is no `wan`: short words of one length differ in their first letter by intent.
+        let first = |spelling: &Spelling| spelling.letters.chars().next();
+        let are_short = self.length == known.length && self.length <= 4;
+        if are_short && first(self) != first(known) {
+            return None;
+        }
         let limit: u32 = match self.length.min(known.length) {
             0..=1 => return None,
             2..=4 => 1,
@@ -140,11 +161,20 @@ mod tests {
     }
 
     #[test]
+    fn usual_names_of_interfaces_are_no_slips() {
+        for other in ["wlan0", "lan0", "wlan0.20", "lan", "wlp2s0", "wwan0"] {
+            assert_eq!(nearest(other, &["wan"], &["eth0"]), "none", "{other}");
+        }
+        assert_eq!(nearest("wg1", &["wg"], &[]), "none");
+        assert_eq!(nearest("wlam", &["wlan"], &[]), "wlan");
+    }
+
+    #[test]
     fn the_nearest_wins_and_then_the_first() {
         assert_eq!(nearest("wan1", &["lan", "wan"], &["lan1"]), "wan");
         assert_eq!(nearest("wan.10", &["wan"], &[]), "none");
-        assert_eq!(nearest("man", &["wan", "lan"], &[]), "wan");
-        assert_eq!(nearest("man", &["lan", "wan"], &[]), "lan");
+        assert_eq!(nearest("dnz", &["dmx", "dmz"], &[]), "dmz");
+        assert_eq!(nearest("dmy", &["dmx", "dmz"], &[]), "dmx");
         assert_eq!(nearest("vpn", &["lan", "wan"], &["eth0"]), "none");
     }
 }

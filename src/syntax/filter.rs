@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 
 use logos::{Lexer, Logos};
 
-use super::Comment;
 use super::messages::lexis as messages;
 use super::report::Reporter;
-use super::token::{Token, statement_words};
+use super::token::{PlainVerb, Token, statement_words};
+use super::{Comment, Question};
 use brackets::{Bracket, Opened};
 
 /// How deep blocks, and how deep parentheses, may nest.
@@ -44,12 +44,14 @@ pub struct Filter<'r, 't> {
     forgiven: usize,
     /// Whether the line before was one of iptables, so that a pasted dump is reported once.
     foreign: bool,
-    /// Where the line begins, and where its first token does.
+    /// Where the line begins, and where its first token does once that is there.
     line: usize,
-    first: usize,
+    first: Option<usize>,
     /// The `{` whose `}` seems to be missing, by its indentation.
     suspect: Option<Opened>,
     ended: bool,
+    /// What stands behind the text although nobody wrote it.
+    behind: &'static [Token],
     comments: Vec<Comment>,
 }
 
@@ -71,11 +73,27 @@ impl<'r, 't> Filter<'r, 't> {
             forgiven: 0,
             foreign: false,
             line: start,
-            first: start,
+            first: None,
             suspect: None,
             ended: false,
+            behind: &[],
             comments: Vec::new(),
         }
+    }
+
+    /// The tokens of the reporter's text, with those around them that a question does without.
+    #[must_use]
+    pub fn of_question(notes: &'r Reporter<'t>, question: Question) -> Self {
+        use Token::{Assert, ClosePackets, Gives, OpenPackets, Test, Text};
+        let (before, behind): (&[Token], &[Token]) = match question {
+            Question::Connections => (&[Assert], &[]),
+            Question::Packet => {
+                (&[Test, Text, OpenPackets], &[Gives, Token::Verb(PlainVerb::Allow), ClosePackets])
+            }
+        };
+        let mut filter = Filter::new(notes, 0);
+        filter.queue.extend(before.iter().map(|token| (0, *token, 0)));
+        Filter { behind, ..filter }
     }
 
     /// The comments passed so far.
@@ -150,7 +168,7 @@ impl<'r, 't> Filter<'r, 't> {
                 Token::Newline => {
                     newline = true;
                     self.line = end;
-                    self.first = end;
+                    self.first = None;
                 }
                 Token::Comment => {
                     let line = self.text(start, end).trim_end();

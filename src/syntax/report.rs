@@ -5,12 +5,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::ops::Range;
 
 use lalrpop_util::{ErrorRecovery, ParseError};
 
 use crate::diagnostic::Finding;
 use crate::source::{FileId, Span};
 
+use super::Question;
 use super::messages;
 use super::scan::{Scan, Setting};
 use super::token::Token;
@@ -29,9 +31,14 @@ pub struct Reporter<'t> {
     text: &'t str,
     findings: RefCell<Vec<Finding>>,
     unread: RefCell<Vec<Name>>,
+    /// What the text asks, when it is a question.
+    question: Option<Question>,
     deaf: bool,
     closed: Cell<bool>,
     missing_braces: Cell<u32>,
+    /// The part of the text of which a deaf one notices that there is a mistake.
+    watched: Range<usize>,
+    noticed: Cell<bool>,
 }
 
 impl<'t> Reporter<'t> {
@@ -42,16 +49,42 @@ impl<'t> Reporter<'t> {
             text,
             findings: RefCell::new(Vec::new()),
             unread: RefCell::new(Vec::new()),
+            question: None,
             deaf: false,
             closed: Cell::new(false),
             missing_braces: Cell::new(0),
+            watched: 0..0,
+            noticed: Cell::new(false),
         }
+    }
+
+    #[must_use]
+    pub fn of_question(file: FileId, text: &'t str, question: Question) -> Self {
+        Reporter { question: Some(question), ..Reporter::new(file, text) }
     }
 
     /// A reporter that keeps nothing, for reading a statement a second time.
     #[must_use]
     pub fn deaf(file: FileId, text: &'t str) -> Self {
         Reporter { deaf: true, ..Reporter::new(file, text) }
+    }
+
+    /// One that keeps only whether there is a mistake in a part of the text.
+    #[must_use]
+    pub fn watching(file: FileId, text: &'t str, watched: Range<usize>) -> Self {
+        Reporter { watched, ..Reporter::deaf(file, text) }
+    }
+
+    /// Whether there was a mistake in the part that is watched.
+    #[must_use]
+    pub fn noticed(&self) -> bool {
+        self.noticed.get()
+    }
+
+    fn notice(&self, mistake: usize) {
+        if self.watched.contains(&mistake) {
+            self.noticed.set(true);
+        }
     }
 
     #[must_use]
@@ -62,6 +95,12 @@ impl<'t> Reporter<'t> {
     #[must_use]
     pub fn text(&self) -> &'t str {
         self.text
+    }
+
+    /// The text from a byte on.
+    #[must_use]
+    pub fn text_from(&self, start: usize) -> &'t str {
+        &self.text[start..]
     }
 
     /// The place from `start` to `end`, in bytes.
@@ -100,7 +139,11 @@ impl<'t> Reporter<'t> {
     pub fn report(&self, finding: Finding) {
         let mut findings = self.findings.borrow_mut();
         let Some(span) = finding.span else { return };
-        if self.deaf || self.is_closed() || findings.iter().any(|known| overlap(known, span)) {
+        if self.deaf {
+            self.notice(span.start());
+            return;
+        }
+        if self.is_closed() || findings.iter().any(|known| overlap(known, span)) {
             return;
         }
         if findings.len() == MAX_FINDINGS {
@@ -126,12 +169,20 @@ impl<'t> Reporter<'t> {
 
     /// Explains a statement that began at `start` and could not be read.
     pub fn statement_error(&self, start: usize, mistake: &Mistake) {
-        self.explain(start, mistake, Setting::Statement);
+        let setting = match self.question {
+            Some(Question::Connections) => Setting::Connections,
+            Some(Question::Packet) | None => Setting::Statement,
+        };
+        self.explain(start, mistake, setting);
     }
 
     /// Explains a test packet that began at `start` and could not be read.
     pub fn packet_error(&self, start: usize, mistake: &Mistake) {
-        self.explain(start, mistake, Setting::Packet);
+        let setting = match self.question {
+            Some(Question::Packet) => Setting::LonePacket,
+            Some(Question::Connections) | None => Setting::Packet,
+        };
+        self.explain(start, mistake, setting);
     }
 
     fn explain(&self, start: usize, mistake: &Mistake, setting: Setting) {
@@ -143,6 +194,13 @@ impl<'t> Reporter<'t> {
             // The filter ends every text with `End`, so a text cannot stop elsewhere.
             return;
         };
+        if self.deaf {
+            self.notice(*at);
+            return;
+        }
+        // Behind a packet that is asked about a verdict is made, which nobody wrote.
+        let is_made = *token == Token::Gives && at == end;
+        let token = if is_made { &Token::End } else { token };
         let scan = Scan::new(self, start, (*at, *token, *end), setting, expected);
         self.unread.borrow_mut().extend(scan.defined().map(Name));
         if *token == Token::Unknown {
@@ -157,10 +215,10 @@ impl<'t> Reporter<'t> {
 
     /// Everything reported, in the order of the text, and the names whose definitions could not be read.
     #[must_use]
-    pub fn into_findings(self) -> (Vec<Finding>, Vec<Name>) {
-        let mut findings = self.findings.into_inner();
+    pub fn take_findings(&self) -> (Vec<Finding>, Vec<Name>) {
+        let mut findings = self.findings.take();
         findings.sort_by_key(|finding| finding.span);
-        (findings, self.unread.into_inner())
+        (findings, self.unread.take())
     }
 }
 

@@ -16,7 +16,12 @@ const BEHIND: usize = 40;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
     Statement,
+    /// A packet of a `test`.
     Packet,
+    /// A question about connections: a rule.
+    Connections,
+    /// A question about one packet.
+    LonePacket,
 }
 
 /// The tokens of a broken statement, and which of them the grammar stopped at.
@@ -42,7 +47,13 @@ impl<'a, 't> Scan<'a, 't> {
         let deaf = Reporter::deaf(notes.file(), notes.text());
         let mut tokens = Vec::new();
         let mut rest = Filter::new(&deaf, start.min(broken.0)).peekable();
-        while let Some(lexeme) = rest.next_if(|lexeme| *lexeme != broken && lexeme.0 <= broken.0) {
+        // Of a statement inside of braces its own tokens do not show that they are open.
+        let is_before = |lexeme: &Lexeme| {
+            (lexeme.0, lexeme.2) != (broken.0, broken.2)
+                && lexeme.0 <= broken.0
+                && lexeme.1 != Token::End
+        };
+        while let Some(lexeme) = rest.next_if(is_before) {
             tokens.push(lexeme);
         }
         let at = tokens.len();
@@ -131,6 +142,53 @@ impl<'a, 't> Scan<'a, 't> {
     #[must_use]
     pub fn would_take(&self, token: &str) -> bool {
         self.expected.iter().any(|expected| expected == token)
+    }
+
+    /// Whether the grammar reads `text` where the tokens from `first` to `last` stand, so that a message may
+    /// advise to write it there. What is behind may have mistakes of its own.
+    #[must_use]
+    pub fn reads(&self, first: isize, last: isize, text: &str) -> bool {
+        let (Some((from, ..)), Some((.., to))) = (self.lexeme(first), self.lexeme(last)) else {
+            return false;
+        };
+        let (start, end) = (self.tokens[0].0, self.tokens[self.tokens.len() - 1].2);
+        let all = self.notes.text();
+        let frame = match self.setting {
+            Setting::Statement | Setting::Connections => "",
+            Setting::Packet | Setting::LonePacket => "test \"\" {",
+        };
+        let mut mended = format!("{frame}{}", &all[start..from]);
+        let place = mended.len()..mended.len() + text.len();
+        mended += text;
+        mended += &all[to..end];
+        super::reads(self.notes.file(), &mended, place)
+    }
+
+    /// Whether the grammar reads `text` as a statement.
+    #[must_use]
+    pub fn reads_alone(&self, text: &str) -> bool {
+        super::reads(self.notes.file(), text, 0..text.len() + 1)
+    }
+
+    /// What is written from one token to another.
+    #[must_use]
+    pub fn words(&self, first: isize, last: isize) -> &'t str {
+        match (self.lexeme(first), self.lexeme(last)) {
+            (Some((start, ..)), Some((.., end))) if start < end => &self.notes.text()[start..end],
+            _ => "",
+        }
+    }
+
+    /// The last token of the statement, or of as much of it as is looked at.
+    #[must_use]
+    pub fn last(&self) -> isize {
+        (self.tokens.len() - 1 - self.at).cast_signed()
+    }
+
+    /// The distance of the token `index` of the statement, counted from its first.
+    #[must_use]
+    pub fn behind_head(&self, index: usize) -> isize {
+        index.cast_signed() - self.at.cast_signed()
     }
 
     /// The last clause word, verb or `,`-list opener before the broken token.

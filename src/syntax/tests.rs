@@ -16,13 +16,14 @@ fn file() -> FileId {
 
 /// The findings as `code: text under the span: message; label; help`.
 fn complaints(text: &str) -> Vec<String> {
-    let shown = |finding: &crate::diagnostic::Finding| {
-        let span = finding.span.expect("every finding has a place");
-        let help = finding.help.as_deref().unwrap_or("-");
-        let (code, place) = (finding.lint.name, &text[span.range()]);
-        format!("{code} at `{place}`: {} | {} | {help}", finding.message, finding.label)
-    };
-    parse(file(), text).findings.iter().map(shown).collect()
+    parse(file(), text).findings.iter().map(|finding| complaint(text, finding)).collect()
+}
+
+fn complaint(text: &str, finding: &crate::diagnostic::Finding) -> String {
+    let span = finding.span.expect("every finding has a place");
+    let help = finding.help.as_deref().unwrap_or("-");
+    let (code, place) = (finding.lint.name, &text[span.range()]);
+    format!("{code} at `{place}`: {} | {} | {help}", finding.message, finding.label)
 }
 
 fn clean(text: &str) -> Parsed {

@@ -31,6 +31,50 @@ pub struct Statement {
     pub kind: StatementKind,
 }
 
+impl Statement {
+    /// A number among its subjects that no protocol stands before, which `resolve` refuses.
+    #[must_use]
+    pub fn lonely_port(&self) -> Option<Span> {
+        let subjects: &[Subject] = match &self.kind {
+            StatementKind::Rule(rule) | StatementKind::Assert(rule) => &rule.subjects,
+            StatementKind::Service { subjects, .. } | StatementKind::Protect { subjects, .. } => {
+                subjects
+            }
+            StatementKind::Include(_)
+            | StatementKind::Use(_)
+            | StatementKind::Zone { .. }
+            | StatementKind::Let { .. }
+            | StatementKind::Set(_)
+            | StatementKind::Def(_)
+            | StatementKind::Chain { .. }
+            | StatementKind::Default(_)
+            | StatementKind::Implicit(_)
+            | StatementKind::Block(_)
+            | StatementKind::Call { .. }
+            | StatementKind::Test { .. }
+            | StatementKind::Preserve(_)
+            | StatementKind::Docker { .. }
+            | StatementKind::Raw { .. }
+            | StatementKind::Invalid => &[],
+        };
+        let mut takes_ports = false;
+        for subject in subjects {
+            match subject.kind {
+                SubjectKind::More(port) if !takes_ports => return Some(port.0),
+                SubjectKind::More(_) => {}
+                SubjectKind::Ports { ports, .. } => takes_ports = ports.is_some(),
+                SubjectKind::Any
+                | SubjectKind::Name(_)
+                | SubjectKind::Icmp { .. }
+                | SubjectKind::Protocol(_)
+                | SubjectKind::Call { .. }
+                | SubjectKind::Interface(_) => takes_ports = false,
+            }
+        }
+        None
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatementKind {
     /// `include "conf.d/*.fw"`

@@ -259,6 +259,23 @@ fn a_dump_at_fault_is_told_instead() {
 }
 
 #[test]
+fn a_mistake_in_a_question_is_told_in_its_words() {
+    let scene = Scene::new(&[("web.fw", "allow ssh\n")]);
+    for (words, told) in [
+        (["query", "web.fw", "ssh"], "write `allow ssh`"),
+        (["query", "web.fw", "assert allow ssh"], "write `allow ssh`"),
+        (
+            ["trace", "web.fw", "1.2.3.4 -> self:22"],
+            "as in `tcp 10.0.0.5:40000 -> self:22 in eth0`",
+        ),
+        (["trace", "web.fw", "tcp 1.2.3.4:5 -> self:22 => allow"], "leave it out"),
+    ] {
+        let run = palisade(words).within(&scene).run();
+        assert!(run.status == 2 && run.err.contains(told), "{}", run.err);
+    }
+}
+
+#[test]
 fn a_question_is_answered_by_both_families() {
     let scene = router();
     scene.write("router.v6", V6);

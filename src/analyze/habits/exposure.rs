@@ -219,7 +219,7 @@ fn reached<'o, 'p>(
 }
 
 /// Whether a set has packets of one kind from any source.
-fn is_from_any(set: &PacketSet) -> bool {
+pub(super) fn is_from_any(set: &PacketSet) -> bool {
     set.products().iter().any(|product| {
         let kind = PacketSet::of(set.family(), [product.clone()]);
         !kind.speaks_of(|field| matches!(field, Field::Source | Field::Incoming | Field::Opaque))
@@ -228,7 +228,7 @@ fn is_from_any(set: &PacketSet) -> bool {
 
 /// What does not come from the Internet: private, local and multicast addresses (RFC 6890), and of IPv6
 /// all but what is given out for it (2000::/3, RFC 4291).
-fn not_public() -> Addresses {
+pub(super) fn not_public() -> Addresses {
     let v4 = [
         ([0, 0, 0, 0], 8),
         ([10, 0, 0, 0], 8),
@@ -253,7 +253,7 @@ fn traffic(family: Family, open: &Open<'_>) -> Factor {
     Factor::of(parts.filter_map(|part| FieldBox::of(constraints(part, open.is_translated))))
 }
 
-fn constraints(part: &Part, is_translated: bool) -> Vec<Constraint> {
+pub(super) fn constraints(part: &Part, is_translated: bool) -> Vec<Constraint> {
     match part {
         Part::Any => Vec::new(),
         Part::Icmp(icmp) => {

@@ -20,6 +20,18 @@ pub fn limit_bypassed(text: Text<'_>, origin: Origin, accepts: Option<Span>) -> 
     .help("drop the same packets behind this rule, or narrow what accepts the rest")
 }
 
+pub fn limit_reversed(text: Text<'_>, origin: Origin, accepts: Option<Span>) -> Finding {
+    let message = "what is within this limit is refused, and what is over it is accepted";
+    let finding = text
+        .about(&lint::LIMIT_REVERSED, origin, message)
+        .label("refuses while the limit has room");
+    match accepts {
+        Some(span) => finding.related(span, "accepts the rest"),
+        None => finding.note("the default accepts the rest"),
+    }
+    .help("give the limit to the rule that allows, and drop the same packets behind it")
+}
+
 pub fn drop_input_only(
     text: Text<'_>,
     origin: Origin,
@@ -81,6 +93,30 @@ pub fn open_to_world(
             "say who may, by a source (`-s`) or an interface (`-i`)",
         ));
     Finding { span: Some(service.span), also_at: at(origin, finding.also_at), ..finding }
+}
+
+/// `service` is one of what is opened, which the packet is of.
+pub fn wide_open(
+    text: Text<'_>,
+    origin: Option<Origin>,
+    default: Option<Span>,
+    service: &Guarded,
+    packet: &Packet,
+) -> Option<Finding> {
+    let lint = &lint::OPEN_TO_WORLD;
+    let message = "whatever listens on this machine is open to the world";
+    let finding = match origin {
+        Some(origin) => text.about(lint, origin, message).label("for any port, from any source"),
+        None => Finding::new(lint, default?, message).label("accepts what no rule refuses"),
+    };
+    let help = match origin {
+        Some(_) => {
+            "name the services that are for everybody, or say who may: `from` a zone or some networks"
+        }
+        None => "write `default drop input`, and allow the services that are for everybody",
+    };
+    let finding = finding.witness(met(packet, BaseChain::FilterInput, "accepted"));
+    Some(finding.note(format!("`{}` is one, tagged {}", service.name, service.tag)).help(help))
 }
 
 /// The places of a finding that stands at a part of its statement.

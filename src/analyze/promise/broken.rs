@@ -14,6 +14,14 @@ use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Promise, PromiseKind, TestPacket};
 use crate::source::{Sources, Span};
 
+const ANSWERS: &str = "let answers pass: name `established` in `implicit`, or allow them";
+const DIVERTED: &str = "leave these packets out of the translation";
+
+/// What helps, unless something better is said.
+fn or_help(finding: Finding, help: &str) -> Finding {
+    if finding.help.is_some() { finding } else { finding.help(help) }
+}
+
 /// What messages need to know.
 #[derive(Clone, Copy)]
 pub(super) struct Telling<'a> {
@@ -29,17 +37,16 @@ impl Telling<'_> {
         match verdict {
             Verdict::Kept => None,
             Verdict::Unknown => Some(unknown(&lint::ANALYSIS_INCOMPLETE, at)),
-            Verdict::Broken(broken) | Verdict::Unanswered(broken) | Verdict::Diverted(broken) => {
-                let message = if claim.accepts {
-                    format!(
-                        "a connection that is asserted to be allowed is {}",
-                        broken.told.fate.told()
-                    )
+            Verdict::Broken(broken) => {
+                let help = if claim.accepts {
+                    "allow them before what refuses them, or promise less"
                 } else {
-                    "a connection that is asserted to be dropped is allowed".to_owned()
+                    "drop them before the rule that allows them, narrow that, or promise less"
                 };
-                Some(self.broken(&lint::ASSERTION_FAILED, at, message, &broken))
+                Some(self.failed(at, claim, &broken, help))
             }
+            Verdict::Unanswered(broken) => Some(self.failed(at, claim, &broken, ANSWERS)),
+            Verdict::Diverted(broken) => Some(self.failed(at, claim, &broken, DIVERTED)),
             Verdict::Depends(broken) => {
                 let message = "whether these connections are allowed depends on a limit";
                 let finding =
@@ -49,9 +56,19 @@ impl Telling<'_> {
         }
     }
 
+    fn failed(&self, at: Span, claim: &Claim, broken: &Broken, help: &str) -> Finding {
+        let message = if claim.accepts {
+            format!("a connection that is asserted to be allowed is {}", broken.told.fate.told())
+        } else {
+            "a connection that is asserted to be dropped is allowed".to_owned()
+        };
+        or_help(self.broken(&lint::ASSERTION_FAILED, at, message, broken), help)
+    }
+
     /// The finding about a `protect`, if it is not kept.
     pub fn protect(&self, promise: &Promise, verdict: Verdict) -> Option<Finding> {
         let at = promise.span;
+        let mut help = "allow it before what refuses it";
         let (message, broken) = match verdict {
             Verdict::Kept => return None,
             // What is protected is so only when that is sure.
@@ -59,23 +76,24 @@ impl Telling<'_> {
             Verdict::Broken(broken) => {
                 (format!("a connection that is protected is {}", broken.told.fate.told()), broken)
             }
-            Verdict::Depends(broken) => (
-                "whether connections that are protected are allowed depends on a limit".to_owned(),
-                broken,
-            ),
-            Verdict::Unanswered(broken) => (
-                format!(
-                    "an answer in a connection that is protected is {}",
-                    broken.told.fate.told()
-                ),
-                broken,
-            ),
-            Verdict::Diverted(broken) => (
-                "a connection to this machine that is protected goes to another host".to_owned(),
-                broken,
-            ),
+            Verdict::Depends(broken) => {
+                help = "allow it without a limit, before the rule that has one";
+                let message =
+                    "whether connections that are protected are allowed depends on a limit";
+                (message.to_owned(), broken)
+            }
+            Verdict::Unanswered(broken) => {
+                help = ANSWERS;
+                let fate = broken.told.fate.told();
+                (format!("an answer in a connection that is protected is {fate}"), broken)
+            }
+            Verdict::Diverted(broken) => {
+                help = DIVERTED;
+                let message = "a connection to this machine that is protected goes to another host";
+                (message.to_owned(), broken)
+            }
         };
-        Some(self.broken(&lint::LOCKOUT, at, message, &broken))
+        Some(or_help(self.broken(&lint::LOCKOUT, at, message, &broken), help))
     }
 
     fn broken(&self, lint: &'static Lint, at: Span, message: String, broken: &Broken) -> Finding {

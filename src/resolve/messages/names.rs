@@ -4,6 +4,7 @@ use crate::diagnostic::{Finding, Lint, catalogue as lint, nearest};
 use crate::net::{CtState, Family, IcmpType, Protocol};
 use crate::resolve::names::{Names, Taken};
 use crate::source::Span;
+use crate::syntax::foreign_subject;
 use crate::syntax::tree::{Clause, Def};
 
 use crate::resolve::context::word as clause_word;
@@ -48,6 +49,9 @@ fn suggest<'a>(finding: Finding, word: &str, known: impl Iterator<Item = &'a str
 pub fn unknown_service(at: Span, word: &str, names: &Names) -> Finding {
     let message = format!("there is no service `{word}`");
     let finding = Finding::new(&lint::UNKNOWN_NAME, at, message).label("not a service");
+    if let Some(help) = foreign_subject(word) {
+        return finding.help(help);
+    }
     if names.places.contains(word) {
         return finding
             .note(format!("`{word}` is a place"))
@@ -119,6 +123,9 @@ pub fn unknown_place(at: Span, word: &str, zone: Option<&str>, names: &Names) ->
     let finding = suggest(finding, word, names.places.names());
     if finding.help.is_some() {
         return finding;
+    }
+    if word == "pmtu" {
+        return finding.help("leave it out: `clamp mss` alone takes the size from the path");
     }
     if names.services.contains(word) || names.standard.contains(word) {
         return finding
@@ -200,7 +207,17 @@ pub fn unknown_word(at: Span, word: &str, noun: &str, known: &[&str]) -> Finding
     let finding = Finding::new(&lint::UNKNOWN_NAME, at, message)
         .label(format!("not {}", with_article(noun)))
         .note(format!("known are {}", known.join(", ")));
-    suggest(finding, word, known.iter().copied())
+    let finding = suggest(finding, word, known.iter().copied());
+    if finding.help.is_some() {
+        return finding;
+    }
+    // `reset` for `tcp-reset`
+    let ends = |name: &&&str| name.strip_suffix(word).is_some_and(|rest| rest.ends_with('-'));
+    let mut whole = known.iter().filter(ends);
+    match (whole.next(), whole.next()) {
+        (Some(one), None) => finding.help(format!("did you mean `{one}`?")),
+        _ => finding,
+    }
 }
 
 pub fn unknown_implicit(at: Span, word: &str, known: &[&str]) -> Finding {

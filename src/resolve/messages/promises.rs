@@ -8,10 +8,10 @@ pub fn not_assertable(at: Span, word: &str) -> Finding {
     let finding = Finding::new(
         &lint::MISPLACED_STATEMENT,
         at,
-        format!("`assert {word}` promises nothing: connections are allowed or they are not"),
+        format!("`{word}` says nothing of connections: they are allowed or they are not"),
     )
     .label("neither `allow` nor `drop`");
-    finding.help("write `assert allow` for what is accepted, `assert drop` for what is not")
+    finding.help("write `allow` for what is accepted, `drop` for what is not")
 }
 
 pub fn within_limits_of_others(at: Span, word: &str) -> Finding {

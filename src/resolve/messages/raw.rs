@@ -37,6 +37,13 @@ pub fn no_chain_of_table(at: Span, word: &str, table: &str, known: &[&str]) -> F
         .help("name one of these, or another table")
 }
 
+pub fn chain_in_lower_case(at: Span, word: &str, name: &str) -> Finding {
+    Finding::new(&lint::UNKNOWN_NAME, at, format!("there is no chain `{word}`"))
+        .label("not defined")
+        .note("the chains of the kernel are in capital letters")
+        .help(format!("write `{name}`"))
+}
+
 pub fn chain_of_table(at: Span, word: &str, own: RawTable, table: RawTable) -> Finding {
     let (own, table) = (own.name(), table.name());
     let message = format!("the chain `{word}` is of the table {own}, not of {table}");

@@ -29,9 +29,13 @@ pub fn misplaced_clause(at: Span, word: &str, verb: &str, around: Span) -> Findi
         "with" => finding.help("only `reject` answers, so only it can say how"),
         "as" => finding.help("`as` names the new source of `snat`"),
         "at" => finding.help("`at` names the public address of `forward` and `redirect`"),
-        "on" => finding.help("`on` names the interfaces of `netmap`"),
+        "on" => finding.help("write `in` or `out` and the interface: `on` goes with `netmap`"),
         "hairpin" => finding.help("`hairpin` goes with `forward`"),
         "state" => finding.help("translations are for new connections always"),
+        "log" if verb == "log" => finding.help("leave one of the two out"),
+        "limit" | "log" | "user" | "group" | "flags" | "length" | "ttl" => {
+            finding.help(format!("give `{word}` to the rule that allows or drops these packets"))
+        }
         _ => finding.help(format!("leave `{word}` out")),
     }
 }
@@ -308,6 +312,41 @@ pub fn not_a_default(at: Span, word: &str) -> Finding {
         .help("a default is allow, drop or reject")
 }
 
+/// `meant` is what says it, as a default of its own or as a rule.
+pub fn clause_of_default(
+    at: Span,
+    word: &str,
+    around: Span,
+    is_direction: bool,
+    meant: &str,
+) -> Finding {
+    let finding = misplaced_clause(at, word, "default", around);
+    if is_direction {
+        return finding
+            .note("the directions of a default are `input`, `forward` and `output`")
+            .help(format!("write `{meant}`"));
+    }
+    match word {
+        "with" | "comment" | "owner" | "ticket" | "until" | "expect" | "as" | "at" | "on"
+        | "hairpin" => finding,
+        _ => finding
+            .note("a default is about all that no rule decides")
+            .help(format!("write a rule of its own: `{meant}`")),
+    }
+}
+
+pub fn unknown_direction(at: Span, word: &str) -> Finding {
+    let known = ["input", "forward", "output"];
+    let finding = super::unknown_word(at, word, "direction", &known);
+    let meant = match word {
+        "incoming" | "inbound" | "ingress" => "input",
+        "outgoing" | "outbound" | "egress" => "output",
+        "routed" | "forwarded" => "forward",
+        _ => return finding,
+    };
+    finding.help(format!("write `{meant}`"))
+}
+
 pub fn default_twice(at: Span, first: Span) -> Finding {
     Finding::new(&lint::DUPLICATE_DEFINITION, at, "the default of this direction is said twice")
         .label("again here")
@@ -333,9 +372,16 @@ pub fn implicit_left_out(at: Span, name: &str) -> Finding {
         .help(format!("name `{name}` here, or write a rule that does the same"))
 }
 
-pub fn forwarding_needed(at: Span) -> Finding {
+/// `to_any` when the first statement that forwards has nothing but that for a destination.
+pub fn forwarding_needed(at: Span, to_any: bool) -> Finding {
     let message = "packets are forwarded only when the kernel is told to";
-    Finding::new(&lint::FORWARDING_NEEDED, at, message).label("this forwards").help(
+    let finding = Finding::new(&lint::FORWARDING_NEEDED, at, message).label("this forwards");
+    let finding = if to_any {
+        finding.note("`to any` is all other machines; without `to` a rule is about this one")
+    } else {
+        finding
+    };
+    finding.help(
         "set net.ipv4.ip_forward=1, and net.ipv6.conf.all.forwarding=1 for IPv6, in \
              /etc/sysctl.d",
     )

@@ -28,6 +28,25 @@ pub fn source_nat_of_self(at: Span, word: &str) -> Finding {
         ))
 }
 
+/// `leaves` when it is said where the packets leave.
+pub fn place_in_source_nat(
+    at: Span,
+    word: &str,
+    verb: &str,
+    is_place: bool,
+    leaves: bool,
+) -> Finding {
+    let message = format!("there is no service `{word}`");
+    let what = if is_place { "a place" } else { "an interface" };
+    let comes = if is_place { format!("from {word}") } else { format!("in {word}") };
+    Finding::new(&lint::UNKNOWN_NAME, at, message)
+        .label("not a service")
+        .note(format!("`{word}` is {what}"))
+        .help(if leaves { format!("write `{comes}` for what comes from there") } else { format!(
+                "write `{verb} {word} out` for what leaves there, or `{comes}` for what comes from there"
+            ) })
+}
+
 pub fn masquerade_without_interface(at: Span) -> Finding {
     Finding::new(
         &lint::MISSING_TARGET,
@@ -48,10 +67,16 @@ pub fn out_without_interface(at: Span, word: &str) -> Finding {
     .help(format!("write `{word} eth0 out`"))
 }
 
-pub fn snat_without_as(at: Span) -> Finding {
-    Finding::new(&lint::MISSING_TARGET, at, "`snat` needs the new source address")
-        .label("no `as`")
-        .help("write `as 203.0.113.5`; for the address of the interface, write `masquerade`")
+/// `to` is the one address that the packets go to, if there is one.
+pub fn snat_without_as(at: Span, to: Option<&str>) -> Finding {
+    let finding = Finding::new(&lint::MISSING_TARGET, at, "`snat` needs the new source address")
+        .label("no `as`");
+    if let Some(to) = to {
+        return finding
+            .note("`to` says where the packets go, not which source they get")
+            .help(format!("write `as {to}` for `to {to}` if that is the new source, or `as` too"));
+    }
+    finding.help("write `as 203.0.113.5`; for the address of the interface, write `masquerade`")
 }
 
 pub fn one_range_expected(at: Span, family: Family) -> Finding {
@@ -98,7 +123,7 @@ pub fn forward_without_target(at: Span) -> Finding {
 pub fn target_is_no_address(at: Span) -> Finding {
     Finding::new(&lint::MISSING_TARGET, at, "the target of a translation is a single address")
         .label("not one address")
-        .help("name one host, such as 10.0.0.2 or 10.0.0.2@lan")
+        .help("name one host, such as 10.0.0.2@lan; what is to pass through, `allow` lets through")
 }
 
 /// A target to which nothing would come.

@@ -79,7 +79,7 @@ impl Filter<'_, '_> {
             self.notes.close();
             return;
         }
-        let indent = self.first - self.line;
+        let indent = self.first.unwrap_or(start) - self.line;
         self.open.push(Opened { bracket, start, indent });
         self.queue.push_back((start, bracket.opening(), end));
     }
@@ -90,12 +90,13 @@ impl Filter<'_, '_> {
             if !self.notes.forgive_brace() {
                 self.notes.report(messages::stray_closing(self.notes.span(start, end), "}"));
             }
-            if !matches!(self.last, None | Some(Token::End)) {
+            // Of a question the rest is still of it.
+            if self.behind.is_empty() && !matches!(self.last, None | Some(Token::End)) {
                 self.queue.push_back((start, Token::End, start));
             }
             return;
         };
-        let begins_line = start == self.first;
+        let begins_line = self.first == Some(start);
         if begins_line && opened.indent > start - self.line {
             self.suspect.get_or_insert(opened);
         }
@@ -164,6 +165,7 @@ impl Filter<'_, '_> {
         while let Some(opened) = self.open.pop() {
             self.queue.push_back((at, opened.bracket.closing(), at));
         }
+        self.queue.extend(self.behind.iter().map(|token| (at, *token, at)));
         if !matches!(self.last_placed(), None | Some(Token::End)) {
             self.queue.push_back((at, Token::End, at));
         }

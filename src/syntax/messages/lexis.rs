@@ -87,6 +87,9 @@ fn advice(run: &str, before: Option<char>, after: &str) -> (&'static str, &'stat
         '-' if behind_word => {
             ("a name cannot end in `-`", "delete it, or write a range or name without blanks")
         }
+        '-' if run != "-" && after.starts_with([' ', '\t']) => {
+            ("a comment of another language", "a comment begins with `#`, and ends with its line")
+        }
         '-' if after.starts_with(|c: char| c.is_ascii_alphabetic()) => {
             ("there are no options here", "write clauses: `from lan`, `in eth0`, `tcp 22`")
         }
@@ -149,7 +152,7 @@ pub fn reserved_name(span: Span, word: &str) -> Finding {
         format!("`{word}` is a word of the language and cannot be defined as a name"),
     )
     .label("a reserved word")
-    .help(format!("choose another name, such as `my-{word}` or `{word}1`"))
+    .help(format!("choose another name, such as `my_{word}` or `{word}1`"))
 }
 
 pub fn semicolon_in_nets(span: Span) -> Finding {
@@ -164,8 +167,40 @@ pub fn end_after_brace(span: Span, next: &str) -> Finding {
         .help("begin a new line, or write a `;` after the `}`")
 }
 
-pub fn foreign_line(span: Span) -> Finding {
-    syntax_error(span, "this is a line of iptables, not of a policy")
-        .label("Palisade has words instead of options")
-        .help("write `allow tcp 22 from lan` for `-A INPUT -i eth1 -p tcp --dport 22 -j ACCEPT`")
+/// A tool whose lines are known by how they begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    Iptables,
+    Nft,
+}
+
+pub fn foreign_line(span: Span, tool: Foreign) -> Finding {
+    match tool {
+        Foreign::Iptables => syntax_error(span, "this is a line of iptables, not of a policy")
+            .label("Palisade has words instead of options")
+            .note("`palisade import` makes a policy of what `iptables-save` prints")
+            .help(
+                "write `allow tcp 22 from lan` for `-A INPUT -i eth1 -p tcp --dport 22 -j ACCEPT`",
+            ),
+        Foreign::Nft => syntax_error(span, "this is a line of nft, not of a policy")
+            .label("Palisade has words of its own")
+            .help("write `allow tcp 22 from lan` for `iifname \"eth1\" tcp dport 22 accept`"),
+    }
+}
+
+pub fn foreign_comment(span: Span) -> Finding {
+    syntax_error(span, "comment of another language")
+        .label("passed over")
+        .help("a comment begins with `#`, and ends with its line")
+}
+
+pub fn raw_without_quotes(span: Span, rule: &str) -> Finding {
+    let has_signs = rule.contains(['"', '\\']);
+    syntax_error(span, "raw rule without its quotes")
+        .label("a text in double quotes belongs here")
+        .help(if has_signs {
+            "put it in double quotes, and write a `\\` before each `\"` in it".to_owned()
+        } else {
+            format!("write `\"{rule}\"`")
+        })
 }

@@ -7,6 +7,9 @@ use super::super::scan::{Scan, Setting};
 use super::super::token::Token;
 use super::{clause, syntax_error, words};
 
+/// A value longer than this is not said again.
+const MAX_SHOWN: usize = 40;
+
 /// The finding, and whether a `{` is missing whose `}` will be left over.
 pub fn explain(scan: &Scan<'_, '_>) -> (Finding, bool) {
     let finding = match scan.setting {
@@ -15,6 +18,8 @@ pub fn explain(scan: &Scan<'_, '_>) -> (Finding, bool) {
             .or_else(|| unknown_verb(scan))
             .or_else(|| definition(scan)),
         Setting::Packet => packet(scan),
+        Setting::Connections => question(scan),
+        Setting::LonePacket => verdict(scan).or_else(|| packet(scan)),
     };
     let finding = finding
         .or_else(|| clause::explain(scan))
@@ -68,17 +73,42 @@ fn unknown_verb(scan: &Scan<'_, '_>) -> Option<Finding> {
     if scan.token(0) == Token::Equals {
         return Some(finding.label("no statement begins with this word").help(words::DEFINITIONS));
     }
+    let finding = finding.label("no statement begins with this word");
     Some(match scan.meant() {
         Some(meant) if meant == word.to_ascii_lowercase() => finding
             .label("words of the language are in lower case")
             .help(format!("write `{meant}`")),
-        Some(meant) => finding
-            .label("no statement begins with this word")
-            .help(format!("did you mean `{meant}`?")),
-        None => finding.label("no statement begins with this word").help(format!(
-            "begin with a verb such as `allow` or `drop`; a call has parentheses: `{word}(…)`"
-        )),
+        Some(meant) => finding.help(format!("did you mean `{meant}`?")),
+        None => finding.help(match call(scan) {
+            _ if scan.token(0) == Token::OpenBrace
+                && scan.reads(-1, -1, &format!("from {word}")) =>
+            {
+                format!("a block begins with a clause: `from {word} {{ … }}`, `to {word} {{ … }}`")
+            }
+            Some(call) => format!(
+                "begin with a verb such as `allow` or `drop`; a call has parentheses: `{call}`"
+            ),
+            None => "begin with a verb such as `allow` or `drop`, or with what you define: \
+                 `zone`, `let`, `service`"
+                .to_owned(),
+        }),
     })
+}
+
+/// The statement as a call of what its first word names, when the grammar reads it so; a word alone may be
+/// a chain as well.
+fn call(scan: &Scan<'_, '_>) -> Option<String> {
+    let name = scan.head_text();
+    let last = if scan.token(scan.last()) == Token::End { scan.last() - 1 } else { scan.last() };
+    if last < 0 {
+        return Some(format!("{name}(…)`, a chain has `jump {name}"));
+    }
+    let arguments: Vec<&str> =
+        (0..=last).filter(|at| scan.token(*at) != Token::Comma).map(|at| scan.text(at)).collect();
+    let call = format!("{name}({})", arguments.join(", "));
+    let are_words =
+        (0..=last).all(|at| !matches!(scan.token(at), Token::OpenBrace | Token::Unknown));
+    (are_words && scan.reads_alone(&call)).then_some(call)
 }
 
 /// The shape of a definition: its name, its `=`.
@@ -120,12 +150,25 @@ fn definition(scan: &Scan<'_, '_>) -> Option<Finding> {
 fn without_equals(scan: &Scan<'_, '_>) -> Finding {
     let (head, name) = (scan.head_text(), scan.text(-1));
     let ends = scan.token(0) == Token::End;
-    let value = if ends || scan.token(0) == Token::OpenNets { "…" } else { scan.text(0) };
-    let help = match scan.head() {
-        Token::Set => {
+    // `zone wan: eth0`
+    let first = isize::from(scan.token(0) == Token::Colon);
+    let values = [scan.last(), first].map(|last| (last, scan.words(first, last)));
+    let value = values.into_iter().find(|(last, value)| {
+        value.len() <= MAX_SHOWN
+            && !value.is_empty()
+            && !value.contains('\n')
+            && scan.reads(0, *last, &format!("= {value}"))
+    });
+    let help = match (scan.head(), value) {
+        (Token::Set, _) => {
             format!("write `set {name} = …`, `set {name} from \"file\"` or `set {name} dynamic`")
         }
-        _ => format!("write `{head} {name} = {value}`"),
+        (_, Some((_, value))) => format!("write `{head} {name} = {value}`"),
+        (Token::Service, None) if scan.token(0).is_value() => {
+            let example = scan.text(0);
+            format!("say the protocol too: `{head} {name} = tcp {example}`")
+        }
+        (_, None) => format!("write `{head} {name} = …`"),
     };
     let (span, label) = if ends {
         (scan.span(-1), "nothing says what it stands for")
@@ -135,22 +178,67 @@ fn without_equals(scan: &Scan<'_, '_>) -> Finding {
     syntax_error(span, format!("definition of `{name}` without its `=`")).label(label).help(help)
 }
 
+/// A question that does not begin with its verb.
+fn question(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let word = scan.text(0);
+    if scan.position() > 0 && !(scan.position() == 1 && scan.head().is_name()) {
+        return None;
+    }
+    let meant =
+        words::foreign_verb(scan.head_text()).filter(|meant| ["allow", "drop"].contains(meant));
+    let asked = format!("allow {}", scan.words(scan.behind_head(0), scan.last()));
+    let rest = scan.words(1, scan.last());
+    let is_whole = rest.starts_with("allow ") || rest.starts_with("drop ");
+    let help = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if is_whole && scan.reads_alone(rest) => format!("write `{rest}`"),
+        None if scan.token(0) != Token::End && scan.reads_alone(&asked) => {
+            format!("write `{asked}`, or `drop` for what is not allowed")
+        }
+        None => "as in `allow tcp 22 from any`".to_owned(),
+    };
+    let message = match scan.position() {
+        0 if scan.token(0) == Token::End => "question without a word".to_owned(),
+        0 => format!("a question cannot begin with `{word}`"),
+        _ => format!("a question cannot begin with `{}`", scan.head_text()),
+    };
+    Some(syntax_error(scan.head_span(), message).label("`allow` or `drop` comes first").help(help))
+}
+
+/// A verdict behind a packet of which the verdict is asked.
+fn verdict(scan: &Scan<'_, '_>) -> Option<Finding> {
+    let first = scan.behind_head(0);
+    let at = (first..=scan.last()).find(|at| scan.words(*at, *at) == "=>")?;
+    Some(
+        syntax_error(scan.span(at), "verdict of a packet that is asked about")
+            .label("the answer says it")
+            .help("leave it out: `tcp 10.0.0.5:40000 -> self:22 in eth0`"),
+    )
+}
+
 fn packet(scan: &Scan<'_, '_>) -> Option<Finding> {
-    const EXAMPLE: &str = "as in `tcp 10.0.0.5:40000 -> self:22 in eth0 => allow`";
+    let is_alone = scan.setting == Setting::LonePacket;
+    let example = if is_alone {
+        "as in `tcp 10.0.0.5:40000 -> self:22 in eth0`"
+    } else {
+        "as in `tcp 10.0.0.5:40000 -> self:22 in eth0 => allow`"
+    };
+    let noun = if is_alone { "packet" } else { "test packet" };
     let finding = match (scan.position(), scan.token(0)) {
-        (0, _) => syntax_error(
-            scan.span(0),
-            format!("a test packet cannot begin with `{}`", scan.text(0)),
-        )
-        .label("the protocol comes first"),
+        (0, Token::End) => syntax_error(scan.span(0), format!("{noun} without a word"))
+            .label("nothing is said of it"),
+        (0, _) => {
+            syntax_error(scan.span(0), format!("a {noun} cannot begin with `{}`", scan.text(0)))
+                .label("the protocol comes first")
+        }
         (_, Token::End) if scan.would_take("\"=>\"") => {
             syntax_error(scan.span(-1), "test packet without its verdict")
                 .label("`=>` and a verb belong behind this")
         }
-        (_, Token::End) => syntax_error(scan.span(-1), "test packet that ends too early")
+        (_, Token::End) => syntax_error(scan.span(-1), format!("{noun} that ends too early"))
             .label("something is missing behind this"),
         _ if scan.would_take("\"->\"") => {
-            syntax_error(scan.span(0), "test packet without its `->`")
+            syntax_error(scan.span(0), format!("{noun} without its `->`"))
                 .label("`->` and the destination belong before this")
         }
         _ if scan.token(-1) == Token::Gives => {
@@ -159,7 +247,7 @@ fn packet(scan: &Scan<'_, '_>) -> Option<Finding> {
         }
         _ => return None,
     };
-    Some(finding.help(EXAMPLE))
+    Some(finding.help(example))
 }
 
 /// A block's head that no `{` follows.

@@ -50,8 +50,28 @@ pub fn foreign_clause(word: &str) -> Option<&'static str> {
         "note" | "remark" | "description" => "write `comment \"text\"`",
         "uid" => "write `user` and the name or number",
         "gid" => "write `group` and the name or number",
+        "if" | "where" => "leave it out: clauses follow each other without a word",
+        "unless" => "say `except` behind the list: `from any except 10.0.0.0/8`",
         "nolog" | "quiet" => "nothing is logged unless `log` is written: leave it out",
         "helper" | "alias" | "tags" => "it stands in a `service` definition only",
+        _ => return None,
+    })
+}
+
+/// What to write for a word that other tools have where a subject belongs.
+#[must_use]
+pub fn foreign_subject(word: &str) -> Option<&'static str> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "all" | "everything" | "anything" | "everyone" | "anywhere" => "write `any`",
+        "port" | "ports" | "dport" | "dports" => {
+            "a port stands behind its protocol, before the clauses: `allow tcp 22 from lan`"
+        }
+        "protocol" => "write `proto`: `proto gre`",
+        "type" => "the type stands right behind the protocol: `icmp 8`, `icmp echo-request`",
+        "input" | "incoming" => {
+            "leave it out: without `to` a rule is about packets to this machine"
+        }
+        "output" | "outgoing" => "write `from self` for packets that this machine sends",
         _ => return None,
     })
 }
