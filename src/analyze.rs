@@ -41,7 +41,7 @@ mod unreached;
 mod findings;
 
 pub use expiry::expired;
-pub use findings::{LINTS, findings};
+pub use findings::findings;
 pub use story::name as implied_name;
 pub use text::{Dump, Rules, Text};
 pub use trace::trace;

@@ -5,6 +5,8 @@
 
 mod failure;
 
+mod formats;
+
 mod terminal;
 
 mod loader;
@@ -24,6 +26,8 @@ mod config;
 mod folder;
 
 mod digest;
+
+mod place;
 
 mod output;
 
@@ -64,9 +68,9 @@ mod explain;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{ColorChoice, Parser, Subcommand};
 
-use failure::Failure;
+use failure::Stop;
 use terminal::Terminal;
 
 const STATUS: &str = "\
@@ -74,7 +78,9 @@ Exit status:
   0  clean
   1  the policy is at fault: there is a finding at level error, such as a mistake in the
      language or a text that is not UTF-8 or too large
-  2  the work could not be done: wrong usage, a file that cannot be read or written
+  2  the work could not be done: wrong usage, an unknown name, a file that cannot be read or
+     written
+`verify`, `diff`, `query` and `import` have more to say by it: see their `--help`.
 
 Examples:
   palisade check web.fw              what is wrong with this policy?
@@ -120,20 +126,12 @@ enum Command {
     Explain(explain::Explain),
 }
 
-/// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Human,
-    /// For programs: one JSON document on standard output
-    Json,
-}
-
 /// How a run ended, worst last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Outcome {
+    #[default]
     Clean,
-    /// The policy is at fault, or what was asked for does not exist.
+    /// The policy is at fault; or two sides differ, or nothing is as was asked for.
     AtFault,
     /// The work could not be done.
     Undone,
@@ -160,11 +158,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let terminal = Terminal::new(arguments.color);
-    let outcome = dispatch(&arguments.command, &terminal);
-    outcome.unwrap_or_else(|failure| terminal.tell_failure(&failure)).into()
+    let outcome = match dispatch(&arguments.command, &terminal) {
+        Ok(outcome) | Err(Stop::Told(outcome)) => outcome,
+        Err(Stop::Failure(failure)) => terminal.tell_failure(&failure),
+    };
+    outcome.into()
 }
 
-fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Failure> {
+fn dispatch(command: &Command, terminal: &Terminal) -> Result<Outcome, Stop> {
     match command {
         Command::Check(check) => check.run(terminal),
         Command::Build(build) => build.run(terminal),

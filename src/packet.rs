@@ -20,12 +20,12 @@ pub mod index;
 pub mod uncovered;
 
 pub use constraint::{Constraint, Field, Value, Values};
-pub use index::{Among, Index, RuleNumber};
+pub use index::{Among, Index, RuleNumber, Sorts};
 pub use interfaces::InterfaceSet;
 pub use opaque::OpaqueMatch;
 pub use random::Random;
 pub use set::{Factor, FieldBox, PacketSet, Product};
-pub use space::{Asks, Placed, Point, Region, Space};
+pub use space::{Asks, Placed, Point, Region, Space, Teller};
 pub use uncovered::{Answer, Budget, Cover, Member, Question, Verdict};
 
 use std::collections::BTreeSet;

@@ -9,7 +9,7 @@ mod names;
 use std::collections::BTreeSet;
 
 use crate::net::{Family, Interface, IntervalSet};
-use crate::packet::{Asks, Field, Packet, Region, Space};
+use crate::packet::{Asks, Field, Packet, Region, Teller};
 
 pub use names::Names;
 
@@ -50,13 +50,13 @@ impl Readable {
 /// The packets of a region in few boxes. Fields that fit `given` are left out: the question says them.
 #[must_use]
 pub fn readable(
-    space: &Space,
+    teller: &Teller<'_>,
     region: &Region,
     names: &Names<'_>,
     given: impl Fn(Field) -> bool,
 ) -> Vec<Readable> {
     let said = |asks: &Asks| !field_of(asks).is_some_and(&given);
-    let told = space.told(region).into_iter();
+    let (space, told) = (teller.space(), teller.told(region).into_iter());
     let mut boxes: Vec<(Region, Vec<Asks>)> = told
         .map(|(own, asks)| {
             let asks: Vec<Asks> = asks.into_iter().filter(|one| said(one)).collect();

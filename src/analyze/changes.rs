@@ -1,13 +1,13 @@
 //! What changes between two meanings, for people: the differences of a comparison, gathered by what is
 //! responsible on both sides and said in few boxes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::boxes::{Names, Readable, readable};
 use super::equal::{Act, Comparison, Deed, Difference};
 use crate::meaning::{BaseChain, Decision};
 use crate::net::{Families, Family};
-use crate::packet::{Packet, Region};
+use crate::packet::{Packet, Region, Teller};
 use crate::resolve::Policy;
 
 /// What a change is to who sends the packets.
@@ -66,9 +66,13 @@ pub fn changes(comparison: &Comparison, policy: &Policy) -> Vec<Change> {
     // Of IPv4, those that IPv6 may have too.
     let mut known = HashMap::new();
     let names = Family::BOTH.map(|family| Names::of(policy, family));
+    // Each chain has a space of its own.
+    let mut tellers = BTreeMap::new();
     for group in &groups {
         let [one, ..] = group[..] else { continue };
-        let change = change_of(one, group, &names[one.family as usize]);
+        let teller = tellers.entry((one.family, one.base));
+        let teller = teller.or_insert_with(|| Teller::of(&one.space));
+        let change = change_of(teller, group, &names[one.family as usize]);
         let texts: Vec<String> = change.boxes.iter().map(Readable::text).collect();
         let said = (one.base, &one.left, &one.right, texts);
         match (one.family, known.get(&said)) {
@@ -86,7 +90,10 @@ pub fn changes(comparison: &Comparison, policy: &Policy) -> Vec<Change> {
     changes
 }
 
-fn change_of(first: &Difference, group: &[&Difference], names: &Names<'_>) -> Change {
+fn change_of(teller: &Teller<'_>, group: &[&Difference], names: &Names<'_>) -> Change {
+    let first = group[0];
+    // Of several that are as ordinary, the first.
+    let shown = group.iter().rev().max_by_key(|one| one.ordinariness());
     let regions: Option<Vec<&Region>> = group.iter().map(|one| one.region.as_ref()).collect();
     let region = regions.map(|regions| {
         let mut all = Region::default();
@@ -95,7 +102,7 @@ fn change_of(first: &Difference, group: &[&Difference], names: &Names<'_>) -> Ch
         }
         all
     });
-    let boxes = region.map(|region| readable(&first.space, &region, names, |_| false));
+    let boxes = region.map(|region| readable(teller, &region, names, |_| false));
     Change {
         kind: kind(first),
         base: first.base,
@@ -103,7 +110,7 @@ fn change_of(first: &Difference, group: &[&Difference], names: &Names<'_>) -> Ch
         left: first.left.clone(),
         right: first.right.clone(),
         boxes: boxes.unwrap_or_default(),
-        example: first.packet.clone(),
+        example: shown.unwrap_or(&first).packet.clone(),
     }
 }
 

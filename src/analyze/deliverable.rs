@@ -48,6 +48,21 @@ pub fn is_deliverable(packet: &Packet, base: BaseChain) -> bool {
         && state_fits(packet)
 }
 
+/// How little there is to wonder about a packet.
+#[must_use]
+pub fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
+    let is_new = packet.state == CtState::New;
+    let is_syn = packet.flags().is_none_or(|flags| flags == TcpFlags::SYN);
+    let loopback = Some("lo");
+    let is_from_outside =
+        packet.incoming.as_deref() != loopback && packet.outgoing.as_deref() != loopback;
+    let is_plain = packet.opaque.is_empty() && packet.original.is_none();
+    (is_deliverable(packet, base), [is_from_outside, is_new, is_syn, is_plain])
+}
+
+/// Nothing to wonder about.
+pub const MOST_ORDINARY: (bool, [bool; 4]) = (true, [true; 4]);
+
 /// Whether the kernel drops what comes in from the wire with such addresses, whatever rules say. Who has no
 /// address yet is heard all the same: by all, on the link, and in IPv6 by everybody.
 #[must_use]

@@ -1,6 +1,6 @@
 //! A difference between two meanings as a finding, and as words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::equal::{Act, Comparison, Deed, Difference, Unproved, Why};
 use super::ruled::place;
@@ -18,8 +18,8 @@ pub struct Named<'a> {
     pub right: &'a str,
 }
 
-/// What a comparison found, each thing once. That a limit counts other packets follows where more is
-/// different than that.
+/// What a comparison found, each thing once: what the same does on both sides is shown by its most ordinary
+/// packet. That a limit counts other packets follows where more is different than that.
 #[must_use]
 pub fn differences(comparison: &Comparison, named: Named<'_>) -> Vec<Finding> {
     let is_count = |one: &Difference| {
@@ -28,18 +28,24 @@ pub fn differences(comparison: &Comparison, named: Named<'_>) -> Vec<Finding> {
     let is_more = |one: &&Difference| !is_count(one);
     let told: BTreeSet<(Family, BaseChain)> =
         comparison.differences.iter().filter(is_more).map(|one| (one.family, one.base)).collect();
-    let mut seen = BTreeSet::new();
     let shown = comparison
         .differences
         .iter()
         .filter(|one| !(is_count(one) && told.contains(&(one.family, one.base))));
-    let mut findings: Vec<Finding> = shown.map(|one| named.finding(one)).collect();
-    findings.retain(|finding| {
-        let other = finding.related.first().map(|related| related.span);
-        seen.insert((finding.message.clone(), finding.span, other))
-    });
-    findings.extend(comparison.unproved.iter().map(unproved));
-    findings
+    // Where no text is responsible, only the reason tells one difference from another.
+    let mut known = HashMap::new();
+    let mut apart: Vec<&Difference> = Vec::new();
+    for one in shown {
+        let key = (one.family, one.base, words(&one.left, &one.right));
+        let at = known.entry((key, one.left.reason, one.right.reason)).or_insert(apart.len());
+        match apart.get_mut(*at) {
+            Some(best) if one.ordinariness() > best.ordinariness() => *best = one,
+            Some(_) => {}
+            None => apart.push(one),
+        }
+    }
+    let findings = apart.into_iter().map(|one| named.finding(one));
+    findings.chain(comparison.unproved.iter().map(unproved)).collect()
 }
 
 impl Named<'_> {

@@ -26,15 +26,18 @@ mod courses;
 mod history;
 mod items;
 mod sets;
+mod takers;
 mod walk;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::accounts;
+use super::deliverable::{MOST_ORDINARY, ordinariness};
 use super::flat::{Cut, Flat};
 use crate::meaning::{BaseChain, Change, Decision, Guide, Meaning, Reason};
 use crate::net::{Families, Family};
-use crate::packet::{Budget, Packet, PacketSet, Region, Space};
+use crate::packet::{Budget, Packet, PacketSet, Point, Region, Space};
 use crate::resolve::policy::{ChainId, LogLevel};
 
 pub use history::Rooms;
@@ -96,6 +99,14 @@ pub struct Difference {
     pub space: Arc<Space>,
 }
 
+impl Difference {
+    /// How little there is to wonder about its packet.
+    #[must_use]
+    pub fn ordinariness(&self) -> (bool, [bool; 4]) {
+        ordinariness(&self.packet, self.base)
+    }
+}
+
 /// A chain about which not everything is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unproved {
@@ -137,6 +148,9 @@ impl Comparison {
         self.differences.is_empty() && self.unproved.is_empty()
     }
 }
+
+/// Packets of a difference that are looked at for one to show.
+const TRIED: usize = 12;
 
 /// Differences beyond these are not looked for in a chain.
 pub const MOST_DIFFERENCES: usize = 10_000;
@@ -247,10 +261,9 @@ impl Here<'_> {
         match sides.found() {
             Ok(found) => {
                 for one in found {
-                    let packet = self.filled.without_words(space.packet(&one.point));
                     // What a packet shows, it shows to who walks with it; but of what was changed not
                     // all is to be seen.
-                    let Some(shown) = self.walked.differ(packet) else {
+                    let Some(shown) = self.shown(&one) else {
                         let why = if changes { Why::Changes } else { Why::Unconfirmed };
                         into.unproved.push(unproved(why));
                         continue;
@@ -284,6 +297,21 @@ impl Here<'_> {
             }
             Err(why) => into.unproved.push(unproved(why)),
         }
+    }
+
+    /// A packet that shows a difference, which the kernel can deliver and which opens a connection if one
+    /// of those that are looked at is like that.
+    fn shown(&self, one: &ask::Found) -> Option<walk::Found> {
+        let (base, space) = (self.walked.base, self.walked.space);
+        let packet = |point: &Point| self.filled.without_words(space.packet(point));
+        let mut packets = vec![packet(&one.point)];
+        if let Some(region) = &one.region
+            && ordinariness(&packets[0], base) < MOST_ORDINARY
+        {
+            packets.extend(space.nature().sample(region, TRIED, 0).map(|point| packet(&point)));
+            packets.sort_by_key(|packet| Reverse(ordinariness(packet, base)));
+        }
+        packets.into_iter().find_map(|packet| self.walked.differ(packet))
     }
 
     fn by_walk(&self, one: walk::Found) -> Difference {

@@ -21,20 +21,6 @@ use crate::resolve::Policy;
 use crate::resolve::policy::{Item, Origin};
 use crate::source::{Sources, Span};
 
-/// What is found here, beside never-matches, which is found earlier too.
-pub static LINTS: [&Lint; 10] = [
-    &catalogue::ANALYSIS_INCOMPLETE,
-    &catalogue::DUPLICATE_RULE,
-    &catalogue::OVERLAP,
-    &catalogue::PARTLY_DEAD,
-    &catalogue::REDUNDANT_RULE,
-    &catalogue::REDUNDANT_WITH_DEFAULT,
-    &catalogue::SHADOWED_CONFLICT,
-    &catalogue::SHADOWED_RULE,
-    &catalogue::UNREACHABLE_CHAIN,
-    &catalogue::UNREACHABLE_RULE,
-];
-
 /// What is wrong with rules, in the order of the text.
 ///
 /// What is in the body of a `def` is told once, and once more for calls where it is expected. Lints that

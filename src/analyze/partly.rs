@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dead::Life;
+use super::deliverable::ordinariness;
 use super::judge::{At, Judgement};
-use super::shadow::{TRIED, ordinariness};
+use super::shadow::TRIED;
 use super::story::{Stories, deed};
 use super::told::Told;
 use crate::diagnostic::deletion::member_deletion;

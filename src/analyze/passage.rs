@@ -11,19 +11,21 @@ mod changed;
 mod walk;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::flat::{Flat, are_too_many, of_first_fragments, ways};
+use super::flat::{FIRST_FRAGMENT, Flat, are_too_many, of_first_fragments, ways};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Entry, List, Meaning};
 use crate::net::{Addresses, CtState, CtStates, Family, Interface};
 use crate::packet::{
-    Budget, Constraint, Factor, Field, PacketSet, Product, Region, RuleNumber, Space,
+    Budget, Constraint, Factor, Field, PacketSet, Product, Region, RuleNumber, Space, opaque,
 };
 use crate::resolve::policy::{ChainId, Docker, Hook};
 
 use changed::{copied_mask, results, same_borders, unasked};
 use walk::Chain;
+
+pub use walk::refuses;
 
 /// So many pieces of packets are held to entries on the way; beyond, it is too much work.
 const MOST_PIECES: usize = 500_000;
@@ -55,6 +57,8 @@ pub struct Passed<'m> {
     pub arriving: Vec<Arriving<'m>>,
     /// Is stopped before it.
     pub stopped: Vec<Stopped<'m>>,
+    /// Meets an entry with limits that may send it another way than those without room.
+    pub limited: Vec<(Region, &'m Entry)>,
     /// Whether more is in it than comes: what rules make of some packets is not known.
     pub is_vague: bool,
     /// How many pieces of it entries had to be held to.
@@ -205,6 +209,17 @@ impl<'m> Passage<'m> {
 
     pub fn space(&self) -> &Space {
         self.list.space()
+    }
+
+    /// The packets that differ from those of a region in what rules before the filter may change only.
+    pub fn whatever_changed(&self, region: &Region) -> Region {
+        let chains = self.before.iter().map(|(_, chain)| chain).chain(self.called.values());
+        let changes = chains.flat_map(Chain::entries).flat_map(|entry| entry.effect.changes());
+        let changed: BTreeSet<Field> = changes.copied().collect();
+        let region = self.space().freed(region, |field| changed.contains(&field));
+        // Which fragment it is stays so.
+        let is_free = |text: &str| !opaque::is_known(text) && text != FIRST_FRAGMENT;
+        self.space().freed_facts(&region, is_free)
     }
 
     /// The packets of a region that this machine has with itself, or the others.

@@ -2,14 +2,15 @@
 //!
 //! In goes a claim, taken as a question: its packets are the first ones of new connections. Out come the parts
 //! of its set that each rule accepts (or refuses), through all tables, in few boxes: disjoint, and together
-//! all of them. What limits decide is in the answer too, and marked: it is so only while a limit has room (or
-//! none).
+//! all of them. What limits decide is in the answer too, and marked by how they have to be ([`Limits`]).
+
+mod limits;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::boxes::{Names, Readable, readable};
-use super::flat::{Flat, FlatStep};
+use super::flat::Flat;
 use super::passage::{Arriving, Passage, Passed, Stopped, TooMuch};
 use super::promise;
 use super::promise::claim::{Asking, World, decision};
@@ -17,9 +18,13 @@ use super::promise::together::Group;
 use super::text::Rules;
 use crate::meaning::{BaseChain, Decision, Effect, Guide, Reason};
 use crate::net::Family;
-use crate::packet::{Among, Field, Index, Placed, Region, RuleNumber, Verdict};
+use crate::packet::{Among, Field, Placed, Region, RuleNumber, Teller, Verdict};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Hook};
+
+use limits::{Histories, LimitedSteps, OnTheWay};
+
+pub use limits::Limits;
 
 /// Beyond so many boxes, and conditions of them that packets do not show, an answer is not whole: nobody
 /// reads them.
@@ -41,8 +46,8 @@ pub struct Part {
     pub base: BaseChain,
     /// The statement that gave the packets another destination before.
     pub translated_by: Option<Reason>,
-    /// Whether a limit must have room (or, of what is refused, none).
-    pub is_limited: bool,
+    /// How limits have to be for it.
+    pub limits: Limits,
     /// Whether it is not known what the rule does, which is in words of others: it may be either.
     pub is_open: bool,
     pub boxes: Vec<Readable>,
@@ -86,7 +91,7 @@ pub fn answer(
 #[derive(Default)]
 struct Parts {
     all: Vec<Part>,
-    known: HashMap<(Place, bool), usize>,
+    known: HashMap<(Place, Limits), usize>,
     told: usize,
 }
 
@@ -100,14 +105,14 @@ struct Place {
 }
 
 impl Parts {
-    fn add(&mut self, place: Place, is_limited: bool, boxes: Vec<Readable>) -> Result<(), TooMuch> {
+    fn add(&mut self, place: Place, limits: Limits, boxes: Vec<Readable>) -> Result<(), TooMuch> {
         self.told += boxes.iter().map(|one| 1 + one.more.len()).sum::<usize>();
-        match self.known.entry((place, is_limited)) {
+        match self.known.entry((place, limits)) {
             Entry::Occupied(same) => self.all[*same.get()].boxes.extend(boxes),
             Entry::Vacant(new) => {
                 new.insert(self.all.len());
                 let Place { by, base, translated_by, is_open } = place;
-                self.all.push(Part { by, base, translated_by, is_limited, is_open, boxes });
+                self.all.push(Part { by, base, translated_by, limits, is_open, boxes });
             }
         }
         if self.told > MOST_TOLD { Err(TooMuch) } else { Ok(()) }
@@ -130,11 +135,13 @@ fn gather(
         if passed.is_vague {
             return Err(TooMuch);
         }
-        let telling = Telling::of(passage, names, wants_accepted);
+        let histories = &asking.guide().meaning.limits;
+        let telling = Telling::of(passage, names, histories, wants_accepted);
+        let on_the_way = OnTheWay::of(passage, &passed, histories);
         if end == hook {
-            telling.stopped(&passed, parts)?;
+            telling.stopped(&passed, &on_the_way, parts)?;
         }
-        for mut arriving in passed.arriving {
+        for (mut arriving, limits) in on_the_way.apart(&passed.arriving) {
             let behind = passage.stopped_behind(&arriving.region)?;
             let is_certain = |(.., entry): &Stopped<'_>| {
                 entry.limits.is_empty() && !entry.effect.decision().is_some_and(is_open)
@@ -147,13 +154,13 @@ fn gather(
                     arriving.region = passage.space().difference(&arriving.region, region);
                 }
             } else {
-                let accepted = Telling::of(passage, names, true);
+                let accepted = Telling::of(passage, names, histories, true);
                 for (region, base, entry) in behind {
-                    let accepted_first = Arriving { region, ..arriving.clone() };
-                    accepted.decided(&accepted_first, Some((base, entry.reason)), parts)?;
+                    let accepted_first = (&Arriving { region, ..arriving.clone() }, limits);
+                    accepted.decided(accepted_first, Some((base, entry.reason)), parts)?;
                 }
             }
-            telling.decided(&arriving, None, parts)?;
+            telling.decided((&arriving, limits), None, parts)?;
         }
     }
     Ok(())
@@ -162,29 +169,44 @@ fn gather(
 struct Telling<'t, 'w> {
     passage: &'t Passage<'w>,
     names: &'t Names<'t>,
+    histories: &'t Histories,
     wants_accepted: bool,
-    /// The steps that do otherwise while a limit has room.
-    limited: Index,
+    limited: LimitedSteps<'t, 'w>,
 }
 
 impl<'t, 'w> Telling<'t, 'w> {
-    fn of(passage: &'t Passage<'w>, names: &'t Names<'t>, wants_accepted: bool) -> Self {
-        let limited = passage.list.matching().of_those(|number| {
-            let step = passage.flat.step(number);
-            step.is_some_and(|step| is_limited(&passage.flat, step))
-                && may(&passage.flat, number, !wants_accepted)
-        });
-        Telling { passage, names, wants_accepted, limited }
+    fn of(
+        passage: &'t Passage<'w>,
+        names: &'t Names<'t>,
+        histories: &'t Histories,
+        wants_accepted: bool,
+    ) -> Self {
+        let limited =
+            LimitedSteps::of(passage, histories, |decision| may_be(decision, !wants_accepted));
+        Telling { passage, names, histories, wants_accepted, limited }
     }
 
     /// What is refused before the filter, or may be.
-    fn stopped(&self, passed: &Passed<'_>, parts: &mut Parts) -> Result<(), TooMuch> {
+    fn stopped(
+        &self,
+        passed: &Passed<'w>,
+        on_the_way: &OnTheWay<'_, 'w>,
+        parts: &mut Parts,
+    ) -> Result<(), TooMuch> {
         for (region, base, entry) in &passed.stopped {
             let is_open = entry.effect.decision().is_some_and(is_open);
-            if is_open || !self.wants_accepted {
-                let (by, base) = (entry.reason, *base);
-                let place = Place { by, base, translated_by: None, is_open };
-                self.add(region, place, !entry.limits.is_empty(), parts)?;
+            if !is_open && self.wants_accepted {
+                continue;
+            }
+            let (by, base) = (entry.reason, *base);
+            let place = Place { by, base, translated_by: None, is_open };
+            let own = Limits::of(entry, self.histories);
+            let apart = match own {
+                Limits::Any => on_the_way.doubts(region),
+                Limits::Room | Limits::NoRoom | Limits::Mixed => vec![(region.clone(), own)],
+            };
+            for (region, limits) in apart {
+                self.add(&region, place, limits, parts)?;
             }
         }
         Ok(())
@@ -193,7 +215,7 @@ impl<'t, 'w> Telling<'t, 'w> {
     /// What each rule of the filter does, and the default; what it accepts may be stopped behind it.
     fn decided(
         &self,
-        arriving: &Arriving<'_>,
+        (arriving, limits): (&Arriving<'_>, Limits),
         stopped_by: Option<(BaseChain, Reason)>,
         parts: &mut Parts,
     ) -> Result<(), TooMuch> {
@@ -216,12 +238,17 @@ impl<'t, 'w> Telling<'t, 'w> {
             let own = within.intersection(&passage.list.may(number));
             let Some(decision) = decision(flat, step) else { continue };
             let place = place(step.entry.reason, decision);
-            self.add_apart(&self.left(&own, among)?, among, place, is_limited(flat, step), parts)?;
+            let (own_limits, doubts) = self.limited.at(number);
+            for (region, left) in doubts.apart(passage.space(), self.left(&own, among)?) {
+                let limits = limits.and(own_limits).and(left);
+                self.add_apart(region, among, place, limits, parts)?;
+            }
         }
         let Effect::Decide(default) = &flat.default.effect else { return Ok(()) };
         if may_be(default, self.wants_accepted) {
             let place = place(flat.default.reason, default);
-            self.add_apart(&self.left(region, Among::ALL)?, Among::ALL, place, false, parts)?;
+            let left = self.left(region, Among::ALL)?;
+            self.add_apart(left, Among::ALL, place, limits, parts)?;
         }
         Ok(())
     }
@@ -246,40 +273,27 @@ impl<'t, 'w> Telling<'t, 'w> {
         Placed::of(space, &taken).missed(&apart, MOST_TOLD).ok_or(TooMuch)
     }
 
-    /// The packets of a region that a limited one of those steps may take, to do otherwise.
-    fn limited(&self, region: &Region, among: Among) -> Region {
-        if self.limited.around(region, among).is_some() {
-            return region.clone();
-        }
-        let mut limited = Region::default();
-        for number in self.limited.meeting(region, among) {
-            let (space, may) = (self.passage.space(), self.passage.list.may(number));
-            limited.append(&space.intersection(region, &may));
-        }
-        limited
-    }
-
     /// Adds a part, what a limited rule before it may take apart from the rest.
     fn add_apart(
         &self,
-        region: &Region,
+        region: Region,
         among: Among,
         place: Place,
-        is_limited: bool,
+        limits: Limits,
         parts: &mut Parts,
     ) -> Result<(), TooMuch> {
-        let space = self.passage.space();
-        let limited = self.limited(region, among);
-        let certain = space.difference(region, &limited);
-        self.add(&certain, place, is_limited, parts)?;
-        self.add(&space.disjoint(&limited), place, true, parts)
+        let doubts = self.limited.before(&region, among);
+        for (region, before) in doubts.apart(self.passage.space(), region) {
+            self.add(&region, place, limits.and(before), parts)?;
+        }
+        Ok(())
     }
 
     fn add(
         &self,
         region: &Region,
         place: Place,
-        is_limited: bool,
+        limits: Limits,
         parts: &mut Parts,
     ) -> Result<(), TooMuch> {
         let space = self.passage.space();
@@ -310,8 +324,8 @@ impl<'t, 'w> Telling<'t, 'w> {
             | Field::Dscp
             | Field::Opaque => false,
         };
-        let boxes = readable(space, region, self.names, given);
-        parts.add(place, is_limited, boxes)
+        let boxes = readable(&Teller::of(space), region, self.names, given);
+        parts.add(place, limits, boxes)
     }
 }
 
@@ -319,15 +333,6 @@ impl<'t, 'w> Telling<'t, 'w> {
 fn may(flat: &Flat<'_>, number: RuleNumber, accepts: bool) -> bool {
     let decision = flat.step(number).and_then(|step| decision(flat, step));
     decision.is_some_and(|decision| may_be(decision, accepts))
-}
-
-/// Whether a limit decides if the step gets a packet.
-fn is_limited(flat: &Flat<'_>, step: &FlatStep<'_>) -> bool {
-    let callers = std::iter::successors(step.caller, |caller: &RuleNumber| {
-        flat.step(*caller).and_then(|step| step.caller)
-    });
-    let limited = |step: &FlatStep<'_>| !step.entry.limits.is_empty();
-    limited(step) || callers.filter_map(|caller| flat.step(caller)).any(limited)
 }
 
 /// Whether a decision accepts, or refuses.

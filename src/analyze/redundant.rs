@@ -1,7 +1,7 @@
 //! Rules that packets reach, and that might as well not be there.
 
 use super::list::{EffectNumber, RuleList};
-use crate::packet::{Among, Index, Point, Question, Region, RuleNumber, Verdict};
+use crate::packet::{Among, Index, Point, Question, Region, RuleNumber, Sorts, Verdict};
 
 /// What becomes of the packets of a rule without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Trees<'i> {
     /// Of the rules of which anybody sees that they match. Where each rule stands in a chain of its own,
     /// every packet meets half of the others.
     pub seen: &'i Index,
+    /// What those do ([`RuleList::sorts`]).
+    pub sorts: &'i Sorts<EffectNumber>,
 }
 
 impl RuleList {
@@ -38,7 +40,7 @@ impl RuleList {
     #[must_use]
     pub fn without(
         &self,
-        Trees { hiding, seen }: Trees<'_>,
+        Trees { hiding, seen, sorts }: Trees<'_>,
         rule: RuleNumber,
         default: EffectNumber,
         known: Option<&Point>,
@@ -52,19 +54,21 @@ impl RuleList {
             // What it gets is in too many pieces to be said.
             return Without::Different;
         }
-        let is_other = |number: RuleNumber| {
-            let effect = self.effects.get(number.0 as usize);
-            effect.is_some_and(|effect| effect != own && *effect != EffectNumber::NONE)
-        };
+        let is_other = |effect: EffectNumber| effect != *own;
+        let next_other =
+            |behind: RuleNumber| seen.first_of(sorts, region, Among::after(behind), is_other);
+        // Of very many that do what the default does, no packet needs to be looked at.
+        let may_differ = *own != default || next_other(rule).is_some();
         let known = known.filter(|point| self.space.contains(region, point)).cloned();
         let points = std::iter::once_with(|| hiding.sample(region, PROBES, rule.0.into()));
-        let points = known.into_iter().chain(points.flatten());
+        let points = known.into_iter().chain(points.flatten()).filter(|_| may_differ);
         for point in points.filter(|point| !hiding.takes(point, Among::before(rule))) {
             let next = seen.first(&point, Among::after(rule));
             let effect_differs = match next {
                 // What leaves a chain may take it on the way there, and not from what is behind.
                 Some(next) => {
-                    is_other(next) && !hiding.takes(&point, Among::before(next).but(rule))
+                    self.done(next).is_some_and(is_other)
+                        && !hiding.takes(&point, Among::before(next).but(rule))
                 }
                 None => *own != default,
             };
@@ -76,7 +80,9 @@ impl RuleList {
             let seed = rule.0.into();
             hiding.witness(&Question { region, among, seed, budget: self.budget })
         };
-        for later in seen.meeting_that(region, Among::after(rule), is_other) {
+        let mut behind = rule;
+        while let Some(later) = next_other(behind) {
+            behind = later;
             let both = self.space.intersection(region, &self.mays[later.0 as usize]);
             match witness(&both, Among::before(later).but(rule)) {
                 Verdict::Uncovered(_) => return Without::Different,
@@ -92,10 +98,23 @@ impl RuleList {
         }
     }
 
+    /// What the world sees that a rule does.
+    fn done(&self, rule: RuleNumber) -> Option<EffectNumber> {
+        let effect = self.effects.get(rule.0 as usize).copied();
+        effect.filter(|effect| *effect != EffectNumber::NONE)
+    }
+
+    /// What the rules of a tree do.
+    #[must_use]
+    pub fn sorts(&self, tree: &Index) -> Sorts<EffectNumber> {
+        tree.sorts(|rule| self.done(rule))
+    }
+
     /// The same of every rule, in order.
     #[must_use]
     pub fn without_each(&self, default: EffectNumber) -> Vec<Without> {
-        let trees = Trees { hiding: &self.hiding, seen: self.matching() };
+        let (seen, sorts) = (self.matching(), self.sorts(self.matching()));
+        let trees = Trees { hiding: &self.hiding, seen, sorts: &sorts };
         let without = |rule: &RuleNumber| self.without(trees, *rule, default, None);
         self.each(|rules| rules.iter().map(without).collect())
     }

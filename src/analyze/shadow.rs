@@ -4,15 +4,14 @@
 use std::collections::HashSet;
 
 use super::dead::Life;
-use super::deliverable::is_deliverable;
+use super::deliverable::ordinariness;
 use super::flat::FlatStep;
 use super::judge::{At, Judged, Judgement};
 use super::story::{DELETE, Deed, Stories, deed, differ_in_log, name};
 use super::text::Text;
 use super::told::Told;
 use crate::diagnostic::{Finding, Lint, catalogue};
-use crate::meaning::{BaseChain, Effect, Reason, view};
-use crate::net::{CtState, TcpFlags};
+use crate::meaning::{Effect, Reason, view};
 use crate::packet::{
     Among, Budget, Cover, Member, Packet, Question, Region, RuleNumber, Space, Verdict,
 };
@@ -222,6 +221,8 @@ impl<'j, 'm> Hidden<'j, 'm> {
             .chain(std::iter::once_with(first).flatten())
             .filter(|point| tried.insert(point.clone()))
             .filter(|point| !others.iter().any(|other| space.contains(other, point)));
+        let highest =
+            (true, true, (true, [true, true, true, !space.asks_for_facts(&region)]), true);
         let mut best: Option<(Rank, Shown)> = None;
         for point in own.chain([alone]) {
             let shown = Shown {
@@ -239,7 +240,7 @@ impl<'j, 'm> Hidden<'j, 'm> {
             if best.as_ref().is_none_or(|(most, _)| *most < rank) {
                 best = Some((rank, shown));
             }
-            if rank == HIGHEST {
+            if rank >= highest {
                 break;
             }
         }
@@ -250,8 +251,6 @@ impl<'j, 'm> Hidden<'j, 'm> {
 /// How much a packet of a dead rule shows, and how little there is to wonder about it.
 type Rank = (bool, bool, (bool, [bool; 4]), bool);
 
-const HIGHEST: Rank = (true, true, (true, [true; 4]), true);
-
 /// A packet of a dead rule.
 #[derive(Clone)]
 struct Shown {
@@ -260,17 +259,6 @@ struct Shown {
     taken_by: RuleNumber,
     /// Whether no limit before that may take it.
     is_certain: bool,
-}
-
-/// How little there is to wonder about a packet.
-pub fn ordinariness(packet: &Packet, base: BaseChain) -> (bool, [bool; 4]) {
-    let is_new = packet.state == CtState::New;
-    let is_syn = packet.flags().is_none_or(|flags| flags == TcpFlags::SYN);
-    let loopback = Some("lo");
-    let is_from_outside =
-        packet.incoming.as_deref() != loopback && packet.outgoing.as_deref() != loopback;
-    let is_plain = packet.opaque.is_empty() && packet.original.is_none();
-    (is_deliverable(packet, base), [is_from_outside, is_new, is_syn, is_plain])
 }
 
 /// A dead statement, and the place that its story is told of.

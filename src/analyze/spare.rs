@@ -12,7 +12,7 @@ use super::text::Text;
 use super::told::Told;
 use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason};
-use crate::packet::{Among, Answer, Index, Question, RuleNumber};
+use crate::packet::{Among, Answer, Index, Question, RuleNumber, Sorts};
 use crate::resolve::policy::Origin;
 use crate::source::Span;
 
@@ -58,8 +58,11 @@ struct Counting<'j, 'm> {
     asked: Vec<bool>,
     hiding: Cow<'j, Index>,
     seen: Cow<'j, Index>,
+    sorts: Sorts<EffectNumber>,
     /// Those that it is noticed of how many packets come to them.
     noticing: Cow<'j, Index>,
+    /// How many were left out that the trees still have.
+    left_out: usize,
 }
 
 impl<'j, 'm> Rest<'j, 'm> {
@@ -95,9 +98,8 @@ impl<'j, 'm> Rest<'j, 'm> {
             && self.is_unnoticed(statement, places)
             && places.iter().all(is_same);
         for at in places.iter().filter(|_| goes) {
-            if let Some(Counting { hiding, seen, .. }) = &mut self.chains[at.chain] {
-                hiding.to_mut().leave_out(at.step);
-                seen.to_mut().leave_out(at.step);
+            if let Some(chain) = &mut self.chains[at.chain] {
+                chain.leave_out(at.step);
             }
         }
         goes
@@ -187,12 +189,29 @@ impl<'j, 'm> Counting<'j, 'm> {
             |rule: RuleNumber| !dead[rule.0 as usize] && called[rule.0 as usize] && !is_rest(rule);
         let is_seen = |rule: RuleNumber| list.effects[rule.0 as usize] != EffectNumber::NONE;
         let is_counted = |rule| judged.flat.step(rule).is_some_and(is_counted);
+        let seen = of_those(list.matching(), steps.len(), is_seen);
         Counting {
             judged,
             hiding: of_those(&list.hiding, steps.len(), hides),
-            seen: of_those(list.matching(), steps.len(), is_seen),
+            sorts: list.sorts(&seen),
+            seen,
             noticing: of_those(list.matching(), steps.len(), is_counted),
             asked,
+            left_out: 0,
+        }
+    }
+
+    /// Looks at a rule no more.
+    fn leave_out(&mut self, rule: RuleNumber) {
+        self.hiding.to_mut().leave_out(rule);
+        self.seen.to_mut().leave_out(rule);
+        self.left_out += 1;
+        // The more of them there are, the longer a search for the others.
+        if self.left_out > self.hiding.len() / 16 {
+            self.hiding = Cow::Owned(self.hiding.swept());
+            self.seen = Cow::Owned(self.seen.swept());
+            self.sorts = self.judged.list.sorts(&self.seen);
+            self.left_out = 0;
         }
     }
 
@@ -202,7 +221,7 @@ impl<'j, 'm> Counting<'j, 'm> {
             Life::Live(point) => Some(point),
             Life::Dead(_) | Life::NeverMatches | Life::Unknown => None,
         };
-        let trees = Trees { hiding: &self.hiding, seen: &self.seen };
+        let trees = Trees { hiding: &self.hiding, seen: &self.seen, sorts: &self.sorts };
         self.judged.list.without(trees, rule, self.judged.flat.default_effect, known)
     }
 

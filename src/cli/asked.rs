@@ -7,16 +7,17 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::Outcome;
-use super::deployed::{Contents, Deployed, tell};
-use super::failure::Failure;
-use super::front::{self, Content};
-use super::given::{Given, Subject};
+use super::deployed::{Deployed, Purpose, tell};
+use super::failure::{Failure, Stop};
+use super::formats::Format;
+use super::front::{Checked, Depth, Reading, misunderstood};
+use super::given::{Given, Subject, stdin_once};
 use super::pipeline;
 use super::terminal::Terminal;
 use super::terms::Terms;
 use crate::analyze::{Dump, Rules, Text};
-use crate::diagnostic::{Finding, has_errors};
+use crate::diagnostic::Finding;
+use crate::diagnostic::report::Names;
 use crate::meaning::Meaning;
 use crate::net::{Families, Interface};
 use crate::resolve::Policy;
@@ -28,6 +29,7 @@ use crate::syntax;
 /// A question that is understood, with those who answer it.
 pub(super) struct Asked {
     pub(super) sources: Sources,
+    pub(super) names: Names,
     /// In whose words it is asked, and whose names the answer may use.
     pub(super) policy: Policy,
     pub(super) promise: Promise,
@@ -62,45 +64,46 @@ impl Asked {
     }
 }
 
-/// Asks what is at some paths. A mistake in the question is a failure, `what` it is called there; when it
-/// is those who are asked that are at fault, that is told, and how the run ends is returned.
+/// Asks what is at some paths. A mistake in the question is a failure, `what` it is called there.
 pub(super) fn ask(
     paths: &[PathBuf],
     terms: &Terms,
-    (what, question): (&str, &str),
+    question: (&str, &str),
+    format: Format,
     terminal: &Terminal,
-) -> Result<Result<Asked, Outcome>, Failure> {
+) -> Result<Asked, Stop> {
+    stdin_once(paths)?;
     match Subject::at(paths, &terms.within)? {
         Subject::Policy(given) => {
-            let (checked, promise) = front::ask(given, terms, what, question)?;
-            let outcome = checked.outcome();
-            let (Some(promise), Content::Policy(_)) = (promise, &checked.content) else {
-                terminal.tell_findings(&checked.report());
-                terminal.tell_summary(&checked.title, checked.counts());
-                return Ok(Err(outcome));
-            };
-            let front::Checked { sources, content: Content::Policy(policy), .. } = checked else {
-                return Ok(Err(outcome));
+            let reading = Reading::to(Depth::Words, terms);
+            let (mut checked, promise) = reading.asked(given, question, format, terminal)?;
+            let (Some(promise), Some(policy)) = (promise, checked.take_policy()) else {
+                return Err(unreadable(question.0).into());
             };
             let answering = Answering::Policy(pipeline::meaning(&policy));
-            Ok(Ok(Asked { sources, policy: *policy, promise, answering }))
+            let Checked { sources, names, .. } = checked;
+            Ok(Asked { sources, names, policy, promise, answering })
         }
-        Subject::Dumps(dumps) => ask_dumps(dumps, what, question, terminal),
+        Subject::Dumps(dumps) => ask_dumps(dumps, terms, question, format, terminal),
     }
+}
+
+fn unreadable(what: &str) -> Failure {
+    Failure::new(format!("{what} cannot be read"))
 }
 
 fn ask_dumps(
     dumps: Vec<Given>,
-    what: &str,
-    question: &str,
+    terms: &Terms,
+    (what, question): (&str, &str),
+    format: Format,
     terminal: &Terminal,
-) -> Result<Result<Asked, Outcome>, Failure> {
+) -> Result<Asked, Stop> {
     let (mut sources, mut findings) = (Sources::new(), Vec::new());
-    let deployed = Deployed::read(dumps, false, Contents::Count, &mut sources, &mut findings)?;
+    let purpose = Purpose::Question(terms);
+    let deployed = Deployed::read(dumps, false, purpose, &mut sources, &mut findings)?;
+    deployed.pass(&sources, &findings, format, terminal)?;
     tell(&sources, &findings, terminal);
-    if has_errors(&findings) {
-        return Ok(Err(Outcome::Undone));
-    }
     let rulesets: Vec<&Ruleset> = deployed.v4.iter().chain(&deployed.v6).collect();
     let names = sources.add("the interfaces of the rules", zones(&rulesets));
     let file = sources.add(what, question);
@@ -108,15 +111,13 @@ fn ask_dumps(
     let resolved = pipeline::resolve_asking(names, file, &mut sources, &mut loader);
     let is_asked = |finding: &Finding| finding.span.is_some_and(|span| span.file() == file);
     let wrong = resolved.findings.into_iter().filter(is_asked).collect();
-    if let Some(failure) = front::misunderstood(what, question, wrong, &sources) {
-        return Err(failure);
+    if let Some(failure) = misunderstood(what, question, wrong, &sources) {
+        return Err(failure.into());
     }
     let mut policy = resolved.policy;
-    let Some(promise) = policy.promises.pop() else {
-        return Err(Failure::new(format!("{what} cannot be read")));
-    };
+    let promise = policy.promises.pop().ok_or_else(|| unreadable(what))?;
     let answering = Answering::Dumps(deployed.dumps());
-    Ok(Ok(Asked { sources, policy, promise, answering }))
+    Ok(Asked { sources, names: Names::default(), policy, promise, answering })
 }
 
 /// A zone for each interface that rules name, where its name can be that of a zone.

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::digest::digest;
-use super::failure::Failure;
-use super::front::{self, Checked, IMPORT, Understood};
+use super::failure::{Failure, Stop};
+use super::formats::{Emit, Format};
+use super::front::{Checked, Depth, IMPORT, Reading, Understood};
 use super::output::Output;
 use super::pipeline::{self, Header};
 use super::proof::{self, Written};
@@ -51,24 +52,6 @@ pub(super) struct Build {
     terms: TermOptions,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Emit {
-    /// IPv4 rules for iptables-restore
-    V4,
-    /// IPv6 rules for ip6tables-restore
-    V6,
-    /// Address sets for `ipset restore`
-    Ipsets,
-    /// The script that loads these from its own folder
-    Load,
-    /// The rules of both families for `nft -f`
-    Nft,
-    /// The rules in their order, for people
-    Plan,
-    /// The plan for programs
-    Json,
-}
-
 /// What a folder gets, in the order in which the files are renamed: rules may name sets, and who
 /// watches rules.v4 finds the others there.
 const IN_FOLDER: [(&str, Emit); 4] = [
@@ -92,28 +75,26 @@ enum Destination {
 }
 
 impl Build {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
         let destination = Destination::of(self.output.as_deref(), self.emit)?;
         let proves = !self.no_proof;
         let mut made = None;
         let make = |policy: &Understood<'_>| made = destination.make(policy, proves);
-        let mut policy =
-            front::check_meanwhile(&self.file, &terms, Box::new(make), ("build", IMPORT))?;
+        let reading = Reading::to(Depth::Rules, &terms).for_policies("build", IMPORT);
+        let mut policy = reading.meanwhile(Box::new(make)).path(&self.file)?;
         if !has_errors(&policy.findings) && destination.leaves_ipv6_out() {
             policy.findings.push(ipv6_not_written());
         }
-        if let Some(outcome) = policy.tell(terminal) {
-            return Ok(outcome);
-        }
+        policy.tell(Format::Human, terminal)?;
         let header = header_of(&policy, proves);
         let texts = match made {
             Some(made) if made.header == header => made.texts,
             // What was found since is said at the top of the files, or something is wrong and is told.
             Some(_) | None => {
                 let texts = destination.compile(&policy, &header, proves)?;
-                if proves && let Some(outcome) = refuted(&mut policy, &texts, terminal) {
-                    return Ok(outcome);
+                if proves {
+                    refute(&mut policy, &texts, terminal)?;
                 }
                 texts
             }
@@ -222,22 +203,25 @@ impl Destination {
     }
 }
 
-/// Proves what is to be written; `Some` when it is not what the policy says, which is told.
-fn refuted(policy: &mut Checked, texts: &[(Emit, String)], terminal: &Terminal) -> Option<Outcome> {
+/// Proves what is to be written; a failure when it is not what the policy says. What differs is told.
+fn refute(
+    policy: &mut Checked,
+    texts: &[(Emit, String)],
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     let mut sources = std::mem::take(&mut policy.sources);
     let meaning = policy.meaning();
     let faults = meaning.map(|meaning| proof::faults(&meaning, &mut sources, &written(texts)));
     let faults = faults.unwrap_or_default();
     policy.sources = sources;
     if faults.is_empty() {
-        return None;
+        return Ok(());
     }
     policy.findings = faults;
     terminal.tell_findings(&policy.report());
-    let failure = Failure::new("the rules made are not proved to be what the policy says").help(
+    Err(Failure::new("the rules made are not proved to be what the policy says").help(
         "nothing was written; this is a fault of palisade, not of the policy: please report it",
-    );
-    Some(terminal.tell_failure(&failure))
+    ))
 }
 
 /// Of some outputs those that say what happens to packets.

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::Outcome;
-use super::failure::Failure;
+use super::failure::{Failure, Stop};
 use super::fix::{self, Fixing};
 use super::folder::policies_in;
-use super::front::{self, Checked, Depth, without_rules};
+use super::formats::FindingFormat;
+use super::front::{Checked, Depth, Reading, without_rules};
 use super::given::{Given, Kind, Root, is_stdin};
 use super::terminal::Terminal;
 use super::terms::{TermOptions, Terms};
@@ -67,26 +68,13 @@ pub(super) struct Check {
     terms: TermOptions,
 }
 
-/// Findings go to standard error for people, else to standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FindingFormat {
-    /// For people
-    Human,
-    /// For programs: one JSON document
-    Json,
-    /// For code scanning and editors: SARIF 2.1.0
-    Sarif,
-    /// For GitHub Actions: an annotation each
-    Github,
-}
-
 impl Check {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
         let reads_stdin = self.paths.iter().any(|path| is_stdin(path));
         if self.fix && reads_stdin && self.format != FindingFormat::Human {
             let failure = Failure::new("standard output cannot have the text and the findings");
-            return Err(failure.help("with `--fix -`, leave out `--format`"));
+            return Err(failure.help("with `--fix -`, leave out `--format`").into());
         }
         let mut outcome = Outcome::Clean;
         let mut policies = Vec::new();
@@ -108,7 +96,7 @@ impl Check {
         if self.fix
             && let Some(dump) = at.iter().find_map(dump_of)
         {
-            return Err(not_fixed(&Root::of(&dump).title));
+            return Err(not_fixed(&Root::of(&dump).title).into());
         }
         let mut checking =
             Checking { terms: &terms, sets: &sets, fixes: self.fix, told: BTreeSet::new() };
@@ -119,11 +107,11 @@ impl Check {
             policies.extend(found.into_iter().filter(|policy| is_new(policy, &mut seen)));
         }
         if let Some(alone) = sets.first().filter(|_| !policies.iter().any(|one| one.is_dump)) {
-            return Err(without_rules(&alone.path));
+            return Err(without_rules(&alone.path).into());
         }
         if self.fix {
             if let Some(dump) = policies.iter().find(|one| one.is_dump) {
-                return Err(not_fixed(&dump.title));
+                return Err(not_fixed(&dump.title).into());
             }
             let worst;
             (policies, worst) = fixed(policies, terminal);
@@ -261,7 +249,8 @@ impl Checking<'_> {
         let mut outcome = Outcome::Clean;
         for file in files {
             self.let_go(&mut policies);
-            match front::check_given(file, self.sets, self.terms, Depth::Rules) {
+            let reading = Reading::to(Depth::Rules, self.terms).with_sets(self.sets);
+            match reading.given(file) {
                 Ok(mut policy) => {
                     policy.judge();
                     policies.push(policy);

@@ -1,15 +1,19 @@
 //! What is deployed on a machine, as dumps of it tell.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use super::failure::Failure;
-use super::given::{Given, Kind};
-use super::pipeline;
+use super::Outcome;
+use super::failure::{Failure, Stop};
+use super::formats::Format;
+use super::given::{Given, Kind, Root};
+use super::pipeline::{self, Read};
 use super::terminal::Terminal;
+use super::terms::Terms;
 use crate::analyze::Dump;
 use crate::diagnostic::report::{Names, Report};
-use crate::diagnostic::{Finding, catalogue};
+use crate::diagnostic::{Finding, catalogue, has_errors};
 use crate::net::{Families, Family};
 use crate::read::Declared;
 use crate::resolve::Policy;
@@ -25,15 +29,29 @@ pub(super) struct Deployed {
     pub(super) told: Vec<Arc<KernelSet>>,
     /// The lines of chains, by the family of the rules.
     declared: BTreeMap<Family, Declared>,
+    /// Whether all of it is understood, whatever the levels of findings are.
+    pub(super) is_whole: bool,
 }
 
-/// What is done with the contents of sets that dumps tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Contents {
-    /// A rule that asks for a set asks for what is in it.
-    Count,
-    /// Only the names of sets are known, for what is in them is the kernel's affair.
-    AreLeft,
+/// What dumps are read for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose<'t> {
+    /// To be asked something, on these terms. A rule that asks for a set asks for what is in it.
+    Question(&'t Terms),
+    /// To become a policy. Only the names of sets are known, for what is in them is the kernel's affair.
+    Import,
+}
+
+impl Purpose<'_> {
+    /// The findings in a dump at the levels asked for: as `check` of it judges them.
+    fn judged(self, path: &Path, findings: Vec<Finding>) -> Result<Vec<Finding>, Failure> {
+        match self {
+            Purpose::Question(Terms { levels, within }) => {
+                Ok(levels.in_folder(&Root::of(path).folder, within)?.apply(findings))
+            }
+            Purpose::Import => Ok(findings),
+        }
+    }
 }
 
 impl Deployed {
@@ -42,12 +60,13 @@ impl Deployed {
     pub(super) fn read(
         dumps: Vec<Given>,
         in_folder: bool,
-        contents: Contents,
+        purpose: Purpose<'_>,
         sources: &mut Sources,
         findings: &mut Vec<Finding>,
     ) -> Result<Self, Failure> {
         let mut rules = Vec::new();
         let mut known = KnownSets::default();
+        let mut is_whole = true;
         for given in dumps {
             let (path, kind) = (given.path.clone(), given.kind());
             let name = super::given::name_of(&path, in_folder);
@@ -58,6 +77,9 @@ impl Deployed {
                 rules.push((path, file, text));
             } else if pipeline::is_ipset_dump(&text) {
                 known.read(&name, &text, sources)?;
+                let found = std::mem::take(&mut known.findings);
+                is_whole &= pipeline::is_whole(&found);
+                findings.extend(purpose.judged(&path, found)?);
             } else {
                 let failure = Failure::new(format!("{name} is no dump of rules"));
                 return Err(
@@ -65,43 +87,63 @@ impl Deployed {
                 );
             }
         }
-        let told = match contents {
-            Contents::Count => {
-                findings.append(&mut known.findings);
-                Vec::new()
-            }
-            Contents::AreLeft => {
-                known.findings.retain(|finding| finding.lint.is_error());
-                findings.append(&mut known.findings);
+        let told = match purpose {
+            Purpose::Question(_) => Vec::new(),
+            Purpose::Import => {
+                findings.retain(|finding| finding.lint.is_error());
                 std::mem::take(&mut known.sets)
             }
         };
         let mut deployed = Deployed { told, ..Deployed::default() };
         for (path, file, text) in rules {
-            let read = pipeline::read_rules(file, &text, &path, &known.sets);
-            findings.extend(read.findings);
-            let changed = read.changed_sets;
-            let is_left = |set: &Arc<KernelSet>| {
-                set.family != read.ruleset.family || !changed.contains(&*set.name)
-            };
-            deployed.told.retain(is_left);
-            let family = read.ruleset.family;
-            let place = match family {
-                Family::V4 => &mut deployed.v4,
-                Family::V6 => &mut deployed.v6,
-            };
-            if place.replace(read.ruleset).is_some() {
-                let failure =
-                    Failure::new(format!("{} is a second dump of {family}", path.display()));
-                return Err(failure.help("give one dump a family"));
-            }
-            deployed.declared.insert(family, read.declared);
+            let mut read = pipeline::read_rules(file, &text, &path, &known.sets);
+            is_whole &= pipeline::is_whole(&read.findings);
+            findings.extend(purpose.judged(&path, std::mem::take(&mut read.findings))?);
+            deployed.take(read, &path)?;
         }
         if deployed.families().is_empty() {
             return Err(Failure::new("there is no dump of rules")
                 .help("give what iptables-save or ip6tables-save prints"));
         }
+        deployed.is_whole = is_whole;
         Ok(deployed)
+    }
+
+    /// Takes in the rules of one family.
+    fn take(&mut self, read: Read, path: &Path) -> Result<(), Failure> {
+        let family = read.ruleset.family;
+        let is_left =
+            |set: &Arc<KernelSet>| set.family != family || !read.changed_sets.contains(&*set.name);
+        self.told.retain(is_left);
+        let place = match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        };
+        if place.replace(read.ruleset).is_some() {
+            let failure = Failure::new(format!("{} is a second dump of {family}", path.display()));
+            return Err(failure.help("give one dump a family"));
+        }
+        self.declared.insert(family, read.declared);
+        Ok(())
+    }
+
+    /// Nothing may follow when the dumps are at fault, which is told in the format of the answer: they
+    /// cannot be understood, or a finding is an error by the level asked for.
+    pub(super) fn pass(
+        &self,
+        sources: &Sources,
+        findings: &[Finding],
+        format: Format,
+        terminal: &Terminal,
+    ) -> Result<(), Stop> {
+        if !has_errors(findings) {
+            return Ok(());
+        }
+        let outcome = if self.is_whole { Outcome::AtFault } else { Outcome::Undone };
+        let rules = self.v4.iter().chain(&self.v6).map(Ruleset::rule_count).sum();
+        let names = Names::default();
+        let report = Report { root: "the dumps", sources, names: &names, findings, expected: 0 };
+        Err(terminal.refuse(&report, rules, format, outcome))
     }
 
     pub(super) fn families(&self) -> Families {
@@ -110,7 +152,7 @@ impl Deployed {
 
     /// The rules of each family by themselves.
     pub(super) fn dumps(self) -> Vec<Dump> {
-        let Deployed { v4, v6, mut declared, told: _ } = self;
+        let Deployed { v4, v6, mut declared, told: _, is_whole: _ } = self;
         let mut dump = |ruleset: Ruleset| {
             let declared = declared.remove(&ruleset.family).unwrap_or_default();
             Dump::of(ruleset, declared)

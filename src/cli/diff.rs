@@ -7,11 +7,13 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::deployed::{Contents, Deployed};
-use super::failure::Failure;
-use super::front::{self, Content, Depth};
-use super::given::Subject;
+use super::deployed::{Deployed, Purpose, tell};
+use super::failure::{Failure, Stop};
+use super::formats::Format;
+use super::front::{Checked, Depth, Reading};
+use super::given::{Subject, stdin_once};
 use super::pipeline;
+use super::place::Place;
 use super::terminal::Terminal;
 use super::terms::{TermOptions, Terms};
 use crate::analyze::Text;
@@ -21,12 +23,12 @@ use crate::analyze::difference::{by, unproved, words};
 use crate::analyze::equal::Act;
 use crate::analyze::witness::{chain_name, table_name, witness_of};
 use crate::diagnostic::report::{Names, Report};
-use crate::diagnostic::{Finding, has_errors, json};
+use crate::diagnostic::{Finding, json};
 use crate::meaning::Meaning;
 use crate::net::{Families, Family};
 use crate::packet::Budget;
 use crate::resolve::Policy;
-use crate::source::{MemoryLoader, Sources, Span};
+use crate::source::{MemoryLoader, Sources};
 
 const EXAMPLES: &str = "\
 Each of both is a policy, a dump of iptables-save or ip6tables-save, or a folder with rules.v4, rules.v6
@@ -69,18 +71,15 @@ enum DiffFormat {
 }
 
 impl Diff {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
-        if self.old == self.new && self.old.as_os_str() == "-" {
-            return Err(Failure::new("standard input is given twice").help("give a file for one"));
-        }
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
+        stdin_once([&self.old, &self.new])?;
         let terms = self.terms.terms()?;
-        let old = Self::side(&self.old, &terms, terminal)?;
-        let new = Self::side(&self.new, &terms, terminal)?;
-        let (Some(old), Some(new)) = (old, new) else { return Ok(Outcome::Undone) };
+        let old = self.side(&self.old, &terms, terminal)?;
+        let new = self.side(&self.new, &terms, terminal)?;
         let families = old.families.intersection(new.families);
         if families.is_empty() {
-            return Err(Failure::new("one side is of IPv4 and the other of IPv6")
-                .help("give dumps of one family, or a policy"));
+            let failure = Failure::new("one side is of IPv4 and the other of IPv6");
+            return Err(failure.help("give dumps of one family, or a policy").into());
         }
         let comparison = pipeline::compare(&old.meaning, &new.meaning, families, Budget::default());
         let named = new.policy.as_ref().or(old.policy.as_ref());
@@ -102,37 +101,16 @@ impl Diff {
         Ok(if comparison.is_equal() { Outcome::Clean } else { Outcome::AtFault })
     }
 
-    /// One side; `None` when it is at fault, which is told.
-    fn side(path: &Path, terms: &Terms, terminal: &Terminal) -> Result<Option<Side>, Failure> {
-        let title = path.to_string_lossy().into_owned();
-        match Subject::at(std::slice::from_ref(&path.to_owned()), &terms.within)? {
-            Subject::Dumps(dumps) => {
-                let (mut sources, mut findings) = (Sources::new(), Vec::new());
-                let read =
-                    Deployed::read(dumps, false, Contents::Count, &mut sources, &mut findings)?;
-                let families = read.families();
-                let meaning = pipeline::ruled(read.v4.as_ref(), read.v6.as_ref()).meaning;
-                let names = Names::default();
-                let side = Side { title, sources, names, meaning, families, policy: None };
-                if has_errors(&findings) {
-                    side.tell(&findings, terminal);
-                    return Ok(None);
-                }
-                Ok(Some(side))
-            }
-            Subject::Policy(given) => {
-                let mut checked = front::check_given(given, &[], terms, Depth::Words)?;
-                checked.judge();
-                if has_errors(&checked.findings) {
-                    checked.tell(terminal);
-                    return Ok(None);
-                }
-                let (sources, names) = (checked.sources, checked.names);
-                let Content::Policy(policy) = checked.content else { return Ok(None) };
-                let (meaning, families) = (pipeline::meaning(&policy), Families::BOTH);
-                Ok(Some(Side { title, sources, names, meaning, families, policy: Some(*policy) }))
-            }
-        }
+    /// One side. One that is at fault is not compared: status 1 is that of sides that differ.
+    fn side(&self, path: &Path, terms: &Terms, terminal: &Terminal) -> Result<Side, Stop> {
+        let format = match self.format {
+            DiffFormat::Human | DiffFormat::Markdown => Format::Human,
+            DiffFormat::Json => Format::Json,
+        };
+        Side::of(path, terms, format, terminal).map_err(|stop| match stop {
+            Stop::Told(_) => Stop::Told(Outcome::Undone),
+            Stop::Failure(failure) => Stop::Failure(failure),
+        })
     }
 }
 
@@ -154,6 +132,32 @@ struct Side {
 }
 
 impl Side {
+    fn of(path: &Path, terms: &Terms, format: Format, terminal: &Terminal) -> Result<Self, Stop> {
+        let title = path.to_string_lossy().into_owned();
+        match Subject::at(std::slice::from_ref(&path.to_owned()), &terms.within)? {
+            Subject::Dumps(dumps) => {
+                let (mut sources, mut findings) = (Sources::new(), Vec::new());
+                let purpose = Purpose::Question(terms);
+                let read = Deployed::read(dumps, false, purpose, &mut sources, &mut findings)?;
+                read.pass(&sources, &findings, format, terminal)?;
+                tell(&sources, &findings, terminal);
+                let families = read.families();
+                let meaning = pipeline::ruled(read.v4.as_ref(), read.v6.as_ref()).meaning;
+                let names = Names::default();
+                Ok(Side { title, sources, names, meaning, families, policy: None })
+            }
+            Subject::Policy(given) => {
+                let mut checked = Reading::to(Depth::Words, terms).given(given)?;
+                checked.pass(format, terminal)?;
+                let policy = checked.take_policy();
+                let policy = policy.ok_or_else(|| Failure::reading(&title, "it is no policy"))?;
+                let Checked { sources, names, .. } = checked;
+                let (meaning, families) = (pipeline::meaning(&policy), Families::BOTH);
+                Ok(Side { title, sources, names, meaning, families, policy: Some(policy) })
+            }
+        }
+    }
+
     fn tell(&self, findings: &[Finding], terminal: &Terminal) {
         let report = Report {
             root: &self.title,
@@ -166,8 +170,8 @@ impl Side {
         terminal.tell_summary(&self.title, report.counts());
     }
 
-    fn span(&self, act: &Act) -> Option<Span> {
-        match &self.policy {
+    fn place(&self, act: &Act) -> Option<Place> {
+        let span = match &self.policy {
             Some(policy) => Text::Policy(policy).span_of(act.reason),
             None => match act.reason {
                 crate::meaning::Reason::Written(origin) => Some(origin.span),
@@ -175,26 +179,16 @@ impl Side {
                 | crate::meaning::Reason::Restored
                 | crate::meaning::Reason::Default(_) => None,
             },
-        }
+        };
+        span.map(|span| Place::of(span, &self.sources, &self.names))
     }
 
     /// `web.fw:4  allow http`, or `by default, at the end of the chain`.
     fn whereabouts(&self, act: &Act) -> String {
-        match self.span(act) {
-            Some(span) => format!("{}  {}", self.sources.locate(span), self.line(span)),
+        match self.place(act) {
+            Some(place) => format!("{place}  {}", place.text),
             None => by(act),
         }
-    }
-
-    fn line(&self, span: Span) -> &str {
-        self.sources.text(span).lines().next().unwrap_or_default()
-    }
-
-    fn place(&self, act: &Act) -> Value {
-        let Some(span) = self.span(act) else { return Value::Null };
-        let start = self.sources.start(span);
-        let file = self.names.name(self.sources.file(span.file()));
-        json!({ "file": file, "line": start.line, "column": start.column, "text": self.line(span) })
     }
 }
 

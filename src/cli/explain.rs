@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Outcome;
-use super::failure::Failure;
+use super::failure::Stop;
 use super::levels::find_lint;
 use super::terminal::Terminal;
 use crate::diagnostic::{Level, catalogue};
@@ -22,7 +22,7 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         match &self.lint {
             Some(name) => terminal.print(find_lint(name)?.page)?,
             None => terminal.print(&list())?,

@@ -1,8 +1,26 @@
-//! Why the work could not be done: a message for people, and exit status 2.
+//! Why a command ends without an answer: the work could not be done, or what it is about is at fault.
 
 use std::fmt::Display;
 use std::io;
 
+use super::Outcome;
+
+/// Why a command ends before its answer.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// What was given is at fault, and that is told.
+    Told(Outcome),
+    Failure(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Failure(failure)
+    }
+}
+
+/// A message for people, and exit status 2.
+///
 /// The message is a lower-case clause without a final stop; the help is an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {

@@ -287,14 +287,14 @@ mod tests {
 
     use clap::ColorChoice;
 
-    use super::super::front::{self, Depth};
+    use super::super::front::{Depth, Reading};
     use super::super::terms::Terms;
     use super::*;
 
     const SPARE: &str = "allow ssh\nallow tcp 22\n";
 
     fn fixing(path: &std::path::Path) -> Fixing {
-        let mut policy = front::check(path, &Terms::default(), Depth::Rules).unwrap();
+        let mut policy = Reading::to(Depth::Rules, &Terms::default()).path(path).unwrap();
         policy.judge();
         let mut fixing = Fixing::of(policy, &BTreeSet::new());
         fixing.run();
@@ -337,7 +337,7 @@ mod tests {
         let path = folder.path().join("web.fw");
         fs::write(&path, "allow ssh\nallow tcp 22 from 10.0.0.5/8; allow tcp 22; drop tcp 23\n")
             .unwrap();
-        let policy = front::check(&path, &Terms::default(), Depth::Rules).unwrap();
+        let policy = Reading::to(Depth::Rules, &Terms::default()).path(&path).unwrap();
         let findings: Vec<&Finding> = policy.findings.iter().collect();
         assert_eq!(findings.iter().filter(|one| !edits_of(one).is_empty()).count(), 3);
         let text = |finding: &Finding| policy.sources.text(edits_of(finding)[0].span);

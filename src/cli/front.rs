@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::Outcome;
 use super::deployed::KnownSets;
-use super::failure::Failure;
+use super::failure::{Failure, Stop};
+use super::formats::Format;
 use super::given::{Given, Kind, Root, unusable};
 use super::levels::Levels;
 use super::loader::DiskLoader;
@@ -16,7 +17,7 @@ use super::pipeline::{self, Read};
 use super::terminal::Terminal;
 use super::terms::Terms;
 use super::within::Within;
-use crate::analyze::{self, Dump};
+use crate::analyze::Dump;
 use crate::diagnostic::bound::bounded;
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::report::{Counts, Names, Report};
@@ -134,6 +135,11 @@ impl Checked {
         }
     }
 
+    /// Other findings about it at the levels asked for, without those that are not to be shown.
+    pub(super) fn judged(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        self.levels.apply(findings)
+    }
+
     /// Gives each finding the level asked for, and takes out what is not to be shown, nor told.
     pub(super) fn judge(&mut self) {
         let shown = self.levels.apply(std::mem::take(&mut self.findings));
@@ -142,16 +148,25 @@ impl Checked {
         self.untold.extend(more.into_iter().filter(|finding| finding.fix.is_some()));
     }
 
-    /// Judges the findings and tells them to people; `Some` when nothing may follow.
-    pub(super) fn tell(&mut self, terminal: &Terminal) -> Option<Outcome> {
-        self.judge();
+    /// Judges the findings and tells them to people. Nothing may follow when it is at fault, which is told
+    /// in the format of the answer.
+    pub(super) fn tell(&mut self, format: Format, terminal: &Terminal) -> Result<(), Stop> {
+        self.pass(format, terminal)?;
         if !self.findings.is_empty() {
             terminal.tell_findings(&self.report());
             terminal.tell_summary(&self.title, self.counts());
         }
+        Ok(())
+    }
+
+    /// The same for who has nothing to tell of what is not at fault.
+    pub(super) fn pass(&mut self, format: Format, terminal: &Terminal) -> Result<(), Stop> {
+        self.judge();
         match self.outcome() {
-            Outcome::Clean => None,
-            outcome @ (Outcome::AtFault | Outcome::Undone) => Some(outcome),
+            Outcome::Clean => Ok(()),
+            outcome @ (Outcome::AtFault | Outcome::Undone) => {
+                Err(terminal.refuse(&self.report(), self.rules, format, outcome))
+            }
         }
     }
 
@@ -200,10 +215,8 @@ impl Checked {
         let depth = self.depth;
         let Said { policy, mut findings, expectations, files, is_whole, meaning } = said;
         let shows = |lint: &Lint| self.levels.shows(lint);
-        let is_looked_for = |lint: &Lint| match depth {
-            Depth::Rules => shows(lint),
-            Depth::Words => shows(lint) && !analyze::LINTS.contains(&lint),
-        };
+        // Who does not look at rules does not know what is missing.
+        let is_looked_for = |lint: &Lint| depth == Depth::Rules && shows(lint);
         if let Some(meaning) = &meaning {
             let sources = &self.sources;
             let understood = Understood {
@@ -328,85 +341,144 @@ fn rules_of(policy: &Policy) -> usize {
     in_chains + written.sum::<usize>()
 }
 
-/// Reads what is at `path`, a policy or a dump as its text tells; `-` is standard input.
+/// How something is read: a policy or a dump, as its text tells.
 ///
 /// What the system refuses for the root itself is a failure, as is a mistake in the file beside it; a
 /// root that is no text is a finding.
-pub(super) fn check(path: &Path, terms: &Terms, depth: Depth) -> Result<Checked, Failure> {
-    check_given(Given::read(path, &terms.within), &[], terms, depth)
-}
-
-/// The same for a command of this name that takes policies only.
-pub(super) fn check_policy(
-    path: &Path,
-    terms: &Terms,
+pub(super) struct Reading<'r> {
+    terms: &'r Terms,
     depth: Depth,
-    command: (&str, &str),
-) -> Result<Checked, Failure> {
-    check_given(policy_given(path, terms, command)?, &[], terms, depth)
+    sets: &'r [Given],
+    /// What takes policies only, and what can be done with a dump instead.
+    command: Option<(&'r str, &'r str)>,
+    meanwhile: Option<Meanwhile<'r>>,
 }
 
-/// The same to the depth of rules, with something that is done meanwhile if the policy is understood.
-pub(super) fn check_meanwhile(
-    path: &Path,
-    terms: &Terms,
-    meanwhile: Meanwhile<'_>,
-    command: (&str, &str),
-) -> Result<Checked, Failure> {
-    let given = policy_given(path, terms, command)?;
-    read(given, &[], terms, Depth::Rules, None, Some(meanwhile)).map(|(checked, _)| checked)
-}
-
-/// What is given to a command of this name that takes policies only. A dump is refused before it is looked
-/// into: `instead` is what can be done with one.
-fn policy_given(
-    path: &Path,
-    terms: &Terms,
-    (command, instead): (&str, &str),
-) -> Result<Given, Failure> {
-    let given = Given::read(path, &terms.within);
-    if given.kind() == Kind::Rules {
-        let title = Root::of(path).title;
-        let message = format!("`{command}` takes a policy, and {title} is a dump of rules");
-        return Err(Failure::new(message).help(instead));
+impl<'r> Reading<'r> {
+    pub(super) fn to(depth: Depth, terms: &'r Terms) -> Self {
+        Reading { terms, depth, sets: &[], command: None, meanwhile: None }
     }
-    Ok(given)
-}
 
-/// The same of a text that was read already. Of a dump it is known what is in the sets that others tell.
-pub(super) fn check_given(
-    given: Given,
-    sets: &[Given],
-    terms: &Terms,
-    depth: Depth,
-) -> Result<Checked, Failure> {
-    read(given, sets, terms, depth, None, None).map(|(checked, _)| checked)
-}
+    /// Of a dump it is known what is in the sets that others tell.
+    pub(super) fn with_sets(self, sets: &'r [Given]) -> Self {
+        Reading { sets, ..self }
+    }
 
-/// The same of a policy that is asked something: a statement about its names, which is then the last of
-/// its promises. The policy's own promises and rules are not judged. `None` when the policy is at
-/// fault.
-///
-/// A mistake in the question is a failure; `what` it is called there.
-pub(super) fn ask(
-    given: Given,
-    terms: &Terms,
-    what: &str,
-    question: &str,
-) -> Result<(Checked, Option<Promise>), Failure> {
-    let (mut checked, wrong) = read(given, &[], terms, Depth::Words, Some((what, question)), None)?;
-    checked.judge();
-    if checked.outcome() != Outcome::Clean {
-        return Ok((checked, None));
+    /// For a command of this name, which takes no dump. One is refused before it is looked into: `instead`
+    /// is what can be done with it.
+    pub(super) fn for_policies(self, command: &'r str, instead: &'r str) -> Self {
+        Reading { command: Some((command, instead)), ..self }
     }
-    if let Some(failure) = misunderstood(what, question, wrong, &checked.sources) {
-        return Err(failure);
+
+    /// With something that is done while rules are looked at, if the policy is understood.
+    pub(super) fn meanwhile(self, done: Meanwhile<'r>) -> Self {
+        Reading { meanwhile: Some(done), ..self }
     }
-    let promise = match &mut checked.content {
-        Content::Policy(policy) => policy.promises.pop(),
-        Content::Dump(_) | Content::Nothing => None,
-    };
-    Ok((checked, promise))
+
+    /// Reads what is at a path; `-` is standard input.
+    pub(super) fn path(self, path: &Path) -> Result<Checked, Failure> {
+        let given = Given::read(path, &self.terms.within);
+        self.given(given)
+    }
+
+    /// Reads on, of a text that was read already.
+    pub(super) fn given(self, given: Given) -> Result<Checked, Failure> {
+        self.read(given, None).map(|(checked, _)| checked)
+    }
+
+    /// Asks a policy something: a statement about its names, which is then the last of its promises. The
+    /// policy's own promises and rules are not judged.
+    ///
+    /// A mistake in the question is a failure; `what` it is called there.
+    pub(super) fn asked(
+        self,
+        given: Given,
+        (what, question): (&str, &str),
+        format: Format,
+        terminal: &Terminal,
+    ) -> Result<(Checked, Option<Promise>), Stop> {
+        let (mut checked, wrong) = self.read(given, Some((what, question)))?;
+        checked.pass(format, terminal)?;
+        if let Some(failure) = misunderstood(what, question, wrong, &checked.sources) {
+            return Err(failure.into());
+        }
+        let promise = match &mut checked.content {
+            Content::Policy(policy) => policy.promises.pop(),
+            Content::Dump(_) | Content::Nothing => None,
+        };
+        Ok((checked, promise))
+    }
+
+    /// Reads a policy, with a question if there is one; what is wrong with that is apart.
+    fn read(
+        self,
+        given: Given,
+        question: Option<(&str, &str)>,
+    ) -> Result<(Checked, Vec<Finding>), Failure> {
+        let Reading { terms, depth, sets, command, meanwhile } = self;
+        let kind = given.kind();
+        let Given { path, text } = given;
+        let root = Root::of(&path);
+        if let (Kind::Rules, Some((command, instead))) = (kind, command) {
+            let message =
+                format!("`{command}` takes a policy, and {} is a dump of rules", root.title);
+            return Err(Failure::new(message).help(instead));
+        }
+        let mut checked = Checked {
+            title: root.title.clone(),
+            sources: Sources::new(),
+            names: Names::within(root.folder.to_string_lossy()),
+            findings: Vec::new(),
+            untold: Vec::new(),
+            expected: 0,
+            levels: terms.levels.in_folder(&root.folder, &terms.within)?,
+            within: terms.within.clone(),
+            depth,
+            folder: root.folder.clone(),
+            root: fs::canonicalize(&path).ok().filter(|_| !root.is_stdin),
+            path,
+            files: Vec::new(),
+            included: Vec::new(),
+            content: Content::Nothing,
+            is_dump: false,
+            rules: 0,
+            meaning: None,
+            is_whole: false,
+        };
+        let text = match text {
+            Ok(text) => text,
+            Err(error) => {
+                checked.findings.push(unusable(&root.title, error)?);
+                return Ok((checked, Vec::new()));
+            }
+        };
+        match kind {
+            Kind::Policy => {}
+            Kind::Rules => {
+                checked.dump(root.name, &text, sets)?;
+                return Ok((checked, Vec::new()));
+            }
+            Kind::Sets => return Err(without_rules(&checked.path)),
+        }
+        let mut loader = DiskLoader::new(&root.folder, text.len(), &terms.within);
+        let id = checked.sources.add(root.name.clone(), text);
+        let question = question.map(|(what, text)| checked.sources.add(what, text));
+        let mut resolved = match question {
+            None => pipeline::resolve(id, &mut checked.sources, &mut loader),
+            Some(question) => {
+                pipeline::resolve_asking(id, question, &mut checked.sources, &mut loader)
+            }
+        };
+        let is_asked = |finding: &Finding| {
+            question.is_some_and(|file| finding.span.is_some_and(|span| span.file() == file))
+        };
+        let (wrong, findings) =
+            std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
+        resolved.findings = findings;
+        checked.included = loader.read().to_vec();
+        checked.take(checked.said(resolved), meanwhile);
+        Ok((checked, wrong))
+    }
 }
 
 /// What is wrong with a question, if something is.
@@ -434,68 +506,4 @@ pub(super) fn without_rules(path: &Path) -> Failure {
     let title = Root::of(path).title;
     Failure::new(format!("{title} is a dump of sets, without a rule"))
         .help("give the dump of the rules that name them")
-}
-
-/// Reads a policy, with a question if there is one; what is wrong with that is apart.
-fn read(
-    given: Given,
-    sets: &[Given],
-    terms: &Terms,
-    depth: Depth,
-    question: Option<(&str, &str)>,
-    meanwhile: Option<Meanwhile<'_>>,
-) -> Result<(Checked, Vec<Finding>), Failure> {
-    let Given { path, text } = given;
-    let root = Root::of(&path);
-    let mut checked = Checked {
-        title: root.title.clone(),
-        sources: Sources::new(),
-        names: Names::within(root.folder.to_string_lossy()),
-        findings: Vec::new(),
-        untold: Vec::new(),
-        expected: 0,
-        levels: terms.levels.in_folder(&root.folder, &terms.within)?,
-        within: terms.within.clone(),
-        depth,
-        folder: root.folder.clone(),
-        root: fs::canonicalize(&path).ok().filter(|_| !root.is_stdin),
-        path,
-        files: Vec::new(),
-        included: Vec::new(),
-        content: Content::Nothing,
-        is_dump: false,
-        rules: 0,
-        meaning: None,
-        is_whole: false,
-    };
-    let text = match text {
-        Ok(text) => text,
-        Err(error) => {
-            checked.findings.push(unusable(&root.title, error)?);
-            return Ok((checked, Vec::new()));
-        }
-    };
-    match Kind::of(&text) {
-        Kind::Policy => {}
-        Kind::Rules => {
-            checked.dump(root.name, &text, sets)?;
-            return Ok((checked, Vec::new()));
-        }
-        Kind::Sets => return Err(without_rules(&checked.path)),
-    }
-    let mut loader = DiskLoader::new(&root.folder, text.len(), &terms.within);
-    let id = checked.sources.add(root.name.clone(), text);
-    let question = question.map(|(what, text)| checked.sources.add(what, text));
-    let mut resolved = match question {
-        None => pipeline::resolve(id, &mut checked.sources, &mut loader),
-        Some(question) => pipeline::resolve_asking(id, question, &mut checked.sources, &mut loader),
-    };
-    let is_asked = |finding: &Finding| {
-        question.is_some_and(|file| finding.span.is_some_and(|span| span.file() == file))
-    };
-    let (wrong, findings) = std::mem::take(&mut resolved.findings).into_iter().partition(is_asked);
-    resolved.findings = findings;
-    checked.included = loader.read().to_vec();
-    checked.take(checked.said(resolved), meanwhile);
-    Ok((checked, wrong))
 }

@@ -20,6 +20,14 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == STDIN
 }
 
+/// Standard input is one text: of all paths of a command one may be it.
+pub(super) fn stdin_once<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<(), Failure> {
+    if paths.into_iter().filter(|path| is_stdin(path)).count() > 1 {
+        return Err(Failure::new("standard input is given twice").help("give a file for one"));
+    }
+    Ok(())
+}
+
 /// What is at a path, which is read once.
 pub(super) struct Given {
     pub(super) path: PathBuf,
@@ -97,9 +105,6 @@ impl Subject {
 
 /// The dumps at some paths. That they are dumps is not looked at.
 pub(super) fn dumps(paths: &[PathBuf], within: &Within) -> Result<Vec<Given>, Failure> {
-    if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        return Err(Failure::new("standard input is given twice").help("give a file for one"));
-    }
     let mut all = Vec::new();
     for path in paths {
         if !path.is_dir() {

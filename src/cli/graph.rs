@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::Outcome;
-use super::failure::Failure;
-use super::front::{self, Checked, Content, Depth};
+use super::failure::{Failure, Stop};
+use super::formats::{Drawn, Format, Shown};
+use super::front::{Checked, Content, Depth, Reading};
 use super::output::{self, Output};
 use super::pipeline;
 use super::terminal::Terminal;
@@ -46,35 +47,17 @@ pub(super) struct Graph {
     terms: TermOptions,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Drawn {
-    /// For Graphviz
-    Dot,
-    /// A flowchart, as wikis and forges draw it
-    Mermaid,
-    /// To look at in a browser
-    Svg,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Shown {
-    /// Chains and rules, with everything between them
-    All,
-    /// Only rules that concern another, and how
-    Rules,
-    /// Only chains, the way of packets, and jumps
-    Chains,
-}
-
 impl Graph {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
         let output = self.output.as_deref().filter(|path| *path != Path::new("-"));
-        let drawn = self.format.or(output.and_then(by_ending)).unwrap_or(Drawn::Dot);
-        let mut policy = front::check(&self.file, &terms, Depth::Words)?;
-        if let Some(outcome) = policy.tell(terminal) {
-            return Ok(outcome);
-        }
+        let drawn = match (self.format, output) {
+            (Some(format), _) => format,
+            (None, Some(path)) => by_ending(path)?,
+            (None, None) => Drawn::Dot,
+        };
+        let mut policy = Reading::to(Depth::Words, &terms).path(&self.file)?;
+        policy.tell(Format::Human, terminal)?;
         let text = self.text(&policy, drawn);
         match output {
             None => terminal.print(&text)?,
@@ -100,13 +83,20 @@ impl Graph {
     }
 }
 
-/// The format that a file of this name has.
-fn by_ending(path: &Path) -> Option<Drawn> {
-    match path.extension()?.to_str()? {
-        "svg" => Some(Drawn::Svg),
-        "mmd" | "mermaid" => Some(Drawn::Mermaid),
-        "dot" | "gv" => Some(Drawn::Dot),
-        _ => None,
+/// The format that a file of this name has. With an ending of another one it would be taken for that.
+fn by_ending(path: &Path) -> Result<Drawn, Failure> {
+    let Some(ending) = path.extension() else { return Ok(Drawn::Dot) };
+    match ending.to_str() {
+        Some("svg") => Ok(Drawn::Svg),
+        Some("mmd" | "mermaid") => Ok(Drawn::Mermaid),
+        Some("dot" | "gv") => Ok(Drawn::Dot),
+        Some(_) | None => {
+            let why = format!("nothing is drawn as `.{}`", ending.display());
+            Err(Failure::writing(path.display(), why).help(
+                "end it in `.svg`, `.mmd` or `.dot`, or give `--format`; of `.dot` Graphviz makes more: \
+                 `dot -Tpng`",
+            ))
+        }
     }
 }
 
@@ -116,10 +106,12 @@ mod tests {
 
     #[test]
     fn the_ending_says_the_format() {
-        assert_eq!(by_ending(Path::new("a/web.svg")), Some(Drawn::Svg));
-        assert_eq!(by_ending(Path::new("web.mmd")), Some(Drawn::Mermaid));
-        assert_eq!(by_ending(Path::new("web.gv")), Some(Drawn::Dot));
-        assert_eq!(by_ending(Path::new("web")), None);
-        assert_eq!(by_ending(Path::new(".svg")), None);
+        let drawn = |path: &str| by_ending(Path::new(path)).ok();
+        assert_eq!(drawn("a/web.svg"), Some(Drawn::Svg));
+        assert_eq!(drawn("web.mmd"), Some(Drawn::Mermaid));
+        assert_eq!(drawn("web.gv"), Some(Drawn::Dot));
+        assert_eq!(drawn("web"), Some(Drawn::Dot));
+        assert_eq!(drawn(".svg"), Some(Drawn::Dot));
+        assert_eq!(drawn("web.png"), None);
     }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Outcome;
-use super::deployed::{Contents, Deployed, counted, tell};
-use super::failure::Failure;
-use super::given::dumps;
+use super::deployed::{Deployed, Purpose, counted, tell};
+use super::failure::{Failure, Stop};
+use super::given::{dumps, stdin_once};
 use super::output::{self, Output};
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
@@ -48,15 +48,20 @@ pub(super) struct Import {
     /// Where the policy is written; standard output unless said
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Replace the file that is there already, whatever is in it
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 impl Import {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let mut sources = Sources::new();
         let mut findings = Vec::new();
+        stdin_once(&self.dumps)?;
         let dumps = dumps(&self.dumps, &Within::default())?;
         let mut deployed =
-            Deployed::read(dumps, false, Contents::AreLeft, &mut sources, &mut findings)?;
+            Deployed::read(dumps, false, Purpose::Import, &mut sources, &mut findings)?;
         let titles: Vec<String> = self.dumps.iter().map(|path| title_of(path)).collect();
         let title = titles.join(" and ");
         tell(&sources, &findings, terminal);
@@ -96,7 +101,9 @@ impl Import {
                     tell(&sources, &differences, terminal);
                     let failure =
                         Failure::new(format!("no policy was found that is equal to {title}"));
-                    return Err(failure.help("nothing was written; what differs stands above"));
+                    return Err(failure
+                        .help("nothing was written; what differs stands above")
+                        .into());
                 }
             }
         }
@@ -114,6 +121,10 @@ impl Import {
                 let inputs: Vec<PathBuf> =
                     self.dumps.iter().filter_map(|dump| dump.canonicalize().ok()).collect();
                 let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+                let is_input = path.canonicalize().is_ok_and(|path| inputs.contains(&&*path));
+                if !self.force && !is_input {
+                    output::refuse_to_replace(path, &imported.text)?;
+                }
                 let file = Output { path: path.to_owned(), text: imported.text, executable: false };
                 output::write_all(&[file], &inputs, &Within::default())?;
             }

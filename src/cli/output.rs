@@ -63,6 +63,18 @@ pub(super) fn write_all(
     Ok(())
 }
 
+/// What people go on writing is not replaced unasked: a file that has another text than the new one.
+pub(super) fn refuse_to_replace(path: &Path, text: &str) -> Result<(), Failure> {
+    match fs::read(path) {
+        Ok(old) if !old.is_empty() && old != text.as_bytes() => {
+            let failure = Failure::writing(path.display(), "there is a file with another text");
+            Err(failure.help("give another path to `-o`, or `--force` to replace it"))
+        }
+        // What cannot be read or is no file is told by who writes.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Creates a folder for outputs, with those above it.
 pub(super) fn create_folder(path: &Path, within: &Within) -> Result<(), Failure> {
     let made = within.given(path).map(fs::create_dir_all);

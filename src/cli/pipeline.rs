@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::build::Emit;
 use super::failure::Failure;
-use super::graph::{Drawn, Shown};
+use super::formats::{Drawn, Emit, Shown};
 use crate::analyze::{self, Dump, Text};
 use crate::diagnostic::expectation::Expectations;
 use crate::diagnostic::{Finding, Level, Lint, catalogue, json};

@@ -6,21 +6,22 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::asked::ask;
+use super::Outcome;
+use super::asked::{Asked, ask};
 use super::deployed::give_the_other;
-use super::failure::Failure;
+use super::failure::{Failure, Stop};
+use super::formats::Format;
+use super::place::Place;
 use super::terminal::Terminal;
 use super::terms::TermOptions;
-use super::{Format, Outcome};
 use crate::analyze::journey::Surroundings;
-use crate::analyze::query::{Answer, Part, answer, lines};
+use crate::analyze::query::{Answer, Limits, Part, answer, lines};
 use crate::analyze::witness::{chain_name, table_name, witness_of};
 use crate::analyze::{Text, implied_name};
 use crate::diagnostic::json;
 use crate::meaning::Reason;
 use crate::net::Family;
 use crate::resolve::policy::PromiseKind;
-use crate::source::{Sources, Span};
 
 const EXAMPLES: &str = "\
 The question is `allow` or `drop`, subjects and ends like those of a rule. It is about new connections, by their
@@ -60,28 +61,24 @@ pub(super) struct Query {
 const WHAT: &str = "the question";
 
 impl Query {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
         if self.question.contains(['\n', ';', '{', '}', '#']) {
-            return Err(Failure::new(format!("{WHAT}: it is more than one"))
-                .help("write one, such as `allow tcp 22 from any`"));
+            let failure = Failure::new(format!("{WHAT}: it is more than one"));
+            return Err(failure.help("write one, such as `allow tcp 22 from any`").into());
         }
         let question = format!("assert {}", self.question);
-        let asked = match ask(&self.files, &terms, (WHAT, &question), terminal)? {
-            Ok(asked) => asked,
-            Err(outcome) => return Ok(outcome),
-        };
+        let asked = ask(&self.files, &terms, (WHAT, &question), self.format, terminal)?;
         let PromiseKind::Assert(claim) = &asked.promise.kind else {
-            return Err(Failure::new(format!("{WHAT} cannot be read"))
-                .help("write one, such as `allow tcp 22 from any`"));
+            let failure = Failure::new(format!("{WHAT} cannot be read"));
+            return Err(failure.help("write one, such as `allow tcp 22 from any`").into());
         };
         let surroundings = Surroundings::of(&asked.policy);
         let rules = asked.rules();
         let answers: Vec<(Telling<'_>, Answer)> = rules
             .iter()
             .map(|rules| {
-                let (text, accepts) = (rules.text, claim.accepts);
-                let telling = Telling { text, sources: &asked.sources, accepts };
+                let telling = Telling { text: rules.text, asked: &asked };
                 (telling, answer(&asked.policy, *rules, claim, &surroundings))
             })
             .collect();
@@ -102,15 +99,17 @@ impl Query {
             terminal.tell_line(&format!("of one family only; {more}"));
         }
         if !is_complete {
-            return Err(Failure::new("the answer is not whole").help(
+            let failure = Failure::new("the answer is not whole").help(
                 "rules take its packets in very many pieces, or change them in ways that are not known: ask for \
                  less at once, by one service or zone",
-            ));
+            );
+            return Err(failure.into());
         }
         if is_open {
-            return Err(Failure::new("the answer is open: some rules may do either").help(
+            let failure = Failure::new("the answer is open: some rules may do either").help(
                 "they are in words that only the kernel understands, or hand packets to a program",
-            ));
+            );
+            return Err(failure.into());
         }
         Ok(if is_empty { Outcome::AtFault } else { Outcome::Clean })
     }
@@ -128,8 +127,7 @@ fn human(answers: &[(Telling<'_>, Answer)], accepts: bool, is_complete: bool) ->
 /// One of those who answer.
 struct Telling<'t> {
     text: Text<'t>,
-    sources: &'t Sources,
-    accepts: bool,
+    asked: &'t Asked,
 }
 
 impl Telling<'_> {
@@ -157,34 +155,30 @@ impl Telling<'_> {
 
     /// Who is responsible: `edge.fw:7  allow ssh from admins`.
     fn by(&self, part: &Part) -> String {
-        let place = self.text.span_of(part.by);
-        let mut text = match (part.by, place) {
+        let place = self.place(part.by);
+        let mut text = match (part.by, &place) {
             (Reason::Implicit(implied), _) => {
                 format!("the implicit rule for {}", implied_name(implied))
             }
-            (_, Some(span)) => format!("{}  {}", self.sources.locate(span), self.line(span)),
+            (_, Some(place)) => format!("{place}  {}", place.text),
             (_, None) => "by default".to_owned(),
         };
         let _ = write!(text, "  [{} {}]", table_name(part.base), chain_name(part.base));
-        if part.is_limited {
-            text += if self.accepts {
-                ", while a limit has room"
-            } else {
-                ", when a limit has no room"
-            };
-        }
+        text += match part.limits {
+            Limits::Any => "",
+            Limits::Room => ", while a limit has room",
+            Limits::NoRoom => ", when a limit has no room",
+            Limits::Mixed => ", depending on what came before",
+        };
         if part.is_open {
             text += ", which may do either";
         }
-        let translated = part.translated_by.and_then(|reason| self.text.span_of(reason));
-        if let Some(span) = translated.filter(|span| Some(*span) != place) {
-            let _ = write!(text, ", translated by {}", self.sources.locate(span));
+        let own = self.text.span_of(part.by);
+        let translated = part.translated_by.filter(|reason| self.text.span_of(*reason) != own);
+        if let Some(place) = translated.and_then(|reason| self.place(reason)) {
+            let _ = write!(text, ", translated by {place}");
         }
         text
-    }
-
-    fn line(&self, span: Span) -> String {
-        self.sources.text(span).lines().next().unwrap_or_default().to_owned()
     }
 
     fn json(&self, answer: &Answer) -> Vec<Value> {
@@ -205,7 +199,12 @@ impl Telling<'_> {
                 "by": self.by(part),
                 "table": table_name(part.base),
                 "chain": chain_name(part.base),
-                "limited": part.is_limited,
+                "limits": match part.limits {
+                    Limits::Any => None,
+                    Limits::Room => Some("room"),
+                    Limits::NoRoom => Some("exhausted"),
+                    Limits::Mixed => Some("mixed"),
+                },
                 "open": part.is_open,
                 "translated_by": part.translated_by.map(|reason| self.place(reason)),
                 "boxes": boxes.collect::<Vec<_>>(),
@@ -214,10 +213,7 @@ impl Telling<'_> {
         parts.collect()
     }
 
-    fn place(&self, reason: Reason) -> Value {
-        let Some(span) = self.text.span_of(reason) else { return Value::Null };
-        let start = self.sources.start(span);
-        let file = self.sources.file(span.file()).name();
-        json!({ "file": file, "line": start.line, "column": start.column, "text": self.line(span) })
+    fn place(&self, reason: Reason) -> Option<Place> {
+        Some(Place::of(self.text.span_of(reason)?, &self.asked.sources, &self.asked.names))
     }
 }

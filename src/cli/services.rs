@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::Outcome;
+use super::failure::Stop;
+use super::formats::Format;
 use super::pipeline::{self, ServiceInfo};
 use super::terminal::Terminal;
-use super::{Format, Outcome};
 use crate::diagnostic::{json, nearest};
 
 /// Columns wider than this are not padded for.
@@ -36,7 +37,7 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let services = pipeline::services();
         let words: Vec<String> = self
             .words
@@ -54,7 +55,7 @@ impl Services {
         }
         if matches!(&found, Found::Several(none) if none.is_empty()) {
             terminal.tell(&nothing_found(&services, &words.join(" ")));
-            return Ok(Outcome::AtFault);
+            return Ok(Outcome::Undone);
         }
         Ok(Outcome::Clean)
     }

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::build::{self, Emit};
-use super::failure::Failure;
-use super::front::{self, Depth, IMPORT};
+use super::Outcome;
+use super::build;
+use super::failure::Stop;
+use super::formats::{Emit, Format};
+use super::front::{Depth, IMPORT, Reading};
 use super::terminal::Terminal;
 use super::terms::TermOptions;
-use super::{Format, Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,12 +33,11 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
-        let mut policy = front::check_policy(&self.file, &terms, Depth::Rules, ("show", IMPORT))?;
-        if let Some(outcome) = policy.tell(terminal) {
-            return Ok(outcome);
-        }
+        let mut policy =
+            Reading::to(Depth::Rules, &terms).for_policies("show", IMPORT).path(&self.file)?;
+        policy.tell(self.format, terminal)?;
         let emit = match self.format {
             Format::Human => Emit::Plan,
             Format::Json => Emit::Json,

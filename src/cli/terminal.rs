@@ -6,8 +6,10 @@ use anstream::AutoStream;
 use clap::ColorChoice;
 
 use super::Outcome;
-use super::failure::{Failure, system_words};
+use super::failure::{Failure, Stop, system_words};
+use super::formats::Format;
 use crate::diagnostic::human::{self, Colour};
+use crate::diagnostic::json;
 use crate::diagnostic::report::{Counts, Report};
 
 pub(super) struct Terminal {
@@ -57,6 +59,26 @@ impl Terminal {
     /// Tells one line, whatever the names in it.
     pub(super) fn tell_line(&self, line: &str) {
         self.tell(&human::line(line));
+    }
+
+    /// Tells what is at fault, in place of an answer: to people, else as the document that `check` prints.
+    /// So many rules are in it.
+    pub(super) fn refuse(
+        &self,
+        report: &Report<'_>,
+        rules: usize,
+        format: Format,
+        outcome: Outcome,
+    ) -> Stop {
+        let told = match format {
+            Format::Json => self.print(&json::render(&[*report], rules)),
+            Format::Human => {
+                self.tell_findings(report);
+                self.tell_summary(report.root, report.counts());
+                Ok(())
+            }
+        };
+        told.map_or_else(Stop::from, |()| Stop::Told(outcome))
     }
 
     pub(super) fn tell_failure(&self, failure: &Failure) -> Outcome {

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::deployed::{Contents, Deployed, give_the_other};
-use super::failure::Failure;
-use super::front::{self, Checked, Depth};
-use super::given::{self, is_stdin};
+use super::Outcome;
+use super::deployed::{Deployed, Purpose, give_the_other};
+use super::failure::{Failure, Stop};
+use super::formats::Format;
+use super::front::{Checked, Depth, Reading};
+use super::given::{self, stdin_once};
 use super::pipeline;
+use super::place::Place;
 use super::terminal::Terminal;
-use super::terms::TermOptions;
-use super::{Format, Outcome};
+use super::terms::{TermOptions, Terms};
 use crate::analyze::promise::{Judged, judged};
 use crate::analyze::{Dump, Rules, Text};
 use crate::diagnostic::report::Names;
@@ -59,49 +61,22 @@ pub(super) struct Test {
 }
 
 impl Test {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
         let mut given = BTreeSet::new();
         let files: Vec<&PathBuf> = self.files.iter().filter(|file| given.insert(*file)).collect();
-        self.is_readable(&files)?;
-        let mut outcome = Outcome::Clean;
-        let mut counted = Counted::default();
-        let mut documents = Vec::new();
-        let mut text = String::new();
-        let mut known = Families::BOTH;
-        for file in files {
-            let command = ("test", "`palisade test POLICY --on DUMP` holds it to promises");
-            let mut checked = front::check_policy(file, &terms, Depth::Words, command)?;
-            checked.judge();
-            if checked.outcome() != Outcome::Clean {
-                outcome = outcome.max(checked.outcome());
-                terminal.tell_findings(&checked.report());
-                terminal.tell_summary(&checked.title, checked.counts());
-                continue;
-            }
-            let Some(policy) = checked.take_policy() else { continue };
-            let ground = match self.ground(&mut checked, &policy)? {
-                Ok(ground) => ground,
-                Err(worse) => {
-                    terminal.tell_findings(&checked.report());
-                    outcome = outcome.max(worse);
-                    continue;
-                }
-            };
-            known = ground.families();
-            let all = judged(&policy, &ground.rules(&policy), &checked.sources);
-            let told = Told { checked: &checked, on: &self.on, all: &all };
-            match self.format {
-                Format::Human => text += &told.human(),
-                Format::Json => documents.push(told.json()),
-            }
-            counted.add(&all);
-            checked.findings = all.into_iter().flat_map(|judged| judged.findings).collect();
-            if self.format == Format::Human {
-                terminal.tell_findings(&checked.report());
-            }
+        stdin_once(self.on.iter().chain(files.iter().copied()))?;
+        if !self.on.is_empty() && files.len() > 1 {
+            let failure = Failure::new("`--on` holds one policy to the rules of a machine");
+            return Err(failure.help("give one policy at a time").into());
         }
-        let more = give_the_other(known).map(|more| format!("; {more}")).unwrap_or_default();
+        let mut tested = Tested::default();
+        for file in files {
+            self.test(file, &terms, &mut tested, terminal)?;
+        }
+        let Tested { text, documents, counted, known, outcome } = tested;
+        let more = known.and_then(give_the_other).map(|more| format!("; {more}"));
+        let more = more.unwrap_or_default();
         match self.format {
             Format::Human => terminal.print(&format!("{text}{}{more}\n", counted.human()))?,
             Format::Json => terminal.print(&json::pretty(&json!({
@@ -110,48 +85,108 @@ impl Test {
                 "kept": counted.kept,
                 "broken": counted.broken,
                 "unjudged": counted.unjudged,
+                "at_fault": counted.at_fault,
             })))?,
         }
-        Ok(if counted.broken > 0 { outcome.max(Outcome::AtFault) } else { outcome })
+        Ok(outcome)
     }
 
-    /// Dumps are of one machine, which has one policy; and standard input is one text.
-    fn is_readable(&self, files: &[&PathBuf]) -> Result<(), Failure> {
-        if self.on.is_empty() {
-            return Ok(());
+    /// Holds one policy to its promises.
+    fn test(
+        &self,
+        file: &Path,
+        terms: &Terms,
+        tested: &mut Tested,
+        terminal: &Terminal,
+    ) -> Result<(), Failure> {
+        let instead = "`palisade test POLICY --on DUMP` holds it to promises";
+        let reading = Reading::to(Depth::Words, terms).for_policies("test", instead);
+        let mut checked = reading.path(file)?;
+        checked.judge();
+        let policy = checked.take_policy();
+        let ground = self.ground(&mut checked, policy.as_ref(), terms)?;
+        let all = match (&policy, &ground) {
+            (None, _) | (_, Ground::AtFault(_)) => None,
+            (Some(policy), Ground::Policy(_) | Ground::Dumps(_)) => {
+                Some(judged(policy, &ground.rules(policy), &checked.sources))
+            }
+        };
+        tested.count(&ground, all.as_deref());
+        let told = Told { checked: &checked, on: &self.on, all: all.as_deref() };
+        match self.format {
+            Format::Human => tested.text += &told.human(),
+            Format::Json => tested.documents.push(told.json()),
         }
-        if files.len() > 1 {
-            return Err(Failure::new("`--on` holds one policy to the rules of a machine")
-                .help("give one policy at a time"));
+        let is_at_fault = all.is_none();
+        if let Some(all) = all {
+            checked.findings.extend(all.into_iter().flat_map(|judged| judged.findings));
         }
-        if self.on.iter().chain(files.iter().copied()).filter(|path| is_stdin(path)).count() > 1 {
-            return Err(Failure::new("standard input is given twice").help("give a file for one"));
+        if self.format == Format::Human {
+            terminal.tell_findings(&checked.report());
+            if is_at_fault {
+                terminal.tell_summary(&checked.title, checked.counts());
+            }
         }
         Ok(())
     }
 
-    /// The rules that the promises of a policy are held to. When they cannot be read, that is among the
-    /// findings.
+    /// The rules that the promises of a policy are held to. Why there are none is among the findings.
     fn ground(
         &self,
         checked: &mut Checked,
-        policy: &Policy,
-    ) -> Result<Result<Ground, Outcome>, Failure> {
+        policy: Option<&Policy>,
+        terms: &Terms,
+    ) -> Result<Ground, Failure> {
+        let outcome = checked.outcome();
+        let Some(policy) = policy.filter(|_| outcome == Outcome::Clean) else {
+            return Ok(Ground::AtFault(outcome));
+        };
+        // What is wrong with the policy itself is said by `check`.
+        checked.findings.clear();
         if self.on.is_empty() {
-            return Ok(Ok(Ground::Policy(pipeline::meaning(policy))));
+            return Ok(Ground::Policy(pipeline::meaning(policy)));
         }
         let in_folder = checked.names != Names::default();
-        let dumps = given::dumps(&self.on, &checked.within)?;
-        checked.findings.clear();
+        let dumps = given::dumps(&self.on, &terms.within)?;
         let Checked { sources, findings, .. } = checked;
-        let deployed = Deployed::read(dumps, in_folder, Contents::Count, sources, findings)?;
-        let is_whole = !has_errors(&checked.findings);
-        Ok(if is_whole { Ok(Ground::Dumps(deployed.dumps())) } else { Err(Outcome::Undone) })
+        let purpose = Purpose::Question(terms);
+        let deployed = Deployed::read(dumps, in_folder, purpose, sources, findings)?;
+        Ok(match (deployed.is_whole, has_errors(findings)) {
+            (false, _) => Ground::AtFault(Outcome::Undone),
+            (true, true) => Ground::AtFault(Outcome::AtFault),
+            (true, false) => Ground::Dumps(deployed.dumps()),
+        })
+    }
+}
+
+/// What became of the policies so far.
+#[derive(Default)]
+struct Tested {
+    text: String,
+    documents: Vec<Value>,
+    counted: Counted,
+    /// The families that something was known of.
+    known: Option<Families>,
+    outcome: Outcome,
+}
+
+impl Tested {
+    fn count(&mut self, ground: &Ground, all: Option<&[Judged<'_>]>) {
+        self.known = ground.families();
+        let outcome = match ground {
+            Ground::AtFault(outcome) => *outcome,
+            Ground::Policy(_) | Ground::Dumps(_) => Outcome::Clean,
+        };
+        self.counted.add(all);
+        let broken = if self.counted.broken > 0 { Outcome::AtFault } else { Outcome::Clean };
+        self.outcome = self.outcome.max(outcome).max(broken);
     }
 }
 
 /// Whose rules are held to promises.
 enum Ground {
+    /// Nobody's: the policy is at fault, or the dumps are.
+    AtFault(Outcome),
     Policy(Meaning),
     Dumps(Vec<Dump>),
 }
@@ -159,17 +194,20 @@ enum Ground {
 impl Ground {
     fn rules<'g>(&'g self, policy: &'g Policy) -> Vec<Rules<'g>> {
         match self {
+            Ground::AtFault(_) => Vec::new(),
             Ground::Policy(meaning) => vec![Rules { text: Text::Policy(policy), meaning }],
             Ground::Dumps(dumps) => dumps.iter().map(Dump::rules_at_work).collect(),
         }
     }
 
-    fn families(&self) -> Families {
+    /// The families that something is known of; `None` where nothing is asked.
+    fn families(&self) -> Option<Families> {
         match self {
-            Ground::Policy(_) => Families::BOTH,
+            Ground::AtFault(_) => None,
+            Ground::Policy(_) => Some(Families::BOTH),
             Ground::Dumps(dumps) => {
                 let has = |family| dumps.iter().any(|dump| dump.ruleset.family == family);
-                Families { v4: has(Family::V4), v6: has(Family::V6) }
+                Some(Families { v4: has(Family::V4), v6: has(Family::V6) })
             }
         }
     }
@@ -236,11 +274,14 @@ struct Counted {
     broken: usize,
     /// About a family of which there are no rules.
     unjudged: usize,
+    /// Policies of which no promise is judged, for they or the dumps are at fault.
+    at_fault: usize,
 }
 
 impl Counted {
-    fn add(&mut self, all: &[Judged<'_>]) {
-        for one in all {
+    fn add(&mut self, all: Option<&[Judged<'_>]>) {
+        self.at_fault += usize::from(all.is_none());
+        for one in all.unwrap_or_default() {
             match State::of(one) {
                 State::Kept => self.kept += 1,
                 State::Broken => self.broken += 1,
@@ -251,6 +292,7 @@ impl Counted {
 
     fn human(&self) -> String {
         let mut text = match (self.kept, self.broken) {
+            (0, 0) if self.at_fault > 0 => "no promise is kept or broken".to_owned(),
             (0, 0) if self.unjudged == 0 => {
                 "no promises: write `assert`, `protect` or `test`".to_owned()
             }
@@ -263,16 +305,23 @@ impl Counted {
             1 => text += ", 1 is not judged",
             more => text += &format!(", {more} are not judged"),
         }
+        match self.at_fault {
+            0 => {}
+            1 => text += "; of 1 policy nothing is judged, for the errors above",
+            more => {
+                text += &format!("; of {more} policies nothing is judged, for the errors above");
+            }
+        }
         text
     }
 }
 
-/// The promises of one policy.
+/// The promises of one policy; `None` where none is judged.
 struct Told<'t> {
     checked: &'t Checked,
     /// The dumps that they are held to, if they are.
     on: &'t [PathBuf],
-    all: &'t [Judged<'t>],
+    all: Option<&'t [Judged<'t>]>,
 }
 
 impl Told<'_> {
@@ -284,7 +333,8 @@ impl Told<'_> {
         let on: Vec<String> = self.on.iter().map(|path| path.display().to_string()).collect();
         let on = if on.is_empty() { String::new() } else { format!(" on {}", on.join(", ")) };
         let mut text = format!("{}{on}\n", self.checked.title);
-        for one in self.all {
+        let all = self.all.unwrap_or_default();
+        for one in all {
             let _ = writeln!(text, "  {}  {}", State::of(one).word(), self.called(one));
             let PromiseKind::Test { packets, .. } = &one.promise.kind else { continue };
             let is_failed = |packet: &&TestPacket| State::of_packet(one, packet) == State::Broken;
@@ -292,7 +342,7 @@ impl Told<'_> {
                 let _ = writeln!(text, "            {}", self.sources().text(packet.span));
             }
         }
-        if self.all.is_empty() { String::new() } else { text }
+        if all.is_empty() { String::new() } else { text }
     }
 
     /// A promise in one line.
@@ -310,7 +360,7 @@ impl Told<'_> {
     }
 
     fn json(&self) -> Value {
-        let promises = self.all.iter().map(|one| {
+        let promises = self.all.unwrap_or_default().iter().map(|one| {
             let (kind, title, packets) = match &one.promise.kind {
                 PromiseKind::Assert(_) => ("assert", None, None),
                 PromiseKind::Protect(_) => ("protect", None, None),
@@ -349,12 +399,11 @@ impl Told<'_> {
             "policy": self.checked.title,
             "on": on.collect::<Vec<_>>(),
             "promises": promises,
+            "findings": self.all.is_none().then(|| json::findings(&self.checked.report())),
         })
     }
 
-    fn place(&self, span: Span) -> Value {
-        let start = self.sources().start(span);
-        let file = self.sources().file(span.file()).name();
-        json!({ "file": file, "line": start.line, "column": start.column })
+    fn place(&self, span: Span) -> Place {
+        Place::of(span, self.sources(), &self.checked.names)
     }
 }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::Outcome;
 use super::asked::{Asked, ask};
 use super::deployed::give_the_other;
-use super::failure::Failure;
+use super::failure::{Failure, Stop};
+use super::formats::Format;
+use super::place::Place;
 use super::terminal::Terminal;
 use super::terms::TermOptions;
-use super::{Format, Outcome};
 use crate::analyze::journey::told::{self, Assumed, ToldRule, ToldStage};
 use crate::analyze::journey::{Answers, Fate, Journey, Sent, Surroundings, Whose, follow};
 use crate::analyze::witness::witness_of;
@@ -24,7 +26,7 @@ use crate::meaning::{BaseChain, Guide};
 use crate::net::{Families, Family};
 use crate::packet::Packet;
 use crate::resolve::policy::{LimitId, PromiseKind, TestPacket};
-use crate::source::{Sources, Span};
+use crate::source::Span;
 
 const EXAMPLES: &str = "\
 The packet is written like those of `test`: protocol, source, `->`, destination, and what else is known
@@ -74,21 +76,18 @@ pub(super) struct Trace {
 const WHAT: &str = "the packet";
 
 impl Trace {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
         if self.packet.contains(['\n', ';', '{', '}', '#']) {
-            return Err(Failure::new("the packet: it is more than one packet")
-                .help("write one packet, without `{`, `;` and comments"));
+            let failure = Failure::new("the packet: it is more than one packet");
+            return Err(failure.help("write one packet, without `{`, `;` and comments").into());
         }
         let question = format!("test \"packet\" {{ {} => allow }}", self.packet);
-        let asked = match ask(&self.files, &terms, (WHAT, &question), terminal)? {
-            Ok(asked) => asked,
-            Err(outcome) => return Ok(outcome),
-        };
+        let asked = ask(&self.files, &terms, (WHAT, &question), self.format, terminal)?;
         let PromiseKind::Test { packets, .. } = &asked.promise.kind else {
-            return Err(not_one_packet());
+            return Err(not_one_packet().into());
         };
-        let [test] = &packets[..] else { return Err(not_one_packet()) };
+        let [test] = &packets[..] else { return Err(not_one_packet().into()) };
         let text = self.follow(&asked, test)?;
         terminal.print(&text)?;
         Ok(Outcome::Clean)
@@ -127,7 +126,7 @@ impl Trace {
             assumed: &assumed,
             exhausted: self.exhausted,
             text: *text,
-            sources: &asked.sources,
+            asked,
         };
         Ok(match self.format {
             Format::Human => way.human(),
@@ -159,7 +158,7 @@ struct Way<'w> {
     exhausted: bool,
     /// Where the rules stand.
     text: Text<'w>,
-    sources: &'w Sources,
+    asked: &'w Asked,
 }
 
 impl Way<'_> {
@@ -186,7 +185,7 @@ impl Way<'_> {
     }
 
     fn rule(&self, text: &mut String, rule: &ToldRule) {
-        let place = rule.place.map(|span| self.sources.locate(span)).unwrap_or_default();
+        let place = rule.place.map(|span| format!("{}  ", self.place(span))).unwrap_or_default();
         let chain = rule.chain.as_ref().map(|chain| format!("in chain {chain}: "));
         let logged = if rule.is_logged { "logs it, and " } else { "" };
         let does = if rule.is_logged && rule.does == "logs" {
@@ -194,12 +193,10 @@ impl Way<'_> {
         } else {
             format!("{logged}{}", rule.does)
         };
-        let call = rule.call.map(|span| format!(" (by {})", self.sources.locate(span)));
+        let call = rule.call.map(|span| format!(" (by {})", self.place(span)));
         let _ = writeln!(
             text,
-            "  {}{}{}{}{}\n    {does}",
-            place,
-            if place.is_empty() { "" } else { "  " },
+            "  {place}{}{}{}\n    {does}",
             chain.unwrap_or_default(),
             rule.text,
             call.unwrap_or_default(),
@@ -366,9 +363,7 @@ impl Way<'_> {
         })
     }
 
-    fn place(&self, span: Span) -> Value {
-        let start = self.sources.start(span);
-        let file = self.sources.file(span.file()).name();
-        json!({ "file": file, "line": start.line, "column": start.column })
+    fn place(&self, span: Span) -> Place {
+        Place::of(span, &self.asked.sources, &self.asked.names)
     }
 }

@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Outcome;
-use super::check::FindingFormat;
-use super::deployed::{Contents, Deployed, give_the_other};
-use super::failure::Failure;
-use super::front::{self, Checked, Depth};
-use super::given::dumps;
+use super::deployed::{Deployed, Purpose, give_the_other};
+use super::failure::Stop;
+use super::formats::FindingFormat;
+use super::front::{Checked, Depth, Reading};
+use super::given::{dumps, stdin_once};
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
 use super::terms::TermOptions;
-use crate::diagnostic::has_errors;
 use crate::diagnostic::report::Names;
 use crate::net::Families;
 
@@ -50,26 +49,27 @@ pub(super) struct Verify {
 }
 
 impl Verify {
-    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Failure> {
+    pub(super) fn run(&self, terminal: &Terminal) -> Result<Outcome, Stop> {
         let terms = self.terms.terms()?;
-        let command = ("verify", "`palisade diff` compares any two");
-        let mut policy = front::check_policy(&self.policy, &terms, Depth::Words, command)?;
+        stdin_once([&self.policy].into_iter().chain(&self.dumps))?;
+        let reading = Reading::to(Depth::Words, &terms);
+        let reading = reading.for_policies("verify", "`palisade diff` compares any two");
+        let mut policy = reading.path(&self.policy)?;
         policy.judge();
-        if has_errors(&policy.findings) {
-            self.format.print(std::slice::from_ref(&policy), policy.outcome(), false, terminal)?;
-            return Ok(policy.outcome());
+        if policy.outcome() != Outcome::Clean {
+            return self.tell(&policy, policy.outcome(), terminal);
         }
         policy.findings.clear();
         let in_folder = policy.names != Names::default();
         let Checked { sources, findings, .. } = &mut policy;
         let dumps = dumps(&self.dumps, &terms.within)?;
-        let mut deployed = Deployed::read(dumps, in_folder, Contents::Count, sources, findings)?;
-        if has_errors(&policy.findings) {
-            self.format.print(std::slice::from_ref(&policy), Outcome::Undone, false, terminal)?;
-            return Ok(Outcome::Undone);
+        let purpose = Purpose::Question(&terms);
+        let mut deployed = Deployed::read(dumps, in_folder, purpose, sources, findings)?;
+        if !deployed.is_whole {
+            return self.tell(&policy, Outcome::Undone, terminal);
         }
         let left_out = deployed.leave_out_foreign(policy.policy());
-        policy.findings.extend(left_out);
+        policy.findings.extend(policy.judged(left_out));
         let families = deployed.families();
         if let Some(resolved) = policy.policy() {
             let meaning = pipeline::meaning(resolved);
@@ -77,11 +77,20 @@ impl Verify {
             let found = pipeline::compared(&meaning, v4, v6, families, Named::POLICY_AND_RULES);
             policy.findings.extend(found);
         }
-        let outcome = policy.outcome();
-        self.format.print(std::slice::from_ref(&policy), outcome, false, terminal)?;
+        let outcome = self.tell(&policy, policy.outcome(), terminal)?;
         if outcome == Outcome::Clean && self.format == FindingFormat::Human {
             terminal.print(&equal(&policy.title, families))?;
         }
+        Ok(outcome)
+    }
+
+    fn tell(
+        &self,
+        policy: &Checked,
+        outcome: Outcome,
+        terminal: &Terminal,
+    ) -> Result<Outcome, Stop> {
+        self.format.print(std::slice::from_ref(policy), outcome, false, terminal)?;
         Ok(outcome)
     }
 }

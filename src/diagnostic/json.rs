@@ -94,6 +94,12 @@ pub fn render(reports: &[Report<'_>], rules: usize) -> String {
     pretty(&document)
 }
 
+/// The findings of one policy as they stand in that document.
+#[must_use]
+pub fn findings<'a>(report: &Report<'a>) -> Vec<impl Serialize + use<'a>> {
+    report.in_order().into_iter().map(|one| finding(one, report)).collect()
+}
+
 /// A document as the tool prints all of its JSON: indented, with a final newline.
 #[must_use]
 pub fn pretty(document: &impl Serialize) -> String {

@@ -9,6 +9,7 @@
 
 mod build;
 mod points;
+mod sorts;
 mod together;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::layout::Layout;
 use super::space::{Point, Region, Space};
+
+pub use sorts::Sorts;
 
 /// A rule by its place in the list, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -201,6 +204,12 @@ impl Index {
         if let Some(until) = self.until.get_mut(owner_of(rule) as usize) {
             *until = 0;
         }
+    }
+
+    /// The same tree without what is left out: searches pass over it, but they meet it.
+    #[must_use]
+    pub fn swept(&self) -> Self {
+        self.of_those(|rule| self.until.get(owner_of(rule) as usize) != Some(&0))
     }
 
     /// The tree of some entries of this one.
@@ -401,27 +410,39 @@ impl Index {
         among: Among,
         fits: impl Fn(&[u64], Option<&Range<u32>>) -> bool,
     ) -> Option<Owner> {
+        let leads = |node| fits(self.hull(node), self.hulls_asking.get(node as usize));
+        let is_it = |entry| fits(self.entry(entry), self.entries_asking.get(entry as usize));
+        self.first_led_to(among, leads, is_it)
+    }
+
+    /// The first owner with an entry that is looked for; all nodes above it must lead to it.
+    fn first_led_to(
+        &self,
+        among: Among,
+        leads: impl Fn(u32) -> bool,
+        is_it: impl Fn(u32) -> bool,
+    ) -> Option<Owner> {
         let mut least = among.below();
         if !self.nodes.is_empty() {
-            self.find_first(0, among, &fits, &mut least);
+            self.find_first(0, among, &leads, &is_it, &mut least);
         }
         (least < among.below()).then_some(least)
     }
 
-    /// Lowers `least` to the first owner below a node that has an entry that fits.
+    /// Lowers `least` to the first owner below a node that has such an entry.
     fn find_first(
         &self,
         mut at: u32,
         among: Among,
-        fits: &impl Fn(&[u64], Option<&Range<u32>>) -> bool,
+        leads: &impl Fn(u32) -> bool,
+        is_it: &impl Fn(u32) -> bool,
         least: &mut Owner,
     ) {
         loop {
             let node = self.nodes[at as usize];
             let is_earlier = node.most < among.from && node.least != NATURE;
-            let asking = self.hulls_asking.get(at as usize);
             let is_over = node.until < among.below;
-            if is_earlier || is_over || node.least >= *least || !fits(self.hull(at), asking) {
+            if is_earlier || is_over || node.least >= *least || !leads(at) {
                 return;
             }
             if node.count == 0 {
@@ -429,15 +450,14 @@ impl Index {
                 let (near, far) = (at + 1, node.at);
                 let in_order = self.nodes[near as usize].least <= self.nodes[far as usize].least;
                 let (first, second) = if in_order { (near, far) } else { (far, near) };
-                self.find_first(first, among, fits, least);
+                self.find_first(first, among, leads, is_it, least);
                 at = second;
                 continue;
             }
             for entry in node.at..node.at + node.count {
                 let owner = self.owner(entry);
                 let is_earlier = owner < *least && self.has(among, owner);
-                let asking = self.entries_asking.get(entry as usize);
-                if is_earlier && fits(self.entry(entry), asking) {
+                if is_earlier && is_it(entry) {
                     *least = owner;
                 }
             }

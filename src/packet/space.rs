@@ -32,7 +32,7 @@ use crate::net::Family;
 use axis::{Axis, Subject};
 use gather::{Gathered, LONG};
 pub use placed::Placed;
-pub use tell::Asks;
+pub use tell::{Asks, Teller};
 
 /// The states of packets that have no connection, as bits of [`Field::State`]: invalid, untracked.
 const UNTRACKED: u64 = 0b1_0001;
@@ -202,6 +202,15 @@ impl Space {
             Some(self.narrowed(number, &axis.touching(one.values())))
         });
         touched.fold(region.clone(), |region, touched| self.intersection(&region, &touched))
+    }
+
+    /// Whether each packet of a region meets a condition that packets do not show.
+    #[must_use]
+    pub fn asks_for_facts(&self, region: &Region) -> bool {
+        self.boxes(region).all(|one| {
+            let mut facts = self.layout.flags_apart(self.layout.full(), one);
+            facts.any(|flag| self.layout.ends(flag, one).0 == 1)
+        })
     }
 
     /// The lowest point of the first box of a region; `None` when it has no box.

@@ -222,3 +222,43 @@ fn what_asks_again_behind_what_was_changed_is_not_called_equal() {
     let said = "no difference between a.v4 and b.v4 was found, but not all was found out\n";
     assert_eq!(run.out, said);
 }
+
+/// What differs from the implicit rule and what differs from the default are two things, and only one is a
+/// hole.
+#[test]
+fn what_differs_for_two_reasons_is_told_twice() {
+    let scene = Scene::new(&[("web.fw", "zone lan = eth1\nallow ssh from lan\n")]);
+    assert_eq!(palisade(["build", "web.fw", "-o", "out/"]).within(&scene).run().status, 0);
+    let rules = scene.read("out/rules.v4");
+    let (kept, gone): (Vec<&str>, Vec<&str>) =
+        rules.lines().partition(|line| !line.contains("--dport 22"));
+    assert_eq!(gone.len(), 1);
+    let open = gone[0].replace(" -i eth1", "");
+    let first = "-A INPUT -i lo -j ACCEPT\n";
+    let now = (kept.join("\n") + "\n").replacen(first, &format!("{open}\n{first}"), 1);
+    scene.write("now.v4", &now);
+    let run = palisade(["verify", "web.fw", "now.v4"]).within(&scene).run();
+    assert_eq!(run.status, 1, "{}", run.err);
+    for said in [
+        "dropped by the implicit rule for invalid packets\n",
+        ":22, new\n   = note: the policy: dropped by default, at the end of the chain\n",
+    ] {
+        let said = said.replace("\n   = ", "\n  = ");
+        assert!(run.err.contains(&said), "{}", run.err);
+    }
+    assert!(run.err.ends_with("web.fw: 2 errors\n"), "{}", run.err);
+}
+
+/// Of packets of one difference one is shown that can come.
+#[test]
+fn a_packet_that_opens_a_connection_is_shown_where_there_is_one() {
+    let head = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n";
+    let rule = "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n";
+    let scene = Scene::new(&[
+        ("old.v4", format!("{head}COMMIT\n").as_str()),
+        ("new.v4", format!("{head}{rule}COMMIT\n").as_str()),
+    ]);
+    let run = palisade(["diff", "old.v4", "new.v4"]).within(&scene).run();
+    assert_eq!(run.status, 1, "{}", run.err);
+    assert!(run.out.contains(":22, new\n"), "{}", run.out);
+}

@@ -391,3 +391,25 @@ fn errors_of_raw_rules_are_expected() {
     let run = palisade(["verify", "nat.fw", "now.v4"]).within(&scene).run();
     assert_eq!(run.status, 0, "{}", run.err);
 }
+
+#[test]
+fn a_policy_that_was_edited_is_not_replaced_unasked() {
+    let scene = Scene::new(&[("now.v4", RULES)]);
+    let import = |more: &[&str]| import(&scene, &[&["now.v4", "-o", "web.fw"], more].concat());
+    scene.write("web.fw", "");
+    assert_eq!(import(&[]).status, 0, "nothing is lost of an empty file");
+    let imported = scene.read("web.fw");
+    assert_eq!(import(&[]).status, 0, "nothing is lost of the same text");
+    scene.write("web.fw", &format!("{imported}# mine\n"));
+    let run = import(&[]);
+    assert_eq!(run.status, 2, "{}", run.err);
+    assert!(
+        run.err.contains("cannot write web.fw: there is a file with another text"),
+        "{}",
+        run.err
+    );
+    assert!(run.err.contains("`--force`"), "{}", run.err);
+    assert!(scene.read("web.fw").ends_with("# mine\n"));
+    assert_eq!(import(&["--force"]).status, 0);
+    assert_eq!(scene.read("web.fw"), imported);
+}

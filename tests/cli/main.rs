@@ -176,3 +176,35 @@ fn a_full_disk_under_standard_output_is_status_2() {
     assert_eq!(run.status, 2);
     assert!(run.err.contains("cannot write to standard output: no space left"), "{}", run.err);
 }
+
+#[test]
+fn a_picture_is_drawn_as_its_name_says() {
+    let scene = Scene::new(&[("web.fw", "allow ssh\n")]);
+    let graph = |output: &[&str]| {
+        palisade([&["graph", "web.fw", "-o"][..], output].concat()).within(&scene).run()
+    };
+    let run = graph(&["web.png"]);
+    assert_eq!(run.status, 2, "{}", run.err);
+    assert!(run.err.contains("nothing is drawn as `.png`"), "{}", run.err);
+    assert!(run.err.contains("dot -Tpng"), "{}", run.err);
+    assert_eq!(scene.files(), ["web.fw"]);
+    assert_eq!(graph(&["web.png", "--format", "dot"]).status, 0);
+    assert_eq!(graph(&["web"]).status, 0);
+    assert!(scene.read("web").starts_with("digraph"));
+}
+
+#[test]
+fn standard_input_is_one_text_in_every_command() {
+    for arguments in [
+        &["verify", "-", "-"][..],
+        &["verify", "web.fw", "-", "-"],
+        &["diff", "-", "-"],
+        &["test", "-", "--on", "-"],
+        &["query", "-", "-", "allow ssh"],
+        &["import", "-", "-"],
+    ] {
+        let run = palisade(arguments.iter().copied()).stdin(b"allow ssh\n").run();
+        assert_eq!(run.status, 2, "{arguments:?}");
+        assert!(run.err.contains("standard input is given twice"), "{arguments:?}: {}", run.err);
+    }
+}

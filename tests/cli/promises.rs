@@ -138,3 +138,60 @@ fn programs_read_an_answer() {
     let one = &part["boxes"][0];
     assert_eq!((&one["from"], &one["example"]["original_dport"]), (&"wan".into(), &443.into()));
 }
+
+#[test]
+fn a_policy_at_fault_is_not_one_without_promises() {
+    let scene = Scene::new(&[
+        ("bad.fw", "allow tcp 70000\nassert allow ssh\n"),
+        ("good.fw", "allow ssh\nassert allow ssh\n"),
+    ]);
+    let test =
+        |arguments: &[&str]| palisade([&["test"][..], arguments].concat()).within(&scene).run();
+    let run = test(&["bad.fw"]);
+    assert_eq!(run.status, 1, "{}", run.err);
+    assert!(run.err.contains("error[bad-port]") && run.err.ends_with("bad.fw: 1 error\n"));
+    assert_eq!(
+        run.out,
+        "no promise is kept or broken; of 1 policy nothing is judged, for the errors above\n"
+    );
+    let run = test(&["bad.fw", "good.fw"]);
+    assert_eq!(run.status, 1, "{}", run.err);
+    assert!(
+        run.out
+            .ends_with("1 promise is kept; of 1 policy nothing is judged, for the errors above\n")
+    );
+
+    let run = test(&["bad.fw", "good.fw", "--format", "json"]);
+    assert_eq!((run.status, run.err.as_str()), (1, ""));
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!((&document["kept"], &document["at_fault"]), (&1.into(), &1.into()));
+    let policies = &document["policies"];
+    assert_eq!(policies[0]["findings"][0]["code"], "bad-port");
+    assert_eq!(policies[0]["promises"], Value::Array(Vec::new()));
+    assert_eq!(
+        (&policies[1]["findings"], &policies[1]["promises"][0]["ok"]),
+        (&Value::Null, &true.into())
+    );
+}
+
+/// Who reads JSON gets JSON, whatever is at fault.
+#[test]
+fn what_is_at_fault_is_told_as_a_document() {
+    let broken = "*filter\n:INPUT DROP [0:0]\n-A INPUT --nonsense\nCOMMIT\n";
+    let scene = Scene::new(&[("bad.fw", "allow tcp 70000\n"), ("good.fw", ""), ("bad.v4", broken)]);
+    for (command, status, code) in [
+        (&["show", "bad.fw"][..], 1, "bad-port"),
+        (&["query", "bad.fw", "allow ssh"], 1, "bad-port"),
+        (&["trace", "bad.fw", "tcp 192.0.2.5:40000 -> self:22"], 1, "bad-port"),
+        (&["diff", "good.fw", "bad.fw"], 2, "bad-port"),
+        (&["query", "bad.v4", "allow tcp 22"], 2, "bad-dump"),
+        (&["diff", "good.fw", "bad.v4"], 2, "bad-dump"),
+    ] {
+        let run = palisade([command, &["--format", "json"]].concat()).within(&scene).run();
+        assert_eq!((run.status, run.err.as_str()), (status, ""), "{command:?}");
+        let document: Value = serde_json::from_str(&run.out).unwrap();
+        let codes: Vec<&Value> =
+            document["findings"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
+        assert!(codes.contains(&&code.into()), "{command:?}: {codes:?}");
+    }
+}

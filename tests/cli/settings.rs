@@ -123,3 +123,65 @@ fn the_recipes_are_commands_and_settings_that_are_taken() {
     let shown: Vec<&str> = settings.lines().collect();
     assert!(shown.len() == 5 && shown.iter().all(|line| help.contains(line)), "{help}");
 }
+
+/// Rules of which nothing says the family.
+const NAMELESS: &str = "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+                        -A INPUT -i lo -j ACCEPT\n\
+                        -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n\
+                        -A INPUT -m conntrack --ctstate INVALID -j DROP\n\
+                        -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n";
+
+/// What `check` finds in a dump has the same level where the dump is asked something.
+#[test]
+fn levels_hold_for_dumps_in_every_command() {
+    let policy = "allow ssh\nassert allow ssh\n";
+    let scene = Scene::new(&[("web.fw", policy), ("dumps/now", NAMELESS)]);
+    let packet = "tcp 192.0.2.5:40000 -> self:22 in eth0";
+    for command in [
+        &["verify", "web.fw", "dumps/now"][..],
+        &["trace", "dumps/now", packet],
+        &["query", "dumps/now", "allow tcp 22"],
+        &["test", "web.fw", "--on", "dumps/now"],
+        &["diff", "dumps/now", "dumps/now"],
+    ] {
+        let plain = run(&scene, command);
+        assert_eq!(plain.status, 0, "{command:?}: {}", plain.err);
+        assert!(plain.err.contains("note[family-assumed]"), "{command:?}: {}", plain.err);
+        let allowed = run(&scene, &[command, &["--allow", "family-assumed"]].concat());
+        assert_eq!(allowed.status, 0, "{command:?}: {}", allowed.err);
+        assert!(!allowed.err.contains("family-assumed"), "{command:?}: {}", allowed.err);
+        let denied = run(&scene, &[command, &["--deny", "family-assumed"]].concat());
+        let is_diff = command[0] == "diff";
+        assert_eq!(denied.status, if is_diff { 2 } else { 1 }, "{command:?}: {}", denied.err);
+        assert!(denied.err.contains("error[family-assumed]"), "{command:?}: {}", denied.err);
+        // The file beside the dump has a say, as for `check`.
+        scene.write("dumps/palisade.toml", "[lints]\nallow = [\"family-assumed\"]\n");
+        assert!(!run(&scene, command).err.contains("family-assumed"), "{command:?}");
+        std::fs::remove_file(scene.path("dumps/palisade.toml")).unwrap();
+    }
+}
+
+/// Only who looks at rules can miss what is expected of them.
+#[test]
+fn what_is_expected_is_missed_only_by_who_looks_for_it() {
+    let text = "allow telnet expect open-to-world \"a honeypot\"\nassert allow telnet\n";
+    let scene =
+        Scene::new(&[("web.fw", text), ("palisade.toml", "[lints]\ndeny-warnings = true\n")]);
+    assert_eq!(run(&scene, &["build", "web.fw", "-o", "out/"]).status, 0);
+    let packet = "tcp 192.0.2.5:40000 -> self:23 in eth0";
+    for command in [
+        &["check", "web.fw"][..],
+        &["test", "web.fw"],
+        &["trace", "web.fw", packet],
+        &["query", "web.fw", "allow telnet"],
+        &["graph", "web.fw"],
+        &["verify", "web.fw", "out"],
+        &["diff", "web.fw", "out"],
+    ] {
+        let run = run(&scene, command);
+        assert_eq!(run.status, 0, "{command:?}: {}", run.err);
+        assert!(!run.err.contains("unfulfilled-expectation"), "{command:?}: {}", run.err);
+    }
+    scene.write("web.fw", "allow https expect open-to-world \"a honeypot\"\n");
+    assert!(run(&scene, &["check", "web.fw"]).err.contains("error[unfulfilled-expectation]"));
+}

@@ -358,6 +358,16 @@ fn differences_as_many_as_rules() {
     differ(&ports("ACCEPT"), &ports("REJECT"), 1, 40_000);
 }
 
+/// Each is in all behind it.
+#[test]
+fn rules_that_are_nested() {
+    let range = |at: usize| format!("allow tcp {}-{}\n", 30_000 - at, 30_001 + at);
+    let scene = Scene::new(&[("web.fw", &*each(10_000, range))]);
+    let run = limited(&scene, &["check", "--fix", "web.fw"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert_eq!(scene.read("web.fw"), "allow tcp 20001-40000\n");
+}
+
 /// Each rule of one side with each of the other, of which no packet comes to any but the first.
 #[test]
 fn rules_that_take_all_before_others() {

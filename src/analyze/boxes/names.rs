@@ -337,7 +337,7 @@ fn names_text(asks: &Asks, word: &str) -> Option<String> {
     let text = |names: &[Interface]| -> String {
         let lo = Interface::loopback();
         let names = names.iter().filter(|name| !others || **name != lo);
-        names.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        shortened(&names.map(ToString::to_string).collect::<Vec<_>>())
     };
     if *others {
         return Some(format!("{word} any interface but {}", text(not)));

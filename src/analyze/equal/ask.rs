@@ -6,17 +6,24 @@
 //! asked about together with each item of the other side that would make the difference, within the
 //! packets of both: is one left that no earlier item took?
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::items::{DeedNumber, Deeds, Items};
+use super::takers::Takers;
 use super::{MOST_DIFFERENCES, Side, Why};
-use crate::packet::{Among, Budget, Index, Point, Question, Region, RuleNumber, Space, Verdict};
+use crate::packet::{
+    Among, Budget, Index, Placed, Point, Question, Region, RuleNumber, Space, Verdict,
+};
 
 /// Boxes of the packets of a difference before they are too many to be told.
 const MOST_PIECES: usize = 2_000;
 
 /// Questions about one chain before it is too much.
 const MOST_QUESTIONS: usize = 5_000_000;
+
+/// So many items are taken one by one from the packets of a difference.
+const FEW: usize = 256;
 
 /// A difference between an item of the left and one of the right.
 pub(super) struct Found {
@@ -37,10 +44,11 @@ pub(super) struct Sides<'a> {
     items: [&'a Items; 2],
     pairs: [Vec<Option<u32>>; 2],
     stretches: [Vec<u32>; 2],
-    /// Of each side, what ends the way of packets.
-    takers: [Index; 2],
+    takers: Takers,
     /// Of each side, what goes on.
     events: [Index; 2],
+    /// What is left for the last item of each side, once it is asked for.
+    rests: [OnceCell<Option<Region>>; 2],
     budget: Budget,
 }
 
@@ -48,21 +56,16 @@ impl<'a> Sides<'a> {
     pub fn new(space: &'a Space, deeds: &'a Deeds, sides: [SideOf<'a>; 2], budget: Budget) -> Self {
         let [left, right] = sides;
         let items = [left.0, right.0];
-        let index = |items: &Items, takes: bool| {
-            let all = (0..).map(RuleNumber).zip(&items.all);
-            let some = all.filter(|(_, item)| item.takes == takes);
-            Index::of(space, some.map(|(number, item)| (number, &item.region)))
-        };
-        Sides {
-            space,
-            deeds,
-            items,
-            takers: items.map(|items| index(items, true)),
-            events: items.map(|items| index(items, false)),
-            pairs: [left.1, right.1],
-            stretches: [left.2, right.2],
-            budget,
-        }
+        let stretches = [left.2, right.2];
+        let is_still = stretches.iter().all(|all| all.last().is_none_or(|last| *last == 0));
+        let takers = Takers::of(space, items, is_still);
+        let events = [0, 1].map(|side: usize| {
+            let all = items[side].all.iter().enumerate();
+            let events = all.filter(|(place, item)| !item.takes && !takers.hide(side, *place));
+            Index::of(space, events.map(|(place, item)| (number(place), &item.region)))
+        });
+        let (pairs, rests) = ([left.1, right.1], Default::default());
+        Sides { space, deeds, items, pairs, stretches, takers, events, rests, budget }
     }
 
     /// The differences, in the order of the items.
@@ -71,13 +74,17 @@ impl<'a> Sides<'a> {
         let mut asked = BTreeSet::new();
         for side in [Side::Left, Side::Right] {
             let own = side as usize;
-            for place in self.alone(own) {
+            let alone = self.alone(own).into_iter();
+            for place in alone.filter(|place| !self.takers.hide(own, *place)) {
                 for other in self.rivals(side, place) {
                     let pair = match side {
                         Side::Left => (place, other),
                         Side::Right => (other, place),
                     };
-                    if found.len() >= MOST_DIFFERENCES || !asked.insert(pair) {
+                    if found.len() >= MOST_DIFFERENCES {
+                        return Ok(found.into_values().collect());
+                    }
+                    if !asked.insert(pair) {
                         continue;
                     }
                     if asked.len() > MOST_QUESTIONS {
@@ -98,15 +105,19 @@ impl<'a> Sides<'a> {
         let items = &self.items[side].all;
         let mut alone: BTreeSet<usize> =
             (0..items.len()).filter(|place| self.pairs[side][*place].is_none()).collect();
-        for place in alone.clone() {
-            let item = &items[place];
-            if self.deeds.get(item.deed).adds_up() {
-                let later = Among::after(number(place));
-                let again = self.events[side].meeting(&item.region, later).into_iter();
-                let again = again.map(|rule| rule.0 as usize);
-                alone.extend(again.filter(|again| items[*again].deed == item.deed));
-            }
-        }
+        let sorts = self.events[side].sorts(|event| {
+            let place = event.0 as usize;
+            let deed = items[place].deed;
+            (alone.contains(&place) && self.deeds.get(deed).adds_up()).then_some(deed)
+        });
+        let again = items.iter().enumerate().filter(|(place, item)| {
+            let before = Among::before(number(*place));
+            let is_same = |deed| deed == item.deed;
+            !item.takes
+                && self.events[side].first_of(&sorts, &item.region, before, is_same).is_some()
+        });
+        let again: Vec<usize> = again.map(|(place, _)| place).collect();
+        alone.extend(again);
         alone
     }
 
@@ -153,22 +164,13 @@ impl<'a> Sides<'a> {
     fn rivals(&self, side: Side, place: usize) -> Vec<usize> {
         let (own, other) = (side as usize, 1 - side as usize);
         let item = &self.items[own].all[place];
-        let meeting = |index: &Index| -> Vec<usize> {
-            let rules = index.meeting(&item.region, Among::ALL);
-            rules.into_iter().map(|rule| rule.0 as usize).collect()
-        };
-        let stretch = self.stretches[own][place];
-        let differs = |rival: &usize| {
-            self.items[other].all[*rival].deed != item.deed
-                && self.stretches[other][*rival] == stretch
-        };
-        let mut rivals = meeting(&self.takers[other]);
-        rivals.retain(differs);
+        let mut rivals = self.takers.of_other_deeds(other, &item.region, item.deed);
         if item.takes {
-            let mut events = meeting(&self.events[other]);
-            events.retain(|rival| self.stretches[other][*rival] == stretch);
-            rivals.extend(events);
+            let events = self.events[other].meeting(&item.region, Among::ALL);
+            rivals.extend(events.into_iter().map(|event| event.0 as usize));
         }
+        let stretch = self.stretches[own][place];
+        rivals.retain(|rival| self.stretches[other][*rival] == stretch);
         rivals
     }
 
@@ -187,52 +189,58 @@ impl<'a> Sides<'a> {
             (false, true) => Some(1),
             (true, true) | (false, false) => None,
         };
-        let before = [0, 1].map(|side: usize| self.before(side, places[side], &both)).concat();
-        let done =
-            did.map_or(Ok(Vec::new()), |side| self.done_before(side, places, &both, &before))?;
-        let taken: Vec<&Region> = before.into_iter().chain(&done).collect();
-        let index = Index::of(self.space, (0..).map(RuleNumber).zip(taken.iter().copied()));
-        let question =
-            Question { region: &both, among: Among::ALL, seed: left as u64, budget: self.budget };
-        match index.witness(&question) {
+        let done = did.map_or(Ok(Vec::new()), |side| self.done_before(side, places, &both))?;
+        match self.untaken(places, &both, &done) {
             Verdict::Covered => Ok(None),
             Verdict::Incomplete => Err(Why::Work),
             Verdict::Uncovered(point) => {
-                let region = self.without(both, &taken);
+                let region = self.without(both, places, &done);
                 Ok(Some(Found { left, right, point, region }))
             }
         }
     }
 
+    /// A packet of a region that nothing takes before an item of each side, and that is in none of some
+    /// others.
+    fn untaken(&self, places: [usize; 2], region: &Region, others: &[Region]) -> Verdict {
+        let question = self.question(region, places[0]);
+        if self.takers.is_still && others.is_empty() {
+            let among = self.takers.before_both(places);
+            return self.takers.index.witness(&Question { among, ..question });
+        }
+        let before = [0, 1].map(|side: usize| self.before(side, places[side], region)).concat();
+        let taken = before.into_iter().chain(others);
+        Index::of(self.space, (0..).map(RuleNumber).zip(taken)).witness(&question)
+    }
+
     /// What takes packets of a region before an item.
     fn before(&self, side: usize, last: usize, region: &Region) -> Vec<&'a Region> {
-        let rules = self.takers[side].meeting(region, Among::before(number(last))).into_iter();
-        let counting = rules.filter(|rule| self.counts(side, *rule, last));
-        counting.map(|rule| &self.items[side].all[rule.0 as usize].region).collect()
+        let places = self.takers.before(side, last, region).into_iter();
+        let counting = places.filter(|place| self.counts(side, *place, last));
+        counting.map(|place| &self.items[side].all[place].region).collect()
     }
 
     /// Whether one item before another takes all of a region: mostly one of very many that are alike.
     fn hides(&self, side: usize, last: usize, region: &Region) -> bool {
-        let first = self.takers[side].around(region, Among::before(number(last)));
-        first.is_some_and(|rule| self.counts(side, rule, last))
+        let one = self.takers.around(side, last, region);
+        one.is_some_and(|place| self.counts(side, place, last))
     }
 
     /// Whether what an item took is not there for a later one: who was taken before packets were changed was
     /// so for what is still to be seen, or is not here.
-    fn counts(&self, side: usize, rule: RuleNumber, last: usize) -> bool {
-        let (place, stretches) = (rule.0 as usize, &self.stretches[side]);
+    fn counts(&self, side: usize, place: usize, last: usize) -> bool {
+        let stretches = &self.stretches[side];
         stretches[place] == stretches[last] || self.items[side].all[place].is_lasting
     }
 
     /// Where the deed of the item of the other side is done to packets of a region, before they end
-    /// their way on this one: as often as over there, where that counts. Of packets that are `taken` before
+    /// their way on this one: as often as over there, where that counts. Of packets that are taken before
     /// nothing is said.
     fn done_before(
         &self,
         side: usize,
         places: [usize; 2],
         region: &Region,
-        taken: &[&Region],
     ) -> Result<Vec<Region>, Why> {
         let deed = self.items[1 - side].all[places[1 - side]].deed;
         let [here, mut there] =
@@ -242,10 +250,9 @@ impl<'a> Sides<'a> {
         }
         if !there.is_empty() {
             // What is logged and then accepted is not there to be logged once more.
-            let taken = Index::of(self.space, (0..).map(RuleNumber).zip(taken.iter().copied()));
             there.retain(|there| {
                 let left = self.space.intersection(there, region);
-                taken.witness(&self.question(&left, places[side])) != Verdict::Covered
+                self.untaken(places, &left, &[]) != Verdict::Covered
             });
         }
         if there.is_empty() {
@@ -297,14 +304,48 @@ impl<'a> Sides<'a> {
         Ok(times)
     }
 
-    fn without(&self, mut region: Region, taken: &[&Region]) -> Option<Region> {
-        for one in taken {
-            region = self.space.difference(&region, one);
-            if self.space.count(&region) > MOST_PIECES {
-                return None;
-            }
+    /// What no item before two takes of a region, nor is in others; `None` when it is in too many pieces.
+    fn without(&self, region: Region, places: [usize; 2], others: &[Region]) -> Option<Region> {
+        let mut rest = region;
+        for side in [0, 1] {
+            rest = match self.rest(side, places[side]) {
+                Some(left) => self.space.intersection(&rest, left),
+                None => {
+                    let before = self.before(side, places[side], &rest);
+                    self.less(rest, before)?
+                }
+            };
         }
-        Some(region)
+        self.less(rest, others)
+    }
+
+    /// What is left for the last item of a side, which takes the rest, behind many that each difference
+    /// with it would be held to; `None` when it is in too many pieces.
+    fn rest(&self, side: usize, place: usize) -> Option<&Region> {
+        if !self.takers.is_still || place + 1 < self.items[side].all.len() {
+            return None;
+        }
+        let rest = self.rests[side].get_or_init(|| {
+            let region = &self.items[side].all[place].region;
+            let before = self.before(side, place, region);
+            let mut taken = Region::default();
+            before.iter().for_each(|one| taken.append(one));
+            let is_worth_it = before.len() > FEW;
+            is_worth_it.then(|| Placed::of(self.space, &taken).missed(region, MOST_PIECES))?
+        });
+        rest.as_ref()
+    }
+
+    /// A region less others; `None` when it is in too many pieces.
+    fn less<'r>(
+        &self,
+        region: Region,
+        others: impl IntoIterator<Item = &'r Region>,
+    ) -> Option<Region> {
+        others.into_iter().try_fold(region, |rest, one| {
+            let rest = self.space.difference(&rest, one);
+            (self.space.count(&rest) <= MOST_PIECES).then_some(rest)
+        })
     }
 }
 

@@ -355,6 +355,58 @@ fn what_is_left_to_docker_is_a_decision() {
     );
 }
 
+/// What rules behind others that take all of theirs do is no difference, nor is it told with another.
+#[test]
+fn hidden_rules_make_no_difference() {
+    let hosts = |verb: &str| -> String {
+        let rule = |at: u32| {
+            format!("-A INPUT -s 10.0.{}.{} -p tcp --dport 22 -j {verb}\n", at >> 8, at & 255)
+        };
+        (0..600).map(rule).collect()
+    };
+    let all = "-A INPUT -p tcp --dport 22 -j ACCEPT\n";
+    are_equal(&format!("{all}{}", hosts("DROP")), all);
+    are_equal(all, &format!("{all}{}{all}{}", hosts("DROP"), hosts("REJECT")));
+    // All that is accepted for other sources than these is dropped now: one difference, of two runs.
+    let (left, right) = (format!("{all}{}", all.repeat(50)), hosts("ACCEPT"));
+    for (old, new) in [(&left, &right), (&right, &left)] {
+        let found = compared(&of_rules(old), &of_rules(new));
+        let [one] = &found.differences[..] else { panic!("{found:?}") };
+        let region = one.region.as_ref().expect("few pieces");
+        let sources = |host: u32| {
+            let packet = Packet {
+                source: std::net::Ipv4Addr::from(0x0a00_0000 + host).into(),
+                ..one.packet.clone()
+            };
+            one.space.contains(region, &one.space.point(&packet))
+        };
+        assert!((0..600).all(|host| !sources(host)));
+        assert!(sources(600) && sources(0x0100_0000));
+    }
+}
+
+/// Differences of which each has to be held to hundreds of rules of the other side.
+#[test]
+fn what_is_left_for_the_default_is_told() {
+    let hosts: String = (0..600)
+        .map(|at| format!("-A INPUT -s 10.0.{}.{} -p tcp -j ACCEPT\n", at >> 8, at & 255))
+        .collect();
+    let ports: String =
+        (1..9).map(|at| format!("-A INPUT -p tcp --dport {at} -j ACCEPT\n")).collect();
+    let found = compared(&of_rules(&ports), &of_rules(&hosts));
+    assert_eq!(found.unproved, []);
+    let lost = found.differences.iter().filter(|one| one.left.deed == accept());
+    let won = found.differences.iter().filter(|one| one.right.deed == accept());
+    assert_eq!((lost.clone().count(), won.count()), (8, 600));
+    for one in lost {
+        let region = one.region.as_ref().expect("few pieces");
+        assert!(one.space.contains(region, &one.space.point(&one.packet)));
+        let ours = std::net::Ipv4Addr::new(10, 0, 1, 1).into();
+        let packet = Packet { source: ours, ..one.packet.clone() };
+        assert!(!one.space.contains(region, &one.space.point(&packet)));
+    }
+}
+
 /// A later fragment has no ports; conntrack puts them together.
 #[test]
 fn fragments_come_where_nothing_uses_conntrack() {

@@ -149,6 +149,9 @@ impl<'m> Passage<'m> {
                 (false, true) => space.difference(&here, own),
                 (false, false) => here.clone(),
             };
+            if !entry.limits.is_empty() && !matches!(entry.effect, Effect::Continue) {
+                changing.passed.limited.push((met.clone(), entry));
+            }
             let on = match &entry.effect {
                 // Conntrack is told once, and may have been told something else.
                 Effect::Change(Change::Untracked) if changing.is_told => {
@@ -239,6 +242,6 @@ fn moving(decision: &Decision) -> Option<&Translation> {
 }
 
 /// Whether packets do not go on to the next table, as far as is known.
-pub(super) fn refuses(effect: &Effect) -> bool {
+pub fn refuses(effect: &Effect) -> bool {
     matches!(effect, Effect::Decide(Decision::Drop | Decision::Reject(_) | Decision::Unknown(_)))
 }

@@ -99,6 +99,7 @@ impl<'w> Asking<'_, 'w> {
             let by_nat = self.by_nat(passage, asked, hook)?;
             passed.arriving.extend(by_nat.arriving);
             passed.stopped.extend(by_nat.stopped);
+            passed.limited.extend(by_nat.limited);
             passed.is_vague |= by_nat.is_vague;
         } else {
             passed.arriving.retain(|one| one.by.is_some());
@@ -122,6 +123,7 @@ impl<'w> Asking<'_, 'w> {
         let mut add = |sent: &Region, to: &Region| -> Result<(), TooMuch> {
             let passed = passage.pass(&passage.over_loopback(sent, self.is_looped))?;
             all.is_vague |= passed.is_vague;
+            all.limited.extend(passed.limited);
             let mut translators = Region::default();
             for arriving in passed.arriving.into_iter().filter(|one| one.by.is_some()) {
                 let region = space.intersection(&arriving.region, to);

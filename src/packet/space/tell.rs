@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::Field;
 use super::axis::{Axis, Subject};
 use super::domain::Domain;
-use super::{Region, Space};
+use super::{Placed, Region, Space};
 use crate::net::{Account, Interface, IntervalSet};
 
 /// What one box asks of packets in one respect. What it does not ask is left out.
@@ -13,7 +13,8 @@ use crate::net::{Account, Interface, IntervalSet};
 pub enum Asks {
     Numbers(Field, IntervalSet<u128>),
     /// Some interfaces: what these patterns mean, less what narrower ones of those that are not in it mean;
-    /// others are all that have no name in the space.
+    /// others are all that have no name in the space. Patterns that are within one that is not in it are not
+    /// in it either, if nothing says so.
     Names {
         field: Field,
         named: Vec<Interface>,
@@ -40,17 +41,37 @@ pub enum Asks {
     },
 }
 
-impl Space {
+/// Says what regions of a space mean, one after the other.
+pub struct Teller<'s> {
+    space: &'s Space,
+    /// Of thousands of ports that are translated there are as many boxes of points that are no packets.
+    impossible: Placed<'s>,
+}
+
+impl<'s> Teller<'s> {
+    #[must_use]
+    pub fn of(space: &'s Space) -> Self {
+        Teller { space, impossible: Placed::of(space, &space.impossible) }
+    }
+
+    #[must_use]
+    pub fn space(&self) -> &'s Space {
+        self.space
+    }
+
     /// What each box of a region asks. Only packets that can be are in it, so each is of protocols that have
     /// the same fields.
     #[must_use]
     pub fn told(&self, region: &Region) -> Vec<(Region, Vec<Asks>)> {
-        let packets = self.intersection(region, &self.possible);
-        let packets = self.difference(&packets, &self.impossible);
-        let boxes = self.boxes(&packets);
-        boxes.map(|one| (Region { words: one.to_vec() }, self.told_box(one))).collect()
+        let space = self.space;
+        let packets = space.intersection(region, &space.possible);
+        let packets = self.impossible.missed(&packets, usize::MAX).unwrap_or_default();
+        let boxes = space.boxes(&packets);
+        boxes.map(|one| (Region { words: one.to_vec() }, space.told_box(one))).collect()
     }
+}
 
+impl Space {
     fn told_box(&self, one: &[u64]) -> Vec<Asks> {
         // Of facts there may be thousands.
         let facts = self.layout.flags_apart(self.layout.full(), one);
@@ -62,6 +83,23 @@ impl Space {
         told.sort();
         told
     }
+}
+
+/// The patterns whose pieces some values do not have. Those within another need not be said, where all between
+/// is not had either: what a pattern means follows it.
+fn outermost(patterns: &[Interface], values: &[(u32, u32)]) -> Vec<Interface> {
+    let mut not = Vec::new();
+    let ends = values.iter().map(|(low, high)| (*low as usize, *high as usize + 1));
+    let mut from = 0;
+    for (to, behind) in ends.chain([(patterns.len(), 0)]) {
+        let mut rest = patterns.get(from..to.min(patterns.len())).unwrap_or_default();
+        while let Some((pattern, others)) = rest.split_first() {
+            not.push(pattern.clone());
+            rest = &others[others.partition_point(|other| pattern.covers(other))..];
+        }
+        from = behind;
+    }
+    not
 }
 
 fn asks(axis: &Axis, values: &[(u32, u32)]) -> Option<Asks> {
@@ -98,8 +136,7 @@ fn asks(axis: &Axis, values: &[(u32, u32)]) -> Option<Asks> {
             // Thousands that are not in it count only where it has more than names.
             let is_narrowed = others || named.iter().any(Interface::is_wildcard);
             let patterns = if is_narrowed { &patterns[..] } else { &[] };
-            let not = (0..).zip(patterns).filter(|(piece, _)| !has(*piece));
-            let not = not.map(|(_, pattern)| pattern.clone()).collect();
+            let not = outermost(patterns, values);
             Some(Asks::Names { field: *field, named, not, others, none })
         }
         (Subject::Field(field), Domain::Accounts(accounts)) => {

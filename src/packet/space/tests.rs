@@ -311,6 +311,37 @@ fn many_places_are_one_box() {
     assert_eq!(space.count(&regions[0]), 1);
 }
 
+/// What is not in it is said by its widest pattern, unless some of that is.
+#[test]
+fn interfaces_are_told_by_the_outermost() {
+    let pattern = |name: &str| Interface::new(name).unwrap();
+    let named = ["a+", "a1", "a1+", "a12+", "b0", "c+", "c3"];
+    let set = |name: &str| {
+        let factor = Factor::all([Constraint::incoming(&[pattern(name)])]);
+        PacketSet::of(Family::V4, Product::of([factor]))
+    };
+    let sets = named.map(set);
+    let (space, regions) = Space::of(Family::V4, None, &sets.each_ref());
+    let without = |names: &[usize], but: &[usize]| -> Vec<String> {
+        let all = |names: &[usize]| {
+            let own = names.iter().map(|name| &regions[*name]);
+            own.fold(Region::default(), |all, one| space.union(&all, one))
+        };
+        let rest = space.complement(&space.difference(&all(names), &all(but)));
+        let told = Teller::of(&space).told(&rest);
+        let not = told.into_iter().flat_map(|(_, asks)| asks).filter_map(|asks| match asks {
+            Asks::Names { not, others: true, .. } => Some(not),
+            _ => None,
+        });
+        not.flatten().map(|name| name.to_string()).collect()
+    };
+    assert_eq!(without(&[0, 4, 5], &[]), ["a+", "b0", "c+"]);
+    // Of a12+ it has to be said, since a1+ is in it.
+    assert_eq!(without(&[0, 4], &[2]), ["a+", "b0"]);
+    assert_eq!(without(&[0, 3], &[]), ["a+"]);
+    assert_eq!(without(&[3, 6], &[]), ["a12+", "c3"]);
+}
+
 #[test]
 fn what_contradicts_itself_is_empty() {
     let of = |constraints: &[Constraint]| {

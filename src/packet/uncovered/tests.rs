@@ -190,6 +190,45 @@ fn questions_are_answered_together() {
     }
 }
 
+/// The first of other sorts is the one that would be first of all that meet.
+#[test]
+fn rules_of_other_sorts_are_found_in_order() {
+    let world = world(4, 4, true);
+    let all: Vec<&PacketSet> = world.sets.iter().chain(&world.padding).collect();
+    let (space, regions) = Space::of(Family::V4, None, &all);
+    let mut random = Random::new(7);
+    let mut found = 0;
+    for round in 0..60 {
+        let count = [3, 40, 200][round % 3];
+        let list: Vec<&Region> = (0..count).map(|_| &regions[random.index(100)]).collect();
+        // Mostly one sort; some rules have none.
+        let sorts: Vec<Option<u32>> = (0..count)
+            .map(|_| match random.index(12) {
+                0 => None,
+                one @ 1..3 => u32::try_from(one).ok(),
+                _ => Some(0),
+            })
+            .collect();
+        let mut index = Index::of(&space, (0..).map(RuleNumber).zip(list.iter().copied()));
+        index.leave_out(RuleNumber(2));
+        let swept = index.swept();
+        for index in [&index, &swept] {
+            let of = index.sorts(|rule| sorts[rule.0 as usize]);
+            for _ in 0..count {
+                let (region, own) = (&regions[random.index(100)], 0);
+                let from = RuleNumber(u32::try_from(random.index(count)).unwrap());
+                let among = Among::after(from);
+                let is_other =
+                    |rule: &RuleNumber| sorts[rule.0 as usize].is_some_and(|sort| sort != own);
+                let first = index.meeting(region, among).into_iter().find(is_other);
+                assert_eq!(index.first_of(&of, region, among, |sort| sort != own), first);
+                found += usize::from(first.is_some());
+            }
+        }
+    }
+    assert!(found > 1_000, "{found}");
+}
+
 #[test]
 fn searches_look_only_among_the_rules_they_may() {
     let world = world(2, 2, false);
