@@ -149,42 +149,44 @@ pub(super) fn connmark(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option
     Ok((packet == connection).then_some(copied(packet)))
 }
 
-/// Addresses and ports that a translation gives.
-type Given = (Option<(IpAddr, IpAddr)>, Option<(u16, u16)>);
+/// What a translation gives; of what the tools take and nobody means, nothing.
+#[derive(Default)]
+struct Given {
+    addresses: Option<(IpAddr, IpAddr)>,
+    ports: Option<(u16, u16)>,
+    /// Whether it is said which of the new ports the first old one gets.
+    is_shifted: bool,
+}
 
-/// `10.0.0.2`, `10.0.0.2-10.0.0.9:80-90`, `:80`, `[fd00::1]:80`; the inner `None` for what the tools take and
-/// nobody means.
-fn given(text: &str, family: Family) -> Option<Option<Given>> {
+/// `10.0.0.2`, `10.0.0.2-10.0.0.9:80-90`, `:80`, `[fd00::1]:80`; `None` for what the tools refuse.
+fn given(text: &str, family: Family) -> Option<Given> {
     let split = match family {
         Family::V4 => text.split_once(':'),
         Family::V6 => text.strip_prefix('[').and_then(|text| text.split_once("]:")),
     };
-    let ports = match split {
-        None => None,
-        // Which of the new ports the first old one gets.
-        Some((_, ports)) => match ports.split_once('/') {
-            None => Some(value::dashed_ports(ports)?),
-            Some((ports, first)) if ports.contains('-') && value::port(first).is_some() => {
-                value::dashed_ports(ports)?;
-                return Some(None);
-            }
-            Some(_) => return None,
-        },
-    };
+    let (mut ports, mut is_shifted) = (None, false);
+    if let Some((_, said)) = split {
+        let (range, first) = said.split_once('/').unwrap_or((said, ""));
+        ports = Some(value::dashed_ports(range)?);
+        is_shifted = range.len() < said.len();
+        if is_shifted && (!range.contains('-') || value::port(first).is_none()) {
+            return None;
+        }
+    }
     let addresses = split.map_or(text, |(addresses, _)| addresses);
     let (low, high) = addresses.split_once('-').unwrap_or((addresses, addresses));
     // No short forms, no zeros before a digit.
     let whole = |text: &str| text.parse().ok().filter(|address| Family::of(*address) == family);
-    match (whole(low).zip(whole(high)), family) {
-        (Some(range), Family::V4 | Family::V6) => Some(Some((Some(range), ports))),
-        (None, Family::V4) if addresses.is_empty() && ports.is_some() => Some(Some((None, ports))),
-        (None, Family::V6) if text.contains(':') => Some(None),
-        (None, Family::V4 | Family::V6) => None,
-    }
+    let addresses = match (whole(low).zip(whole(high)), family) {
+        (Some(range), Family::V4 | Family::V6) => Some(range),
+        (None, Family::V4) if addresses.is_empty() && ports.is_some() => None,
+        (None, Family::V6) if text.contains(':') => return Some(Given::default()),
+        (None, Family::V4 | Family::V6) => return None,
+    };
+    Some(Given { addresses, ports, is_shifted })
 }
 
-/// What the option of a translation that was asked for says; `None` without it, or where the model has no
-/// word for that.
+/// What the option of a translation says; `None` without it, or where the model has no word for that.
 fn read_given(
     used: &Use<'_, '_>,
     context: &Context<'_>,
@@ -200,10 +202,10 @@ fn read_given(
         }
     };
     let given = used.read(item, expected, |text| given(text, context.family))?;
-    if given.is_some_and(|(_, ports)| ports.is_some()) {
+    if given.ports.is_some() {
         has_ports(item, context)?;
     }
-    Ok(given.filter(|_| used.items.len() == 1))
+    Ok((used.items.len() == 1 && !given.is_shifted).then_some(given))
 }
 
 /// The ports of MASQUERADE and REDIRECT.
@@ -237,14 +239,16 @@ pub(super) fn masquerade(
 
 pub(super) fn snat(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
     Ok(match read_given(used, context, "to-source")? {
-        Some((Some((low, high)), None)) if low <= high => Some(Target::Snat(low, high)),
+        Some(Given { addresses: Some((low, high)), ports: None, .. }) if low <= high => {
+            Some(Target::Snat(low, high))
+        }
         Some(_) | None => None,
     })
 }
 
 pub(super) fn dnat(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
     Ok(match read_given(used, context, "to-destination")? {
-        Some((Some((address, last)), ports)) if address == last => {
+        Some(Given { addresses: Some((address, last)), ports, .. }) if address == last => {
             Some(Target::Dnat { address, ports })
         }
         Some(_) | None => None,
