@@ -13,6 +13,7 @@ mod base;
 mod line;
 mod rule;
 
+mod asked;
 mod options;
 
 mod connection;

@@ -5,6 +5,7 @@
 
 pub mod extension;
 pub mod set;
+pub mod standing;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use crate::source::Span;
 pub use crate::packet::opaque::SetSide;
 pub use extension::Extension;
 pub use set::{DynamicSet, KernelSet, MAX_SET_ENTRIES, MAX_SET_NAME, SetContent};
+pub use standing::Standing;
 
 /// All tables of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]

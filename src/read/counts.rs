@@ -8,7 +8,11 @@ use super::rule::{Context, Use};
 use super::value;
 
 const RATE: &str = "a rate such as `5/minute`, at most 10000 a second";
-const BURST: &str = "a number of packets";
+const BURST: &str = "a number of packets, at most 10000";
+const MAX_BURST: u64 = 10_000;
+
+/// Of `hashlimit`, where it is packets and not bytes.
+const MAX_HASHLIMIT_BURST: u32 = 1_000_000;
 
 /// What the tools take where no burst is said.
 const DEFAULT_BURST: u32 = 5;
@@ -21,7 +25,10 @@ pub(super) fn limit(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<boo
         match item.name() {
             _ if item.negated => return Ok(false),
             "limit" => rate = Some(used.read(item, RATE, value::rate)?),
-            "limit-burst" => burst = used.read(item, BURST, value::long)?,
+            "limit-burst" => {
+                let number = |text: &str| value::number(text, MAX_BURST)?.try_into().ok();
+                burst = used.read(item, BURST, number)?;
+            }
             _ => return Ok(false),
         }
     }
@@ -45,13 +52,18 @@ pub(super) fn hashlimit(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result
             }
             _ if item.negated => return Ok(false),
             "hashlimit-burst" => match value::long(text) {
-                Some(packets) => burst = packets,
+                Some(packets) if (1..=MAX_HASHLIMIT_BURST).contains(&packets) => burst = packets,
+                Some(_) => return Err(item.fault(0, "a number of packets, 1 to 1000000")),
                 None => return Ok(false),
             },
             "hashlimit-mode" => match text.split(',').map(key).collect::<Option<Vec<_>>>() {
                 Some(list) => keys = list,
                 None => return Ok(false),
             },
+            // A file of this name appears in `/proc`.
+            "hashlimit-name" if text.contains('/') => {
+                return Err(item.fault(0, "a name without a `/`"));
+            }
             "hashlimit-name" => name = Some(text),
             "hashlimit-srcmask" => {
                 let most = u64::from(context.family.bits());

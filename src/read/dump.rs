@@ -209,6 +209,7 @@ impl Dump<'_> {
     }
 
     fn close(&mut self, table: Building) {
+        self.findings.extend(table.misled());
         let (table, declared) = table.finish();
         self.declared.extend(declared);
         for ring in rings(&table).iter().filter(|ring| !ring.is_empty()) {

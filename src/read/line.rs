@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::net::Family;
+use crate::ruleset::Standing;
 
 use super::base::{Base, LONG, Verb, short};
 use super::names::{self, Protocols};
@@ -48,6 +49,14 @@ pub(super) enum What {
     NoOption,
     /// A match or target of packets of another protocol: how a rule says that of its own.
     OtherProtocol(&'static str),
+    /// Of packets of this family only.
+    OtherFamily(Family),
+    /// The kernel takes it elsewhere.
+    Misplaced(&'static Standing),
+    /// Not without one of these options.
+    Without(&'static [&'static str]),
+    /// Not with this option of the same match or target.
+    Beside(&'static str),
 }
 
 /// What a line does.
@@ -157,6 +166,8 @@ pub(super) struct Item {
     /// `None` when the match is known and the option is not, or neither is.
     pub option: Option<&'static Opt>,
     pub negated: bool,
+    /// The word that names it.
+    pub word: usize,
     /// The words from the `!` to the last value.
     pub all: Range<usize>,
     /// The words that are values.
@@ -354,7 +365,7 @@ impl Line {
         }
         let all = first..values.end;
         let end = values.end;
-        self.items.push(Item { module, option: Some(option), negated, all, values });
+        self.items.push(Item { module, option: Some(option), negated, word: at, all, values });
         Ok(end)
     }
 
@@ -367,7 +378,7 @@ impl Line {
         let values = at + 1..at + 1 + count;
         let end = values.end;
         let all = first..end;
-        self.items.push(Item { module, option: None, negated, all, values });
+        self.items.push(Item { module, option: None, negated, word: at, all, values });
         end
     }
 

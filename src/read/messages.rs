@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Finding, catalogue, nearest};
 use crate::net::Family;
-use crate::ruleset::TableName;
+use crate::ruleset::{Standing, TableName};
 use crate::source::Span;
 
 use super::line::What;
@@ -241,6 +241,12 @@ pub(super) fn fault(span: Span, text: &str, what: &What, family: Family) -> Find
                 .label(format!("the tools want {written} in the rule"))
                 .help(format!("write {written}, or delete this"))
         }
+        What::OtherFamily(of) => other_family(span, &shown, *of, family),
+        What::Misplaced(standing) => misplaced(span, &shown, standing),
+        What::Without(options) => without(span, &shown, options),
+        What::Beside(other) => bad_dump(span, format!("`{shown}` beside `--{other}`"))
+            .label("the tools take one of them")
+            .help("make two rules of it, or delete one"),
         What::GotoTarget => bad_dump(span, format!("`-g {shown}`, which is no chain of the table"))
             .label("expected a chain")
             .help("write `-j` for a target"),
@@ -261,6 +267,33 @@ fn target_meant(text: &str) -> Option<&'static str> {
         "REFUSE" => Some("REJECT"),
         upper => KNOWN.into_iter().find(|known| *known == upper),
     }
+}
+
+fn other_family(span: Span, shown: &str, of: Family, family: Family) -> Finding {
+    bad_dump(span, format!("`{shown}` is of {of}"))
+        .label(format!("{family} has no such thing"))
+        .help("put it into the rules of the other family, or delete it")
+}
+
+fn without(span: Span, shown: &str, options: &[&str]) -> Finding {
+    let options: Vec<String> = options.iter().map(|name| format!("`--{name}`")).collect();
+    let wanted = options.join(" or ");
+    bad_dump(span, format!("`{shown}` without {wanted}"))
+        .label("the tools refuse it")
+        .help(format!("write {wanted} beside it, or delete it"))
+}
+
+fn misplaced(span: Span, shown: &str, standing: &Standing) -> Finding {
+    let place = standing.place();
+    bad_dump(span, format!("`{shown}`, which the kernel takes only {place}"))
+        .label("not here")
+        .help("put it there, or delete it")
+}
+
+/// Packets of a chain of the kernel come to a rule that may not be there.
+pub(super) fn misled(span: Span, shown: &str, standing: &Standing, from: &str) -> Finding {
+    misplaced(span, &shortened(shown), standing)
+        .note(format!("the chain of this rule is reached from {from}"))
 }
 
 /// Enough of a word to know it again.

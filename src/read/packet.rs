@@ -3,10 +3,10 @@
 // Whoever reads one has the same type, also where nothing can be wrong.
 #![allow(clippy::unnecessary_wraps)]
 
-use crate::net::{Account, Dscp, Mac, MarkMatch, Minute, TimeWindow, Weekday, Weekdays};
+use crate::net::{Account, Dscp, Family, MarkMatch, Minute, TimeWindow, Weekday, Weekdays};
 use crate::ruleset::{MatchKind, SetSide};
 
-use super::line::{Fault, Item};
+use super::line::{Fault, Item, What};
 use super::rule::{Context, Use};
 use super::value;
 
@@ -58,7 +58,32 @@ pub(super) fn set(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool,
     Ok(true)
 }
 
+/// The kinds of addresses that routing knows, and those that IPv6 has too (`xt_addrtype.c`).
+const TYPES: [(&str, bool); 12] = [
+    ("UNSPEC", true),
+    ("UNICAST", true),
+    ("LOCAL", true),
+    ("BROADCAST", false),
+    ("ANYCAST", true),
+    ("MULTICAST", true),
+    ("BLACKHOLE", false),
+    ("UNREACHABLE", true),
+    ("PROHIBIT", false),
+    ("THROW", false),
+    ("NAT", false),
+    ("XRESOLVE", false),
+];
+
 pub(super) fn addrtype(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
+    for item in used.items.iter().filter(|item| item.name().ends_with("-type")) {
+        let is_known = |text: &str| {
+            let found = TYPES.iter().find(|(name, _)| value::starts_with(name, text));
+            found.is_some_and(|(_, in_v6)| context.family == Family::V4 || *in_v6)
+        };
+        let expected = "a list of kinds of addresses such as `LOCAL`, of the family of the rules";
+        let all = |text: &str| text.split(',').all(|kind| !kind.is_empty() && is_known(kind));
+        used.read(item, expected, |text| all(text).then_some(()))?;
+    }
     let [item] = used.items else { return Ok(false) };
     let kind = match (item.name(), &*used.value(item, 0).to_ascii_lowercase()) {
         ("dst-type", "local") => MatchKind::DestinationLocal,
@@ -81,7 +106,7 @@ pub(super) fn mark(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool
 
 pub(super) fn mac(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
     let [item] = used.items else { return Ok(false) };
-    let mac = used.read(item, "six bytes such as `00:16:3e:00:0a:01`", Mac::parse)?;
+    let mac = used.read(item, "six bytes such as `00:16:3e:00:0a:01`", value::mac)?;
     context.push(item.negated, MatchKind::Mac(mac));
     Ok(true)
 }
@@ -93,7 +118,13 @@ pub(super) fn owner(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<boo
         let account = match value::long(text) {
             Some(number) => Account::Number(number),
             // Accounts from one number to another.
-            None if text.split('-').all(|part| value::long(part).is_some()) => return Ok(false),
+            None if text.split('-').all(|part| value::long(part).is_some()) => {
+                let ends = text.split_once('-').map(|(low, high)| [low, high].map(value::long));
+                if ends.is_some_and(|[low, high]| low > high) {
+                    return Err(item.fault(0, "a range of numbers with the smaller one first"));
+                }
+                return Ok(false);
+            }
             None => Account::named(text),
         };
         let kind = match item.name() {
@@ -155,6 +186,9 @@ pub(super) fn time(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool
     let (mut start, mut stop) = (None, None);
     let mut days = Weekdays::every_day();
     let (mut local, mut contiguous) = (false, false);
+    if let Some(item) = used.items.iter().find(|item| item.name() == "contiguous") {
+        wraps(used, item)?;
+    }
     for item in used.items {
         let text = used.value(item, 0);
         match item.name() {
@@ -191,6 +225,28 @@ pub(super) fn time(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool
     Ok(true)
 }
 
+/// The tools take `--contiguous` only of a time that goes on past midnight.
+fn wraps(used: &Use<'_, '_>, contiguous: &Item) -> Result<(), Fault> {
+    let said = |name: &str, unsaid: [u8; 3]| {
+        let item = used.items.iter().find(|item| item.name() == name);
+        let mut time = unsaid;
+        if let Some(item) = item {
+            let mut parts = used.value(item, 0).split(':');
+            // What is no number they refuse elsewhere.
+            time = time.map(|_| parts.next().and_then(|part| part.parse().ok()).unwrap_or(0));
+        }
+        time
+    };
+    let (start, stop) = (said("timestart", [0; 3]), said("timestop", [23, 59, 59]));
+    if start >= stop {
+        return Ok(());
+    }
+    Err(Fault {
+        word: contiguous.word,
+        what: What::Expected("of a time that goes on past midnight"),
+    })
+}
+
 /// `08:00` or `08:00:00`; `None` for what begins within a minute.
 fn minute(text: &str) -> Option<Minute> {
     match text.split(':').count() {
@@ -218,6 +274,9 @@ fn weekdays(text: &str) -> Option<Weekdays> {
 }
 
 pub(super) fn policy(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
+    for item in used.items.iter().filter(|item| item.name() == "dir") {
+        used.read(item, "`in` or `out`", |text| matches!(text, "in" | "out").then_some(()))?;
+    }
     let [dir, pol] = used.items else { return Ok(false) };
     let is = |item: &Item, name: &str| item.name() == name && !item.negated;
     if !is(dir, "dir") || !is(pol, "pol") {

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::net::{Family, Interface, InterfaceError, Prefix, Protocol};
-use crate::ruleset::{Extension, Match, MatchKind, OpaqueEnd, Target};
+use crate::ruleset::{Extension, Match, MatchKind, OpaqueEnd, Standing, TableName, Target};
 
+use super::asked;
 use super::line::{Chains, Fault, Item, Jump, Kind, Line, Module, Said, What};
 use super::names::{self, Protocols};
 use super::options::{MatchSpec, TargetSpec};
@@ -23,6 +24,10 @@ const MAX_LISTED: usize = 200_000;
 /// What is known while a file is read.
 pub(super) struct Context<'s> {
     pub family: Family,
+    /// The table of the rule, and its chain when that is one of the kernel; none when it is not said.
+    pub place: Option<(TableName, Option<&'static str>)>,
+    /// What counts from where packets come to the rule, with its word.
+    pub waiting: Vec<(usize, &'static Standing)>,
     /// Of the rule, and whether it is the one that the rule excludes.
     pub protocol: Option<(Protocol, bool)>,
     /// What the matches read so far say.
@@ -40,7 +45,8 @@ impl<'s> Context<'s> {
         let interfaces = HashMap::new();
         let (protocol, matches) = (None, Vec::new());
         let (room, listed) = (MAX_RULES, MAX_LISTED);
-        Context { family, protocol, matches, sets, room, listed, interfaces }
+        let (place, waiting) = (None, Vec::new());
+        Context { family, place, waiting, protocol, matches, sets, room, listed, interfaces }
     }
 
     /// Whether the rule is about packets of this protocol alone.
@@ -78,6 +84,12 @@ pub(super) struct Use<'w, 'a> {
 }
 
 impl Use<'_, '_> {
+    /// Whether an option is there, with the value when one is given.
+    pub fn asks(&self, option: &str, value: Option<&str>) -> bool {
+        let has = |item: &Item| value.is_none_or(|value| self.value(item, 0) == value);
+        self.items.iter().any(|item| item.name() == option && has(item))
+    }
+
     /// The value of an option, or of its first two.
     pub fn value(&self, item: &Item, index: usize) -> &str {
         self.words.get(item.values.start + index).map_or("", |word| &*word.text)
@@ -110,14 +122,16 @@ impl Line {
         context: &mut Context<'_>,
     ) -> Result<Parts, Fault> {
         context.matches.clear();
+        context.waiting.clear();
         context.protocol = None;
         if !self.items.is_sorted_by_key(|item| item.module) {
             self.items.sort_by_key(|item| item.module);
         }
-        interface(words, context, self.incoming.as_ref(), MatchKind::In)?;
-        interface(words, context, self.outgoing.as_ref(), MatchKind::Out)?;
+        interface(words, context, ("-i", self.incoming.as_ref()), MatchKind::In)?;
+        interface(words, context, ("-o", self.outgoing.as_ref()), MatchKind::Out)?;
         self.protocol(words, context)?;
         if let Some(range) = &self.fragment {
+            asked::stands("-f", range.end - 1, |_, _| false, context)?;
             context.push(false, MatchKind::Opaque(said(words, range.clone()).into()));
         }
         let mut target = None;
@@ -136,7 +150,7 @@ impl Line {
         }
         let target = match (target, self.target) {
             (Some(target), _) => target,
-            (None, Some(jump)) => bare_target(words, jump, chains)?,
+            (None, Some(jump)) => bare_target(words, jump, chains, context)?,
             (None, None) => {
                 Target::Opaque { text: "".into(), end: OpaqueEnd::GoesOn, changes: &[] }
             }
@@ -199,10 +213,11 @@ impl Line {
 fn interface(
     words: &[Word<'_>],
     context: &mut Context<'_>,
-    asked: Option<&Said>,
+    (option, asked): (&str, Option<&Said>),
     kind: fn(Interface) -> MatchKind,
 ) -> Result<(), Fault> {
     let Some(asked) = asked else { return Ok(()) };
+    asked::stands(option, asked.all.start, |_, _| false, context)?;
     let name = &*words[asked.value].text;
     if name == "+" && !asked.negated {
         return Ok(());
@@ -233,7 +248,10 @@ fn extension(
     context: &mut Context<'_>,
 ) -> Result<Target, Fault> {
     if let Some(negated) = used.items.iter().find(|item| item.negated) {
-        return Err(Fault { word: negated.all.start, what: What::NotNegated });
+        return Err(Fault { word: negated.word, what: What::NotNegated });
+    }
+    if let Some(spec) = spec {
+        asked::check_target(used, spec.name, spec.demands, context)?;
     }
     let is_known = used.items.iter().all(|item| item.option.is_some());
     if let Some(spec) = spec.filter(|_| is_known)
@@ -254,7 +272,12 @@ fn extension(
     Ok(Target::Opaque { text, end, changes })
 }
 
-fn bare_target(words: &[Word<'_>], jump: Jump, chains: &dyn Chains) -> Result<Target, Fault> {
+fn bare_target(
+    words: &[Word<'_>],
+    jump: Jump,
+    chains: &dyn Chains,
+    context: &mut Context<'_>,
+) -> Result<Target, Fault> {
     let name = &*words[jump.name].text;
     if let Some(chain) = chains.chain(name) {
         return Ok(if jump.goto { Target::Goto(chain) } else { Target::Jump(chain) });
@@ -263,7 +286,10 @@ fn bare_target(words: &[Word<'_>], jump: Jump, chains: &dyn Chains) -> Result<Ta
     match name {
         _ if jump.goto => fault(What::GotoTarget),
         "ACCEPT" => Ok(Target::Accept),
-        "DROP" => Ok(Target::Drop),
+        "DROP" => {
+            asked::stands(name, jump.name, |_, _| false, context)?;
+            Ok(Target::Drop)
+        }
         "RETURN" => Ok(Target::Return),
         "QUEUE" => Ok(Target::Opaque {
             text: said(words, jump.first..jump.name + 1).into(),
@@ -281,10 +307,8 @@ fn read_match(
     spec: Option<&'static MatchSpec>,
     context: &mut Context<'_>,
 ) -> Result<(), Fault> {
-    if let Some(what) = spec.and_then(|spec| refused(used, spec, context)) {
-        let first = used.items.first().map_or(used.word, |item| item.all.start);
-        let word = if module.named.is_some() { used.word } else { first };
-        return Err(Fault { word, what });
+    if let Some(spec) = spec {
+        asked::check_match(used, module.named.as_ref(), spec, context)?;
     }
     let before = context.matches.len();
     let is_known = used.items.iter().all(|item| item.option.is_some());
@@ -300,26 +324,6 @@ fn read_match(
     let kind = if fixed { MatchKind::Opaque(text) } else { MatchKind::OpaqueHistory(text) };
     context.push(false, kind);
     Ok(())
-}
-
-/// Why the tools refuse a match in a rule, if that is known.
-fn refused(used: &Use<'_, '_>, spec: &MatchSpec, context: &Context<'_>) -> Option<What> {
-    if used.items.is_empty() && spec.needs_option() {
-        return Some(What::NoOption);
-    }
-    let (protocols, written) = spec.protocols();
-    // The newer tools take what asks for ports or flags of a protocol that is excluded.
-    let excluded = |protocol: Protocol| {
-        matches!(protocol, Protocol::TCP | Protocol::UDP)
-            && !used.items.is_empty()
-            && protocols == [protocol.number()]
-    };
-    let fits = match context.protocol {
-        Some((protocol, false)) => protocols.contains(&protocol.number()),
-        Some((protocol, true)) => excluded(protocol),
-        None => false,
-    };
-    (!protocols.is_empty() && !fits).then_some(What::OtherProtocol(written))
 }
 
 /// The words of a match or target, with one blank between them; `name` is for one that was not named.

@@ -4,7 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::diagnostic::Finding;
-use crate::ruleset::{Chain, ChainPolicy, MAX_CHAIN_NAME, Origin, Rule, Table, TableName};
+use crate::ruleset::{
+    Chain, ChainPolicy, MAX_CHAIN_NAME, Origin, Rule, Standing, Table, TableName, Target,
+};
 use crate::source::Span;
 
 use super::Declared;
@@ -20,6 +22,15 @@ pub(super) struct Building {
     pub start: Span,
     chains: Vec<Growing>,
     index: HashMap<Arc<str>, usize>,
+    waiting: Vec<Waiting>,
+}
+
+/// What is in a rule that counts from where packets come to its chain.
+struct Waiting {
+    chain: usize,
+    place: Span,
+    shown: String,
+    standing: &'static Standing,
 }
 
 /// A chain while rules come to it.
@@ -71,7 +82,13 @@ impl Chains for Building {
 
 impl Building {
     pub fn new(name: TableName, start: Span) -> Self {
-        let mut table = Building { name, start, chains: Vec::new(), index: HashMap::new() };
+        let mut table = Building {
+            name,
+            start,
+            chains: Vec::new(),
+            index: HashMap::new(),
+            waiting: Vec::new(),
+        };
         for chain in name.built_in_chains() {
             table.add((*chain).into(), Some(ChainPolicy::Accept), None);
         }
@@ -171,7 +188,8 @@ impl Building {
             Some(Command::Policy { chain, policy }) => self.set_policy(words, chain, policy),
             Some(Command::Append { chain }) => {
                 let found = self.position(words, chain)?;
-                let rules = self.rules(words, parts, context)?;
+                let rules = self.rules(words, found, parts, context)?;
+                self.wait(words, found, context);
                 let chain = &mut self.chains[found];
                 for rule in rules {
                     chain.append(rule);
@@ -182,7 +200,8 @@ impl Building {
                 let found = self.position(words, chain)?;
                 let count = self.chains[found].rules.len();
                 let before = position.map_or(Ok(0), |word| place_of(words, word, count))?;
-                let rules = self.rules(words, parts, context)?;
+                let rules = self.rules(words, found, parts, context)?;
+                self.wait(words, found, context);
                 let chain = &mut self.chains[found];
                 // Each before the one before it, as the tools do with a list of addresses.
                 for rule in rules {
@@ -215,17 +234,63 @@ impl Building {
     fn rules(
         &self,
         words: Words<'_>,
+        chain: usize,
         parts: &mut Line,
         context: &mut Context<'_>,
     ) -> Result<Vec<Rule>, Box<Finding>> {
         if parts.only.is_some_and(|only| only != context.family) {
             return Ok(Vec::new());
         }
+        context.place = Some((self.name, self.name.built_in_chains().get(chain).copied()));
         let said = parts.parts(words.list, self, context);
         let said = said.map_err(|fault| words.fault(&fault, context))?;
         let origin = Origin::Read(words.line);
         let rule = |matches| Rule { matches, target: said.target.clone(), origin };
         Ok(said.rules.into_iter().map(rule).collect())
+    }
+
+    /// Keeps what is to be looked at when it is known from where packets come to the chain.
+    fn wait(&mut self, words: Words<'_>, chain: usize, context: &mut Context<'_>) {
+        self.waiting.extend(context.waiting.drain(..).map(|(word, standing)| Waiting {
+            chain,
+            place: words.place(word),
+            shown: words.text(word).to_owned(),
+            standing,
+        }));
+    }
+
+    /// What stands in chains to which packets come from where the kernel does not take it.
+    pub fn misled(&self) -> Vec<Finding> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let hooks = self.name.built_in_chains().iter().enumerate();
+        let reached: Vec<(&str, Vec<bool>)> =
+            hooks.map(|(at, hook)| (*hook, self.reached_from(at))).collect();
+        let misled = self.waiting.iter().filter_map(|waiting| {
+            let is_wrong = |(hook, reached): &&(&str, Vec<bool>)| {
+                reached[waiting.chain] && !waiting.standing.takes(self.name, Some(*hook))
+            };
+            let (hook, _) = reached.iter().find(is_wrong)?;
+            Some(messages::misled(waiting.place, &waiting.shown, waiting.standing, hook))
+        });
+        misled.collect()
+    }
+
+    /// The chains to which rules of a chain lead, by their places.
+    fn reached_from(&self, start: usize) -> Vec<bool> {
+        let mut reached = vec![false; self.chains.len()];
+        let mut open = vec![start];
+        while let Some(chain) = open.pop() {
+            for rule in &self.chains[chain].rules {
+                let (Target::Jump(to) | Target::Goto(to)) = &rule.target else { continue };
+                let to = self.index[to];
+                if !std::mem::replace(&mut reached[to], true) {
+                    open.push(to);
+                }
+            }
+        }
+        reached
     }
 
     /// The chain that a word names.

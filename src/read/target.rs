@@ -3,7 +3,9 @@
 // Whoever reads one has the same type, also where nothing can be wrong.
 #![allow(clippy::unnecessary_wraps)]
 
-use crate::net::{Family, Helper, MarkMatch, Protocol};
+use std::net::IpAddr;
+
+use crate::net::{Family, Helper, MarkMatch, PortProtocol, Protocol};
 use crate::ruleset::{RejectType, Target};
 
 use super::line::{Fault, Item, What};
@@ -147,54 +149,117 @@ pub(super) fn connmark(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option
     Ok((packet == connection).then_some(copied(packet)))
 }
 
-pub(super) fn masquerade(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
-    Ok(used.items.is_empty().then_some(Target::Masquerade))
+/// What a translation gives; of what the tools take and nobody means, nothing.
+#[derive(Default)]
+struct Given {
+    addresses: Option<(IpAddr, IpAddr)>,
+    ports: Option<(u16, u16)>,
+    /// Whether it is said which of the new ports the first old one gets.
+    is_shifted: bool,
 }
 
-pub(super) fn snat(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
-    let [item] = used.items else { return Ok(None) };
-    let range = value::range(used.value(item, 0), context.family);
-    Ok(range.filter(|(low, high)| low <= high).map(|(low, high)| Target::Snat(low, high)))
-}
-
-pub(super) fn dnat(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
-    let [item] = used.items else { return Ok(None) };
-    let text = used.value(item, 0);
-    if let Some(address) = value::address(text, context.family) {
-        return Ok(Some(Target::Dnat { address, ports: None }));
-    }
-    let split = match context.family {
+/// `10.0.0.2`, `10.0.0.2-10.0.0.9:80-90`, `:80`, `[fd00::1]:80`; `None` for what the tools refuse.
+fn given(text: &str, family: Family) -> Option<Given> {
+    let split = match family {
         Family::V4 => text.split_once(':'),
         Family::V6 => text.strip_prefix('[').and_then(|text| text.split_once("]:")),
     };
-    let Some((address, ports)) = split else { return Ok(None) };
-    let address = value::address(address, context.family);
-    let ports = value::dashed_ports(ports).filter(|(low, high)| low <= high);
-    let both = address.zip(ports);
-    Ok(both.map(|(address, ports)| Target::Dnat { address, ports: Some(ports) }))
+    let (mut ports, mut is_shifted) = (None, false);
+    if let Some((_, said)) = split {
+        let (range, first) = said.split_once('/').unwrap_or((said, ""));
+        ports = Some(value::dashed_ports(range)?);
+        is_shifted = range.len() < said.len();
+        if is_shifted && (!range.contains('-') || value::port(first).is_none()) {
+            return None;
+        }
+    }
+    let addresses = split.map_or(text, |(addresses, _)| addresses);
+    let (low, high) = addresses.split_once('-').unwrap_or((addresses, addresses));
+    // No short forms, no zeros before a digit.
+    let whole = |text: &str| text.parse().ok().filter(|address| Family::of(*address) == family);
+    let addresses = match (whole(low).zip(whole(high)), family) {
+        (Some(range), Family::V4 | Family::V6) => Some(range),
+        (None, Family::V4) if addresses.is_empty() && ports.is_some() => None,
+        (None, Family::V6) if text.contains(':') => return Some(Given::default()),
+        (None, Family::V4 | Family::V6) => return None,
+    };
+    Some(Given { addresses, ports, is_shifted })
 }
 
-/// With a port only what has ports can be sent on. (The tools look at the number of the protocol alone,
-/// also where it is excluded.)
+/// What the option of a translation says; `None` without it, or where the model has no word for that.
+fn read_given(
+    used: &Use<'_, '_>,
+    context: &Context<'_>,
+    name: &str,
+) -> Result<Option<Given>, Fault> {
+    let Some(item) = used.items.iter().find(|item| item.name() == name) else { return Ok(None) };
+    let expected = match context.family {
+        Family::V4 => {
+            "an address or a range of them such as `10.0.0.2`, or `10.0.0.2:80` with ports"
+        }
+        Family::V6 => {
+            "an address or a range of them such as `fd00::2`, or `[fd00::2]:80` with ports"
+        }
+    };
+    let given = used.read(item, expected, |text| given(text, context.family))?;
+    if given.ports.is_some() {
+        has_ports(item, context)?;
+    }
+    Ok((used.items.len() == 1 && !given.is_shifted).then_some(given))
+}
+
+/// The ports of MASQUERADE and REDIRECT.
+fn read_ports(used: &Use<'_, '_>, context: &Context<'_>) -> Result<Option<(u16, u16)>, Fault> {
+    let Some(item) = used.items.iter().find(|item| item.name() == "to-ports") else {
+        return Ok(None);
+    };
+    has_ports(item, context)?;
+    used.read(item, "a port or a range of ports such as `80-90`", value::dashed_ports).map(Some)
+}
+
+/// With a port only what has ports can be sent on; to the tools ICMP has. (They look at the number of the
+/// protocol alone, also where it is excluded.)
 fn has_ports(item: &Item, context: &Context<'_>) -> Result<(), Fault> {
-    // tcp, udp, sctp, dccp.
+    // tcp, udp, sctp, dccp, icmp.
     match context.protocol {
-        Some((protocol, _)) if [6, 17, 132, 33].contains(&protocol.number()) => Ok(()),
-        _ => Err(Fault { word: item.all.start, what: What::OtherProtocol(WITH_PORTS) }),
+        Some((protocol, _)) if [6, 17, 132, 33, 1].contains(&protocol.number()) => Ok(()),
+        _ => Err(Fault { word: item.word, what: What::OtherProtocol(WITH_PORTS) }),
     }
 }
 
 const WITH_PORTS: &str = "`-p tcp` or another protocol with ports";
 
+pub(super) fn masquerade(
+    used: &Use<'_, '_>,
+    context: &mut Context<'_>,
+) -> Result<Option<Target>, Fault> {
+    read_ports(used, context)?;
+    Ok(used.items.is_empty().then_some(Target::Masquerade))
+}
+
+pub(super) fn snat(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    Ok(match read_given(used, context, "to-source")? {
+        Some(Given { addresses: Some((low, high)), ports: None, .. }) if low <= high => {
+            Some(Target::Snat(low, high))
+        }
+        Some(_) | None => None,
+    })
+}
+
+pub(super) fn dnat(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    Ok(match read_given(used, context, "to-destination")? {
+        Some(Given { addresses: Some((address, last)), ports, .. }) if address == last => {
+            Some(Target::Dnat { address, ports })
+        }
+        Some(_) | None => None,
+    })
+}
+
 pub(super) fn redirect(
     used: &Use<'_, '_>,
     context: &mut Context<'_>,
 ) -> Result<Option<Target>, Fault> {
-    let [item] = used.items else { return Ok(None) };
-    if item.name() == "to-ports" {
-        has_ports(item, context)?;
-    }
-    let ports = value::dashed_ports(used.value(item, 0));
+    let ports = read_ports(used, context)?.filter(|_| used.items.len() == 1);
     Ok(ports.filter(|(low, high)| low == high).map(|(port, _)| Target::Redirect(port)))
 }
 
@@ -236,13 +301,35 @@ pub(super) fn set(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Optio
     }))
 }
 
-pub(super) fn ct(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+pub(super) fn ct(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<Option<Target>, Fault> {
+    for item in used.items.iter().filter(|item| item.name() == "helper") {
+        if let Some(helper) = Helper::from_name(used.value(item, 0)) {
+            fits_helper(item, helper, context)?;
+        }
+    }
     let [item] = used.items else { return Ok(None) };
     Ok(match item.name() {
         "notrack" => Some(Target::Notrack),
         "helper" => Helper::from_name(used.value(item, 0)).map(Target::Helper),
         _ => None,
     })
+}
+
+/// The kernel gives a helper only to the transports and families that it reads.
+fn fits_helper(item: &Item, helper: Helper, context: &Context<'_>) -> Result<(), Fault> {
+    let fault = |what| Err(Fault { word: item.values.start, what });
+    if context.family == Family::V6 && !helper.families().v6 {
+        return fault(What::OtherFamily(Family::V4));
+    }
+    let protocols = helper.protocols();
+    if protocols.iter().any(|protocol| context.is_of(protocol.protocol())) {
+        return Ok(());
+    }
+    fault(What::OtherProtocol(match protocols {
+        [PortProtocol::Tcp] => "`-p tcp`",
+        [PortProtocol::Udp] => "`-p udp`",
+        _ => "`-p tcp` or `-p udp`",
+    }))
 }
 
 pub(super) fn notrack(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
@@ -255,17 +342,11 @@ pub(super) fn dscp(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Tar
         .map(|class| Some(Target::SetDscp(class)))
 }
 
-pub(super) fn tcpmss(
-    used: &Use<'_, '_>,
-    context: &mut Context<'_>,
-) -> Result<Option<Target>, Fault> {
-    // The kernel wants it (`xt_TCPMSS.c`).
-    if !context.is_of(Protocol::TCP) {
-        return Err(Fault { word: used.word, what: What::OtherProtocol("`-p tcp`") });
-    }
+pub(super) fn tcpmss(used: &Use<'_, '_>, _: &mut Context<'_>) -> Result<Option<Target>, Fault> {
     let [item] = used.items else { return Ok(None) };
     if item.name() == "clamp-mss-to-pmtu" {
         return Ok(Some(Target::Tcpmss(None)));
     }
-    used.read(item, "a size in bytes", value::short).map(|size| Some(Target::Tcpmss(Some(size))))
+    used.read(item, "a size in bytes, at most 65515", value::short)
+        .map(|size| Some(Target::Tcpmss(Some(size))))
 }

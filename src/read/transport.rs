@@ -1,14 +1,15 @@
 //! Matches on what a packet carries: ports, tcp flags, ICMP types.
 
 use crate::net::{Family, FlagMatch, Protocol, TcpFlags};
-use crate::ruleset::MatchKind;
+use crate::ruleset::{MULTIPORT_SLOTS, MatchKind};
 
-use super::line::Fault;
+use super::line::{Fault, Item};
 use super::names::{self, Icmp};
 use super::rule::{Context, Use};
 use super::value;
 
 const PORTS: &str = "a port or a range of ports such as `1024:65535`";
+const ASCENDING: &str = "a range of ports with the smaller one first";
 
 pub(super) fn tcp(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result<bool, Fault> {
     with_ports(used, context, Protocol::TCP)
@@ -30,6 +31,11 @@ fn with_ports(
     // The newer tools take it of a protocol that is excluded, and ask for the protocol as well.
     let mut all = context.is_of(protocol);
     let first = context.matches.len();
+    let ascends = |item: &Item, low: u16, high: u16| match low > high {
+        // For the tools that is a range of udp, which no port is in.
+        true if protocol != Protocol::UDP => Err(item.fault(0, ASCENDING)),
+        is_empty => Ok(!is_empty),
+    };
     // Without any option: a packet that has the ports of this protocol.
     if used.items.is_empty() {
         context.push(false, MatchKind::DestinationPort(0, u16::MAX));
@@ -38,12 +44,12 @@ fn with_ports(
         let kind = match item.name() {
             "sport" | "source-port" => {
                 let (low, high) = used.read(item, PORTS, value::ports)?;
-                all &= low <= high;
+                all &= ascends(item, low, high)?;
                 MatchKind::SourcePort(low, high)
             }
             "dport" | "destination-port" => {
                 let (low, high) = used.read(item, PORTS, value::ports)?;
-                all &= low <= high;
+                all &= ascends(item, low, high)?;
                 MatchKind::DestinationPort(low, high)
             }
             "syn" => MatchKind::TcpFlags(syn()),
@@ -90,9 +96,14 @@ pub(super) fn multiport(used: &Use<'_, '_>, context: &mut Context<'_>) -> Result
     let list = used.read(item, "a list of ports and ranges of ports", |text| {
         text.split(',').map(value::ports).collect::<Option<Vec<(u16, u16)>>>()
     })?;
-    if !with_ports.iter().any(|protocol| context.is_of(*protocol))
-        || list.iter().any(|(low, high)| low > high)
-    {
+    if list.iter().any(|(low, high)| low > high) {
+        return Err(item.fault(0, "a list of ports, and of ranges with the smaller one first"));
+    }
+    let slots: usize = list.iter().map(|(low, high)| 1 + usize::from(low < high)).sum();
+    if slots > MULTIPORT_SLOTS {
+        return Err(item.fault(0, "a list of at most 15 ports, of which a range counts as two"));
+    }
+    if !with_ports.iter().any(|protocol| context.is_of(*protocol)) {
         return Ok(false);
     }
     let kind = match item.name() {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::net::{Family, Prefix, Rate, Unit};
+use crate::net::{Family, Mac, Prefix, Rate, Unit};
 
 use super::names;
 
@@ -47,12 +47,18 @@ pub(super) fn ports(text: &str) -> Option<(u16, u16)> {
     }
 }
 
-/// `80` or `80-90`, as targets have it.
+/// `80` or `80-90`, as targets have it; a range has numbers only, the smaller one first.
 pub(super) fn dashed_ports(text: &str) -> Option<(u16, u16)> {
     match text.split_once('-') {
         None => port(text).map(|port| (port, port)),
-        Some((low, high)) => port(low).zip(port(high)),
+        Some((low, high)) => short(low).zip(short(high)).filter(|(low, high)| low <= high),
     }
+}
+
+/// Six bytes in hexadecimal digits, of which a leading zero may be missing.
+pub(super) fn mac(text: &str) -> Option<Mac> {
+    let bytes: Vec<String> = text.split(':').map(|byte| format!("{byte:0>2}")).collect();
+    Mac::parse(&bytes.join(":"))
 }
 
 /// One address of the family, in figures.

@@ -69,13 +69,13 @@ fn one_rule(rule: &Rule, family: Family) -> Rule {
 fn read_words(rule: &Rule, ruleset: &Ruleset, table: TableName, chains: &[Arc<str>]) -> Vec<Rule> {
     let declared: Vec<String> = chains.iter().map(|chain| format!(":{chain} - [0:0]\n")).collect();
     let declared = declared.concat();
-    let chain = table.built_in_chains()[0];
     let words = rule_text(rule, ruleset.family);
-    let text = format!("*{table}\n{declared}-A {chain} {words}\nCOMMIT\n");
+    // In a chain of nobody's hook all may stand that the table takes.
+    let text = format!("*{table}\n{declared}:words - [0:0]\n-A words {words}\nCOMMIT\n");
     let file = Sources::new().add("rule", text.as_str());
     let read = read_with_sets(file, &text, Some(ruleset.family), &ruleset.sets);
     assert_eq!(read.findings, [], "{text}");
-    read.ruleset.tables[0].chains[0].rules.clone()
+    read.ruleset.tables[0].chain("words").expect("the chain").rules.clone()
 }
 
 fn one_line(text: &str) -> Arc<str> {

@@ -174,14 +174,14 @@ fn what_is_not_known_stays_as_it_was_written() {
 #[test]
 fn words_say_whether_they_count_and_what_they_change() {
     let ruleset = dump(
-        "*filter\n-A INPUT -m string --string x --algo bm\n-A INPUT -m recent --set\n\
-         -A INPUT -m nosuch --x\n-A INPUT -j NOSUCH --x\n\
-         -A INPUT -j CONNMARK --save-mark --nfmask 0x1 --ctmask 0x2\n\
-         -A INPUT -j NFQUEUE --queue-num 1\n-A INPUT -m set --match-set a src\n\
-         -A INPUT -m set --match-set b src,src\n-A INPUT -j SET --del-set b src\n\
-         -A INPUT -m set --match-set c src,src\n-A INPUT -j SET --map-set c src --map-mark\n\
-         -A INPUT -j CONNMARK --restore-mark --nfmask 0x1 --ctmask 0x2\n\
-         -A INPUT -j CONNMARK --save-mark --mask 0xff\nCOMMIT\n",
+        "*mangle\n-A PREROUTING -m string --string x --algo bm\n-A PREROUTING -m recent --set\n\
+         -A PREROUTING -m nosuch --x\n-A PREROUTING -j NOSUCH --x\n\
+         -A PREROUTING -j CONNMARK --save-mark --nfmask 0x1 --ctmask 0x2\n\
+         -A PREROUTING -j NFQUEUE --queue-num 1\n-A PREROUTING -m set --match-set a src\n\
+         -A PREROUTING -m set --match-set b src,src\n-A PREROUTING -j SET --del-set b src\n\
+         -A PREROUTING -m set --match-set c src,src\n-A PREROUTING -j SET --map-set c src --map-mark\n\
+         -A PREROUTING -j CONNMARK --restore-mark --nfmask 0x1 --ctmask 0x2\n\
+         -A PREROUTING -j CONNMARK --save-mark --mask 0xff\nCOMMIT\n",
     );
     let rules = &ruleset.tables[0].chains[0].rules;
     let kind = |at: usize| &rules[at].matches[0].kind;

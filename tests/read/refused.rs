@@ -140,9 +140,130 @@ fn rules_are_refused_at_the_word_that_is_wrong() {
         ("-m multiport --dports 1", "4:13 `multiport` in a rule that is not about its protocol"),
         ("-m icmp --icmp-type 8", "4:13 `icmp` in a rule that is not about its protocol"),
         ("-j REJECT --reject-with tcp-reset", "4:34 `tcp-reset` in a rule that is not about its"),
+        ("-m esp --espspi 5 -j DROP", "4:13 `esp` in a rule that is not about its protocol"),
+        ("-p udp -m ecn --ecn-tcp-cwr", "4:24 `--ecn-tcp-cwr` in a rule that is not about its"),
+        ("-p tcp --dport 80:70", "4:25 `80:70` is not a range of ports with the smaller one first"),
+        (
+            "-p udp -m multiport --dports 80:70",
+            "4:39 `80:70` is not a list of ports, and of ranges",
+        ),
+        (
+            "-p tcp -m multiport --dports 1:2,3:4,5:6,7:8,9:10,11:12,13:14,15:16",
+            "4:39 `1:2,3:4,5:6",
+        ),
+        ("-p tcp -m multiport --dports 1 --sports 2", "4:41 `--sports` beside `--dports`"),
+        ("-p tcp --dport 1 --destination-port 2", "4:27 `--destination-port` beside `--dport`"),
+        ("-p tcp --dport 1 --dport 2", "4:27 `--dport` twice in one rule"),
+        ("-p tcp --syn --tcp-flags SYN SYN", "4:23 `--tcp-flags` beside `--syn`"),
+        ("-m limit --limit 5/s --limit-burst 20000", "4:45 `20000` is not a number of packets"),
+        ("-m limit ! --limit 5/s", "4:21 `!` before `--limit`"),
+        ("-m hashlimit --hashlimit-upto 5/s", "4:13 `hashlimit` without `--hashlimit-name`"),
+        ("-m hashlimit --hashlimit-upto 5/s --hashlimit-name a/b", "4:61 `a/b` is not a name"),
+        ("-m connlimit --connlimit-mask 24", "4:13 `connlimit` without `--connlimit-upto` or"),
+        ("-m recent --set --hitcount 3", "4:26 `--hitcount` without `--rcheck` or `--update`"),
+        ("-m recent --set --rcheck", "4:26 `--rcheck` beside `--set`"),
+        ("-m statistic --mode random", "4:30 `random` without `--probability`"),
+        ("-m string --string a", "4:13 `string` without `--algo`"),
+        ("-m time --timestart 10:00 --contiguous", "4:36 `--contiguous` is not of a time that"),
+        ("-m time ! --timestart 10:00", "4:20 `!` before `--timestart`"),
+        ("-m addrtype --dst-type HOME", "4:33 `HOME` is not a list of kinds of addresses"),
+        ("-m policy --dir up --pol ipsec", "4:26 `up` is not `in` or `out`"),
+        ("-m hl --hl-eq 5", "4:13 `hl` is of IPv6"),
+        ("-p tcp -j NFQUEUE --queue-num 70000", "4:40 `70000` is not a number up to 65535"),
+        (
+            "-o eth0 -j DROP",
+            "4:10 `-o`, which the kernel takes only in FORWARD, OUTPUT and POSTROUTING",
+        ),
+        ("-m owner --uid-owner 0", "4:13 `owner`, which the kernel takes only in OUTPUT and"),
+        (
+            "-m policy --dir out --pol ipsec",
+            "4:13 `policy`, which the kernel takes only in FORWARD",
+        ),
+        ("-m addrtype --dst-type LOCAL --limit-iface-out", "4:13 `addrtype`, which the kernel"),
+        ("-j DNAT --to-destination 10.0.0.1", "4:13 `DNAT`, which the kernel takes only in nat"),
+        ("-j CT --notrack", "4:13 `CT`, which the kernel takes only in raw"),
     ] {
         let about = about(rule);
         assert!(about.starts_with(expected), "{rule}: {about}");
+    }
+}
+
+#[test]
+fn targets_are_refused_where_the_tools_do() {
+    for (table, rule, expected) in [
+        (
+            "nat",
+            "PREROUTING -j DROP",
+            "3:18 `DROP`, which the kernel takes only in filter, mangle,",
+        ),
+        ("nat", "OUTPUT -j SNAT --to-source 10.0.0.1", "3:14 `SNAT`, which the kernel takes only"),
+        ("nat", "PREROUTING -p tcp -j DNAT", "3:25 `DNAT` without `--to-destination`"),
+        ("nat", "PREROUTING -j DNAT --to-destination 10.0.0.2:80", "3:23 `--to-destination` in a"),
+        (
+            "nat",
+            "PREROUTING -p gre -j DNAT --to-destination 10.0.0.2:80",
+            "3:30 `--to-destination`",
+        ),
+        (
+            "nat",
+            "PREROUTING -p tcp -j DNAT --to-destination 10.0.0.2:90-80",
+            "3:47 `10.0.0.2:90-80`",
+        ),
+        ("nat", "PREROUTING -p tcp -j DNAT --to-destination 10.0.0/8", "3:47 `10.0.0/8` is not an"),
+        ("nat", "POSTROUTING -j SNAT --to-source 10.0.0.1:1-5", "3:24 `--to-source` in a rule"),
+        ("nat", "POSTROUTING -j MASQUERADE --to-ports 1-5", "3:30 `--to-ports` in a rule"),
+        ("nat", "PREROUTING -p tcp -j REDIRECT --to-ports 90-80", "3:45 `90-80` is not a port"),
+        ("mangle", "FORWARD -j REJECT", "3:15 `REJECT`, which the kernel takes only in filter"),
+        ("mangle", "PREROUTING -j TPROXY --on-port 80", "3:18 `TPROXY` in a rule that is not"),
+        ("mangle", "FORWARD -j TCPOPTSTRIP --strip-options 3", "3:15 `TCPOPTSTRIP` in a rule"),
+        ("mangle", "PREROUTING -j CLASSIFY --set-class 1:1", "3:18 `CLASSIFY`, which the kernel"),
+        ("mangle", "INPUT -p tcp -j TCPMSS --clamp-mss-to-pmtu", "3:20 `TCPMSS`, which the kernel"),
+        (
+            "mangle",
+            "FORWARD -j MARK --set-mark 1 --or-mark 2",
+            "3:33 `--or-mark` beside `--set-mark`",
+        ),
+        ("mangle", "FORWARD -j TTL --ttl-dec 0", "3:29 `0` is not a number from 1 to 255"),
+        ("raw", "PREROUTING -p udp -j CT --helper ftp", "3:37 `ftp` in a rule that is not about"),
+    ] {
+        let said = said(&format!("*{table}\n:own - [0:0]\n-A {rule}\nCOMMIT\n"));
+        assert!(said.len() == 1 && said[0].starts_with(expected), "{rule}: {said:?}");
+    }
+}
+
+#[test]
+fn chains_count_from_where_they_are_reached() {
+    let said_of = |rules: &str| {
+        said(&format!("*nat\n:own - [0:0]\n:two - [0:0]\n{rules}-A two -j MASQUERADE\nCOMMIT\n"))
+    };
+    assert_eq!(said_of("-A POSTROUTING -j own\n-A own -g two\n"), [""; 0]);
+    // The tools take a chain to which nothing leads.
+    assert_eq!(said_of("-A own -j two\n"), [""; 0]);
+    let expected = "6:11 `MASQUERADE`, which the kernel takes only in nat POSTROUTING";
+    assert_eq!(said_of("-A OUTPUT -j own\n-A own -j two\n"), [expected]);
+}
+
+#[test]
+fn what_the_tools_take_is_not_refused() {
+    for (table, rule) in [
+        ("filter", "INPUT -m mac --mac-source 0:1:2:3:4:f -j DROP"),
+        ("filter", "INPUT -p udp --dport 80:70 -j DROP"),
+        ("filter", "INPUT -p tcp -m tcp --dport 1 -m tcp --dport 2 -j DROP"),
+        (
+            "filter",
+            "INPUT -m policy --dir in --pol ipsec --strict --reqid 1 --next --reqid 2 -j DROP",
+        ),
+        ("filter", "INPUT -m recent --update --seconds 5 --hitcount 3 --rttl -j DROP"),
+        ("filter", "INPUT -j TRACE"),
+        ("filter", "own -o eth0 -m policy --dir out --pol ipsec -j DROP"),
+        ("nat", "PREROUTING -p icmp -j REDIRECT --to-ports 80"),
+        ("nat", "PREROUTING -p tcp -j DNAT --to-destination :80"),
+        ("nat", "PREROUTING -p tcp -j DNAT --to-destination 10.0.0.1-10.0.0.9:80-90/8000"),
+        ("nat", "PREROUTING -j DNAT --to-destination 10.0.0.9-10.0.0.1"),
+        ("raw", "PREROUTING -p tcp -j CT --helper ftp --zone 5"),
+    ] {
+        let chains = ":own - [0:0]\n-A own -j RETURN\n";
+        assert_eq!(said(&format!("*{table}\n{chains}-A {rule}\nCOMMIT\n")), [""; 0], "{rule}");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::net::Family;
 use crate::read::{self, read_rules};
 use crate::resolve::Policy;
 use crate::resolve::policy::{self, Item, Raw, RawTable, RawTarget};
-use crate::ruleset::{KernelSet, Origin, Rule, TableName, Target};
+use crate::ruleset::{Extension, KernelSet, Origin, Rule, TableName, Target};
 use crate::source::Span;
 
 /// The meaning of a policy, with its raw rules as what their words say, as far as they can be read.
@@ -77,7 +77,7 @@ pub fn words(policy: &Policy) -> HashMap<(policy::Origin, Family), read::Words> 
 pub fn refused(policy: &Policy) -> Vec<Finding> {
     let refused = Family::BOTH.into_iter().flat_map(|family| {
         let known = read_raws(policy, family, &|_| false);
-        let as_chain = read_raws(policy, family, &|_| true);
+        let as_chain = read_raws(policy, family, &|name| Extension::known(name).is_none());
         known.into_iter().zip(as_chain).filter_map(|((raw, known), (_, as_chain))| {
             as_chain.err()?;
             let Finding { message, label, notes, help, .. } = *known.err()?;

@@ -90,18 +90,12 @@ pub fn goto_no_chain(at: Span, word: &str) -> Finding {
         .help(format!("write `-j {word}`"))
 }
 
-pub fn misplaced_raw_target(at: Span, target: &str, place: &str) -> Finding {
-    let message = format!("the kernel takes {target} only {place}");
+pub fn misplaced_raw(at: Span, what: &str, place: &str) -> Finding {
+    let message = format!("the kernel takes {what} only {place}");
     Finding::new(&lint::BAD_RAW, at, message)
         .label("not here")
-        .help("name such a place after `raw`, or another target")
-}
-
-pub fn raw_not_in_chain(at: Span, what: &str, chain: &str) -> Finding {
-    Finding::new(&lint::BAD_RAW, at, format!("the kernel takes no `{what}` in {chain}"))
-        .label("not in this chain")
         .note("the tools or the kernel refuse the whole file")
-        .help("take it out, or name another chain")
+        .help("name such a place after `raw`, or take it out")
 }
 
 pub fn raw_needs(at: Span, what: &str, needed: &str) -> Finding {

@@ -3,13 +3,12 @@
 
 use std::net::IpAddr;
 
-use super::super::policy::KernelChain::{Forward, Input, Output, Postrouting, Prerouting};
-use super::super::policy::{KernelChain, RawTable};
 use super::super::{Resolver, messages};
 use super::words::{Value, Word, Words};
 use super::{Chain, Place};
 use crate::net::{Family, Interface};
-use crate::ruleset::{MAX_COMMENT, MAX_LOG_PREFIX};
+use crate::ruleset::{MAX_COMMENT, MAX_LOG_PREFIX, Standing, TableName};
+use crate::source::Span;
 
 /// Options of one letter that are about a rule: `-n`, `-v` and the commands are not.
 const RULE_LETTERS: [char; 10] = ['p', 's', 'd', 'i', 'o', 'm', 'j', 'g', 'f', 'c'];
@@ -60,13 +59,6 @@ const PORTS: [&str; 7] = [
 /// The protocols that have ports, by the words and numbers of `-p`.
 const WITH_PORTS: [&str; 10] =
     ["tcp", "6", "udp", "17", "sctp", "132", "dccp", "33", "udplite", "136"];
-
-/// Modules that the kernel takes in some of its chains only.
-const IN_SOME_CHAINS: [(&str, &[KernelChain]); 3] = [
-    ("owner", &[Output, Postrouting]),
-    ("mac", &[Prerouting, Input, Forward]),
-    ("rpfilter", &[Prerouting]),
-];
 
 /// Options with exactly one value.
 const OF_ONE_VALUE: [&str; 16] = [
@@ -120,6 +112,15 @@ impl Words {
             }
     }
 
+    /// Whether a long option, given without its `--`, is there, with the value when one is given.
+    fn asks(&self, option: &str, value: Option<&str>) -> bool {
+        (0..self.list.len()).filter(|at| self.is_option(&self.list[*at])).any(|at| {
+            let (name, given) = self.option(at);
+            let has = |value| given.is_some_and(|given| given.text == value);
+            name.strip_prefix("--") == Some(option) && value.is_none_or(has)
+        })
+    }
+
     /// Whether the rule asks for one of these protocols, by name or number.
     pub fn has_protocol(&self, names: &[&str]) -> bool {
         let is_asked = |(at, word): (usize, &Word)| {
@@ -149,16 +150,15 @@ impl Resolver<'_> {
                     self.check_raw_addresses(place, word, value)?;
                 }
                 "-i" | "--in-interface" => {
-                    self.check_raw_interface(place, word, value, &[Output, Postrouting])?;
+                    self.check_raw_interface(place, words, (word, "-i"), value)?;
                 }
                 "-o" | "--out-interface" => {
-                    self.check_raw_interface(place, word, value, &[Prerouting, Input])?;
+                    self.check_raw_interface(place, words, (word, "-o"), value)?;
                 }
                 "-p" | "--protocol" | "--proto" => self.check_raw_protocol(place, word, value)?,
-                "-m" | "--match" => self.check_raw_module(place, word, value)?,
-                "-f" | "--fragment" if place.family == Family::V6 => {
-                    self.report(messages::raw_of_other_family(word.span, "-f", Family::V4));
-                    return None;
+                "-m" | "--match" => self.check_raw_module(place, words, word, value)?,
+                "-f" | "--fragment" | "--fragments" => {
+                    self.check_raw_standing(place, words, "-f", (word.span, &word.text))?;
                 }
                 "--comment" => self.check_raw_length(word, value, MAX_COMMENT)?,
                 "--log-prefix" => self.check_raw_length(word, value, MAX_LOG_PREFIX)?,
@@ -236,27 +236,52 @@ impl Resolver<'_> {
         Some(())
     }
 
-    /// The kernel takes no incoming interface where packets leave, and no outgoing one where they
-    /// come in; in chains of the policy it takes both.
+    /// Whether the kernel takes something here: an option, a match, a target, by its name in the table and
+    /// as the rule says it.
+    pub(super) fn check_raw_standing(
+        &mut self,
+        place: &Place,
+        words: &Words,
+        name: &str,
+        (at, said): (Span, &str),
+    ) -> Option<()> {
+        let table = place.table.name();
+        let table = TableName::ALL.into_iter().find(|known| known.name() == table)?;
+        let chain = match place.chain {
+            Chain::Kernel(chain) => Some(chain.name()),
+            Chain::User(_) => None,
+        };
+        let asks = |option: &str, value: Option<&str>| words.asks(option, value);
+        for standing in Standing::of(name).iter().filter(|standing| standing.is_about(asks)) {
+            let finding = match standing.family.filter(|family| *family != place.family) {
+                Some(family) => messages::raw_of_other_family(at, said, family),
+                None if standing.takes(table, chain) => continue,
+                None => {
+                    let is_target = name.starts_with(|c: char| c.is_ascii_uppercase());
+                    let what = if is_target { name.to_owned() } else { format!("`{said}`") };
+                    messages::misplaced_raw(at, &what, &standing.place())
+                }
+            };
+            self.report(finding);
+            return None;
+        }
+        Some(())
+    }
+
+    /// In chains of the policy the kernel takes both interfaces.
     fn check_raw_interface(
         &mut self,
         place: &Place,
-        option: &Word,
+        words: &Words,
+        (option, name): (&Word, &str),
         value: Option<Value<'_>>,
-        without: &[KernelChain],
     ) -> Option<()> {
         let value = self.raw_value(option, value)?;
         if let Err(error) = Interface::new(value.text) {
             self.report(messages::bad_interface(value.span, value.text, &error));
             return None;
         }
-        match place.chain {
-            Chain::Kernel(chain) if without.contains(&chain) => {
-                self.report(messages::raw_not_in_chain(option.span, &option.text, chain.name()));
-                None
-            }
-            Chain::Kernel(_) | Chain::User(_) => Some(()),
-        }
+        self.check_raw_standing(place, words, name, (option.span, &option.text))
     }
 
     fn check_raw_protocol(
@@ -281,24 +306,13 @@ impl Resolver<'_> {
     fn check_raw_module(
         &mut self,
         place: &Place,
+        words: &Words,
         option: &Word,
         value: Option<Value<'_>>,
     ) -> Option<()> {
         let value = self.raw_value(option, value)?;
-        let Chain::Kernel(chain) = place.chain else { return Some(()) };
-        let limited = IN_SOME_CHAINS.iter().find(|(module, _)| *module == value.text);
-        let Some((module, chains)) = limited else { return Some(()) };
-        let in_table = *module != "rpfilter"
-            || match place.table {
-                RawTable::Raw | RawTable::Mangle => true,
-                RawTable::Filter | RawTable::Nat | RawTable::Security => false,
-            };
-        if chains.contains(&chain) && in_table {
-            return Some(());
-        }
-        let what = format!("-m {module}");
-        self.report(messages::raw_not_in_chain(value.span, &what, chain.name()));
-        None
+        let what = format!("-m {}", value.text);
+        self.check_raw_standing(place, words, value.text, (value.span, &what))
     }
 
     /// The kernel cuts longer texts without a word.
