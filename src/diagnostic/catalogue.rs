@@ -128,7 +128,7 @@ catalogue! {
     NO_REMOTE_ACCESS = "no-remote-access", Note unexpectable, "nobody can log in by ssh";
     NOT_UTF8 = "not-utf8", Error, "a file that is not UTF-8 text";
     ONE_FAMILY_ONLY = "one-family-only", Note, "a rule that loses one family although another of its lists has members in it";
-    OPEN_TO_WORLD = "open-to-world", Note, "a service that is not for everybody, open to everybody";
+    OPEN_TO_WORLD = "open-to-world", Note, "a service that is not for everybody, or every port of this machine, open to everybody";
     OVERLAP = "overlap", Off, "two rules of different effects that share packets";
     OVERLAPPING_ZONES = "overlapping-zones", Error, "two zones on one interface whose nets overlap";
     PARTLY_DEAD = "partly-dead", Note, "a member of a list that adds nothing to its rule";
