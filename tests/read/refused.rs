@@ -142,6 +142,15 @@ fn rules_are_refused_at_the_word_that_is_wrong() {
         ("-j REJECT --reject-with tcp-reset", "4:34 `tcp-reset` in a rule that is not about its"),
         ("-m esp --espspi 5 -j DROP", "4:13 `esp` in a rule that is not about its protocol"),
         ("-p udp -m ecn --ecn-tcp-cwr", "4:24 `--ecn-tcp-cwr` in a rule that is not about its"),
+    ] {
+        let about = about(rule);
+        assert!(about.starts_with(expected), "{rule}: {about}");
+    }
+}
+
+#[test]
+fn options_are_refused_that_do_not_go_together() {
+    for (rule, expected) in [
         ("-p tcp --dport 80:70", "4:25 `80:70` is not a range of ports with the smaller one first"),
         (
             "-p udp -m multiport --dports 80:70",

@@ -329,7 +329,9 @@ impl<'a> Sides<'a> {
             let region = &self.items[side].all[place].region;
             let before = self.before(side, place, region);
             let mut taken = Region::default();
-            before.iter().for_each(|one| taken.append(one));
+            for one in &before {
+                taken.append(one);
+            }
             let is_worth_it = before.len() > FEW;
             is_worth_it.then(|| Placed::of(self.space, &taken).missed(region, MOST_PIECES))?
         });

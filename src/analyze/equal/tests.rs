@@ -388,11 +388,10 @@ fn hidden_rules_make_no_difference() {
 /// Differences of which each has to be held to hundreds of rules of the other side.
 #[test]
 fn what_is_left_for_the_default_is_told() {
-    let hosts: String = (0..600)
-        .map(|at| format!("-A INPUT -s 10.0.{}.{} -p tcp -j ACCEPT\n", at >> 8, at & 255))
-        .collect();
-    let ports: String =
-        (1..9).map(|at| format!("-A INPUT -p tcp --dport {at} -j ACCEPT\n")).collect();
+    let host = |at| format!("-A INPUT -s 10.0.{}.{} -p tcp -j ACCEPT\n", at >> 8, at & 255);
+    let port = |at| format!("-A INPUT -p tcp --dport {at} -j ACCEPT\n");
+    let hosts = (0..600).map(host).collect::<Vec<_>>().concat();
+    let ports = (1..9).map(port).collect::<Vec<_>>().concat();
     let found = compared(&of_rules(&ports), &of_rules(&hosts));
     assert_eq!(found.unproved, []);
     let lost = found.differences.iter().filter(|one| one.left.deed == accept());
