@@ -5,6 +5,7 @@
 //! [`probes`] makes packets from the borders of sets, for tests.
 
 pub mod constraint;
+mod field;
 pub mod interfaces;
 pub mod opaque;
 pub mod probes;
@@ -19,7 +20,8 @@ pub mod space;
 pub mod index;
 pub mod uncovered;
 
-pub use constraint::{Constraint, Field, Value, Values};
+pub use constraint::{Constraint, Values};
+pub use field::{Field, Value};
 pub use index::{Among, Index, RuleNumber, Sorts};
 pub use interfaces::InterfaceSet;
 pub use opaque::OpaqueMatch;

@@ -251,8 +251,9 @@ impl<'m> Walk<'m, '_> {
         if !is_looped && is_martian(source, destination) {
             return Ok(Fate::Martian);
         }
-        // A group's packets are sent on where that is said, and come to this machine else.
-        let is_sent_on = self.leaves.is_some() || self.behind.is_some();
+        // A group's packets are sent on where that is said, if it is not of the link, and come to this machine else.
+        let is_sent_on =
+            (self.leaves.is_some() || self.behind.is_some()) && !stays_on_link(source, destination);
         if self.packet.to_local || is_of_group(destination) && !is_sent_on {
             self.pass(BaseChain::MangleInput)?;
             self.pass(BaseChain::FilterInput)?;
@@ -262,13 +263,16 @@ impl<'m> Walk<'m, '_> {
             }
             return Ok(Fate::Delivered);
         }
-        if stays_on_link(source, destination) {
-            return Ok(Fate::Martian);
-        }
         if self.packet.ttl <= 1 {
             return Ok(Fate::OutOfHops);
         }
-        self.packet.outgoing = Some(self.route()?);
+        let outgoing = self.route()?;
+        // Where a packet leaves as it came, its scope is not looked at (`ip6_forward`).
+        let turns_back = self.packet.incoming.as_ref() == Some(&outgoing);
+        if !turns_back && stays_on_link(source, destination) {
+            return Ok(Fate::Martian);
+        }
+        self.packet.outgoing = Some(outgoing);
         self.packet.ttl -= 1;
         self.pass(BaseChain::MangleForward)?;
         if self.guide.meaning.base(self.packet.family(), BaseChain::DockerUser).is_some() {

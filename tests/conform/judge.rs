@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use palisade::analyze::deliverable::first_state;
+use palisade::analyze::deliverable::{first_state, is_of_group};
 use palisade::analyze::journey::{
     Answers, Behind, Fate, Journey, Sent, Stage, Surroundings, Unclear, follow,
 };
@@ -278,6 +278,8 @@ fn sent(probe: &Probe, sighting: &Sighting, first: &str) -> Sent {
         (Some((_, _, Some(name))), ..)
         | (_, Some((_, _, Some(name))), _)
         | (.., Some((_, _, Some(name)))) => Some(name.as_str().into()),
+        // Without a multicast route it comes to the router itself.
+        _ if packet.incoming.is_some() && is_of_group(packet.destination) => None,
         _ => Some(packet.outgoing.take().unwrap_or_else(|| first.into())),
     };
     packet.outgoing = None;
