@@ -13,6 +13,10 @@ use crate::packet::{Constraint, Factor, FieldBox, Packet, PacketSet, Payload, Re
 use crate::resolve::policy::{Action, Flow, Guarded, Origin, Part, Place, Rule, Verdict};
 use crate::resolve::{Policy, services_not_for_all};
 
+/// So many statements that name no service are looked at: who writes more of them has seen what is said of
+/// the first.
+const MOST_ASKED: usize = 256;
+
 /// A finding for each statement that names no service and accepts, from any public address, some that is not
 /// for everybody.
 pub(super) fn findings<'a, 'w>(
@@ -22,7 +26,8 @@ pub(super) fn findings<'a, 'w>(
 ) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
     let in_chains = policy.chains.iter().flat_map(|chain| &chain.rules);
     let all = rules(policy).map(|(_, rule)| rule).chain(in_chains);
-    let wide: Vec<Origin> = all.filter(|rule| is_wide(rule)).map(|rule| rule.origin).collect();
+    let wide = all.filter(|rule| is_wide(rule)).map(|rule| rule.origin);
+    let wide: Vec<Origin> = wide.take(MOST_ASKED).collect();
     let default = policy.defaults.input.span;
     let default = default.filter(|_| policy.defaults.input.verdict == Verdict::Allow);
     let services =
