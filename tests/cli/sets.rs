@@ -76,3 +76,19 @@ fn the_plan_tells_what_the_sets_are() {
     assert_eq!((set(2, "length"), set(2, "timeout")), ("24".to_owned(), "3600".to_owned()));
     assert_eq!((set(3, "name"), set(3, "length")), ("\"banned-1h.v6\"".into(), "128".into()));
 }
+
+#[test]
+fn nft_keeps_nobody_who_was_added_for_good_among_those_for_a_time() {
+    let policy = "set kept dynamic\nadd source to kept for 3s udp 1\nadd source to kept udp 2\n\
+        drop any from kept\n";
+    let scene =
+        Scene::new(&[("web.fw", policy), ("short.fw", &policy.replace("udp 2", "for 5s udp 2"))]);
+    let build = |file| palisade(["build", "--emit", "nft", file]).within(&scene).run();
+    let run = build("web.fw");
+    assert_eq!(run.status, 2, "{}", run.err);
+    let said = "an address is added to `kept-kept.v4` for good, and elsewhere for a time";
+    assert!(run.err.contains(said), "{}", run.err);
+    let run = build("short.fw");
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert!(run.out.contains("update @"), "{}", run.out);
+}
