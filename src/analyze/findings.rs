@@ -47,8 +47,9 @@ fn all(
     budget: Budget,
 ) -> Vec<Finding> {
     let work = Work::of(budget);
+    let is_open_shown = told.shows(&catalogue::OPEN_TO_WORLD);
     let rules = || of_rules(text, meaning, sources, &mut told, &work);
-    let (customs, mut found) = both(|| customs(text, meaning, &work), rules);
+    let (customs, mut found) = both(|| customs(text, meaning, &work, is_open_shown), rules);
     found.extend(customs);
     found.extend(work.findings(&|lint| told.shows(lint)));
     let own = [Rules { text, meaning }];
@@ -93,10 +94,10 @@ fn of_rules(
 }
 
 /// What base chains make of packets that customs are about.
-fn customs(text: Text<'_>, meaning: &Meaning, work: &Work) -> Vec<Finding> {
+fn customs(text: Text<'_>, meaning: &Meaning, work: &Work, is_open_shown: bool) -> Vec<Finding> {
     let mut asking = Asking::of(meaning, work.budget);
     let nat = nat::findings(text, &mut asking, work);
-    let habits = habits::findings(text, &mut asking, work);
+    let habits = habits::findings(text, &mut asking, work, is_open_shown);
     let mut found = nat(&asking);
     found.extend(habits(&asking));
     found

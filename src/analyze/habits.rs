@@ -23,15 +23,18 @@ use crate::resolve::Policy;
 use crate::resolve::policy::{Action, Hook, Item, Origin, Rule};
 use crate::ruleset::{Match, MatchKind, Target};
 
-/// The findings about customs, in no order, once the chains that they ask about are looked at.
+/// The findings about customs, in no order, once the chains that they ask about are looked at; what is open to
+/// the world only if that is shown.
 pub(super) fn findings<'a, 'w>(
     text: Text<'a>,
     asking: &mut Asking<'a>,
     work: &'w Work,
+    is_open_shown: bool,
 ) -> impl FnOnce(&Asking<'a>) -> Vec<Finding> + use<'a, 'w> {
     let no_remote_access = exposure::no_remote_access(text, asking, work);
-    let open_to_world = exposure::open_to_world(text, asking, work);
-    let wide_open = text.policy().map(|policy| wide_open::findings(policy, asking, work));
+    let open_to_world = is_open_shown.then(|| exposure::open_to_world(text, asking, work));
+    let wide = text.policy().filter(|_| is_open_shown);
+    let wide_open = wide.map(|policy| wide_open::findings(policy, asking, work));
     let limits_bypassed = limits_bypassed(text, asking, work);
     let here_only = text.policy().map(|policy| here_only::in_policy(policy, asking, work));
     move |asking| {
@@ -40,7 +43,7 @@ pub(super) fn findings<'a, 'w>(
             Text::Dump(dump) => needed::findings(dump, work),
         };
         findings.extend(no_remote_access(asking));
-        findings.extend(open_to_world(asking));
+        findings.extend(open_to_world.into_iter().flat_map(|open| open(asking)));
         findings.extend(wide_open.into_iter().flat_map(|wide_open| wide_open(asking)));
         findings.extend(limits_bypassed(asking));
         findings.extend(here_only.into_iter().flat_map(|here_only| here_only(asking)));
