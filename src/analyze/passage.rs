@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::flat::{FIRST_FRAGMENT, Flat, are_too_many, of_first_fragments, ways};
 use super::list::RuleList;
 use crate::meaning::{BaseChain, Entry, List, Meaning};
+use crate::net::address::parse_addresses;
 use crate::net::{Addresses, CtState, CtStates, Family, Interface};
 use crate::packet::{
     Budget, Constraint, Factor, Field, PacketSet, Product, Region, RuleNumber, Space, opaque,
@@ -126,6 +127,21 @@ fn called_by<'m>(
     called
 }
 
+/// Whether rules ask for hops before a packet is routed. The router takes one off, and a space has one number
+/// of hops for a packet.
+fn asks_for_hops(meaning: &Meaning, family: Family, before: &[(BaseChain, &List)]) -> bool {
+    let unrouted = before.iter().filter(|(base, _)| {
+        matches!(
+            base,
+            BaseChain::RawPrerouting | BaseChain::ManglePrerouting | BaseChain::NatPrerouting
+        )
+    });
+    let lists = || unrouted.clone().map(|(_, list)| *list);
+    let called = called_by(meaning, family, lists());
+    let mut entries = lists().chain(called.into_values()).flat_map(|list| &list.entries);
+    entries.any(|entry| entry.set.speaks_of(|field| field == Field::Ttl))
+}
+
 impl<'m> Passage<'m> {
     /// `None` when the family has no such chain, or more ways lead through it, or through one before it, than are
     /// looked at, or its rules ask for what others of it changed: what comes to it is known as it comes.
@@ -144,13 +160,7 @@ impl<'m> Passage<'m> {
         let before: Vec<(BaseChain, &List)> =
             bases.filter_map(|base| Some((base, meaning.base(family, base)?))).collect();
         let behind = behind::stopping(meaning, family, hook);
-        // The router takes a hop off between them, and a space has one number of hops for a packet.
-        let asks_for_hops = |(base, list): &(BaseChain, &List)| {
-            let entries = || list.entries.iter();
-            !matches!(base, BaseChain::MangleForward | BaseChain::DockerUser)
-                && entries().any(|entry| entry.set.speaks_of(|field| field == Field::Ttl))
-        };
-        if hook == Hook::Forward && before.iter().any(asks_for_hops) {
+        if hook == Hook::Forward && asks_for_hops(meaning, family, &before) {
             return None;
         }
         let on_the_way = || before.iter().chain(&behind).map(|(_, list)| *list);
@@ -325,12 +335,16 @@ fn by_loopback() -> Constraint {
     Constraint::incoming(&[Interface::loopback()])
 }
 
+/// Some networks together.
+pub fn networks(all: &[&str]) -> Addresses {
+    let read = |net: &&str| parse_addresses(net).ok().map(|parsed| parsed.addresses);
+    let all: Vec<Addresses> = all.iter().filter_map(read).collect();
+    Addresses::union_all(all.iter())
+}
+
 /// Packets to some networks.
 fn to(family: Family, nets: &[&str]) -> Constraint {
-    let read = |net: &&str| crate::net::address::parse_addresses(net).ok();
-    let nets: Vec<Addresses> =
-        nets.iter().filter_map(read).map(|parsed| parsed.addresses).collect();
-    Constraint::destination(family, &Addresses::union_all(nets.iter()))
+    Constraint::destination(family, &networks(nets))
 }
 
 fn to_loopback() -> Constraint {

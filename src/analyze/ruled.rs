@@ -316,8 +316,7 @@ impl Reading<'_> {
         let first = both().skip(counting).map(|(found, _)| found).filter(|one| one.kind.is_first());
         let matches: Vec<Match> = before.chain(first).cloned().collect();
         let set = packets(self.family, &matches);
-        let effect = Effect::Opaque { text: "a limit".into(), changes: &[] };
-        Some(Entry { set, limits, log: None, effect, reason })
+        Some(Entry { set, limits, log: None, effect: Effect::Continue, reason })
     }
 
     /// What matches write of a packet that they hold for, whether or not the rest of the rule does: a socket

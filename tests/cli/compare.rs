@@ -262,3 +262,23 @@ fn a_packet_that_opens_a_connection_is_shown_where_there_is_one() {
     assert_eq!(run.status, 1, "{}", run.err);
     assert!(run.out.contains(":22, new\n"), "{}", run.out);
 }
+
+/// Matches are asked in their order, so a limit before others is used up by all that comes to it.
+#[test]
+fn a_limit_before_other_matches_counts_what_comes_to_it() {
+    let dump =
+        |rule: &str| format!("*filter\n:INPUT DROP [0:0]\n-A INPUT {rule} -j ACCEPT\nCOMMIT\n");
+    let scene = Scene::new(&[
+        ("first.v4", &dump("-p tcp -m limit --limit 5/min -m tcp --dport 22")),
+        ("last.v4", &dump("-p tcp -m tcp --dport 22 -m limit --limit 5/min")),
+        ("base.v4", &dump("-m limit --limit 5/min -p tcp -s 10.0.0.1 -m comment --comment x")),
+        ("same.v4", &dump("-s 10.0.0.1 -p tcp -m limit --limit 5/min")),
+    ]);
+    let diff = |old, new| palisade(["diff", old, new]).within(&scene).run();
+    let run = diff("first.v4", "last.v4");
+    assert_eq!(run.status, 1, "{}{}", run.out, run.err);
+    assert!(run.out.contains("tcp 0-21, 23-65535, room in a limit"), "{}", run.out);
+    assert!(run.out.contains("old: counted by a limit of 5/minute burst 5"), "{}", run.out);
+    let run = diff("base.v4", "same.v4");
+    assert_eq!(run.status, 0, "{}{}", run.out, run.err);
+}

@@ -195,3 +195,27 @@ fn what_is_at_fault_is_told_as_a_document() {
         assert!(codes.contains(&&code.into()), "{command:?}: {codes:?}");
     }
 }
+
+/// The router takes a hop off between PREROUTING and FORWARD, whoever asks before it.
+#[test]
+fn hops_that_are_asked_for_before_the_route_are_not_those_of_the_filter() {
+    let dump = |rule: &str| {
+        format!(
+            "*mangle\n:PREROUTING ACCEPT [0:0]\n:hops - [0:0]\n{rule}\n-A hops -m ttl --ttl-eq 9 -j DROP\nCOMMIT\n\
+             *filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+             -A FORWARD -i eth0 -o eth1 -m ttl --ttl-eq 9 -j ACCEPT\nCOMMIT\n"
+        )
+    };
+    let policy = "zone wan = eth0\nzone lan = eth1\nassert drop any from wan to lan ipv4\n";
+    let scene = Scene::new(&[
+        ("p.fw", policy),
+        ("called.v4", &dump("-A PREROUTING -j hops")),
+        ("own.v4", &dump("-A PREROUTING -m ttl --ttl-eq 9 -j DROP")),
+    ]);
+    for file in ["called.v4", "own.v4"] {
+        let run = palisade(["test", "p.fw", "--on", file]).within(&scene).run();
+        assert_eq!(run.status, 1, "{file}: {}{}", run.out, run.err);
+        let said = "it is not found out whether this promise is kept";
+        assert!(run.err.contains(said), "{file}: {}{}", run.out, run.err);
+    }
+}

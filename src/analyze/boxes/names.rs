@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Readable, is_all, is_any_interface};
 use crate::analyze::flat::FIRST_FRAGMENT;
-use crate::analyze::passage::GROUPS;
+use crate::analyze::passage::{GROUPS, networks};
 use crate::analyze::promise::sets::opening_types;
-use crate::net::address::{from_number, parse_addresses};
+use crate::net::address::from_number;
 use crate::net::{
     Account, Addresses, CtState, Family, Interface, IntervalSet, PortProtocol, Prefix, Protocol,
 };
@@ -319,9 +319,7 @@ fn numbers(addresses: &Addresses, family: Family) -> IntervalSet<u128> {
 
 fn martians(family: Family) -> IntervalSet<u128> {
     let nets = ["0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128", "fe80::/10"];
-    let read = |net: &&str| parse_addresses(net).ok().map(|parsed| parsed.addresses);
-    let all: Vec<Addresses> = nets.iter().chain(&GROUPS).filter_map(read).collect();
-    numbers(&Addresses::union_all(all.iter()), family)
+    numbers(&networks(&nets).union(&networks(&GROUPS)), family)
 }
 
 fn account(account: &Account) -> String {

@@ -2,8 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::analyze::passage::{GROUPS, GROUPS_OF_LINK};
-use crate::net::address::parse_addresses;
+use crate::analyze::passage::{GROUPS, GROUPS_OF_LINK, networks};
 use crate::net::{Addresses, Family, Interface, MarkMatch};
 use crate::packet::{Constraint, Factor, FieldBox};
 use crate::resolve::policy::Hook;
@@ -25,13 +24,6 @@ pub(super) enum Whom {
     Hosts,
     /// All, also to groups and from who has no address yet.
     All,
-}
-
-/// Some networks together.
-pub(super) fn networks(all: &[&str]) -> Addresses {
-    let read = |net: &&str| parse_addresses(net).ok().map(|parsed| parsed.addresses);
-    let all: Vec<Addresses> = all.iter().filter_map(read).collect();
-    Addresses::union_all(all.iter())
 }
 
 fn all_but(nets: &[&[&str]]) -> Addresses {

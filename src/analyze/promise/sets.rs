@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::seen::{Whom, networks, seen};
-use crate::analyze::passage::GROUPS;
+use super::seen::{Whom, seen};
+use crate::analyze::passage::{GROUPS, networks};
 use crate::meaning::meant_packets;
 use crate::net::{CtState, Family, FlagMatch, IcmpType, Interface, MarkMatch, TcpFlags};
 use crate::packet::{Constraint, Factor, FieldBox, PacketSet, Product};
