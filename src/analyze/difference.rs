@@ -102,14 +102,24 @@ pub fn unproved(one: &Unproved) -> Finding {
         Why::Ways => "too many jumps lead to its rules",
         Why::Conditions => "its rules have too many different conditions that packets do not show",
         Why::Work => "its packets are in too many pieces",
+        Why::Differences => "it has very many differences, and the others are not looked for",
         Why::Accounts => {
             "users or groups are names on one side and numbers on the other; write the numbers"
         }
         Why::Changes => "its rules change packets, in another order on each side",
         Why::Unconfirmed => "a packet that should differ does not: this is a fault of palisade",
     };
+    let not_known = match one.why {
+        Why::Differences => "how else",
+        Why::Ways
+        | Why::Conditions
+        | Why::Work
+        | Why::Accounts
+        | Why::Changes
+        | Why::Unconfirmed => "whether",
+    };
     let message = format!(
-        "it is not found out whether {table} {} of {} is equal: {why}",
+        "it is not found out {not_known} {table} {} of {} differs: {why}",
         chain_name(one.base),
         one.family
     );

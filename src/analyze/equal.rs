@@ -125,6 +125,8 @@ pub enum Why {
     Conditions,
     /// Packets are in too many pieces, or there is too much to ask.
     Work,
+    /// There are as many differences as are looked for.
+    Differences,
     /// One side tells users or groups by names, the other by numbers.
     Accounts,
     /// A packet should show a difference, and does not. That is a fault of ours.
@@ -164,7 +166,12 @@ pub fn compare(left: &Meaning, right: &Meaning, families: Families, budget: Budg
     let mut comparison = Comparison::default();
     for family in Family::BOTH.into_iter().filter(|family| families.contains(*family)) {
         for base in BaseChain::ALL {
+            let before = comparison.differences.len();
             chain([&left, &right], family, base, budget, &mut comparison);
+            if comparison.differences.len() - before >= MOST_DIFFERENCES {
+                let why = Why::Differences;
+                comparison.unproved.push(Unproved { family, base, why, right_alone: false });
+            }
         }
     }
     comparison

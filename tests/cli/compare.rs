@@ -282,3 +282,24 @@ fn a_limit_before_other_matches_counts_what_comes_to_it() {
     let run = diff("base.v4", "same.v4");
     assert_eq!(run.status, 0, "{}{}", run.out, run.err);
 }
+
+#[test]
+fn more_differences_than_are_looked_for_are_no_whole_answer() {
+    let rules = |count: u32| -> String {
+        let rule = |at: u32| {
+            format!("-A INPUT -s 10.{}.{}.{} -j ACCEPT\n", at >> 15, at >> 7 & 255, at << 1 & 255)
+        };
+        let all: Vec<String> = (0..count).map(rule).collect();
+        format!("*filter\n:INPUT DROP [0:0]\n{}COMMIT\n", all.concat())
+    };
+    let scene =
+        Scene::new(&[("none.v4", &rules(0)), ("some.v4", &rules(90)), ("many.v4", &rules(10_050))]);
+    let diff = |old| palisade(["diff", old, "none.v4", "--format", "json"]).within(&scene).run();
+    let some = diff("some.v4");
+    assert_eq!(some.status, 1, "{}", some.err);
+    assert!(some.out.contains("\"complete\": true"), "{}", some.out);
+    let many = diff("many.v4");
+    assert_eq!(many.status, 2, "{}", many.err);
+    assert!(many.out.contains("\"complete\": false"), "{}", many.err);
+    assert!(many.err.contains("the others are not looked for"), "{}", many.err);
+}
