@@ -61,6 +61,8 @@ struct Counting<'j, 'm> {
     sorts: Sorts<EffectNumber>,
     /// Those that it is noticed of how many packets come to them.
     noticing: Cow<'j, Index>,
+    /// How many were left out that the trees still have.
+    left_out: usize,
 }
 
 impl<'j, 'm> Rest<'j, 'm> {
@@ -195,6 +197,7 @@ impl<'j, 'm> Counting<'j, 'm> {
             seen,
             noticing: of_those(list.matching(), steps.len(), is_counted),
             asked,
+            left_out: 0,
         }
     }
 
@@ -202,6 +205,14 @@ impl<'j, 'm> Counting<'j, 'm> {
     fn leave_out(&mut self, rule: RuleNumber) {
         self.hiding.to_mut().leave_out(rule);
         self.seen.to_mut().leave_out(rule);
+        self.left_out += 1;
+        // The more of them there are, the longer a search for the others.
+        if self.left_out > self.hiding.len() / 16 {
+            self.hiding = Cow::Owned(self.hiding.swept());
+            self.seen = Cow::Owned(self.seen.swept());
+            self.sorts = self.judged.list.sorts(&self.seen);
+            self.left_out = 0;
+        }
     }
 
     /// What becomes of the packets of a rule without it.

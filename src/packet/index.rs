@@ -207,6 +207,12 @@ impl Index {
         }
     }
 
+    /// The same tree without what is left out: searches pass over it, but they meet it.
+    #[must_use]
+    pub fn swept(&self) -> Self {
+        self.of_those(|rule| self.until.get(owner_of(rule) as usize) != Some(&0))
+    }
+
     /// The tree of some entries of this one.
     pub(super) fn only(&self, entries: &[u32]) -> Self {
         let boxes: Vec<u64> =

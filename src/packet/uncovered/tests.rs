@@ -211,16 +211,19 @@ fn rules_of_other_sorts_are_found_in_order() {
             .collect();
         let mut index = Index::of(&space, (0..).map(RuleNumber).zip(list.iter().copied()));
         index.leave_out(RuleNumber(2));
-        let of = index.sorts(|rule| sorts[rule.0 as usize]);
-        for _ in 0..count {
-            let (region, own) = (&regions[random.index(100)], 0);
-            let from = RuleNumber(u32::try_from(random.index(count)).unwrap());
-            let among = Among::after(from);
-            let is_other =
-                |rule: &RuleNumber| sorts[rule.0 as usize].is_some_and(|sort| sort != own);
-            let first = index.meeting(region, among).into_iter().find(is_other);
-            assert_eq!(index.first_of(&of, region, among, |sort| sort != own), first);
-            found += usize::from(first.is_some());
+        let swept = index.swept();
+        for index in [&index, &swept] {
+            let of = index.sorts(|rule| sorts[rule.0 as usize]);
+            for _ in 0..count {
+                let (region, own) = (&regions[random.index(100)], 0);
+                let from = RuleNumber(u32::try_from(random.index(count)).unwrap());
+                let among = Among::after(from);
+                let is_other =
+                    |rule: &RuleNumber| sorts[rule.0 as usize].is_some_and(|sort| sort != own);
+                let first = index.meeting(region, among).into_iter().find(is_other);
+                assert_eq!(index.first_of(&of, region, among, |sort| sort != own), first);
+                found += usize::from(first.is_some());
+            }
         }
     }
     assert!(found > 1_000, "{found}");
