@@ -30,6 +30,9 @@ pub use limits::Limits;
 /// reads them.
 const MOST_TOLD: usize = 500_000;
 
+/// How often a rule before another may be told apart from it, before an answer is not whole.
+const MOST_TAKEN: usize = 10_000_000;
+
 /// An answer.
 #[derive(Debug, Default)]
 pub struct Answer {
@@ -93,6 +96,8 @@ struct Parts {
     all: Vec<Part>,
     known: HashMap<(Place, Limits), usize>,
     told: usize,
+    /// How many rules were told apart from those behind them.
+    taken: usize,
 }
 
 /// Who does it.
@@ -239,7 +244,7 @@ impl<'t, 'w> Telling<'t, 'w> {
             let Some(decision) = decision(flat, step) else { continue };
             let place = place(step.entry.reason, decision);
             let (own_limits, doubts) = self.limited.at(number);
-            for (region, left) in doubts.apart(passage.space(), self.left(&own, among)?) {
+            for (region, left) in doubts.apart(passage.space(), self.left(&own, among, parts)?) {
                 let limits = limits.and(own_limits).and(left);
                 self.add_apart(region, among, place, limits, parts)?;
             }
@@ -247,7 +252,7 @@ impl<'t, 'w> Telling<'t, 'w> {
         let Effect::Decide(default) = &flat.default.effect else { return Ok(()) };
         if may_be(default, self.wants_accepted) {
             let place = place(flat.default.reason, default);
-            let left = self.left(region, Among::ALL)?;
+            let left = self.left(region, Among::ALL, parts)?;
             self.add_apart(left, Among::ALL, place, limits, parts)?;
         }
         Ok(())
@@ -260,14 +265,20 @@ impl<'t, 'w> Telling<'t, 'w> {
     }
 
     /// The packets of a region that no step of those is certain to take.
-    fn left(&self, region: &Region, among: Among) -> Result<Region, TooMuch> {
+    fn left(&self, region: &Region, among: Among, parts: &mut Parts) -> Result<Region, TooMuch> {
+        if parts.taken > MOST_TAKEN {
+            return Err(TooMuch);
+        }
         if self.is_taken(region, among) {
             return Ok(Region::default());
         }
         let list = &self.passage.list;
         let mut taken = Region::default();
-        let steps = list.hiding.meeting(region, among).into_iter();
-        steps.filter_map(|number| list.gets(number)).for_each(|own| taken.append(own));
+        let steps = list.hiding.meeting(region, among);
+        parts.taken += steps.len();
+        // The last first: where rules are nested it has all of those before.
+        let owns = steps.into_iter().rev().filter_map(|number| list.gets(number));
+        owns.for_each(|own| taken.append(own));
         let space = self.passage.space();
         let apart = Placed::of(space, region).apart(MOST_TOLD).ok_or(TooMuch)?;
         Placed::of(space, &taken).missed(&apart, MOST_TOLD).ok_or(TooMuch)

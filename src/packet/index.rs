@@ -64,6 +64,16 @@ impl Among {
         Among { except: Some(owner_of(except)), ..self }
     }
 
+    /// One owner, and points that are no packets.
+    pub(super) fn only(owner: Owner) -> Self {
+        Among { from: owner, ..Among::ALL }.and_below(owner.saturating_add(1))
+    }
+
+    /// Those of these below an owner.
+    pub(super) fn and_below(self, owner: Owner) -> Self {
+        Among { below: self.below.min(owner), ..self }
+    }
+
     pub(super) fn from(self) -> Owner {
         self.from
     }
@@ -242,7 +252,7 @@ impl Index {
     /// Whether a rule takes a packet.
     #[must_use]
     pub fn takes(&self, point: &Point, among: Among) -> bool {
-        self.stab(&point.0, among.below(), |owner| self.has(among, owner)).is_some()
+        self.stab(&point.0, among, |owner| self.has(among, owner)).is_some()
     }
 
     /// The rules that have a point in a region, in order.
@@ -262,7 +272,7 @@ impl Index {
         let mut entries = Vec::new();
         let fits = |owner| self.has(among, owner) && rule_of(owner).is_some_and(&fits);
         for one in region.words().chunks_exact(self.layout.words()) {
-            self.overlaps(one, among.from..among.below(), fits, &mut entries);
+            self.overlaps(one, among, fits, &mut entries);
         }
         let mut rules: Vec<RuleNumber> =
             entries.into_iter().filter_map(|entry| rule_of(self.owner(entry))).collect();
@@ -333,15 +343,15 @@ impl Index {
         self.owners[entry as usize]
     }
 
-    /// An entry that has a point; the owner must be below a number and `fit`.
+    /// An entry that has a point; the owner must be one of those and `fit`.
     pub(super) fn stab(
         &self,
         point: &[u64],
-        below: Owner,
+        among: Among,
         fit: impl Fn(Owner) -> bool,
     ) -> Option<u32> {
         let mut found = None;
-        self.search(point, 0..below, |entry| {
+        self.search(point, among, |entry| {
             found = fit(self.owner(entry)).then_some(entry);
             found.is_some()
         });
@@ -359,10 +369,11 @@ impl Index {
             return own.concat().iter().filter(overlaps).copied().collect();
         }
         // Most of the tree is theirs.
-        let below = owners.last().map_or(0, |last| last + 1);
+        let last = owners.last().copied().unwrap_or(NATURE);
+        let among = Among::ALL.and_below(last.saturating_add(1));
         let mut entries = Vec::new();
         for one in boxes() {
-            self.overlaps(one, 0..below, |owner| owners.contains(&owner), &mut entries);
+            self.overlaps(one, among, |owner| owners.contains(&owner), &mut entries);
         }
         entries
     }
@@ -382,11 +393,11 @@ impl Index {
     pub(super) fn overlaps(
         &self,
         one: &[u64],
-        owners: Range<Owner>,
+        among: Among,
         fit: impl Fn(Owner) -> bool,
         into: &mut Vec<u32>,
     ) {
-        self.search(one, owners, |entry| {
+        self.search(one, among, |entry| {
             if fit(self.owner(entry)) {
                 into.push(entry);
             }

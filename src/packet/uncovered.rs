@@ -195,9 +195,8 @@ impl<'i> Search<'i> {
     fn cell(&mut self, cell: Box<[u64]>, among: Among) -> Verdict {
         let index = self.index;
         let layout = index.layout();
-        let is_free = |point: &[u64]| {
-            index.stab(point, among.below(), |owner| index.has(among, owner)).is_none()
-        };
+        let is_free =
+            |point: &[u64]| index.stab(point, among, |owner| index.has(among, owner)).is_none();
         let packet = |mut point: Box<[u64]>| {
             index.settle(&mut point, &cell);
             point
@@ -225,7 +224,7 @@ impl<'i> Search<'i> {
         let early = EARLY.map(|owners| owners.saturating_add(among.from()));
         for early in early.into_iter().filter(|early| *early < among.below()) {
             let before = self.shares.clone();
-            let list = self.overlapping(&cell, early, among);
+            let list = self.overlapping(&cell, among.and_below(early), among);
             match self.divide(cell.clone(), list) {
                 Verdict::Uncovered(point) if is_free(&point.0) => return Verdict::Uncovered(point),
                 Verdict::Uncovered(_) => self.shares = before,
@@ -235,7 +234,7 @@ impl<'i> Search<'i> {
                 }
             }
         }
-        let list = self.overlapping(&cell, among.below(), among);
+        let list = self.overlapping(&cell, among, among);
         self.listed.iter_mut().for_each(|listed| listed.extend_from_slice(&list));
         self.divide(cell, list)
     }
@@ -246,7 +245,7 @@ impl<'i> Search<'i> {
         let mut before = None;
         for _ in 0..STEPS {
             let takes = |owner| index.has(among, owner);
-            let Some(entry) = index.stab(&point, among.below(), takes) else {
+            let Some(entry) = index.stab(&point, among, takes) else {
                 return Some(Point(point));
             };
             before = index.layout().leave(&mut point, cell, index.entry(entry), before);
@@ -255,10 +254,10 @@ impl<'i> Search<'i> {
         None
     }
 
-    /// The entries that overlap a box, of owners below one that are looked at.
-    fn overlapping(&self, cell: &[u64], below: Owner, among: Among) -> Vec<u32> {
+    /// The entries that overlap a box, of some of the owners that are looked at.
+    fn overlapping(&self, cell: &[u64], some: Among, among: Among) -> Vec<u32> {
         let mut list = Vec::new();
-        self.index.overlaps(cell, 0..below, |owner| self.index.has(among, owner), &mut list);
+        self.index.overlaps(cell, some, |owner| self.index.has(among, owner), &mut list);
         list
     }
 

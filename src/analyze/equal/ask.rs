@@ -6,7 +6,7 @@
 //! asked about together with each item of the other side that would make the difference, within the
 //! packets of both: is one left that no earlier item took?
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::items::{DeedNumber, Deeds, Items};
@@ -21,6 +21,10 @@ const MOST_PIECES: usize = 2_000;
 
 /// Questions about one chain before it is too much.
 const MOST_QUESTIONS: usize = 5_000_000;
+
+/// Boxes that the packets of all differences of a chain are held to, before those of the others are not
+/// told.
+const MOST_HELD_TO: usize = 1_000_000;
 
 /// So many items are taken one by one from the packets of a difference.
 const FEW: usize = 256;
@@ -49,6 +53,8 @@ pub(super) struct Sides<'a> {
     events: [Index; 2],
     /// What is left for the last item of each side, once it is asked for.
     rests: [OnceCell<Option<Region>>; 2],
+    /// How many boxes more the packets of differences may be held to.
+    left: Cell<usize>,
     budget: Budget,
 }
 
@@ -65,7 +71,8 @@ impl<'a> Sides<'a> {
             Index::of(space, events.map(|(place, item)| (number(place), &item.region)))
         });
         let (pairs, rests) = ([left.1, right.1], Default::default());
-        Sides { space, deeds, items, pairs, stretches, takers, events, rests, budget }
+        let left = Cell::new(MOST_HELD_TO);
+        Sides { space, deeds, items, pairs, stretches, takers, events, rests, left, budget }
     }
 
     /// The differences, in the order of the items.
@@ -308,6 +315,7 @@ impl<'a> Sides<'a> {
     fn without(&self, region: Region, places: [usize; 2], others: &[Region]) -> Option<Region> {
         let mut rest = region;
         for side in [0, 1] {
+            self.spend(1)?;
             rest = match self.rest(side, places[side]) {
                 Some(left) => self.space.intersection(&rest, left),
                 None => {
@@ -338,6 +346,12 @@ impl<'a> Sides<'a> {
         rest.as_ref()
     }
 
+    /// Counts boxes; `None` when there were enough of them.
+    fn spend(&self, boxes: usize) -> Option<()> {
+        self.left.set(self.left.get().saturating_sub(boxes));
+        (self.left.get() > 0).then_some(())
+    }
+
     /// A region less others; `None` when it is in too many pieces.
     fn less<'r>(
         &self,
@@ -345,6 +359,7 @@ impl<'a> Sides<'a> {
         others: impl IntoIterator<Item = &'r Region>,
     ) -> Option<Region> {
         others.into_iter().try_fold(region, |rest, one| {
+            self.spend(self.space.count(&rest).max(1))?;
             let rest = self.space.difference(&rest, one);
             (self.space.count(&rest) <= MOST_PIECES).then_some(rest)
         })

@@ -125,6 +125,18 @@ impl Entries<'_> {
         before[a.min(b) * words..][..words].swap_with_slice(&mut behind[..words]);
     }
 
+    /// Puts those that are on the near side first; how many they are.
+    fn partition(&mut self, is_near: impl Fn(&[u64], Owner) -> bool) -> usize {
+        let mut middle = 0;
+        for at in 0..self.len() {
+            if is_near(self.one(at), self.owners[at]) {
+                self.swap(middle, at);
+                middle += 1;
+            }
+        }
+        middle
+    }
+
     /// The first ones, as many as said, and the others.
     fn split_at(&mut self, middle: usize) -> (Entries<'_>, Entries<'_>) {
         let words = self.boxes.len() / self.owners.len();
@@ -208,26 +220,19 @@ impl Builder<'_> {
     /// Each side has at least a sixteenth, so that the tree is not deeper than 11 log₂(n).
     fn divide(&self, entries: &mut Entries<'_>) -> usize {
         let count = entries.len();
-        if let Some(division) = self.best_division(entries) {
-            let middle = self.partition(entries, &division);
-            if middle.min(count - middle) >= (count / 16).max(1) {
-                return middle;
-            }
-        }
-        // Alike on every axis, or a sample that misled: any halves will do.
-        count / 2
-    }
-
-    /// Puts the boxes on the near side of a division first; how many they are.
-    fn partition(&self, entries: &mut Entries<'_>, division: &Division) -> usize {
-        let mut middle = 0;
-        for at in 0..entries.len() {
-            if self.is_near(division, entries.one(at)) {
-                entries.swap(middle, at);
-                middle += 1;
-            }
-        }
-        middle
+        let has_enough = |middle: &usize| (*middle).min(count - middle) >= (count / 16).max(1);
+        let best = self.best_division(entries);
+        let best = best
+            .map(|division| entries.partition(|one, _| self.is_near(&division, one)))
+            .filter(has_enough);
+        best.unwrap_or_else(|| {
+            // Alike on every axis, or a sample that misled. Searches are among a stretch of the owners.
+            let mut owners = entries.owners.to_vec();
+            let (_, owner, _) = owners.select_nth_unstable(count / 2);
+            let middle = entries.partition(|_, own| own < *owner);
+            // Mostly of one owner: any halves will do.
+            Some(middle).filter(has_enough).unwrap_or(count / 2)
+        })
     }
 
     fn is_near(&self, division: &Division, one: &[u64]) -> bool {

@@ -1,6 +1,6 @@
 //! Points of a region that packets have.
 
-use super::{Index, NATURE};
+use super::{Among, Index, NATURE};
 use crate::packet::Random;
 use crate::packet::space::{Point, Region};
 
@@ -93,7 +93,7 @@ impl Index {
         let nature = self.nature();
         let mut before = None;
         for _ in 0..SETTLING {
-            let Some(entry) = nature.stab(point, NATURE + 1, |_| true) else { return };
+            let Some(entry) = nature.stab(point, Among::only(NATURE), |_| true) else { return };
             before = self.layout.leave(point, cell, nature.entry(entry), before);
             if before.is_none() {
                 return;
@@ -108,6 +108,6 @@ impl Index {
 
     /// Whether a point is one that packets have.
     pub(in crate::packet) fn is_packet(&self, point: &[u64]) -> bool {
-        self.nature().stab(point, NATURE + 1, |_| true).is_none()
+        self.nature().stab(point, Among::only(NATURE), |_| true).is_none()
     }
 }

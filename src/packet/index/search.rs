@@ -78,24 +78,19 @@ impl Index {
     }
 
     /// Shows the entries that overlap a box and whose owner is one of those, until one is enough.
-    pub(super) fn search(
-        &self,
-        one: &[u64],
-        owners: Range<Owner>,
-        mut is_enough: impl FnMut(u32) -> bool,
-    ) {
-        if !self.nodes.is_empty() && self.is_worth_searching(0, one, &owners) {
-            self.search_below(0, one, &owners, &mut is_enough);
+    pub(super) fn search(&self, one: &[u64], among: Among, mut is_enough: impl FnMut(u32) -> bool) {
+        if !self.nodes.is_empty() && self.is_worth_searching(0, one, among) {
+            self.search_below(0, one, among, &mut is_enough);
         }
     }
 
     /// Whether something below a node may overlap a box and have an owner of those.
     #[inline]
-    fn is_worth_searching(&self, at: u32, one: &[u64], owners: &Range<Owner>) -> bool {
+    fn is_worth_searching(&self, at: u32, one: &[u64], among: Among) -> bool {
         let node = self.nodes[at as usize];
-        node.least < owners.end
-            && node.most >= owners.start
-            && node.until >= owners.end
+        node.least < among.below
+            && (node.most >= among.from || node.least == NATURE)
+            && node.until >= among.below
             && self.overlap(self.hull(at), self.hulls_asking.get(at as usize), one)
     }
 
@@ -105,21 +100,21 @@ impl Index {
         &self,
         mut at: u32,
         one: &[u64],
-        owners: &Range<Owner>,
+        among: Among,
         is_enough: &mut impl FnMut(u32) -> bool,
     ) -> bool {
         loop {
             let node = self.nodes[at as usize];
             if node.count > 0 {
-                return self.search_leaf(node, one, owners, is_enough);
+                return self.search_leaf(node, one, among, is_enough);
             }
             let (near, far) = (at + 1, node.at);
-            if self.is_worth_searching(near, one, owners)
-                && self.search_below(near, one, owners, is_enough)
+            if self.is_worth_searching(near, one, among)
+                && self.search_below(near, one, among, is_enough)
             {
                 return true;
             }
-            if !self.is_worth_searching(far, one, owners) {
+            if !self.is_worth_searching(far, one, among) {
                 return false;
             }
             at = far;
@@ -130,7 +125,7 @@ impl Index {
         &self,
         leaf: Node,
         one: &[u64],
-        among: &Range<Owner>,
+        among: Among,
         is_enough: &mut impl FnMut(u32) -> bool,
     ) -> bool {
         let asking = &self.entries_asking;
@@ -148,7 +143,7 @@ impl Index {
         &self,
         leaf: Node,
         meets: impl Fn(u32, &[u64]) -> bool,
-        among: &Range<Owner>,
+        among: Among,
         is_enough: &mut impl FnMut(u32) -> bool,
     ) -> bool {
         let (words, from, to) =
@@ -156,7 +151,7 @@ impl Index {
         let boxes = self.boxes[from * words..to * words].chunks_exact(words);
         let owned = (leaf.at..).zip(&self.owners[from..to]).zip(boxes);
         for ((entry, owner), own) in owned {
-            if meets(entry, own) && among.contains(owner) && is_enough(entry) {
+            if meets(entry, own) && among.has(*owner) && is_enough(entry) {
                 return true;
             }
         }

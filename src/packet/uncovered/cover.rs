@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::mem::take;
 
-use super::super::index::{Index, NATURE, Owner, rule_of};
+use super::super::index::{Among, Index, NATURE, Owner, rule_of};
 use super::super::space::Point;
 use super::{Cover, Member, Question, Search, Share, Verdict};
 
@@ -73,12 +73,12 @@ impl Dropper<'_, '_> {
     fn needed(&mut self, owner: Owner, point: Point) -> Verdict {
         let (index, layout) = (self.index, self.index.layout());
         let fits = |dropped: &BTreeSet<Owner>, one| one != owner && !dropped.contains(&one);
-        if index.stab(&point.0, Owner::MAX, |one| fits(&self.dropped, one)).is_none() {
+        if index.stab(&point.0, Among::ALL, |one| fits(&self.dropped, one)).is_none() {
             return Verdict::Uncovered(point);
         }
         for one in self.question.region.words().chunks_exact(layout.words()) {
             let mut own = Vec::new();
-            index.overlaps(one, owner..owner + 1, |_| true, &mut own);
+            index.overlaps(one, Among::only(owner), |one| one == owner, &mut own);
             for (entry, possible) in
                 own.into_iter().flat_map(|entry| index.possible().map(move |one| (entry, one)))
             {
@@ -89,7 +89,7 @@ impl Dropper<'_, '_> {
                     continue;
                 }
                 let mut list = Vec::new();
-                index.overlaps(&cell, 0..Owner::MAX, |one| fits(&self.dropped, one), &mut list);
+                index.overlaps(&cell, Among::ALL, |one| fits(&self.dropped, one), &mut list);
                 match self.search.divide(cell, list) {
                     Verdict::Covered => {}
                     verdict @ (Verdict::Uncovered(_) | Verdict::Incomplete) => return verdict,
