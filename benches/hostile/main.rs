@@ -12,41 +12,47 @@
 
 mod texts;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 use texts::Kind;
 
-/// What a command takes at most for a megabyte, in seconds of processor time.
-const GOAL: f64 = 1.0;
+/// What a command takes at most for a megabyte, in processor time.
+const GOAL: Duration = Duration::from_secs(1);
 
 /// After so much processor time the program is ended.
-const MOST_SECONDS: u32 = 60;
+const MOST_SECONDS: u64 = 60;
 
 const PLAIN: &str = "hosts";
 
 const QUESTION: &str = "allow tcp 1-1000 from any";
 
-/// A command, and what it is given behind the file.
+/// What stands for the text among the arguments of a command.
+const NOW: &str = "NOW";
+
+/// The head of a column, and the arguments of the command.
 type Job = (&'static str, &'static [&'static str]);
 
 const OF_POLICIES: [Job; 5] = [
-    ("check", &[]),
-    ("check", &["--fix"]),
-    ("build", &[]),
-    ("query", &[QUESTION]),
-    ("diff", &["plain.fw"]),
+    ("check", &["check", NOW]),
+    ("--fix", &["check", "--fix", NOW]),
+    ("build", &["build", NOW]),
+    ("query", &["query", NOW, QUESTION]),
+    ("diff", &["diff", NOW, "plain.fw"]),
 ];
 
 const OF_DUMPS: [Job; 5] = [
-    ("check", &[]),
-    ("import", &[]),
-    ("verify", &[]),
-    ("query", &[QUESTION]),
-    ("diff", &["plain.v4"]),
+    ("check", &["check", NOW]),
+    ("import", &["import", NOW]),
+    ("verify", &["verify", "plain.fw", NOW]),
+    ("query", &["query", NOW, QUESTION]),
+    ("diff", &["diff", NOW, "plain.v4"]),
 ];
 
 fn main() -> ExitCode {
@@ -72,10 +78,7 @@ fn bench() -> io::Result<()> {
             Kind::Policy => OF_POLICIES,
             Kind::Dump => OF_DUMPS,
         };
-        let names = jobs.map(|(command, more)| match more {
-            ["--fix"] => format!("{:>9}", "--fix"),
-            _ => format!("{command:>9}"),
-        });
+        let names = jobs.map(|(head, _)| format!("{head:>9}"));
         println!("{:<22}{:>5}{}{:>10}", kind.name(), "MB", names.concat(), "peak");
         let plain = texts::all().find(|text| text.kind == kind && text.name == PLAIN);
         let plain = plain.expect("each kind has the plainest");
@@ -85,51 +88,49 @@ fn bench() -> io::Result<()> {
                 continue;
             }
             let times = row(folder.path(), &text, jobs)?;
-            over += times.iter().filter(|seconds| **seconds > GOAL).count();
+            over += times.iter().filter(|time| **time > GOAL).count();
             all += times.len();
         }
     }
-    println!("{over} of {all} take more than {GOAL} s");
+    println!("{over} of {all} take more than {GOAL:?}");
     Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "megabytes for a table")]
-fn row(folder: &Path, text: &texts::Text, jobs: [Job; 5]) -> io::Result<Vec<f64>> {
+fn row(folder: &Path, text: &texts::Text, jobs: [Job; 5]) -> io::Result<Vec<Duration>> {
     let name = format!("now.{}", text.kind.ending());
     let content = text.text();
     let mut times = Vec::new();
     let mut cells = String::new();
     let mut peak = 0;
-    for (command, more) in jobs {
+    for (_, arguments) in jobs {
         // `--fix` writes it anew.
         fs::write(folder.join(&name), &content)?;
         let output = Command::new(std::env::current_exe()?)
             .args(["--run"])
             .arg(folder)
-            .args([command, &name])
-            .args(more)
+            .args(arguments.iter().map(|word| if *word == NOW { &*name } else { *word }))
             .output()?;
         let words = String::from_utf8_lossy(&output.stdout).into_owned();
-        let numbers: Vec<f64> =
+        let numbers: Vec<u64> =
             words.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [seconds, kilobytes] = numbers[..] else {
+        let [milliseconds, kilobytes] = numbers[..] else {
             return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
         };
-        let mark = if seconds > GOAL { '*' } else { ' ' };
-        let cell = if seconds < f64::from(MOST_SECONDS) - 0.5 {
-            format!("{seconds:.2}")
-        } else {
-            "ended".into()
-        };
-        cells += &format!("{cell:>8}{mark}");
-        times.push(seconds);
-        peak = peak.max(kilobytes as u64);
+        let time = Duration::from_millis(milliseconds);
+        let mark = if time > GOAL { '*' } else { ' ' };
+        let is_whole = time + Duration::from_millis(500) < Duration::from_secs(MOST_SECONDS);
+        let seconds = format!("{:.2}", time.as_secs_f64());
+        let cell = if is_whole { &*seconds } else { "ended" };
+        write!(cells, "{cell:>8}{mark}").map_err(io::Error::other)?;
+        times.push(time);
+        peak = peak.max(kilobytes);
     }
     println!("{:<22}{:>5.2}{cells}{:>7} MB", text.name, content.len() as f64 / 1e6, peak / 1024);
     Ok(times)
 }
 
-/// Runs the program in a folder, and prints the seconds and kilobytes that it took: each in a process of its
+/// Runs the program in a folder, and prints the milliseconds and kilobytes that it took: each in a process of its
 /// own, for what the children of one took is only known as a sum, or as the largest of them.
 fn run(folder: &Path, arguments: &[String]) -> io::Result<()> {
     let limits = format!("ulimit -t {MOST_SECONDS}; exec \"$@\"");
@@ -138,8 +139,8 @@ fn run(folder: &Path, arguments: &[String]) -> io::Result<()> {
     limited.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     limited.status()?;
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds =
-        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    println!("{} {}", seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss());
+    let milliseconds = |time: TimeVal| time.num_milliseconds();
+    let used = milliseconds(usage.user_time()) + milliseconds(usage.system_time());
+    println!("{used} {}", usage.max_rss());
     Ok(())
 }

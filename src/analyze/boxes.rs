@@ -16,6 +16,38 @@ pub use names::Names;
 /// So many boxes are merged; with more they are shown as they are.
 const MOST_MERGED: usize = 600;
 
+/// So many numbers and names of boxes are told, and held to those of others to merge them, of all regions;
+/// then boxes are shown as they are.
+const MOST_HELD: usize = 10_000_000;
+
+/// How many numbers and names may still be looked at.
+pub struct Merging(usize);
+
+impl Default for Merging {
+    fn default() -> Self {
+        Merging(MOST_HELD)
+    }
+}
+
+impl Merging {
+    /// Whether there were as many as are looked at.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Looks at a box so many times.
+    fn spend(&mut self, one: &[Asks], times: usize) {
+        let size = |asks: &Asks| match asks {
+            Asks::Numbers(_, set) => set.intervals().len(),
+            Asks::Names { named, not, .. } => named.len() + not.len(),
+            Asks::Mark { .. } | Asks::Accounts { .. } | Asks::Fact { .. } => 1,
+        };
+        let size: usize = 1 + one.iter().map(size).sum::<usize>();
+        self.0 = self.0.saturating_sub(size * times);
+    }
+}
+
 /// A set of packets in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readable {
@@ -54,6 +86,7 @@ pub fn readable(
     region: &Region,
     names: &Names<'_>,
     given: impl Fn(Field) -> bool,
+    merging: &mut Merging,
 ) -> Vec<Readable> {
     let said = |asks: &Asks| !field_of(asks).is_some_and(&given);
     let (space, told) = (teller.space(), teller.told(region).into_iter());
@@ -63,7 +96,7 @@ pub fn readable(
             (own, names.plain(&asks))
         })
         .collect();
-    merge(&mut boxes, space.family());
+    merge(&mut boxes, space.family(), merging);
     boxes.iter().filter_map(|(own, asks)| names.readable(space, own, asks)).collect()
 }
 
@@ -78,8 +111,11 @@ fn field_of(asks: &Asks) -> Option<Field> {
 }
 
 /// Joins boxes that differ in one respect only, until none do.
-fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>, family: Family) {
+fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>, family: Family, merging: &mut Merging) {
     if boxes.len() > MOST_MERGED {
+        for (_, asks) in boxes {
+            merging.spend(asks, 1);
+        }
         return;
     }
     let mut is_new = true;
@@ -87,6 +123,10 @@ fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>, family: Family) {
         is_new = false;
         let mut at = 0;
         while at < boxes.len() {
+            merging.spend(&boxes[at].1, boxes.len() - at);
+            if merging.is_spent() {
+                return;
+            }
             let mut other = at + 1;
             while other < boxes.len() {
                 if let Some(both) = joined(&boxes[at].1, &boxes[other].1, family) {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::boxes::{Names, Readable, readable};
+use super::boxes::{Merging, Names, Readable, readable};
 use super::equal::{Act, Comparison, Deed, Difference};
 use crate::meaning::{BaseChain, Decision};
 use crate::net::{Families, Family};
@@ -29,7 +29,8 @@ pub struct Change {
     pub families: Families,
     pub left: Act,
     pub right: Act,
-    /// The packets, in the names of a policy; empty when they are in too many pieces.
+    /// The packets, in the names of a policy; empty when they are in too many pieces, or those of changes
+    /// before were.
     pub boxes: Vec<Readable>,
     pub example: Packet,
 }
@@ -68,11 +69,12 @@ pub fn changes(comparison: &Comparison, policy: &Policy) -> Vec<Change> {
     let names = Family::BOTH.map(|family| Names::of(policy, family));
     // Each chain has a space of its own.
     let mut tellers = BTreeMap::new();
+    let mut merging = Merging::default();
     for group in &groups {
         let [one, ..] = group[..] else { continue };
         let teller = tellers.entry((one.family, one.base));
         let teller = teller.or_insert_with(|| Teller::of(&one.space));
-        let change = change_of(teller, group, &names[one.family as usize]);
+        let change = change_of(teller, group, &names[one.family as usize], &mut merging);
         let texts: Vec<String> = change.boxes.iter().map(Readable::text).collect();
         let said = (one.base, &one.left, &one.right, texts);
         match (one.family, known.get(&said)) {
@@ -90,19 +92,24 @@ pub fn changes(comparison: &Comparison, policy: &Policy) -> Vec<Change> {
     changes
 }
 
-fn change_of(teller: &Teller<'_>, group: &[&Difference], names: &Names<'_>) -> Change {
+fn change_of(
+    teller: &Teller<'_>,
+    group: &[&Difference],
+    names: &Names<'_>,
+    merging: &mut Merging,
+) -> Change {
     let first = group[0];
     // Of several that are as ordinary, the first.
     let shown = group.iter().rev().max_by_key(|one| one.ordinariness());
     let regions: Option<Vec<&Region>> = group.iter().map(|one| one.region.as_ref()).collect();
-    let region = regions.map(|regions| {
+    let region = regions.filter(|_| !merging.is_spent()).map(|regions| {
         let mut all = Region::default();
         for one in regions {
             all.append(one);
         }
         all
     });
-    let boxes = region.map(|region| readable(teller, &region, names, |_| false));
+    let boxes = region.map(|region| readable(teller, &region, names, |_| false, merging));
     Change {
         kind: kind(first),
         base: first.base,

@@ -29,6 +29,7 @@ mod sets;
 mod takers;
 mod walk;
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -226,7 +227,8 @@ fn chain(
         return;
     }
     let space = Arc::new(space);
-    let walked = walk::Walks { guides: meanings.map(Guide::of), base, space: &space };
+    let patience = Cell::new(walk::PATIENCE);
+    let walked = walk::Walks { guides: meanings.map(Guide::of), base, space: &space, patience };
     if changes && let Ok(packets) = courses::apart(meanings, family, base) {
         return by_courses(packets, &walked, family, into);
     }

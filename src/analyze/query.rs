@@ -9,7 +9,7 @@ mod limits;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::boxes::{Names, Readable, readable};
+use super::boxes::{Merging, Names, Readable, readable};
 use super::flat::Flat;
 use super::passage::{Arriving, Passage, Passed, Stopped, TooMuch};
 use super::promise;
@@ -98,6 +98,7 @@ struct Parts {
     told: usize,
     /// How many rules were told apart from those behind them.
     taken: usize,
+    merging: Merging,
 }
 
 /// Who does it.
@@ -335,7 +336,7 @@ impl<'t, 'w> Telling<'t, 'w> {
             | Field::Dscp
             | Field::Opaque => false,
         };
-        let boxes = readable(&Teller::of(space), region, self.names, given);
+        let boxes = readable(&Teller::of(space), region, self.names, given, &mut parts.merging);
         parts.add(place, limits, boxes)
     }
 }

@@ -1,12 +1,14 @@
 //! Where many packets walk through the same lists: in long ones, entries are found by place.
 //!
 //! A guide only leaves out entries that are not about a packet. Whether one is, its own set says, as
-//! without a guide; so conditions that packets do not show, of which there may be very many, need no place.
+//! without a guide. Conditions that packets do not show, of which there may be very many, have no place: an
+//! entry that asks for one is found by it.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::net::Family;
 use crate::packet::{Among, Field, Index, Packet, PacketSet, Point, RuleNumber, Space};
@@ -86,8 +88,21 @@ impl<'m> Guide<'m> {
 /// The places of the entries of a list.
 pub(super) struct Places {
     space: Space,
-    index: Index,
+    /// Of entries that ask for no fact.
+    plain: Index,
+    /// Of those that ask for one that is not rare, each by the fact.
+    common: Vec<(Arc<str>, Index)>,
+    /// Of the others.
+    rare: Index,
+    /// The numbers of these, in order, by facts of which a packet must have one.
+    by_fact: HashMap<Arc<str>, Vec<usize>>,
 }
+
+/// A fact that no more than one in so many entries asks for is rare: it tells them apart.
+const RARE: usize = 16;
+
+/// Entries are looked for by so many facts of a packet; of one with more, by place alone.
+const FEW_FACTS: usize = 32;
 
 impl Places {
     fn of(family: Family, entries: &[Entry]) -> Self {
@@ -96,19 +111,59 @@ impl Places {
             entries.iter().map(|entry| shown(&entry.set)).collect();
         let sets: Vec<&PacketSet> = shown.iter().map(|set| &**set).collect();
         let (space, regions) = Space::of(family, None, &sets);
-        let index = Index::of_packets(&space, (0..).map(RuleNumber).zip(&regions));
-        Places { space, index }
+        let mut asked: HashMap<&str, usize> = HashMap::new();
+        for fact in entries.iter().flat_map(|entry| entry.set.facts()) {
+            *asked.entry(fact).or_default() += 1;
+        }
+        let times = |fact: &str| asked.get(fact).copied().unwrap_or(0);
+        let is_rare = |fact: &&Arc<str>| times(fact) <= (entries.len() / RARE).max(1);
+        let (mut plain, mut rare) = (Vec::new(), Vec::new());
+        let mut common: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
+        let mut by_fact: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
+        for (number, entry) in entries.iter().enumerate() {
+            let Some(facts) = entry.set.needed_facts(times) else {
+                plain.push(number);
+                continue;
+            };
+            let (rarely, often): (Vec<_>, Vec<_>) = facts.into_iter().partition(is_rare);
+            rare.extend((!rarely.is_empty()).then_some(number));
+            for fact in rarely {
+                by_fact.entry(Arc::clone(fact)).or_default().push(number);
+            }
+            for fact in often {
+                common.entry(fact).or_default().push(number);
+            }
+        }
+        let placed = |numbers: &[usize]| {
+            let numbered = (0..).map(RuleNumber).zip(&regions).enumerate();
+            let own = numbered.filter(|(number, _)| numbers.binary_search(number).is_ok());
+            Index::of_packets(&space, own.map(|(_, region)| region))
+        };
+        let common = common.into_iter();
+        let common = common.map(|(fact, numbers)| (Arc::clone(fact), placed(&numbers))).collect();
+        let (plain, rare) = (placed(&plain), placed(&rare));
+        Places { space, plain, common, rare, by_fact }
     }
 
     pub fn point(&self, packet: &Packet) -> Point {
         self.space.point(packet)
     }
 
-    /// The first entry from this number on that may be about a packet.
-    pub fn next(&self, point: &Point, from: usize) -> Option<usize> {
+    /// The first entry from this number on that may be about a packet, which is at this point.
+    pub fn next(&self, packet: &Packet, point: &Point, from: usize) -> Option<usize> {
         let last = from.checked_sub(1).and_then(|last| u32::try_from(last).ok());
         let among = last.map_or(Among::ALL, |last| Among::after(RuleNumber(last)));
-        self.index.first(point, among).map(|rule| rule.0 as usize)
+        let first = |index: &Index| index.first(point, among).map(|rule| rule.0 as usize);
+        let rare = if packet.opaque.len() > FEW_FACTS {
+            first(&self.rare)
+        } else {
+            let asking = packet.opaque.iter().filter_map(|fact| self.by_fact.get(fact));
+            let next = |all: &Vec<usize>| all.get(all.partition_point(|one| *one < from)).copied();
+            asking.filter_map(next).min()
+        };
+        let common = self.common.iter().filter(|(fact, _)| packet.opaque.contains(fact));
+        let common = common.filter_map(|(_, index)| first(index));
+        first(&self.plain).into_iter().chain(rare).chain(common).min()
     }
 }
 

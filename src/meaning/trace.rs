@@ -325,7 +325,7 @@ impl<'m> Walk<'m, '_> {
                     let (_, point) = at.point.insert(
                         point.unwrap_or_else(|| (self.changes, places.point(&self.packet))),
                     );
-                    places.next(point, at.next)?
+                    places.next(&self.packet, point, at.next)?
                 }
             };
             let entry = entries.get(at.next)?;

@@ -33,7 +33,7 @@ macro_rules! bounded {
     )*};
 }
 
-bounded!(u8, u16, u32, u64, u128);
+bounded!(u8, u16, u32, u64, usize, u128);
 
 /// A set of integers. A copy is cheap: most sets of a policy are nothing or everything, and a long
 /// list is there once, however many rules name it.

@@ -173,6 +173,15 @@ impl PacketSet {
         boxes.flat_map(|one| &one.constraints).any(|one| fits(one.field()))
     }
 
+    /// Facts of which each of its packets has one at least, those that are least common; `None` when packets
+    /// may have none of them.
+    #[must_use]
+    pub fn needed_facts(&self, common: impl Fn(&str) -> usize) -> Option<BTreeSet<&Arc<str>>> {
+        let of_product = |product| Product::needed_facts(product, &common);
+        let all: Option<Vec<_>> = self.products.iter().map(of_product).collect();
+        Some(all?.into_iter().flatten().collect())
+    }
+
     /// Whether it may be about a packet otherwise when some fields of it are others.
     #[must_use]
     pub fn asks_for(&self, is_other: impl Fn(Field) -> bool) -> bool {
@@ -250,6 +259,12 @@ impl Product {
         &self.factors
     }
 
+    /// The same where one factor says so.
+    fn needed_facts(&self, common: &impl Fn(&str) -> usize) -> Option<BTreeSet<&Arc<str>>> {
+        let of_factors = self.factors.iter().filter_map(|factor| factor.needed_facts(common));
+        of_factors.min_by_key(|facts| facts.iter().map(|fact| common(fact)).max())
+    }
+
     #[must_use]
     pub fn contains(&self, packet: &Packet) -> bool {
         self.factors.iter().all(|factor| factor.contains(packet))
@@ -301,6 +316,10 @@ impl Factor {
     #[must_use]
     pub fn contains(&self, packet: &Packet) -> bool {
         self.boxes.iter().any(|one| one.contains(packet))
+    }
+
+    fn needed_facts(&self, common: &impl Fn(&str) -> usize) -> Option<BTreeSet<&Arc<str>>> {
+        self.boxes.iter().map(|one| one.needed_fact(common)).collect()
     }
 
     /// The facts that conditions of it ask for, some more than once.
@@ -370,6 +389,19 @@ impl FieldBox {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.constraints.is_empty()
+    }
+
+    /// The least common fact that all its packets have.
+    fn needed_fact(&self, common: &impl Fn(&str) -> usize) -> Option<&Arc<str>> {
+        let holding = self.constraints.iter().filter_map(|constraint| match constraint.values() {
+            Values::Opaque(facts) => Some(facts.holding()),
+            Values::Numbers(_)
+            | Values::Bits(_)
+            | Values::Interfaces(_)
+            | Values::Mark(_)
+            | Values::Accounts(_) => None,
+        });
+        holding.flatten().min_by_key(|fact| common(fact))
     }
 
     #[must_use]

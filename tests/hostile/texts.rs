@@ -368,6 +368,34 @@ fn rules_that_are_nested() {
     assert_eq!(scene.read("web.fw"), "allow tcp 20001-40000\n");
 }
 
+/// Each is in all behind it, and the packets of none are those of one rule alone.
+#[test]
+fn nested_rules_that_differ_and_are_asked_for() {
+    let range = |at: usize| {
+        let (low, high) = (30_000 - at, 30_001 + at);
+        format!("-A INPUT -p tcp --dport {low}:{high} -j DROP\n")
+    };
+    let nested = filter(0, &each(6_000, range));
+    differ(&nested, &filter(0, "-A INPUT -p tcp --dport 22 -j DROP\n"), 1, 24_000);
+    let scene = Scene::new(&[("now.v4", &*nested)]);
+    let run = limited(&scene, &["query", "now.v4", "drop tcp 1-65535 from any"]);
+    assert_eq!(run.status, 2, "{}", run.err);
+}
+
+/// All of them are about a packet, as far as it shows.
+#[test]
+fn differences_in_what_packets_do_not_show() {
+    let rule = |at: usize| {
+        let name = ["SYN", "RST", "PSH", "ACK", "URG", "SYN,ACK", "SYN,RST", "ACK,URG"][at % 8];
+        format!("-A INPUT -p tcp -m tcp --tcp-flags FIN,{name} FIN -j DROP\n")
+    };
+    let host = |at: usize| format!("10.{}.{}.1", at >> 8 & 255, at & 255);
+    let hosts = |at| format!("-A INPUT -s {} -p tcp --dport 22 -j ACCEPT\n", host(at));
+    differ(&filter(0, &each(8_000, rule)), &filter(0, &each(2_000, hosts)), 2, 40_000);
+    let set = |at: usize| format!("-A INPUT -m set --match-set s{at} src -j DROP\n");
+    differ(&filter(0, &each(2_800, set)), &filter(0, &each(800, hosts)), 2, 40_000);
+}
+
 /// Each rule of one side with each of the other, of which no packet comes to any but the first.
 #[test]
 fn rules_that_take_all_before_others() {

@@ -1,5 +1,6 @@
 //! Packets that walk both ways: where rules change packets, only that tells what becomes of one.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::align::Pairs;
@@ -20,6 +21,9 @@ const WITNESSES: u64 = 4;
 /// Items of the other side whose borders are looked at.
 const MOST_RIVALS: usize = 200;
 
+/// So many packets of a chain walk only to show with fewer facts what is shown already.
+pub(super) const PATIENCE: usize = 4_000;
+
 /// A packet that the sides treat otherwise.
 pub(super) struct Found {
     pub packet: Packet,
@@ -32,6 +36,8 @@ pub(super) struct Walks<'a> {
     pub guides: [Guide<'a>; 2],
     pub base: BaseChain,
     pub space: &'a Arc<Space>,
+    /// How many packets more walk only to show the same with fewer facts.
+    pub patience: Cell<usize>,
 }
 
 impl Walks<'_> {
@@ -94,16 +100,33 @@ impl Walks<'_> {
 
     /// What both do with a packet, where they differ; without the facts about it that do not matter.
     pub fn differ(&self, packet: Packet) -> Option<Found> {
-        let mut found = self.parting(packet)?;
-        for fact in found.packet.opaque.clone() {
-            let mut plainer = found.packet.clone();
-            plainer.opaque.remove(&fact);
-            let same = self
-                .parting(plainer)
-                .filter(|other| other.left == found.left && other.right == found.right);
-            found = same.unwrap_or(found);
+        let found = self.parting(packet)?;
+        let facts: Vec<Arc<str>> = found.packet.opaque.iter().cloned().collect();
+        Some(self.without(found, &facts))
+    }
+
+    /// The same difference without those of some facts that do not matter: mostly all, of very many.
+    fn without(&self, found: Found, facts: &[Arc<str>]) -> Found {
+        let Some(left) = self.patience.get().checked_sub(1) else { return found };
+        if facts.is_empty() {
+            return found;
         }
-        Some(found)
+        self.patience.set(left);
+        let mut plainer = found.packet.clone();
+        for fact in facts {
+            plainer.opaque.remove(fact);
+        }
+        let same = self
+            .parting(plainer)
+            .filter(|other| other.left == found.left && other.right == found.right);
+        match (same, facts) {
+            (Some(same), _) => same,
+            (None, [_]) => found,
+            (None, _) => {
+                let (one, other) = facts.split_at(facts.len() / 2);
+                self.without(self.without(found, one), other)
+            }
+        }
     }
 
     fn parting(&self, packet: Packet) -> Option<Found> {

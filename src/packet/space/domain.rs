@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::super::{InterfaceSet, Value};
-use crate::net::{Account, Interface};
+use crate::net::{Account, Interface, IntervalSet};
 
 /// The pieces of one field, in order.
 #[derive(Debug, Clone)]
@@ -156,24 +156,16 @@ impl Domain {
     pub fn of_interfaces(&self, set: &InterfaceSet) -> Vec<(usize, usize)> {
         let Domain::Names(patterns) = self else { return Vec::new() };
         let none = Some(patterns.len() + 1).filter(|_| set.has_none()).map(|none| (none, none));
-        if set.is_plain() {
-            let runs = set.patterns().filter_map(|pattern| self.of_pattern(pattern));
+        let named = set.patterns().filter_map(|pattern| self.of_pattern(pattern));
+        let all = set.has_all_names().then_some((0, patterns.len()));
+        let runs = all.into_iter().chain(named);
+        if set.except().next().is_none() {
             return runs.chain(none).collect();
         }
-        let mut has = vec![false; patterns.len() + 1];
-        if set.has_all_names() {
-            has.fill(true);
-        }
-        set.patterns().for_each(|pattern| self.mark(&mut has, pattern, true));
-        set.except().for_each(|pattern| self.mark(&mut has, pattern, false));
-        let pieces = (0..has.len()).filter(|piece| has[*piece]).map(|piece| (piece, piece));
-        pieces.chain(none).collect()
-    }
-
-    fn mark(&self, has: &mut [bool], pattern: &Interface, value: bool) {
-        if let Some((first, last)) = self.of_pattern(pattern) {
-            has[first..=last].fill(value);
-        }
+        let left_out = set.except().filter_map(|pattern| self.of_pattern(pattern));
+        let left_out = IntervalSet::from_intervals(left_out);
+        let left = IntervalSet::from_intervals(runs).difference(&left_out);
+        left.intervals().iter().copied().chain(none).collect()
     }
 
     /// The piece of an account.
