@@ -126,7 +126,7 @@ pub enum Why {
     Conditions,
     /// Packets are in too many pieces, or there is too much to ask.
     Work,
-    /// There are as many differences as are looked for.
+    /// There are more differences than are looked for.
     Differences,
     /// One side tells users or groups by names, the other by numbers.
     Accounts,
@@ -227,8 +227,9 @@ fn chain(
         return;
     }
     let space = Arc::new(space);
-    let patience = Cell::new(walk::PATIENCE);
-    let walked = walk::Walks { guides: meanings.map(Guide::of), base, space: &space, patience };
+    let (patience, done) = (Cell::new(walk::PATIENCE), Cell::default());
+    let guides = meanings.map(Guide::of);
+    let walked = walk::Walks { guides, base, space: &space, patience, done };
     if changes && let Ok(packets) = courses::apart(meanings, family, base) {
         return by_courses(packets, &walked, family, into);
     }
@@ -270,6 +271,10 @@ impl Here<'_> {
         match sides.found() {
             Ok(found) => {
                 for one in found {
+                    if self.walked.are_enough() {
+                        into.unproved.push(unproved(Why::Differences));
+                        break;
+                    }
                     // What a packet shows, it shows to who walks with it; but of what was changed not
                     // all is to be seen.
                     let Some(shown) = self.shown(&one) else {

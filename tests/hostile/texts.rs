@@ -392,6 +392,9 @@ fn differences_in_what_packets_do_not_show() {
     let host = |at: usize| format!("10.{}.{}.1", at >> 8 & 255, at & 255);
     let hosts = |at| format!("-A INPUT -s {} -p tcp --dport 22 -j ACCEPT\n", host(at));
     differ(&filter(0, &each(8_000, rule)), &filter(0, &each(2_000, hosts)), 2, 40_000);
+    // Each packet is logged by all of them.
+    let log = |at: usize| format!("-A INPUT -j LOG --log-prefix p{at}\n");
+    differ(&filter(0, &each(8_000, log)), &filter(0, ""), 2, 1_000);
     let set = |at: usize| format!("-A INPUT -m set --match-set s{at} src -j DROP\n");
     differ(&filter(0, &each(2_800, set)), &filter(0, &each(800, hosts)), 2, 40_000);
 }

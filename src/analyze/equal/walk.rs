@@ -24,6 +24,9 @@ const MOST_RIVALS: usize = 200;
 /// So many packets of a chain walk only to show with fewer facts what is shown already.
 pub(super) const PATIENCE: usize = 4_000;
 
+/// So much may be done to the packets that walk through a chain before no more differences are shown.
+const MOST_DONE: usize = 5_000_000;
+
 /// A packet that the sides treat otherwise.
 pub(super) struct Found {
     pub packet: Packet,
@@ -38,9 +41,16 @@ pub(super) struct Walks<'a> {
     pub space: &'a Arc<Space>,
     /// How many packets more walk only to show the same with fewer facts.
     pub patience: Cell<usize>,
+    /// How much was done to packets so far.
+    pub done: Cell<usize>,
 }
 
 impl Walks<'_> {
+    /// Whether enough packets have walked.
+    pub fn are_enough(&self) -> bool {
+        self.done.get() > MOST_DONE
+    }
+
     /// Packets that show a difference, of those that what has no counterpart is about.
     pub fn found(&self, items: [&Items; 2], pairs: &Pairs) -> Vec<Found> {
         let mut found = Vec::new();
@@ -131,6 +141,7 @@ impl Walks<'_> {
 
     fn parting(&self, packet: Packet) -> Option<Found> {
         let [left, right] = self.guides.each_ref().map(|guide| walked(guide, self.base, &packet));
+        self.done.set(self.done.get() + left.acts.len() + right.acts.len());
         let apart = left.course.apart(&right.course);
         let shown: Vec<What> =
             apart.iter().filter(|one| !one.unless.holds(&packet)).map(|one| one.what).collect();
