@@ -227,9 +227,9 @@ fn chain(
         return;
     }
     let space = Arc::new(space);
-    let (patience, done) = (Cell::new(walk::PATIENCE), Cell::default());
+    let (patience, taken) = (Cell::new(walk::PATIENCE), Cell::default());
     let guides = meanings.map(Guide::of);
-    let walked = walk::Walks { guides, base, space: &space, patience, done };
+    let walked = walk::Walks { guides, base, space: &space, patience, taken };
     if changes && let Ok(packets) = courses::apart(meanings, family, base) {
         return by_courses(packets, &walked, family, into);
     }

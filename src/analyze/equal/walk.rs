@@ -24,8 +24,8 @@ const MOST_RIVALS: usize = 200;
 /// So many packets of a chain walk only to show with fewer facts what is shown already.
 pub(super) const PATIENCE: usize = 4_000;
 
-/// So much may be done to the packets that walk through a chain before no more differences are shown.
-const MOST_DONE: usize = 5_000_000;
+/// So many entries may take the packets that walk through a chain before no more differences are shown.
+const MOST_TAKEN: usize = 5_000_000;
 
 /// A packet that the sides treat otherwise.
 pub(super) struct Found {
@@ -41,14 +41,14 @@ pub(super) struct Walks<'a> {
     pub space: &'a Arc<Space>,
     /// How many packets more walk only to show the same with fewer facts.
     pub patience: Cell<usize>,
-    /// How much was done to packets so far.
-    pub done: Cell<usize>,
+    /// How often an entry took a packet so far.
+    pub taken: Cell<usize>,
 }
 
 impl Walks<'_> {
     /// Whether enough packets have walked.
     pub fn are_enough(&self) -> bool {
-        self.done.get() > MOST_DONE
+        self.taken.get() > MOST_TAKEN
     }
 
     /// Packets that show a difference, of those that what has no counterpart is about.
@@ -141,7 +141,7 @@ impl Walks<'_> {
 
     fn parting(&self, packet: Packet) -> Option<Found> {
         let [left, right] = self.guides.each_ref().map(|guide| walked(guide, self.base, &packet));
-        self.done.set(self.done.get() + left.acts.len() + right.acts.len());
+        self.taken.set(self.taken.get() + left.steps + right.steps);
         let apart = left.course.apart(&right.course);
         let shown: Vec<What> =
             apart.iter().filter(|one| !one.unless.holds(&packet)).map(|one| one.what).collect();
@@ -193,11 +193,14 @@ struct Walked {
     course: Course,
     /// What was done to it, in order.
     acts: Vec<Act>,
+    /// How many entries took it.
+    steps: usize,
 }
 
 fn walked(guide: &Guide<'_>, base: BaseChain, packet: &Packet) -> Walked {
     let trace = guide.trace(base, packet, &mut |_| true);
-    let mut walked = Walked { course: Course::default(), acts: Vec::new() };
+    let steps = trace.steps.len();
+    let mut walked = Walked { course: Course::default(), acts: Vec::new(), steps };
     let tracked = packet.is_tracked();
     for step in &trace.steps {
         let Some(deed) = deed_of(step.entry) else { continue };
