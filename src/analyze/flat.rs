@@ -39,6 +39,9 @@ use crate::resolve::policy::ChainId;
 /// Boxes of what a step gets, when others left its chain before.
 const MOST_PIECES: usize = 1_000;
 
+/// Boxes of steps of a list that are held to others which left their chains before.
+const MOST_HELD: usize = 100_000_000;
+
 /// What conditions that packets do not show may take before it is too much: each different one so much in
 /// each rule of the list. Where rules ask for nothing else, every packet has to be held to each.
 const MOST_CONDITIONS: usize = 8_000_000;
@@ -213,6 +216,7 @@ impl<'m> Flat<'m> {
         let mut narrowed = BTreeMap::new();
         // The steps so far that leave a chain, by the step that called it.
         let mut leaving: BTreeMap<RuleNumber, Vec<&Region>> = BTreeMap::new();
+        let mut left_to_hold = MOST_HELD;
         for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(&mays[before..]) {
             if step.leaves {
                 leaving.entry(step.caller.unwrap_or(never)).or_default().extend([may]);
@@ -221,7 +225,7 @@ impl<'m> Flat<'m> {
                     self.step(*caller).and_then(|step| step.caller)
                 });
                 let left = callers.filter_map(|caller| leaving.get(&caller)).flatten();
-                if let Some(rest) = rest_of(space, may, left.copied()) {
+                if let Some(rest) = rest_of(space, may, left.copied(), &mut left_to_hold) {
                     narrowed.insert(in_list(number), rest);
                 }
             }
@@ -243,19 +247,25 @@ pub fn are_too_many<'s>(sets: impl Iterator<Item = &'s PacketSet>) -> bool {
     rules.saturating_mul(facts.len()) > MOST_CONDITIONS
 }
 
-/// What is left of a region; `None` when that is all of it. It may be less, where it is in many pieces:
-/// a step that takes less than it does hides less.
+/// What is left of a region; `None` when that is all of it. It may be less, where it is in many pieces, or
+/// more boxes than may be are held to others: a step that takes less than it does hides less.
 fn rest_of<'r>(
     space: &Space,
     may: &Region,
     left: impl Iterator<Item = &'r Region>,
+    left_to_hold: &mut usize,
 ) -> Option<Region> {
     let mut rest: Option<Region> = None;
     for region in left {
         if !space.overlap(rest.as_ref().unwrap_or(may), region) {
             continue;
         }
-        let less = space.difference(rest.as_ref().unwrap_or(may), region);
+        let held = rest.as_ref().unwrap_or(may);
+        *left_to_hold = left_to_hold.saturating_sub(space.count(held));
+        if *left_to_hold == 0 {
+            return Some(Region::default());
+        }
+        let less = space.difference(held, region);
         if space.count(&less) > MOST_PIECES {
             return Some(Region::default());
         }
