@@ -17,7 +17,7 @@ pub use names::Names;
 const MOST_MERGED: usize = 600;
 
 /// So many numbers and names of boxes are told, and held to those of others to merge them, of all regions;
-/// then boxes are shown as they are.
+/// then boxes are not merged any more, and who asks for many may leave them out ([`Merging::is_spent`]).
 const MOST_HELD: usize = 10_000_000;
 
 /// How many numbers and names may still be looked at.

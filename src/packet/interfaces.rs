@@ -66,12 +66,6 @@ impl InterfaceSet {
         self.except.iter()
     }
 
-    /// Whether it is said by its patterns alone.
-    #[must_use]
-    pub fn is_plain(&self) -> bool {
-        self.patterns.is_some() && self.except.is_empty()
-    }
-
     /// Whether "no interface" is in the set.
     #[must_use]
     pub fn has_none(&self) -> bool {

@@ -54,7 +54,7 @@ pub(super) struct Sides<'a> {
     /// What is left for the last item of each side, once it is asked for.
     rests: [OnceCell<Option<Region>>; 2],
     /// How many boxes more the packets of differences may be held to.
-    left: Cell<usize>,
+    left_to_hold: Cell<usize>,
     budget: Budget,
 }
 
@@ -71,8 +71,8 @@ impl<'a> Sides<'a> {
             Index::of(space, events.map(|(place, item)| (number(place), &item.region)))
         });
         let (pairs, rests) = ([left.1, right.1], Default::default());
-        let left = Cell::new(MOST_HELD_TO);
-        Sides { space, deeds, items, pairs, stretches, takers, events, rests, left, budget }
+        let left_to_hold = Cell::new(MOST_HELD_TO);
+        Sides { space, deeds, items, pairs, stretches, takers, events, rests, left_to_hold, budget }
     }
 
     /// The differences, in the order of the items.
@@ -348,8 +348,8 @@ impl<'a> Sides<'a> {
 
     /// Counts boxes; `None` when there were enough of them.
     fn spend(&self, boxes: usize) -> Option<()> {
-        self.left.set(self.left.get().saturating_sub(boxes));
-        (self.left.get() > 0).then_some(())
+        self.left_to_hold.set(self.left_to_hold.get().saturating_sub(boxes));
+        (self.left_to_hold.get() > 0).then_some(())
     }
 
     /// A region less others; `None` when it is in too many pieces.
