@@ -32,15 +32,16 @@ use super::list::{EffectNumber, ListedRule, RuleList, Ways};
 use crate::meaning::{BaseChain, Effect, Entry, Meaning, view};
 use crate::net::Family;
 use crate::packet::{
-    Budget, Constraint, Factor, Field, FieldBox, PacketSet, Product, Region, RuleNumber, Space,
+    Budget, Constraint, Factor, Field, FieldBox, PacketSet, Placed, Product, Region, RuleNumber,
+    Space,
 };
 use crate::resolve::policy::ChainId;
 
-/// Boxes of what a step gets, when others left its chain before.
+/// Boxes more of what a step gets, when others left its chain before.
 const MOST_PIECES: usize = 1_000;
 
-/// Boxes of steps of a list that are held to others which left their chains before.
-const MOST_HELD: usize = 100_000_000;
+/// Boxes of what all steps of a list get, when others left their chains before.
+const MOST_HELD: usize = 200_000;
 
 /// What conditions that packets do not show may take before it is too much: each different one so much in
 /// each rule of the list. Where rules ask for nothing else, every packet has to be held to each.
@@ -213,19 +214,25 @@ impl<'m> Flat<'m> {
         let in_list = |step: RuleNumber| number_of(step.0 as usize + before);
         let until = self.steps.iter().map(|step| step.until.map_or(never, in_list));
         let until = std::iter::repeat_n(never, before).chain(until).chain([never]).collect();
+        let mut leaves: BTreeMap<RuleNumber, Region> = BTreeMap::new();
+        let mays = &mays[before..];
+        for (step, may) in self.steps.iter().zip(mays).filter(|(step, _)| step.leaves) {
+            leaves.entry(step.caller.unwrap_or(never)).or_default().append(may);
+        }
+        let leaving = leaves.iter().map(|(caller, all)| (*caller, Leaving::of(space, all)));
+        let mut leaving: BTreeMap<RuleNumber, Leaving<'_>> = leaving.collect();
         let mut narrowed = BTreeMap::new();
-        // The steps so far that leave a chain, by the step that called it.
-        let mut leaving: BTreeMap<RuleNumber, Vec<&Region>> = BTreeMap::new();
         let mut left_to_hold = MOST_HELD;
-        for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(&mays[before..]) {
+        for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(mays) {
             if step.leaves {
-                leaving.entry(step.caller.unwrap_or(never)).or_default().extend([may]);
+                let leaving = leaving.get_mut(&step.caller.unwrap_or(never));
+                leaving.into_iter().for_each(|leaving| leaving.so_far += space.count(may));
             } else if step.takes {
                 let callers = std::iter::successors(step.caller, |caller| {
                     self.step(*caller).and_then(|step| step.caller)
                 });
-                let left = callers.filter_map(|caller| leaving.get(&caller)).flatten();
-                if let Some(rest) = rest_of(space, may, left.copied(), &mut left_to_hold) {
+                let left = callers.filter_map(|caller| leaving.get(&caller));
+                if let Some(rest) = rest_of(space, may, left, &mut left_to_hold) {
                     narrowed.insert(in_list(number), rest);
                 }
             }
@@ -247,31 +254,36 @@ pub fn are_too_many<'s>(sets: impl Iterator<Item = &'s PacketSet>) -> bool {
     rules.saturating_mul(facts.len()) > MOST_CONDITIONS
 }
 
+/// What leaves one chain.
+struct Leaving<'s> {
+    all: Placed<'s>,
+    /// How many boxes of it are of steps so far.
+    so_far: usize,
+}
+
+impl<'s> Leaving<'s> {
+    fn of(space: &'s Space, all: &'s Region) -> Self {
+        Leaving { all: Placed::of(space, all), so_far: 0 }
+    }
+}
+
 /// What is left of a region; `None` when that is all of it. It may be less, where it is in many pieces, or
 /// more boxes than may be are held to others: a step that takes less than it does hides less.
-fn rest_of<'r>(
+fn rest_of<'l>(
     space: &Space,
     may: &Region,
-    left: impl Iterator<Item = &'r Region>,
+    left: impl Iterator<Item = &'l Leaving<'l>>,
     left_to_hold: &mut usize,
 ) -> Option<Region> {
-    let mut rest: Option<Region> = None;
-    for region in left {
-        if !space.overlap(rest.as_ref().unwrap_or(may), region) {
-            continue;
-        }
-        let held = rest.as_ref().unwrap_or(may);
-        *left_to_hold = left_to_hold.saturating_sub(space.count(held));
-        if *left_to_hold == 0 {
-            return Some(Region::default());
-        }
-        let less = space.difference(held, region);
-        if space.count(&less) > MOST_PIECES {
-            return Some(Region::default());
-        }
-        rest = Some(less);
+    let mut rest = Cow::Borrowed(may);
+    for leaving in left.filter(|leaving| leaving.so_far > 0) {
+        let most = (MOST_PIECES + space.count(&rest)).min(*left_to_hold);
+        let less = leaving.all.missed_by_first(leaving.so_far, &rest, most);
+        let held = less.as_ref().map_or(most, |less| space.count(less));
+        *left_to_hold -= held;
+        rest = Cow::Owned(less.unwrap_or_default());
     }
-    rest
+    (*rest != *may).then(|| rest.into_owned())
 }
 
 /// The number of the step at a place.

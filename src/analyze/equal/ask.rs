@@ -112,15 +112,20 @@ impl<'a> Sides<'a> {
         let items = &self.items[side].all;
         let mut alone: BTreeSet<usize> =
             (0..items.len()).filter(|place| self.pairs[side][*place].is_none()).collect();
+        let deeds = alone.iter().map(|place| items[*place].deed);
+        let deeds: BTreeSet<DeedNumber> =
+            deeds.filter(|deed| self.deeds.get(*deed).adds_up()).collect();
         let sorts = self.events[side].sorts(|event| {
             let place = event.0 as usize;
             let deed = items[place].deed;
-            (alone.contains(&place) && self.deeds.get(deed).adds_up()).then_some(deed)
+            (deeds.contains(&deed) && alone.contains(&place)).then_some(deed)
         });
         let again = items.iter().enumerate().filter(|(place, item)| {
             let before = Among::before(number(*place));
             let is_same = |deed| deed == item.deed;
             !item.takes
+                && deeds.contains(&item.deed)
+                && !alone.contains(place)
                 && self.events[side].first_of(&sorts, &item.region, before, is_same).is_some()
         });
         let again: Vec<usize> = again.map(|(place, _)| place).collect();

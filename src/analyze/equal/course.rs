@@ -22,8 +22,9 @@ pub(super) struct Course {
     /// The sets that took up the source.
     pub added: BTreeMap<Arc<str>, Option<u32>>,
     counted: BTreeMap<Arc<str>, u32>,
-    /// Lines of the log, sorted: of one packet the order does not count.
-    logged: Vec<(Line, Made)>,
+    /// What was made of the packet when a line of the log was written, each time: in which order different
+    /// lines of one packet are does not count.
+    logged: BTreeMap<Line, Vec<Made>>,
     /// What rules that go on did in words that are not understood.
     words: Vec<(Arc<str>, Made)>,
     decision: Option<Decision>,
@@ -142,8 +143,7 @@ impl Course {
             Deed::Decide(decision) => self.decision = Some(decision.clone()),
             Deed::Log { prefix, level } => {
                 let line = (prefix.clone(), *level);
-                let place = self.logged.partition_point(|(other, _)| *other <= line);
-                self.logged.insert(place, (line, self.made.clone()));
+                self.logged.entry(line).or_default().push(self.made.clone());
             }
             Deed::Change(change) => self.change(*change, is_tracked),
             // Whoever is added once more stays as long as that says.
@@ -230,20 +230,19 @@ impl Course {
 
     /// In what two courses are apart that have come to their ends.
     pub fn apart(&self, other: &Self) -> Vec<Apart> {
-        let lines = |course: &Self| -> Vec<Line> {
-            course.logged.iter().map(|(line, _)| line.clone()).collect()
-        };
-        let words = |course: &Self| -> Vec<Arc<str>> {
-            course.words.iter().map(|(text, _)| Arc::clone(text)).collect()
-        };
+        let [lines, other_lines] =
+            [self, other].map(|course| course.logged.iter().map(|(line, made)| (line, made.len())));
+        let [words, other_words] =
+            [self, other].map(|course| course.words.iter().map(|(text, _)| text));
         let same = self.decision == other.decision
             && (&self.added, &self.counted) == (&other.added, &other.counted)
-            && lines(self) == lines(other)
-            && words(self) == words(other);
+            && lines.eq(other_lines)
+            && words.eq(other_words);
         if !same {
             return vec![Apart { what: What::Deed, unless: Unless::Never }];
         }
-        let logged = self.logged.iter().zip(&other.logged).flat_map(|((_, one), (_, other))| {
+        let [made, other_made] = [self, other].map(|course| course.logged.values().flatten());
+        let logged = made.zip(other_made).flat_map(|(one, other)| {
             // A line tells the mark and the class of the packet.
             let told = |apart: &Apart| matches!(apart.what, What::Mark | What::Dscp);
             one.apart(other).into_iter().filter(told)

@@ -1,6 +1,6 @@
 //! The steps of a flattened chain that do something, with the packets that they do it to.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -8,11 +8,14 @@ use super::history::COUNTS;
 use super::{Act, Deed};
 use crate::analyze::flat::{Flat, FlatStep, Role};
 use crate::meaning::{Decision, Effect, Entry, Reason, Translation};
-use crate::packet::{Among, Field, Index, Region, RuleNumber, Space};
+use crate::packet::{Among, Field, Index, Placed, Region, RuleNumber, Space};
 use crate::resolve::policy::ChainId;
 
 /// Boxes of what a step gets, when others left its chain before, before it is too much.
 const MOST_PIECES: usize = 20_000;
+
+/// The same of all steps, and of what left their chains before each.
+const MOST_HELD: usize = 2_000_000;
 
 /// How many others an item may pass.
 const MOST_PASSED: usize = 500;
@@ -117,6 +120,7 @@ impl Items {
             changed: BTreeMap::new(),
             left: BTreeMap::new(),
             leaving: OnceCell::new(),
+            left_to_hold: Cell::new(MOST_HELD),
         };
         let empty = space.are_empty(mays);
         let steps = flat.steps.iter().zip(mays.iter().zip(empty));
@@ -239,6 +243,8 @@ struct Way<'w, 'm> {
     left: BTreeMap<RuleNumber, Vec<RuleNumber>>,
     /// What each such step takes, of all steps; once it is needed.
     leaving: OnceCell<Index>,
+    /// How many boxes more steps may be held to.
+    left_to_hold: Cell<usize>,
 }
 
 impl Way<'_, '_> {
@@ -271,23 +277,35 @@ impl Way<'_, '_> {
             ways.push(Asked { place, leave: false, region });
         }
         let left = callers.iter().filter_map(|caller| self.left.get(caller)).flatten();
-        let left = left.filter(|_| !self.changed.is_empty());
-        for left in left.filter(|left| is_of_before(left)) {
-            let (place, region) = (self.asked[left.0 as usize], self.mays[left.0 as usize].clone());
-            ways.push(Asked { place, leave: true, region });
+        for left in left.filter(|_| !self.changed.is_empty()) {
+            self.spend(1)?;
+            if is_of_before(left) {
+                let left = left.0 as usize;
+                let (place, region) = (self.asked[left], self.mays[left].clone());
+                ways.push(Asked { place, leave: true, region });
+            }
         }
         if !callers.iter().any(|caller| self.left.contains_key(caller)) {
             return Some((rest, ways));
         }
         let leaving = self.leaving.get_or_init(|| self.leaving(space));
         let left = |rule: RuleNumber| !is_of_before(&rule);
+        let mut left_before = Region::default();
         for left in leaving.meeting_that(&rest, Among::before(number), left) {
-            rest = space.difference(&rest, &self.mays[left.0 as usize]);
-            if space.count(&rest) > MOST_PIECES {
-                return None;
-            }
+            left_before.append(&self.mays[left.0 as usize]);
+        }
+        if !left_before.has_no_box() {
+            self.spend(space.count(&left_before))?;
+            rest = Placed::of(space, &left_before).missed(&rest, MOST_PIECES)?;
+            self.spend(space.count(&rest))?;
         }
         Some((rest, ways))
+    }
+
+    /// Counts boxes; `None` when there were enough of them.
+    fn spend(&self, boxes: usize) -> Option<()> {
+        self.left_to_hold.set(self.left_to_hold.get().checked_sub(boxes)?);
+        Some(())
     }
 
     /// What all steps take that leave a chain, each until the end of that.

@@ -11,6 +11,9 @@ const FEW: usize = 64;
 /// All boxes are looked at one by one so many times: to know their places is as much work.
 const PATIENCE: usize = 16;
 
+/// For each box that may be left, so many pieces are looked at: most of them may be taken whole.
+const LOOKS_OF_A_BOX: usize = 8;
+
 /// A region that others are held to.
 pub struct Placed<'s> {
     space: &'s Space,
@@ -50,40 +53,48 @@ impl<'s> Placed<'s> {
         both
     }
 
-    /// The points of another region that are not in this one; `None` when they are in more boxes than so many.
+    /// The points of another region that are not in this one; `None` when they are in more boxes than so
+    /// many, or are as hard to find.
     #[must_use]
     pub fn missed(&self, other: &Region, most: usize) -> Option<Region> {
-        let mut missed = Region::default();
-        for one in self.space.boxes(other) {
-            self.add_missed(one, self.count, most, &mut missed)?;
-        }
-        Some(missed)
+        self.missed_by_first(self.count as usize, other, most)
     }
 
-    /// The same points in boxes that have none in common; `None` when those are more than so many.
+    /// The same of the first so many boxes of this region.
+    #[must_use]
+    pub fn missed_by_first(&self, count: usize, other: &Region, most: usize) -> Option<Region> {
+        let below = u32::try_from(count).map_or(self.count, |count| count.min(self.count));
+        let mut pieces = Pieces::of(self.space, most);
+        for one in self.space.boxes(other) {
+            self.add_missed(one, below, &mut pieces)?;
+        }
+        Some(pieces.left)
+    }
+
+    /// The same points in boxes that have none in common; `None` when those are more than so many, or are
+    /// as hard to find.
     #[must_use]
     pub fn apart(&self, most: usize) -> Option<Region> {
-        let mut apart = Region::default();
+        let mut pieces = Pieces::of(self.space, most);
         for number in 0..self.count {
-            self.add_missed(self.one(number), number, most, &mut apart)?;
+            self.add_missed(self.one(number), number, &mut pieces)?;
         }
-        Some(apart)
+        Some(pieces.left)
     }
 
     /// Adds the points of a box that are in none below a number. What one leaves of it meets only those behind.
-    fn add_missed(&self, one: &[u64], below: u32, most: usize, missed: &mut Region) -> Option<()> {
-        let layout = &self.space.layout;
-        let most = most.saturating_mul(layout.words());
+    fn add_missed(&self, one: &[u64], below: u32, pieces: &mut Pieces) -> Option<()> {
         let mut open: Vec<(Box<[u64]>, u32)> = vec![(one.into(), 0)];
         while let Some((one, from)) = open.pop() {
             match self.first_meeting(&one, from, below) {
-                None => missed.push(&one),
+                None => pieces.left.push(&one),
                 Some(number) => {
-                    let pieces = layout.without(one, self.one(number)).into_iter().rev();
+                    let pieces = self.space.layout.without(one, self.one(number)).into_iter().rev();
                     open.extend(pieces.map(|piece| (piece, number + 1)));
                 }
             }
-            if missed.words.len() > most {
+            pieces.looks = pieces.looks.checked_sub(1)?;
+            if pieces.left.words.len() > pieces.most_words {
                 return None;
             }
         }
@@ -116,5 +127,23 @@ impl<'s> Placed<'s> {
             Index::of_packets(self.space, (0..).map(RuleNumber).zip(&boxes))
         };
         Some(self.index.get_or_init(placed))
+    }
+}
+
+/// What is left of boxes that lose points.
+struct Pieces {
+    left: Region,
+    most_words: usize,
+    /// How many pieces more are looked at.
+    looks: usize,
+}
+
+impl Pieces {
+    fn of(space: &Space, most: usize) -> Self {
+        Pieces {
+            left: Region::default(),
+            most_words: most.saturating_mul(space.layout.words()),
+            looks: most.saturating_mul(LOOKS_OF_A_BOX),
+        }
     }
 }
