@@ -6,8 +6,8 @@
 //! ```
 //!
 //! It prints a table. Each row is a text, each column a command that reads it: the processor time of the
-//! whole program, in seconds; what takes longer than [`GOAL`] is marked `*`, and what was ended after
-//! [`MOST_SECONDS`] says `ended`. `diff` and `query` hold each text to one of the plainest of its kind: a
+//! whole program, in seconds; what takes longer than [`GOAL`] is marked `*`, what printed no answer `-`, and
+//! what was ended after [`MOST_SECONDS`] says `ended`. (`check` tells only what is wrong.) `diff` and `query` hold each text to one of the plainest of its kind: a
 //! rule for each of many hosts. The last column is the most memory that any of them took.
 
 mod texts;
@@ -114,11 +114,15 @@ fn row(folder: &Path, text: &texts::Text, jobs: [Job; 5]) -> io::Result<Vec<Dura
         let words = String::from_utf8_lossy(&output.stdout).into_owned();
         let numbers: Vec<u64> =
             words.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [milliseconds, kilobytes] = numbers[..] else {
+        let [milliseconds, kilobytes, bytes] = numbers[..] else {
             return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
         };
         let time = Duration::from_millis(milliseconds);
-        let mark = if time > GOAL { '*' } else { ' ' };
+        let mark = match bytes {
+            _ if time > GOAL => '*',
+            0 if arguments[0] != "check" => '-',
+            _ => ' ',
+        };
         let is_whole = time + Duration::from_millis(500) < Duration::from_secs(MOST_SECONDS);
         let seconds = format!("{:.2}", time.as_secs_f64());
         let cell = if is_whole { &*seconds } else { "ended" };
@@ -130,17 +134,23 @@ fn row(folder: &Path, text: &texts::Text, jobs: [Job; 5]) -> io::Result<Vec<Dura
     Ok(times)
 }
 
-/// Runs the program in a folder, and prints the milliseconds and kilobytes that it took: each in a process of its
-/// own, for what the children of one took is only known as a sum, or as the largest of them.
+/// Runs the program in a folder, and prints the milliseconds and kilobytes that it took, and how many bytes it
+/// printed: each in a process of its own, for what the children of one took is only known as a sum, or as the
+/// largest of them.
 fn run(folder: &Path, arguments: &[String]) -> io::Result<()> {
     let limits = format!("ulimit -t {MOST_SECONDS}; exec \"$@\"");
     let mut limited = Command::new("sh");
     limited.args(["-c", &limits, "sh", env!("CARGO_BIN_EXE_palisade")]).args(arguments);
-    limited.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let printed = tempfile::tempfile()?;
+    limited
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(printed.try_clone()?)
+        .stderr(Stdio::null());
     limited.status()?;
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let milliseconds = |time: TimeVal| time.num_milliseconds();
     let used = milliseconds(usage.user_time()) + milliseconds(usage.system_time());
-    println!("{used} {}", usage.max_rss());
+    println!("{used} {} {}", usage.max_rss(), printed.metadata()?.len());
     Ok(())
 }

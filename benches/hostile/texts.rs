@@ -128,7 +128,7 @@ const POLICIES: [(&str, Make); 22] = [
             "",
         ),
     ),
-    ("logs", Make::Each(24_000, |at| format!("log tcp {} prefix \"p{at} \"\n", port(at)))),
+    ("logs", Make::Each(24_000, |at| format!("log \"p{at} \" tcp {}\n", port(at)))),
     (
         "times",
         Make::Each(4_900, |at| {
@@ -146,7 +146,7 @@ const POLICIES: [(&str, Make); 22] = [
         Make::Each(6_000, |at| {
             let host = host(at);
             format!(
-                "allow tcp {} from {host}\ndrop udp from {host}\nlog ssh from {host}\nreject https to {host}\n",
+                "allow tcp {} from {host}\ndrop udp any from {host}\nlog ssh from {host}\nreject https from self to {host}\n",
                 port(at)
             )
         }),
@@ -183,7 +183,7 @@ const POLICIES: [(&str, Make); 22] = [
     (
         "zones",
         Make::Each(16_000, |at| {
-            format!("zone z{at} = {}/24 on \"e{at}\"\nallow ssh from z{at}\n", net(at))
+            format!("zone z{at} = e{at} {{ {}/24 }}\nallow ssh from z{at}\n", net(at))
         }),
     ),
 ];

@@ -8,6 +8,7 @@ mod names;
 
 use std::collections::BTreeSet;
 
+use super::work::Allowance;
 use crate::net::{Family, Interface, IntervalSet};
 use crate::packet::{Asks, Field, Packet, Region, Teller};
 
@@ -17,36 +18,8 @@ pub use names::Names;
 const MOST_MERGED: usize = 600;
 
 /// So many numbers and names of boxes are told, and held to those of others to merge them, of all regions;
-/// then boxes are not merged any more, and who asks for many may leave them out ([`Merging::is_spent`]).
-const MOST_HELD: usize = 10_000_000;
-
-/// How many numbers and names may still be looked at.
-pub struct Merging(usize);
-
-impl Default for Merging {
-    fn default() -> Self {
-        Merging(MOST_HELD)
-    }
-}
-
-impl Merging {
-    /// Whether there were as many as are looked at.
-    #[must_use]
-    pub fn is_spent(&self) -> bool {
-        self.0 == 0
-    }
-
-    /// Looks at a box so many times.
-    fn spend(&mut self, one: &[Asks], times: usize) {
-        let size = |asks: &Asks| match asks {
-            Asks::Numbers(_, set) => set.intervals().len(),
-            Asks::Names { named, not, .. } => named.len() + not.len(),
-            Asks::Mark { .. } | Asks::Accounts { .. } | Asks::Fact { .. } => 1,
-        };
-        let size: usize = 1 + one.iter().map(size).sum::<usize>();
-        self.0 = self.0.saturating_sub(size * times);
-    }
-}
+/// then boxes are not merged any more, and who asks for many may leave them out.
+pub const MOST_LOOKS: usize = 10_000_000;
 
 /// A set of packets in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +59,7 @@ pub fn readable(
     region: &Region,
     names: &Names<'_>,
     given: impl Fn(Field) -> bool,
-    merging: &mut Merging,
+    looks: &Allowance,
 ) -> Vec<Readable> {
     let said = |asks: &Asks| !field_of(asks).is_some_and(&given);
     let (space, told) = (teller.space(), teller.told(region).into_iter());
@@ -96,7 +69,7 @@ pub fn readable(
             (own, names.plain(&asks))
         })
         .collect();
-    merge(&mut boxes, space.family(), merging);
+    merge(&mut boxes, space.family(), looks);
     boxes.iter().filter_map(|(own, asks)| names.readable(space, own, asks)).collect()
 }
 
@@ -111,11 +84,9 @@ fn field_of(asks: &Asks) -> Option<Field> {
 }
 
 /// Joins boxes that differ in one respect only, until none do.
-fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>, family: Family, merging: &mut Merging) {
+fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>, family: Family, looks: &Allowance) {
     if boxes.len() > MOST_MERGED {
-        for (_, asks) in boxes {
-            merging.spend(asks, 1);
-        }
+        _ = looks.spend(boxes.iter().map(|(_, asks)| size(asks)).sum());
         return;
     }
     let mut is_new = true;
@@ -123,8 +94,7 @@ fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>, family: Family, merging: &mut Mer
         is_new = false;
         let mut at = 0;
         while at < boxes.len() {
-            merging.spend(&boxes[at].1, boxes.len() - at);
-            if merging.is_spent() {
+            if looks.spend(size(&boxes[at].1) * (boxes.len() - at)).is_none() {
                 return;
             }
             let mut other = at + 1;
@@ -140,6 +110,16 @@ fn merge(boxes: &mut Vec<(Region, Vec<Asks>)>, family: Family, merging: &mut Mer
             at += 1;
         }
     }
+}
+
+/// How many numbers and names a box has.
+fn size(one: &[Asks]) -> usize {
+    let size = |asks: &Asks| match asks {
+        Asks::Numbers(_, set) => set.intervals().len(),
+        Asks::Names { named, not, .. } => named.len() + not.len(),
+        Asks::Mark { .. } | Asks::Accounts { .. } | Asks::Fact { .. } => 1,
+    };
+    1 + one.iter().map(size).sum::<usize>()
 }
 
 /// What either asks, if one box can say it.

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::boxes::{Merging, Names, Readable, readable};
+use super::boxes::{MOST_LOOKS, Names, Readable, readable};
 use super::equal::{Act, Comparison, Deed, Difference};
+use super::work::Allowance;
 use crate::meaning::{BaseChain, Decision};
 use crate::net::{Families, Family};
 use crate::packet::{Packet, Region, Teller};
@@ -69,12 +70,12 @@ pub fn changes(comparison: &Comparison, policy: &Policy) -> Vec<Change> {
     let names = Family::BOTH.map(|family| Names::of(policy, family));
     // Each chain has a space of its own.
     let mut tellers = BTreeMap::new();
-    let mut merging = Merging::default();
+    let looks = Allowance::of(MOST_LOOKS);
     for group in &groups {
         let [one, ..] = group[..] else { continue };
         let teller = tellers.entry((one.family, one.base));
         let teller = teller.or_insert_with(|| Teller::of(&one.space));
-        let change = change_of(teller, group, &names[one.family as usize], &mut merging);
+        let change = change_of(teller, group, &names[one.family as usize], &looks);
         let texts: Vec<String> = change.boxes.iter().map(Readable::text).collect();
         let said = (one.base, &one.left, &one.right, texts);
         match (one.family, known.get(&said)) {
@@ -96,20 +97,20 @@ fn change_of(
     teller: &Teller<'_>,
     group: &[&Difference],
     names: &Names<'_>,
-    merging: &mut Merging,
+    looks: &Allowance,
 ) -> Change {
     let first = group[0];
     // Of several that are as ordinary, the first.
     let shown = group.iter().rev().max_by_key(|one| one.ordinariness());
     let regions: Option<Vec<&Region>> = group.iter().map(|one| one.region.as_ref()).collect();
-    let region = regions.filter(|_| !merging.is_spent()).map(|regions| {
+    let region = regions.filter(|_| !looks.is_spent()).map(|regions| {
         let mut all = Region::default();
         for one in regions {
             all.append(one);
         }
         all
     });
-    let boxes = region.map(|region| readable(teller, &region, names, |_| false, merging));
+    let boxes = region.map(|region| readable(teller, &region, names, |_| false, looks));
     Change {
         kind: kind(first),
         base: first.base,

@@ -29,14 +29,13 @@ mod sets;
 mod takers;
 mod walk;
 
-use std::cell::Cell;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::accounts;
 use super::deliverable::{MOST_ORDINARY, ordinariness};
 use super::flat::{Cut, Flat};
-use crate::meaning::{BaseChain, Change, Decision, Guide, Meaning, Reason};
+use crate::meaning::{BaseChain, Change, Decision, Meaning, Reason};
 use crate::net::{Families, Family};
 use crate::packet::{Budget, Packet, PacketSet, Point, Region, Space};
 use crate::resolve::policy::{ChainId, LogLevel};
@@ -227,9 +226,7 @@ fn chain(
         return;
     }
     let space = Arc::new(space);
-    let (patience, taken) = (Cell::new(walk::PATIENCE), Cell::default());
-    let guides = meanings.map(Guide::of);
-    let walked = walk::Walks { guides, base, space: &space, patience, taken };
+    let walked = walk::Walks::of(meanings, base, &space);
     if changes && let Ok(packets) = courses::apart(meanings, family, base) {
         return by_courses(packets, &walked, family, into);
     }
@@ -260,7 +257,9 @@ impl Here<'_> {
         let [Some(left_stretches), Some(right_stretches)] = stretches else {
             // What comes later is about packets as they are there: only a walk knows.
             let found = self.walked.found(self.items, &pairs);
-            if found.is_empty() {
+            if self.walked.are_too_many() {
+                into.unproved.push(unproved(Why::Work));
+            } else if found.is_empty() {
                 into.unproved.push(unproved(Why::Changes));
             }
             return into.differences.extend(found.into_iter().map(|one| self.by_walk(one)));

@@ -29,6 +29,7 @@ use flattener::Flattener;
 pub use made::{Fact, Renewal};
 
 use super::list::{EffectNumber, ListedRule, RuleList, Ways};
+use super::work::Allowance;
 use crate::meaning::{BaseChain, Effect, Entry, Meaning, view};
 use crate::net::Family;
 use crate::packet::{
@@ -41,7 +42,7 @@ use crate::resolve::policy::ChainId;
 const MOST_PIECES: usize = 1_000;
 
 /// Boxes of what all steps of a list get, when others left their chains before.
-const MOST_HELD: usize = 200_000;
+const MOST_HELD: usize = 100_000;
 
 /// What conditions that packets do not show may take before it is too much: each different one so much in
 /// each rule of the list. Where rules ask for nothing else, every packet has to be held to each.
@@ -222,7 +223,7 @@ impl<'m> Flat<'m> {
         let leaving = leaves.iter().map(|(caller, all)| (*caller, Leaving::of(space, all)));
         let mut leaving: BTreeMap<RuleNumber, Leaving<'_>> = leaving.collect();
         let mut narrowed = BTreeMap::new();
-        let mut left_to_hold = MOST_HELD;
+        let holding = Allowance::of(MOST_HELD);
         for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(mays) {
             if step.leaves {
                 let leaving = leaving.get_mut(&step.caller.unwrap_or(never));
@@ -232,7 +233,7 @@ impl<'m> Flat<'m> {
                     self.step(*caller).and_then(|step| step.caller)
                 });
                 let left = callers.filter_map(|caller| leaving.get(&caller));
-                if let Some(rest) = rest_of(space, may, left, &mut left_to_hold) {
+                if let Some(rest) = rest_of(space, may, left, &holding) {
                     narrowed.insert(in_list(number), rest);
                 }
             }
@@ -273,14 +274,13 @@ fn rest_of<'l>(
     space: &Space,
     may: &Region,
     left: impl Iterator<Item = &'l Leaving<'l>>,
-    left_to_hold: &mut usize,
+    holding: &Allowance,
 ) -> Option<Region> {
     let mut rest = Cow::Borrowed(may);
     for leaving in left.filter(|leaving| leaving.so_far > 0) {
-        let most = (MOST_PIECES + space.count(&rest)).min(*left_to_hold);
+        let most = (MOST_PIECES + space.count(&rest)).min(holding.left());
         let less = leaving.all.missed_by_first(leaving.so_far, &rest, most);
-        let held = less.as_ref().map_or(most, |less| space.count(less));
-        *left_to_hold -= held;
+        _ = holding.spend(less.as_ref().map_or(most, |less| space.count(less)));
         rest = Cow::Owned(less.unwrap_or_default());
     }
     (*rest != *may).then(|| rest.into_owned())

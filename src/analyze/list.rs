@@ -9,7 +9,12 @@ use std::collections::BTreeMap;
 use crate::net::Family;
 use crate::packet::probes::View;
 use crate::packet::shares::in_shares;
-use crate::packet::{Budget, Index, PacketSet, Region, RuleNumber, Space};
+use crate::packet::{
+    Among, Budget, Index, PacketSet, Question, Region, RuleNumber, Space, Verdict,
+};
+
+/// So many rules that meet a region are kept without a look at what those before them take.
+const FEW: usize = 64;
 
 /// What a rule does, as far as the world can see: rules that do the same have the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +146,20 @@ impl RuleList {
     /// Where rules may match.
     pub(super) fn matching(&self) -> &Index {
         self.matching.as_ref().unwrap_or(&self.hiding)
+    }
+
+    /// Leaves, of rules that meet a region, in order, those before which the rules of a stretch are not
+    /// certain to have taken all of it.
+    pub(super) fn keep_reached(&self, region: &Region, among: Among, rules: &mut Vec<RuleNumber>) {
+        if rules.len() <= FEW {
+            return;
+        }
+        let is_reached = |rule: &RuleNumber| {
+            let among = among.and_before(*rule);
+            let question = Question { region, among, seed: 0, budget: self.budget };
+            self.hiding.witness(&question) != Verdict::Covered
+        };
+        rules.truncate(rules.partition_point(is_reached));
     }
 
     /// An answer for every rule, in order, from answers for shares of the rules.

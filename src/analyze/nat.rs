@@ -14,7 +14,7 @@ use super::judge::{Judged, Judgement};
 use super::list::EffectNumber;
 use super::text::Text;
 use super::witness::met;
-use super::work::Work;
+use super::work::{Allowance, Work};
 use crate::diagnostic::{Finding, catalogue as lint};
 use crate::meaning::{BaseChain, Decision, Effect, Reason, Translation, view};
 use crate::net::Family;
@@ -23,6 +23,9 @@ use crate::packet::{
 };
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin};
+
+/// Pairs of translations of which it is asked whether one is an exception to the other, of one chain.
+const MOST_HELD: usize = 50_000;
 
 /// Translations that conflict with each other, in no order.
 pub(super) fn conflicting(text: Text<'_>, judgement: &Judgement<'_>, work: &Work) -> Vec<Finding> {
@@ -107,6 +110,7 @@ fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, O
             || base == BaseChain::NatPostrouting && is_hairpin(one)
     };
     let exempt: Vec<bool> = all.iter().map(&is_exempt).collect();
+    let held = Allowance::of(MOST_HELD);
     // Of translations that do the same with the same packets, the last that none before it conflicts with.
     let mut settled: HashMap<(EffectNumber, Region), (&PacketSet, RuleNumber)> = HashMap::new();
     for later in all.iter().zip(&exempt).filter_map(|(one, exempt)| (!exempt).then_some(one)) {
@@ -118,7 +122,9 @@ fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, O
             .filter(|(set, _)| *set == later.set)
             .map_or(among, |(_, settled)| among.and_after(*settled));
         let mut is_settled = true;
-        for earlier_number in list.matching().meeting(&region, among) {
+        let mut before = list.matching().meeting(&region, among);
+        list.keep_reached(&region, Among::ALL, &mut before);
+        for earlier_number in before {
             let Some(place) = numbered(earlier_number) else { continue };
             let earlier = &all[place];
             if !earlier.is_certain || exempt[place] {
@@ -149,6 +155,10 @@ fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, O
                 }
             };
             let kinds = [earlier.set, later.set];
+            if held.spend(1).is_none() {
+                work.was_too_much(&lint::NAT_CONFLICT);
+                return found;
+            }
             if is_exception(family, base, kinds, &list.space.packet(&point), work) {
                 continue;
             }

@@ -9,13 +9,14 @@ mod limits;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::boxes::{Merging, Names, Readable, readable};
+use super::boxes::{MOST_LOOKS, Names, Readable, readable};
 use super::flat::Flat;
 use super::passage::{Arriving, Passage, Passed, Stopped, TooMuch};
 use super::promise;
 use super::promise::claim::{Asking, World, decision};
 use super::promise::together::Group;
 use super::text::Rules;
+use super::work::Allowance;
 use crate::meaning::{BaseChain, Decision, Effect, Guide, Reason};
 use crate::net::Family;
 use crate::packet::{Among, Field, Placed, Region, RuleNumber, Teller, Verdict};
@@ -74,7 +75,7 @@ pub fn answer(
     let world = World { policy, families, guide, at_best, surroundings, docker };
     let group = &Group::of(&world, vec![(&opening, false)]);
     let names = Family::BOTH.map(|family| Names::of(policy, family));
-    let mut parts = Parts::default();
+    let mut parts = Parts::new();
     let mut is_incomplete = false;
     for is_looped in [false, true] {
         let (world, claim) = (&world, &opening);
@@ -91,14 +92,14 @@ pub fn answer(
 }
 
 /// The parts of an answer, of what does the same to packets one.
-#[derive(Default)]
 struct Parts {
     all: Vec<Part>,
     known: HashMap<(Place, Limits), usize>,
-    told: usize,
-    /// How many rules were told apart from those behind them.
-    taken: usize,
-    merging: Merging,
+    /// Boxes, and conditions of them that packets do not show.
+    telling: Allowance,
+    /// Rules that are told apart from those behind them.
+    taking: Allowance,
+    looks: Allowance,
 }
 
 /// Who does it.
@@ -111,8 +112,18 @@ struct Place {
 }
 
 impl Parts {
+    fn new() -> Self {
+        Parts {
+            all: Vec::new(),
+            known: HashMap::new(),
+            telling: Allowance::of(MOST_TOLD),
+            taking: Allowance::of(MOST_TAKEN),
+            looks: Allowance::of(MOST_LOOKS),
+        }
+    }
+
     fn add(&mut self, place: Place, limits: Limits, boxes: Vec<Readable>) -> Result<(), TooMuch> {
-        self.told += boxes.iter().map(|one| 1 + one.more.len()).sum::<usize>();
+        let told = boxes.iter().map(|one| 1 + one.more.len()).sum();
         match self.known.entry((place, limits)) {
             Entry::Occupied(same) => self.all[*same.get()].boxes.extend(boxes),
             Entry::Vacant(new) => {
@@ -121,7 +132,7 @@ impl Parts {
                 self.all.push(Part { by, base, translated_by, limits, is_open, boxes });
             }
         }
-        if self.told > MOST_TOLD { Err(TooMuch) } else { Ok(()) }
+        self.telling.spend(told).ok_or(TooMuch)
     }
 }
 
@@ -266,17 +277,14 @@ impl<'t, 'w> Telling<'t, 'w> {
     }
 
     /// The packets of a region that no step of those is certain to take.
-    fn left(&self, region: &Region, among: Among, parts: &mut Parts) -> Result<Region, TooMuch> {
-        if parts.taken > MOST_TAKEN {
-            return Err(TooMuch);
-        }
+    fn left(&self, region: &Region, among: Among, parts: &Parts) -> Result<Region, TooMuch> {
         if self.is_taken(region, among) {
             return Ok(Region::default());
         }
         let list = &self.passage.list;
         let mut taken = Region::default();
         let steps = list.hiding.meeting(region, among);
-        parts.taken += steps.len();
+        parts.taking.spend(steps.len()).ok_or(TooMuch)?;
         // The last first: where rules are nested it has all of those before.
         let owns = steps.into_iter().rev().filter_map(|number| list.gets(number));
         owns.for_each(|own| taken.append(own));
@@ -336,7 +344,7 @@ impl<'t, 'w> Telling<'t, 'w> {
             | Field::Dscp
             | Field::Opaque => false,
         };
-        let boxes = readable(&Teller::of(space), region, self.names, given, &mut parts.merging);
+        let boxes = readable(&Teller::of(space), region, self.names, given, &parts.looks);
         parts.add(place, limits, boxes)
     }
 }

@@ -1,10 +1,36 @@
 //! How much work a question may be, and the lints of which some question was more.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::packet::Budget;
+
+/// How much of some work may still be done, for many questions together.
+#[derive(Debug)]
+pub struct Allowance(Cell<usize>);
+
+impl Allowance {
+    pub fn of(most: usize) -> Self {
+        Allowance(Cell::new(most))
+    }
+
+    /// Does so much; `None` when that is more than may be done, and then no more may be.
+    pub fn spend(&self, work: usize) -> Option<()> {
+        let left = self.left().checked_sub(work);
+        self.0.set(left.unwrap_or(0));
+        left.map(|_| ())
+    }
+
+    pub fn left(&self) -> usize {
+        self.0.get()
+    }
+
+    pub fn is_spent(&self) -> bool {
+        self.left() == 0
+    }
+}
 
 /// What the questions about a policy cost.
 #[derive(Debug)]

@@ -35,7 +35,8 @@ Each of both is a policy, a dump of iptables-save or ip6tables-save, or a folder
 and ipsets. A dump of one family is compared with the other side's rules of that family. What is in
 another order and treats every packet alike is no difference.
 
-Exit status: 0 equal, 1 different, 2 the work could not be done.
+Exit status: 0 equal, 1 different, 2 the work could not be done. Of very many differences not all are
+looked for, which is said.
 
 Examples:
   palisade diff old.fw new.fw
@@ -96,9 +97,13 @@ impl Diff {
         if !is_complete {
             let findings: Vec<Finding> = comparison.unproved.iter().map(unproved).collect();
             new.tell(&findings, terminal);
-            return Ok(Outcome::Undone);
         }
-        Ok(if comparison.is_equal() { Outcome::Clean } else { Outcome::AtFault })
+        // That they differ is known, whatever else is not.
+        Ok(match (comparison.differences.is_empty(), is_complete) {
+            (false, _) => Outcome::AtFault,
+            (true, false) => Outcome::Undone,
+            (true, true) => Outcome::Clean,
+        })
     }
 
     /// One side. One that is at fault is not compared: status 1 is that of sides that differ.

@@ -13,6 +13,7 @@ use super::given::{dumps, stdin_once};
 use super::pipeline::{self, Named};
 use super::terminal::Terminal;
 use super::terms::TermOptions;
+use crate::diagnostic::bound::bounded;
 use crate::diagnostic::report::Names;
 use crate::net::Families;
 
@@ -77,6 +78,7 @@ impl Verify {
             let found = pipeline::compared(&meaning, v4, v6, families, Named::POLICY_AND_RULES);
             policy.findings.extend(found);
         }
+        (policy.findings, _) = bounded(std::mem::take(&mut policy.findings));
         let outcome = self.tell(&policy, policy.outcome(), terminal)?;
         if outcome == Outcome::Clean && self.format == FindingFormat::Human {
             terminal.print(&equal(&policy.title, families))?;

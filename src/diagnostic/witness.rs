@@ -131,6 +131,9 @@ fn end(address: IpAddr, port: Option<u16>) -> String {
     }
 }
 
+/// So many conditions that a packet does not show are told to people.
+const MOST_SHOWN: usize = 24;
+
 /// `in eth1, tcp 10.9.3.7:40000 → 10.20.0.5:5432, new: dropped at line 18`
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,7 +158,10 @@ impl fmt::Display for Witness {
             self.ttl.map(|ttl| format!("ttl {ttl}")),
             self.dscp.map(|dscp| format!("dscp {dscp}")),
         ];
-        let parts = parts.into_iter().flatten().chain(self.holds.iter().cloned());
+        let more = self.holds.len().saturating_sub(MOST_SHOWN);
+        let more = (more > 0).then(|| format!("and {more} conditions more"));
+        let holds = self.holds.iter().take(MOST_SHOWN).cloned().chain(more);
+        let parts = parts.into_iter().flatten().chain(holds);
         f.write_str(&parts.collect::<Vec<_>>().join(", "))?;
         if let Some(fate) = &self.fate {
             write!(f, ": {fate}")?;
@@ -288,6 +294,14 @@ mod tests {
         packet.payload = Payload::Icmp { kind: 128, code: 0 };
         packet.protocol = "icmpv6".to_owned();
         assert!(packet.to_string().contains("icmpv6 128/0 2001:db8::1 → 2001:db8::2, "));
+    }
+
+    #[test]
+    fn of_thousands_of_conditions_the_first_are_told() {
+        let mut packet = packet();
+        packet.holds = (0..100).map(|at| format!("source in s{at}")).collect();
+        let said = packet.to_string();
+        assert!(said.ends_with("source in s23, and 76 conditions more"), "{said}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! entry that asks for one is found by it.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub struct Guide<'m> {
     patience: usize,
     /// What is known of long lists that packets came to.
     known: RefCell<HashMap<*const List, Known>>,
+    looks: Cell<usize>,
 }
 
 enum Known {
@@ -35,13 +36,22 @@ enum Known {
 impl<'m> Guide<'m> {
     #[must_use]
     pub fn of(meaning: &'m Meaning) -> Self {
-        Guide { meaning, few: 64, patience: 64, known: RefCell::default() }
+        Guide { meaning, few: 64, patience: 64, known: RefCell::default(), looks: Cell::default() }
     }
 
     /// One that knows the places of the shortest lists, from the first packet on: slow, and does the same.
     #[must_use]
     pub fn eager(meaning: &'m Meaning) -> Self {
         Guide { few: 0, patience: 0, ..Guide::of(meaning) }
+    }
+
+    /// How many times packets came to an entry so far.
+    pub fn looks(&self) -> usize {
+        self.looks.get()
+    }
+
+    pub(super) fn count(&self) {
+        self.looks.set(self.looks.get() + 1);
     }
 
     /// [`Meaning::trace`], quicker for the next packet.

@@ -330,6 +330,7 @@ impl<'m> Walk<'m, '_> {
             };
             let entry = entries.get(at.next)?;
             at.next += 1;
+            self.guide.into_iter().for_each(Guide::count);
             self.settle(entry);
             if entry.set.contains(&self.packet) {
                 return Some(entry);

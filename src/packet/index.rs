@@ -43,7 +43,7 @@ impl Among {
     /// The rules before one.
     #[must_use]
     pub fn before(rule: RuleNumber) -> Self {
-        Among { below: owner_of(rule), ..Among::ALL }
+        Among::ALL.and_before(rule)
     }
 
     /// The rules after one.
@@ -56,6 +56,12 @@ impl Among {
     #[must_use]
     pub fn and_after(self, rule: RuleNumber) -> Self {
         Among { from: self.from.max(owner_of(rule).saturating_add(1)), ..self }
+    }
+
+    /// Those of these that stand before a rule.
+    #[must_use]
+    pub fn and_before(self, rule: RuleNumber) -> Self {
+        self.and_below(owner_of(rule))
     }
 
     /// All of these but one.

@@ -6,12 +6,13 @@
 //! asked about together with each item of the other side that would make the difference, within the
 //! packets of both: is one left that no earlier item took?
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::items::{DeedNumber, Deeds, Items};
 use super::takers::Takers;
 use super::{MOST_DIFFERENCES, Side, Why};
+use crate::analyze::work::Allowance;
 use crate::packet::{
     Among, Budget, Index, Placed, Point, Question, Region, RuleNumber, Space, Verdict,
 };
@@ -20,7 +21,7 @@ use crate::packet::{
 const MOST_PIECES: usize = 2_000;
 
 /// Questions about one chain before it is too much.
-const MOST_QUESTIONS: usize = 5_000_000;
+const MOST_QUESTIONS: usize = 1_000_000;
 
 /// Boxes that the packets of all differences of a chain are held to, before those of the others are not
 /// told.
@@ -53,8 +54,8 @@ pub(super) struct Sides<'a> {
     events: [Index; 2],
     /// What is left for the last item of each side, once it is asked for.
     rests: [OnceCell<Option<Region>>; 2],
-    /// How many boxes more the packets of differences may be held to.
-    left_to_hold: Cell<usize>,
+    /// Boxes that the packets of differences are held to.
+    holding: Allowance,
     budget: Budget,
 }
 
@@ -71,8 +72,8 @@ impl<'a> Sides<'a> {
             Index::of(space, events.map(|(place, item)| (number(place), &item.region)))
         });
         let (pairs, rests) = ([left.1, right.1], Default::default());
-        let left_to_hold = Cell::new(MOST_HELD_TO);
-        Sides { space, deeds, items, pairs, stretches, takers, events, rests, left_to_hold, budget }
+        let holding = Allowance::of(MOST_HELD_TO);
+        Sides { space, deeds, items, pairs, stretches, takers, events, rests, holding, budget }
     }
 
     /// The differences, in the order of the items.
@@ -320,7 +321,7 @@ impl<'a> Sides<'a> {
     fn without(&self, region: Region, places: [usize; 2], others: &[Region]) -> Option<Region> {
         let mut rest = region;
         for side in [0, 1] {
-            self.spend(1)?;
+            self.holding.spend(1)?;
             rest = match self.rest(side, places[side]) {
                 Some(left) => self.space.intersection(&rest, left),
                 None => {
@@ -351,12 +352,6 @@ impl<'a> Sides<'a> {
         rest.as_ref()
     }
 
-    /// Counts boxes; `None` when there were enough of them.
-    fn spend(&self, boxes: usize) -> Option<()> {
-        self.left_to_hold.set(self.left_to_hold.get().saturating_sub(boxes));
-        (self.left_to_hold.get() > 0).then_some(())
-    }
-
     /// A region less others; `None` when it is in too many pieces.
     fn less<'r>(
         &self,
@@ -364,7 +359,7 @@ impl<'a> Sides<'a> {
         others: impl IntoIterator<Item = &'r Region>,
     ) -> Option<Region> {
         others.into_iter().try_fold(region, |rest, one| {
-            self.spend(self.space.count(&rest).max(1))?;
+            self.holding.spend(self.space.count(&rest).max(1))?;
             let rest = self.space.difference(&rest, one);
             (self.space.count(&rest) <= MOST_PIECES).then_some(rest)
         })

@@ -20,7 +20,7 @@ use crate::resolve::policy::ChainId;
 const MOST_COURSES: usize = 400;
 
 /// Boxes that are laid beside others before it is too much.
-const MOST_WORK: usize = 5_000_000;
+const MOST_WORK: usize = 2_000_000;
 
 /// Boxes of one region before they are too many.
 const MOST_PIECES: usize = 10_000;

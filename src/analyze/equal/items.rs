@@ -1,12 +1,13 @@
 //! The steps of a flattened chain that do something, with the packets that they do it to.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::history::COUNTS;
 use super::{Act, Deed};
 use crate::analyze::flat::{Flat, FlatStep, Role};
+use crate::analyze::work::Allowance;
 use crate::meaning::{Decision, Effect, Entry, Reason, Translation};
 use crate::packet::{Among, Field, Index, Placed, Region, RuleNumber, Space};
 use crate::resolve::policy::ChainId;
@@ -15,7 +16,7 @@ use crate::resolve::policy::ChainId;
 const MOST_PIECES: usize = 20_000;
 
 /// The same of all steps, and of what left their chains before each.
-const MOST_HELD: usize = 2_000_000;
+const MOST_HELD: usize = 500_000;
 
 /// How many others an item may pass.
 const MOST_PASSED: usize = 500;
@@ -120,7 +121,7 @@ impl Items {
             changed: BTreeMap::new(),
             left: BTreeMap::new(),
             leaving: OnceCell::new(),
-            left_to_hold: Cell::new(MOST_HELD),
+            holding: Allowance::of(MOST_HELD),
         };
         let empty = space.are_empty(mays);
         let steps = flat.steps.iter().zip(mays.iter().zip(empty));
@@ -243,8 +244,8 @@ struct Way<'w, 'm> {
     left: BTreeMap<RuleNumber, Vec<RuleNumber>>,
     /// What each such step takes, of all steps; once it is needed.
     leaving: OnceCell<Index>,
-    /// How many boxes more steps may be held to.
-    left_to_hold: Cell<usize>,
+    /// Boxes of steps, and of those that they are held to.
+    holding: Allowance,
 }
 
 impl Way<'_, '_> {
@@ -278,7 +279,7 @@ impl Way<'_, '_> {
         }
         let left = callers.iter().filter_map(|caller| self.left.get(caller)).flatten();
         for left in left.filter(|_| !self.changed.is_empty()) {
-            self.spend(1)?;
+            self.holding.spend(1)?;
             if is_of_before(left) {
                 let left = left.0 as usize;
                 let (place, region) = (self.asked[left], self.mays[left].clone());
@@ -295,17 +296,11 @@ impl Way<'_, '_> {
             left_before.append(&self.mays[left.0 as usize]);
         }
         if !left_before.has_no_box() {
-            self.spend(space.count(&left_before))?;
+            self.holding.spend(space.count(&left_before))?;
             rest = Placed::of(space, &left_before).missed(&rest, MOST_PIECES)?;
-            self.spend(space.count(&rest))?;
+            self.holding.spend(space.count(&rest))?;
         }
         Some((rest, ways))
-    }
-
-    /// Counts boxes; `None` when there were enough of them.
-    fn spend(&self, boxes: usize) -> Option<()> {
-        self.left_to_hold.set(self.left_to_hold.get().checked_sub(boxes)?);
-        Some(())
     }
 
     /// What all steps take that leave a chain, each until the end of that.

@@ -3,7 +3,10 @@
 
 use super::items::{DeedNumber, Item, Items};
 use crate::packet::shares::in_shares;
-use crate::packet::{Among, Index, Region, RuleNumber, Sorts, Space};
+use crate::packet::{Among, Budget, Index, Question, Region, RuleNumber, Sorts, Space, Verdict};
+
+/// What it is worth to find out that packets do not come to an item.
+const OF_HIDDEN: Budget = Budget(100_000);
 
 /// The items of both sides that end the way of packets.
 //
@@ -16,8 +19,8 @@ pub(super) struct Takers {
     lefts: u32,
     /// Whether nothing changes packets: what is taken is there for nobody behind.
     pub is_still: bool,
-    /// Of each side, whether packets come to no place of an item, since each box of it is in one of an
-    /// earlier taker: most of very many that are alike. Where packets are changed, that is not looked for.
+    /// Of each side, whether no packet comes to an item, as far as that is found out: of very many that
+    /// are alike, most. Where packets are changed, it is not looked for.
     hidden: [Vec<bool>; 2],
 }
 
@@ -54,7 +57,9 @@ impl Takers {
                 region.push(one);
                 self.around(side, place, &region).is_some()
             };
-            boxes.all(is_around)
+            let (region, among) = (&item.region, self.those_before(side, place));
+            let question = Question { region, among, seed: place as u64, budget: OF_HIDDEN };
+            boxes.all(is_around) || self.index.witness(&question) == Verdict::Covered
         };
         let of_share = |first, items: &[Item]| -> Vec<bool> {
             (first..).zip(items).map(|(place, item)| is_hidden(place, item)).collect()
@@ -62,7 +67,7 @@ impl Takers {
         in_shares(items, of_share).concat()
     }
 
-    /// Whether takers before an item take all its packets, and each box of it one of them.
+    /// Whether takers before an item are found to take all its packets.
     pub fn hide(&self, side: usize, place: usize) -> bool {
         self.hidden[side][place]
     }
@@ -121,13 +126,10 @@ impl Takers {
 
     /// Those of a side that have packets of a region and do something else, in order.
     pub fn of_other_deeds(&self, side: usize, region: &Region, deed: DeedNumber) -> Vec<usize> {
-        let mut among = self.all_of(side);
-        let next = std::iter::from_fn(|| {
-            let number = self.index.first_of(&self.deeds, region, among, |other| other != deed)?;
-            among = among.and_after(number);
-            Some(self.place(number).1)
-        });
-        let mut places: Vec<usize> = next.collect();
+        let among = self.all_of(side);
+        let others = self.index.all_of(&self.deeds, region, among, |other| other != deed);
+        let mut places: Vec<usize> =
+            others.into_iter().map(|number| self.place(number).1).collect();
         places.sort_unstable();
         places
     }

@@ -1,13 +1,13 @@
 //! Packets that walk both ways: where rules change packets, only that tells what becomes of one.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use super::align::Pairs;
 use super::course::{Course, What};
 use super::items::{Items, deed_of};
 use super::{Act, Deed, MOST_DIFFERENCES};
-use crate::meaning::{BaseChain, Effect, Guide};
+use crate::analyze::work::Allowance;
+use crate::meaning::{BaseChain, Effect, Guide, Meaning};
 use crate::packet::{
     Among, Budget, Index, Packet, Point, Question, Region, RuleNumber, Space, Verdict,
 };
@@ -22,10 +22,13 @@ const WITNESSES: u64 = 4;
 const MOST_RIVALS: usize = 200;
 
 /// So many packets of a chain walk only to show with fewer facts what is shown already.
-pub(super) const PATIENCE: usize = 4_000;
+const PATIENCE: usize = 4_000;
 
-/// So many entries may take the packets that walk through a chain before no more differences are shown.
-const MOST_TAKEN: usize = 5_000_000;
+/// So many times packets that walk through a chain come to an entry, before no more differences are shown.
+const MOST_LOOKS: usize = 2_000_000;
+
+/// Items among which packets are looked for, of all items without a counterpart.
+const MOST_PLACED: usize = 2_000_000;
 
 /// A packet that the sides treat otherwise.
 pub(super) struct Found {
@@ -39,16 +42,27 @@ pub(super) struct Walks<'a> {
     pub guides: [Guide<'a>; 2],
     pub base: BaseChain,
     pub space: &'a Arc<Space>,
-    /// How many packets more walk only to show the same with fewer facts.
-    pub patience: Cell<usize>,
-    /// How often an entry took a packet so far.
-    pub taken: Cell<usize>,
+    /// Packets that walk only to show the same with fewer facts.
+    patience: Allowance,
+    /// Items among which packets are looked for.
+    placing: Allowance,
 }
 
-impl Walks<'_> {
+impl<'a> Walks<'a> {
+    pub fn of(meanings: [&'a Meaning; 2], base: BaseChain, space: &'a Arc<Space>) -> Self {
+        let guides = meanings.map(Guide::of);
+        let (patience, placing) = (Allowance::of(PATIENCE), Allowance::of(MOST_PLACED));
+        Walks { guides, base, space, patience, placing }
+    }
+
     /// Whether enough packets have walked.
     pub fn are_enough(&self) -> bool {
-        self.taken.get() > MOST_TAKEN
+        self.guides.iter().map(Guide::looks).sum::<usize>() > MOST_LOOKS
+    }
+
+    /// Whether it was too much to look for packets of all items.
+    pub fn are_too_many(&self) -> bool {
+        self.placing.is_spent() || self.are_enough()
     }
 
     /// Packets that show a difference, of those that what has no counterpart is about.
@@ -57,6 +71,10 @@ impl Walks<'_> {
         for (own, pairs) in [&pairs.left, &pairs.right].into_iter().enumerate() {
             let alone = pairs.iter().enumerate().filter(|(_, pair)| pair.is_none());
             for (place, _) in alone.take(MOST_DIFFERENCES) {
+                let placed = items.iter().map(|items| items.all.len()).sum();
+                if self.are_enough() || self.placing.spend(placed).is_none() {
+                    return found;
+                }
                 found.extend(self.of_item([items[own], items[1 - own]], place));
             }
         }
@@ -98,6 +116,9 @@ impl Walks<'_> {
     /// The same for a packet whose mark, or whose connection's, may have been the other's: rules copy
     /// them.
     fn differ_somehow(&self, point: &Point) -> Option<Found> {
+        if self.are_enough() {
+            return None;
+        }
         let packet = self.space.packet(point);
         let Packet { mark, connection_mark, .. } = packet;
         let mut others = vec![packet.clone()];
@@ -117,11 +138,9 @@ impl Walks<'_> {
 
     /// The same difference without those of some facts that do not matter: mostly all, of very many.
     fn without(&self, found: Found, facts: &[Arc<str>]) -> Found {
-        let Some(left) = self.patience.get().checked_sub(1) else { return found };
-        if facts.is_empty() {
+        if facts.is_empty() || self.patience.spend(1).is_none() {
             return found;
         }
-        self.patience.set(left);
         let mut plainer = found.packet.clone();
         for fact in facts {
             plainer.opaque.remove(fact);
@@ -141,7 +160,6 @@ impl Walks<'_> {
 
     fn parting(&self, packet: Packet) -> Option<Found> {
         let [left, right] = self.guides.each_ref().map(|guide| walked(guide, self.base, &packet));
-        self.taken.set(self.taken.get() + left.steps + right.steps);
         let apart = left.course.apart(&right.course);
         let shown: Vec<What> =
             apart.iter().filter(|one| !one.unless.holds(&packet)).map(|one| one.what).collect();
@@ -193,14 +211,11 @@ struct Walked {
     course: Course,
     /// What was done to it, in order.
     acts: Vec<Act>,
-    /// How many entries took it.
-    steps: usize,
 }
 
 fn walked(guide: &Guide<'_>, base: BaseChain, packet: &Packet) -> Walked {
     let trace = guide.trace(base, packet, &mut |_| true);
-    let steps = trace.steps.len();
-    let mut walked = Walked { course: Course::default(), acts: Vec::new(), steps };
+    let mut walked = Walked { course: Course::default(), acts: Vec::new() };
     let tracked = packet.is_tracked();
     for step in &trace.steps {
         let Some(deed) = deed_of(step.entry) else { continue };

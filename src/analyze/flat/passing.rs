@@ -57,10 +57,6 @@ impl Step<'_> {
     }
 }
 
-/// Behind so many steps, and each time behind twice as many, it is asked whether anything is left for the
-/// others.
-const FIRST_LOOK: usize = 64;
-
 /// A base chain, ready to be asked.
 #[derive(Debug)]
 pub(in crate::analyze) struct Passing<'m> {
@@ -237,25 +233,15 @@ impl<'m> Passing<'m> {
 
     /// The steps that may decide packets of the region.
     pub fn deciding(&self, region: &Region) -> Vec<usize> {
-        let numbers = self.list.matching().meeting(region, self.among_steps()).into_iter();
-        let is_left =
-            |region: &Region, number| self.left(region, Among::before(number)) != Verdict::Covered;
-        let mut deciding = Vec::new();
-        let mut next_look = FIRST_LOOK;
-        let steps = numbers.filter_map(|number| Some((number, self.step_at(number)?)));
-        for (count, (number, step)) in steps.enumerate() {
-            if count == next_look {
-                if !is_left(region, number) {
-                    break;
-                }
-                next_look *= 2;
-            }
+        let mut numbers = self.list.matching().meeting(region, self.among_steps());
+        self.list.keep_reached(region, self.among_steps(), &mut numbers);
+        let decides = |number: &RuleNumber| {
+            let step = self.step_at(*number)?;
             let both = || self.list.space.intersection(region, &self.region(step));
-            if self.steps[step].decision.is_some() && is_left(&both(), number) {
-                deciding.push(step);
-            }
-        }
-        deciding
+            let is_left = || self.left(&both(), Among::before(*number)) != Verdict::Covered;
+            (self.steps[step].decision.is_some() && is_left()).then_some(step)
+        };
+        numbers.iter().filter_map(decides).collect()
     }
 
     /// The same, where the number of a step says whether it fits.

@@ -1,5 +1,8 @@
 //! Rules of some sorts: what they do, say. Where many that meet do the same, only the others are looked for.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::{Among, Index, RuleNumber, rule_of};
 use crate::packet::space::Region;
 
@@ -59,21 +62,62 @@ impl Index {
     ) -> Option<RuleNumber> {
         let boxes = region.words().chunks_exact(self.layout.words());
         let firsts = boxes.filter_map(|one| {
-            let leads = |node: u32| {
-                let leads = match sorts.of_nodes[node as usize] {
-                    Below::None => false,
-                    Below::One(sort) => is_wanted(sort),
-                    Below::Several => true,
-                };
-                leads && self.overlap(self.hull(node), self.hulls_asking.get(node as usize), one)
-            };
-            let is_it = |entry: u32| {
-                let asking = self.entries_asking.get(entry as usize);
-                sorts.of_entries[entry as usize].is_some_and(&is_wanted)
-                    && self.overlap(self.entry(entry), asking, one)
-            };
-            self.first_led_to(among, leads, is_it)
+            let leads = |node| self.leads_to(sorts, node, one, &is_wanted);
+            self.first_led_to(among, leads, |entry| self.is_of(sorts, entry, one, &is_wanted))
         });
         firsts.min().and_then(rule_of)
+    }
+
+    /// All rules of a wanted sort that have a point in a region, in order. The sorts must be of this tree.
+    #[must_use]
+    pub fn all_of<S: Copy + PartialEq>(
+        &self,
+        sorts: &Sorts<S>,
+        region: &Region,
+        among: Among,
+        is_wanted: impl Fn(S) -> bool,
+    ) -> Vec<RuleNumber> {
+        let all = RefCell::new(BTreeSet::new());
+        for one in region.words().chunks_exact(self.layout.words()) {
+            let leads = |node| self.leads_to(sorts, node, one, &is_wanted);
+            // None is enough.
+            let notes = |entry| {
+                if self.is_of(sorts, entry, one, &is_wanted) {
+                    all.borrow_mut().insert(self.owner(entry));
+                }
+                false
+            };
+            self.first_led_to(among, leads, notes);
+        }
+        all.into_inner().into_iter().filter_map(rule_of).collect()
+    }
+
+    /// Whether an entry of a wanted sort below a node may have a point in a box.
+    fn leads_to<S: Copy + PartialEq>(
+        &self,
+        sorts: &Sorts<S>,
+        node: u32,
+        one: &[u64],
+        is_wanted: &impl Fn(S) -> bool,
+    ) -> bool {
+        let leads = match sorts.of_nodes[node as usize] {
+            Below::None => false,
+            Below::One(sort) => is_wanted(sort),
+            Below::Several => true,
+        };
+        leads && self.overlap(self.hull(node), self.hulls_asking.get(node as usize), one)
+    }
+
+    /// Whether an entry is of a wanted sort and has a point in a box.
+    fn is_of<S: Copy + PartialEq>(
+        &self,
+        sorts: &Sorts<S>,
+        entry: u32,
+        one: &[u64],
+        is_wanted: &impl Fn(S) -> bool,
+    ) -> bool {
+        let asking = self.entries_asking.get(entry as usize);
+        sorts.of_entries[entry as usize].is_some_and(is_wanted)
+            && self.overlap(self.entry(entry), asking, one)
     }
 }

@@ -220,8 +220,11 @@ fn rules_of_other_sorts_are_found_in_order() {
                 let among = Among::after(from);
                 let is_other =
                     |rule: &RuleNumber| sorts[rule.0 as usize].is_some_and(|sort| sort != own);
-                let first = index.meeting(region, among).into_iter().find(is_other);
+                let mut others = index.meeting(region, among);
+                others.retain(is_other);
+                let first = others.first().copied();
                 assert_eq!(index.first_of(&of, region, among, |sort| sort != own), first);
+                assert_eq!(index.all_of(&of, region, among, |sort| sort != own), others);
                 found += usize::from(first.is_some());
             }
         }
