@@ -66,7 +66,9 @@ pub fn readable(
     let mut boxes: Vec<(Region, Vec<Asks>)> = told
         .map(|(own, asks)| {
             let asks: Vec<Asks> = asks.into_iter().filter(|one| said(one)).collect();
-            (own, names.plain(&asks))
+            let mut plain = names.plain(&asks);
+            plain.sort();
+            (own, plain)
         })
         .collect();
     merge(&mut boxes, space.family(), looks);
@@ -122,13 +124,15 @@ fn size(one: &[Asks]) -> usize {
     1 + one.iter().map(size).sum::<usize>()
 }
 
-/// What either asks, if one box can say it.
+/// What either asks, if one box can say it. Both are in order, as is what comes out: of conditions that
+/// packets do not show there may be thousands.
 fn joined(a: &[Asks], b: &[Asks], family: Family) -> Option<Vec<Asks>> {
     let only = |one: &[Asks], other: &[Asks]| -> Vec<Asks> {
-        one.iter().filter(|asks| !other.contains(asks)).cloned().collect()
+        let own = one.iter().filter(|asks| other.binary_search(asks).is_err());
+        own.take(2).cloned().collect()
     };
     let (left, right) = (only(a, b), only(b, a));
-    let common = a.iter().filter(|asks| b.contains(asks)).cloned();
+    let common = a.iter().filter(|asks| b.binary_search(asks).is_ok()).cloned();
     match (&left[..], &right[..]) {
         // The one has all that the other has.
         ([], _) | (_, []) => Some(common.collect()),

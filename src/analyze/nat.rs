@@ -24,8 +24,11 @@ use crate::packet::{
 use crate::resolve::Policy;
 use crate::resolve::policy::{Item, NatKind, Origin};
 
-/// Pairs of translations of which it is asked whether one is an exception to the other, of one chain.
-const MOST_HELD: usize = 50_000;
+/// Questions about pairs of translations of one chain: whether a packet comes to both, and, for
+/// [`OF_EXCEPTION`] as many, whether one is an exception to the other.
+const MOST_ASKED: usize = 400_000;
+
+const OF_EXCEPTION: usize = 20;
 
 /// Translations that conflict with each other, in no order.
 pub(super) fn conflicting(text: Text<'_>, judgement: &Judgement<'_>, work: &Work) -> Vec<Finding> {
@@ -110,7 +113,7 @@ fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, O
             || base == BaseChain::NatPostrouting && is_hairpin(one)
     };
     let exempt: Vec<bool> = all.iter().map(&is_exempt).collect();
-    let held = Allowance::of(MOST_HELD);
+    let asking = Allowance::of(MOST_ASKED);
     // Of translations that do the same with the same packets, the last that none before it conflicts with.
     let mut settled: HashMap<(EffectNumber, Region), (&PacketSet, RuleNumber)> = HashMap::new();
     for later in all.iter().zip(&exempt).filter_map(|(one, exempt)| (!exempt).then_some(one)) {
@@ -139,6 +142,10 @@ fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, O
             if is_same || !may_be_compared(earlier, later) {
                 continue;
             }
+            if asking.spend(1).is_none() {
+                work.was_too_much(&lint::NAT_CONFLICT);
+                return found;
+            }
             let both = list.space.intersection(&region, &list.may(earlier_number));
             let question = Question {
                 region: &both,
@@ -155,7 +162,7 @@ fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, O
                 }
             };
             let kinds = [earlier.set, later.set];
-            if held.spend(1).is_none() {
+            if asking.spend(OF_EXCEPTION).is_none() {
                 work.was_too_much(&lint::NAT_CONFLICT);
                 return found;
             }

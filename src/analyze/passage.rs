@@ -29,7 +29,7 @@ use walk::Chain;
 pub use walk::refuses;
 
 /// So many pieces of packets are held to entries on the way; beyond, it is too much work.
-const MOST_PIECES: usize = 500_000;
+const MOST_PIECES: usize = 100_000;
 
 /// Too much work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

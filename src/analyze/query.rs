@@ -158,7 +158,7 @@ fn gather(
         if end == hook {
             telling.stopped(&passed, &on_the_way, parts)?;
         }
-        for (mut arriving, limits) in on_the_way.apart(&passed.arriving) {
+        for (mut arriving, limits) in on_the_way.apart(&passed.arriving)? {
             let behind = passage.stopped_behind(&arriving.region)?;
             let is_certain = |(.., entry): &Stopped<'_>| {
                 entry.limits.is_empty() && !entry.effect.decision().is_some_and(is_open)
@@ -219,7 +219,7 @@ impl<'t, 'w> Telling<'t, 'w> {
             let place = Place { by, base, translated_by: None, is_open };
             let own = Limits::of(entry, self.histories);
             let apart = match own {
-                Limits::Any => on_the_way.doubts(region),
+                Limits::Any => on_the_way.doubts(region)?,
                 Limits::Room | Limits::NoRoom | Limits::Mixed => vec![(region.clone(), own)],
             };
             for (region, limits) in apart {
@@ -256,7 +256,7 @@ impl<'t, 'w> Telling<'t, 'w> {
             let Some(decision) = decision(flat, step) else { continue };
             let place = place(step.entry.reason, decision);
             let (own_limits, doubts) = self.limited.at(number);
-            for (region, left) in doubts.apart(passage.space(), self.left(&own, among, parts)?) {
+            for (region, left) in doubts.apart(passage.space(), self.left(&own, among, parts)?)? {
                 let limits = limits.and(own_limits).and(left);
                 self.add_apart(region, among, place, limits, parts)?;
             }
@@ -303,7 +303,7 @@ impl<'t, 'w> Telling<'t, 'w> {
         parts: &mut Parts,
     ) -> Result<(), TooMuch> {
         let doubts = self.limited.before(&region, among);
-        for (region, before) in doubts.apart(self.passage.space(), region) {
+        for (region, before) in doubts.apart(self.passage.space(), region)? {
             self.add(&region, place, limits.and(before), parts)?;
         }
         Ok(())

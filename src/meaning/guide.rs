@@ -104,8 +104,19 @@ pub(super) struct Places {
     common: Vec<(Arc<str>, Index)>,
     /// Of the others.
     rare: Index,
-    /// The numbers of these, in order, by facts of which a packet must have one.
-    by_fact: HashMap<Arc<str>, Vec<usize>>,
+    /// The numbers of these, in order, for each fact of which a packet must have one.
+    asking: Vec<Vec<usize>>,
+    /// Which of them is of a fact.
+    by_fact: HashMap<Arc<str>, usize>,
+}
+
+/// Where a packet is among the entries of a list.
+pub(super) struct Standing {
+    point: Point,
+    /// Those of [`Places::common`] whose facts it has.
+    common: Vec<usize>,
+    /// Those of [`Places::asking`] whose facts it has; `None` when it has too many.
+    asking: Option<Vec<usize>>,
 }
 
 /// A fact that no more than one in so many entries asks for is rare: it tells them apart.
@@ -129,7 +140,7 @@ impl Places {
         let is_rare = |fact: &&Arc<str>| times(fact) <= (entries.len() / RARE).max(1);
         let (mut plain, mut rare) = (Vec::new(), Vec::new());
         let mut common: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
-        let mut by_fact: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
+        let (mut asking, mut by_fact) = (Vec::new(), HashMap::new());
         for (number, entry) in entries.iter().enumerate() {
             let Some(facts) = entry.set.needed_facts(times) else {
                 plain.push(number);
@@ -138,7 +149,9 @@ impl Places {
             let (rarely, often): (Vec<_>, Vec<_>) = facts.into_iter().partition(is_rare);
             rare.extend((!rarely.is_empty()).then_some(number));
             for fact in rarely {
-                by_fact.entry(Arc::clone(fact)).or_default().push(number);
+                let place = *by_fact.entry(Arc::clone(fact)).or_insert(asking.len());
+                asking.resize_with(asking.len().max(place + 1), Vec::new);
+                asking[place].push(number);
             }
             for fact in often {
                 common.entry(fact).or_default().push(number);
@@ -152,27 +165,36 @@ impl Places {
         let common = common.into_iter();
         let common = common.map(|(fact, numbers)| (Arc::clone(fact), placed(&numbers))).collect();
         let (plain, rare) = (placed(&plain), placed(&rare));
-        Places { space, plain, common, rare, by_fact }
+        Places { space, plain, common, rare, asking, by_fact }
     }
 
-    pub fn point(&self, packet: &Packet) -> Point {
-        self.space.point(packet)
+    /// Where a packet is, as long as it is not changed.
+    pub fn standing(&self, packet: &Packet) -> Standing {
+        let common = self.common.iter().enumerate();
+        let common = common.filter(|(_, (fact, _))| packet.opaque.contains(fact));
+        let asking = (packet.opaque.len() <= FEW_FACTS)
+            .then(|| packet.opaque.iter().filter_map(|fact| self.by_fact.get(fact)).copied());
+        Standing {
+            point: self.space.point(packet),
+            common: common.map(|(place, _)| place).collect(),
+            asking: asking.map(Iterator::collect),
+        }
     }
 
-    /// The first entry from this number on that may be about a packet, which is at this point.
-    pub fn next(&self, packet: &Packet, point: &Point, from: usize) -> Option<usize> {
+    /// The first entry from this number on that may be about a packet.
+    pub fn next(&self, packet: &Standing, from: usize) -> Option<usize> {
         let last = from.checked_sub(1).and_then(|last| u32::try_from(last).ok());
         let among = last.map_or(Among::ALL, |last| Among::after(RuleNumber(last)));
-        let first = |index: &Index| index.first(point, among).map(|rule| rule.0 as usize);
-        let rare = if packet.opaque.len() > FEW_FACTS {
-            first(&self.rare)
-        } else {
-            let asking = packet.opaque.iter().filter_map(|fact| self.by_fact.get(fact));
-            let next = |all: &Vec<usize>| all.get(all.partition_point(|one| *one < from)).copied();
-            asking.filter_map(next).min()
+        let first = |index: &Index| index.first(&packet.point, among).map(|rule| rule.0 as usize);
+        let next = |place: &usize| {
+            let all = &self.asking[*place];
+            all.get(all.partition_point(|one| *one < from)).copied()
         };
-        let common = self.common.iter().filter(|(fact, _)| packet.opaque.contains(fact));
-        let common = common.filter_map(|(_, index)| first(index));
+        let rare = match &packet.asking {
+            None => first(&self.rare),
+            Some(asking) => asking.iter().filter_map(next).min(),
+        };
+        let common = packet.common.iter().filter_map(|place| first(&self.common[*place].1));
         first(&self.plain).into_iter().chain(rare).chain(common).min()
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::net::CtState;
-use crate::packet::{Field, Packet, Point, opaque};
+use crate::packet::{Field, Packet, opaque};
 use crate::resolve::policy::{ChainId, LimitId, Log};
 
-use super::guide::{Guide, Places};
+use super::guide::{Guide, Places, Standing};
 use super::{BaseChain, Change, Decision, Effect, Entry, List, Meaning};
 
 /// What only history knows.
@@ -196,8 +196,8 @@ struct Place<'m> {
     depth: usize,
     /// Where entries are that may take the packet, if that is known.
     places: Option<Rc<Places>>,
-    /// The packet there, after so many changes.
-    point: Option<(usize, Point)>,
+    /// Where the packet is there, after so many changes.
+    standing: Option<(usize, Standing)>,
 }
 
 impl<'m> Walk<'m, '_> {
@@ -292,7 +292,10 @@ impl<'m> Walk<'m, '_> {
                     change.apply(&mut self.packet);
                     self.changes += 1;
                 }
-                Effect::Add { set, length, .. } => opaque::enter(&mut self.packet, set, *length),
+                Effect::Add { set, length, .. } => {
+                    opaque::enter(&mut self.packet, set, *length);
+                    self.changes += 1;
+                }
                 Effect::Return => at = self.callers.pop()?,
                 Effect::Call(chain) => {
                     let called = self.enter(*chain, at.depth)?;
@@ -311,7 +314,7 @@ impl<'m> Walk<'m, '_> {
 
     fn start(&self, list: &'m List, chain: Option<ChainId>, depth: usize) -> Place<'m> {
         let places = self.guide.and_then(|guide| guide.places(self.packet.family(), list));
-        Place { list, chain, next: 0, depth, places, point: None }
+        Place { list, chain, next: 0, depth, places, standing: None }
     }
 
     /// The next entry of a list that is about the packet, which is behind it then.
@@ -321,11 +324,11 @@ impl<'m> Walk<'m, '_> {
             at.next = match at.places.as_ref().filter(|_| self.unknown.is_empty()) {
                 None => at.next,
                 Some(places) => {
-                    let point = at.point.take().filter(|(changes, _)| *changes == self.changes);
-                    let (_, point) = at.point.insert(
-                        point.unwrap_or_else(|| (self.changes, places.point(&self.packet))),
+                    let known = at.standing.take().filter(|(changes, _)| *changes == self.changes);
+                    let (_, standing) = at.standing.insert(
+                        known.unwrap_or_else(|| (self.changes, places.standing(&self.packet))),
                     );
-                    places.next(&self.packet, point, at.next)?
+                    places.next(standing, at.next)?
                 }
             };
             let entry = entries.get(at.next)?;

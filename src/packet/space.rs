@@ -152,12 +152,6 @@ impl Space {
         Placed::of(self, b).missed(a, usize::MAX).unwrap_or_default()
     }
 
-    /// The same points in boxes that have none in common.
-    #[must_use]
-    pub fn disjoint(&self, region: &Region) -> Region {
-        Placed::of(self, region).apart(usize::MAX).unwrap_or_default()
-    }
-
     /// The points in either.
     #[must_use]
     pub fn union(&self, a: &Region, b: &Region) -> Region {

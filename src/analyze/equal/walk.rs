@@ -25,7 +25,7 @@ const MOST_RIVALS: usize = 200;
 const PATIENCE: usize = 4_000;
 
 /// So many times packets that walk through a chain come to an entry, before no more differences are shown.
-const MOST_LOOKS: usize = 2_000_000;
+const MOST_LOOKS: usize = 1_000_000;
 
 /// Items among which packets are looked for, of all items without a counterpart.
 const MOST_PLACED: usize = 2_000_000;

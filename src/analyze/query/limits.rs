@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use crate::analyze::flat::{Flat, FlatStep};
-use crate::analyze::passage::{Arriving, Passage, Passed, refuses};
+use crate::analyze::passage::{Arriving, Passage, Passed, TooMuch, refuses};
 use crate::analyze::promise::claim::decision;
 use crate::meaning::{Decision, Entry, History};
-use crate::packet::{Among, Index, Region, RuleNumber, Space};
+use crate::packet::{Among, Index, Placed, Region, RuleNumber, Space};
 use crate::resolve::policy::LimitId;
 
 /// Boxes of the packets that may come to a step behind others that left its chain, before they are too many
 /// to be told apart.
 const MOST_PIECES: usize = 1_000;
+
+/// So many boxes more a region may have where limits have a say in parts of it.
+const MOST_APART: usize = 20_000;
 
 /// How limits have to be for something to be so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,7 +89,7 @@ impl Doubts {
     }
 
     /// The parts of a region by how limits have to be: disjoint, if the boxes of the region are.
-    pub fn apart(&self, space: &Space, region: Region) -> Vec<(Region, Limits)> {
+    pub fn apart(&self, space: &Space, region: Region) -> Result<Vec<(Region, Limits)>, TooMuch> {
         let mut parts = vec![(region, Limits::Any)];
         for (limits, doubt) in [
             (Limits::Room, &self.room),
@@ -96,15 +99,19 @@ impl Doubts {
             if doubt.has_no_box() {
                 continue;
             }
-            let split = |(part, so_far): (Region, Limits)| {
-                let outside = space.difference(&part, doubt);
-                let inside = space.disjoint(&space.intersection(&part, doubt));
-                [(outside, so_far), (inside, so_far.and(limits))]
-            };
-            parts = parts.into_iter().flat_map(split).collect();
-            parts.retain(|(part, _)| !space.is_empty(part));
+            let doubt = Placed::of(space, doubt);
+            let mut split = Vec::new();
+            for (part, so_far) in parts {
+                let most = MOST_APART + space.count(&part);
+                let outside = doubt.missed(&part, most).ok_or(TooMuch)?;
+                let inside = Placed::of(space, &outside).missed(&part, most);
+                split.push((inside.ok_or(TooMuch)?, so_far.and(limits)));
+                split.push((outside, so_far));
+            }
+            split.retain(|(part, _)| !space.is_empty(part));
+            parts = split;
         }
-        parts
+        Ok(parts)
     }
 }
 
@@ -112,15 +119,16 @@ impl Doubts {
 pub struct OnTheWay<'t, 'w> {
     passage: &'t Passage<'w>,
     histories: &'t Histories,
-    /// The entries with limits that packets met, and which packets those were.
-    limited: &'t [(Region, &'w Entry)],
+    /// The entries with limits that packets met, and which packets those were, whatever was changed in them
+    /// since.
+    limited: Vec<(Region, &'w Entry)>,
     /// How limits have to be for packets to come by them, whatever was changed in packets since.
     doubts: Doubts,
 }
 
 impl<'t, 'w> OnTheWay<'t, 'w> {
     pub fn of(passage: &'t Passage<'w>, passed: &'t Passed<'w>, histories: &'t Histories) -> Self {
-        let mut doubts = Doubts::default();
+        let (mut doubts, mut limited) = (Doubts::default(), Vec::new());
         for (region, entry) in &passed.limited {
             let limits = if refuses(&entry.effect) {
                 Limits::of(entry, histories).otherwise()
@@ -128,38 +136,39 @@ impl<'t, 'w> OnTheWay<'t, 'w> {
                 // The packet goes on otherwise than without it.
                 Limits::Mixed
             };
-            doubts.add(limits, &passage.whatever_changed(region));
+            let region = passage.whatever_changed(region);
+            doubts.add(limits, &region);
+            limited.push((region, *entry));
         }
-        OnTheWay { passage, histories, limited: &passed.limited, doubts }
+        OnTheWay { passage, histories, limited, doubts }
     }
 
     /// The parts of what is stopped by who has no limit himself.
-    pub fn doubts(&self, stopped: &Region) -> Vec<(Region, Limits)> {
+    pub fn doubts(&self, stopped: &Region) -> Result<Vec<(Region, Limits)>, TooMuch> {
         self.doubts.apart(self.passage.space(), stopped.clone())
     }
 
     /// What arrives, by how limits have to be.
-    pub fn apart(&self, arriving: &[Arriving<'w>]) -> Vec<(Arriving<'w>, Limits)> {
+    pub fn apart(&self, arriving: &[Arriving<'w>]) -> Result<Vec<(Arriving<'w>, Limits)>, TooMuch> {
         let mut all = Vec::new();
         for one in arriving {
             match one.by {
                 None => {
-                    let parts = self.doubts.apart(self.passage.space(), one.region.clone());
+                    let parts = self.doubts.apart(self.passage.space(), one.region.clone())?;
                     let part = |(region, limits)| (Arriving { region, ..one.clone() }, limits);
                     all.extend(parts.into_iter().map(part));
                 }
                 Some(entry) => all.push((one.clone(), self.translated(one, entry))),
             }
         }
-        all
+        Ok(all)
     }
 
     /// How limits have to be for packets to be translated by an entry.
     fn translated(&self, arriving: &Arriving<'w>, entry: &'w Entry) -> Limits {
         let space = self.passage.space();
         let is_in_doubt = |(region, other): &(Region, &Entry)| {
-            let region = self.passage.whatever_changed(region);
-            !std::ptr::eq(*other, entry) && space.overlap(&region, &arriving.sent)
+            !std::ptr::eq(*other, entry) && space.overlap(region, &arriving.sent)
         };
         let before = if self.limited.iter().any(is_in_doubt) { Limits::Mixed } else { Limits::Any };
         Limits::of(entry, self.histories).and(before)

@@ -286,8 +286,11 @@ fn many_boxes_are_held_to_each_other() {
     let (a, b) = regions.split_at(300);
     let [a, b] =
         [a, b].map(|all| all.iter().fold(Region::default(), |all, one| space.union(&all, one)));
-    let (both, rest, apart) =
-        (space.intersection(&a, &b), space.difference(&a, &b), space.disjoint(&a));
+    let (both, rest, apart) = (
+        space.intersection(&a, &b),
+        space.difference(&a, &b),
+        Placed::of(&space, &a).apart(usize::MAX).unwrap(),
+    );
     assert!([&both, &rest, &apart].iter().all(|region| space.count(region) > 300));
     for one in [&a, &b, &both, &rest, &apart].iter().flat_map(|region| space.boxes(region)) {
         for point in [space.layout.lowest(one), space.layout.highest(one)].map(Point) {
