@@ -45,13 +45,13 @@ impl<'m> Guide<'m> {
         Guide { few: 0, patience: 0, ..Guide::of(meaning) }
     }
 
-    /// How many times packets came to an entry so far.
+    /// How many times packets came to an entry so far, and facts of theirs were looked for in a list.
     pub fn looks(&self) -> usize {
         self.looks.get()
     }
 
-    pub(super) fn count(&self) {
-        self.looks.set(self.looks.get() + 1);
+    pub(super) fn count(&self, looks: usize) {
+        self.looks.set(self.looks.get() + looks);
     }
 
     /// [`Meaning::trace`], quicker for the next packet.
@@ -110,9 +110,8 @@ pub(super) struct Places {
     by_fact: HashMap<Arc<str>, usize>,
 }
 
-/// Where a packet is among the entries of a list.
-pub(super) struct Standing {
-    point: Point,
+/// Where entries of a list are that ask for facts which a packet has.
+pub(super) struct Asking {
     /// Those of [`Places::common`] whose facts it has.
     common: Vec<usize>,
     /// Those of [`Places::asking`] whose facts it has; `None` when it has too many.
@@ -168,33 +167,40 @@ impl Places {
         Places { space, plain, common, rare, asking, by_fact }
     }
 
-    /// Where a packet is, as long as it is not changed.
-    pub fn standing(&self, packet: &Packet) -> Standing {
+    pub fn point(&self, packet: &Packet) -> Point {
+        self.space.point(packet)
+    }
+
+    /// How many facts are looked for to know which entries ask for them.
+    pub fn looks(&self, packet: &Packet) -> usize {
+        self.common.len() + packet.opaque.len().min(FEW_FACTS)
+    }
+
+    pub fn asking(&self, packet: &Packet) -> Asking {
         let common = self.common.iter().enumerate();
         let common = common.filter(|(_, (fact, _))| packet.opaque.contains(fact));
         let asking = (packet.opaque.len() <= FEW_FACTS)
             .then(|| packet.opaque.iter().filter_map(|fact| self.by_fact.get(fact)).copied());
-        Standing {
-            point: self.space.point(packet),
+        Asking {
             common: common.map(|(place, _)| place).collect(),
             asking: asking.map(Iterator::collect),
         }
     }
 
     /// The first entry from this number on that may be about a packet.
-    pub fn next(&self, packet: &Standing, from: usize) -> Option<usize> {
+    pub fn next(&self, point: &Point, facts: &Asking, from: usize) -> Option<usize> {
         let last = from.checked_sub(1).and_then(|last| u32::try_from(last).ok());
         let among = last.map_or(Among::ALL, |last| Among::after(RuleNumber(last)));
-        let first = |index: &Index| index.first(&packet.point, among).map(|rule| rule.0 as usize);
+        let first = |index: &Index| index.first(point, among).map(|rule| rule.0 as usize);
         let next = |place: &usize| {
             let all = &self.asking[*place];
             all.get(all.partition_point(|one| *one < from)).copied()
         };
-        let rare = match &packet.asking {
+        let rare = match &facts.asking {
             None => first(&self.rare),
             Some(asking) => asking.iter().filter_map(next).min(),
         };
-        let common = packet.common.iter().filter_map(|place| first(&self.common[*place].1));
+        let common = facts.common.iter().filter_map(|place| first(&self.common[*place].1));
         first(&self.plain).into_iter().chain(rare).chain(common).min()
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::net::CtState;
-use crate::packet::{Field, Packet, opaque};
+use crate::packet::{Field, Packet, Point, opaque};
 use crate::resolve::policy::{ChainId, LimitId, Log};
 
-use super::guide::{Guide, Places, Standing};
+use super::guide::{Asking, Guide, Places};
 use super::{BaseChain, Change, Decision, Effect, Entry, List, Meaning};
 
 /// What only history knows.
@@ -132,6 +132,7 @@ impl Meaning {
             guide,
             packet: packet.clone(),
             changes: 0,
+            taken_up: 0,
             oracle,
             steps: Vec::new(),
             callers: Vec::new(),
@@ -176,6 +177,8 @@ struct Walk<'m, 'w> {
     packet: Packet,
     /// How many times it was changed.
     changes: usize,
+    /// How many times it was taken up into a set.
+    taken_up: usize,
     oracle: &'w mut dyn FnMut(Question<'m>) -> bool,
     steps: Vec<Step<'m>>,
     callers: Vec<Place<'m>>,
@@ -196,8 +199,10 @@ struct Place<'m> {
     depth: usize,
     /// Where entries are that may take the packet, if that is known.
     places: Option<Rc<Places>>,
-    /// Where the packet is there, after so many changes.
-    standing: Option<(usize, Standing)>,
+    /// The packet there, after so many changes.
+    point: Option<(usize, Point)>,
+    /// What asks there for the facts that it has, after so many times that it was taken up into a set.
+    asking: Option<(usize, Asking)>,
 }
 
 impl<'m> Walk<'m, '_> {
@@ -294,7 +299,7 @@ impl<'m> Walk<'m, '_> {
                 }
                 Effect::Add { set, length, .. } => {
                     opaque::enter(&mut self.packet, set, *length);
-                    self.changes += 1;
+                    self.taken_up += 1;
                 }
                 Effect::Return => at = self.callers.pop()?,
                 Effect::Call(chain) => {
@@ -314,31 +319,42 @@ impl<'m> Walk<'m, '_> {
 
     fn start(&self, list: &'m List, chain: Option<ChainId>, depth: usize) -> Place<'m> {
         let places = self.guide.and_then(|guide| guide.places(self.packet.family(), list));
-        Place { list, chain, next: 0, depth, places, standing: None }
+        Place { list, chain, next: 0, depth, places, point: None, asking: None }
     }
 
     /// The next entry of a list that is about the packet, which is behind it then.
     fn next(&mut self, at: &mut Place<'m>) -> Option<&'m Entry> {
         let entries = &at.list.entries;
         loop {
-            at.next = match at.places.as_ref().filter(|_| self.unknown.is_empty()) {
-                None => at.next,
-                Some(places) => {
-                    let known = at.standing.take().filter(|(changes, _)| *changes == self.changes);
-                    let (_, standing) = at.standing.insert(
-                        known.unwrap_or_else(|| (self.changes, places.standing(&self.packet))),
-                    );
-                    places.next(standing, at.next)?
-                }
-            };
+            if let Some(places) = at.places.clone().filter(|_| self.unknown.is_empty()) {
+                at.next = self.find(at, &places)?;
+            }
             let entry = entries.get(at.next)?;
             at.next += 1;
-            self.guide.into_iter().for_each(Guide::count);
+            self.count(1);
             self.settle(entry);
             if entry.set.contains(&self.packet) {
                 return Some(entry);
             }
         }
+    }
+
+    /// The number of the next entry of a list that may be about the packet.
+    fn find(&self, at: &mut Place<'m>, places: &Places) -> Option<usize> {
+        let point = at.point.take().filter(|(changes, _)| *changes == self.changes);
+        let (_, point) =
+            at.point.insert(point.unwrap_or_else(|| (self.changes, places.point(&self.packet))));
+        let asking = at.asking.take().filter(|(taken_up, _)| *taken_up == self.taken_up);
+        let asking = asking.unwrap_or_else(|| {
+            self.count(places.looks(&self.packet));
+            (self.taken_up, places.asking(&self.packet))
+        });
+        let (_, asking) = at.asking.insert(asking);
+        places.next(point, asking, at.next)
+    }
+
+    fn count(&self, looks: usize) {
+        self.guide.into_iter().for_each(|guide| guide.count(looks));
     }
 
     /// Asks the limits, then logs; whether the entry takes the packet.

@@ -138,7 +138,7 @@ impl<'a> Walks<'a> {
 
     /// The same difference without those of some facts that do not matter: mostly all, of very many.
     fn without(&self, found: Found, facts: &[Arc<str>]) -> Found {
-        if facts.is_empty() || self.patience.spend(1).is_none() {
+        if facts.is_empty() || self.are_enough() || self.patience.spend(1).is_none() {
             return found;
         }
         let mut plainer = found.packet.clone();
