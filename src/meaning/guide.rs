@@ -110,6 +110,18 @@ pub(super) struct Places {
     by_fact: HashMap<Arc<str>, usize>,
 }
 
+/// Of a packet at a point, the entries that it meets.
+pub(super) struct Meeting {
+    point: Point,
+    /// How many times the next one was asked for.
+    asked: usize,
+    /// All that are found by place, in order, once the next one was asked for often.
+    all: Option<Vec<usize>>,
+}
+
+/// The next entry of a packet is looked for so many times; then all are.
+const FEW_ASKED: usize = 8;
+
 /// Where entries of a list are that ask for facts which a packet has.
 pub(super) struct Asking {
     /// Those of [`Places::common`] whose facts it has.
@@ -167,8 +179,8 @@ impl Places {
         Places { space, plain, common, rare, asking, by_fact }
     }
 
-    pub fn point(&self, packet: &Packet) -> Point {
-        self.space.point(packet)
+    pub fn meeting(&self, packet: &Packet) -> Meeting {
+        Meeting { point: self.space.point(packet), asked: 0, all: None }
     }
 
     /// How many facts are looked for to know which entries ask for them.
@@ -187,21 +199,30 @@ impl Places {
         }
     }
 
-    /// The first entry from this number on that may be about a packet.
-    pub fn next(&self, point: &Point, facts: &Asking, from: usize) -> Option<usize> {
+    /// The first entry from this number on that may be about a packet: it is asked for upwards, as long as
+    /// the packet has these facts.
+    pub fn next(&self, meeting: &mut Meeting, facts: &Asking, from: usize) -> Option<usize> {
+        let first = |all: &[usize]| all.get(all.partition_point(|one| *one < from)).copied();
+        let asking = facts.asking.iter().flatten().filter_map(|place| first(&self.asking[*place]));
         let last = from.checked_sub(1).and_then(|last| u32::try_from(last).ok());
         let among = last.map_or(Among::ALL, |last| Among::after(RuleNumber(last)));
-        let first = |index: &Index| index.first(point, among).map(|rule| rule.0 as usize);
-        let next = |place: &usize| {
-            let all = &self.asking[*place];
-            all.get(all.partition_point(|one| *one < from)).copied()
+        let common = facts.common.iter().map(|place| &self.common[*place].1);
+        let rare = facts.asking.is_none().then_some(&self.rare);
+        let mut trees = common.chain(rare).chain([&self.plain]);
+        meeting.asked += 1;
+        let Meeting { point, asked, all } = meeting;
+        let placed = if *asked <= FEW_ASKED {
+            let numbers = trees.filter_map(|tree| tree.first(point, among));
+            numbers.min().map(|rule| rule.0 as usize)
+        } else {
+            first(all.get_or_insert_with(|| {
+                let all = trees.by_ref().flat_map(|tree| tree.all(point, among));
+                let mut all: Vec<usize> = all.map(|rule| rule.0 as usize).collect();
+                all.sort_unstable();
+                all
+            }))
         };
-        let rare = match &facts.asking {
-            None => first(&self.rare),
-            Some(asking) => asking.iter().filter_map(next).min(),
-        };
-        let common = facts.common.iter().filter_map(|place| first(&self.common[*place].1));
-        first(&self.plain).into_iter().chain(rare).chain(common).min()
+        asking.chain(placed).min()
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::net::CtState;
-use crate::packet::{Field, Packet, Point, opaque};
+use crate::packet::{Field, Packet, opaque};
 use crate::resolve::policy::{ChainId, LimitId, Log};
 
-use super::guide::{Asking, Guide, Places};
+use super::guide::{Asking, Guide, Meeting, Places};
 use super::{BaseChain, Change, Decision, Effect, Entry, List, Meaning};
 
 /// What only history knows.
@@ -18,6 +18,9 @@ pub enum Question<'m> {
     /// Is this log still within its own rate?
     Log(&'m Log),
 }
+
+/// What it takes to find what a packet meets in a list, in entries looked at.
+const OF_MEETING: usize = 16;
 
 /// What became of a packet, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,10 +202,10 @@ struct Place<'m> {
     depth: usize,
     /// Where entries are that may take the packet, if that is known.
     places: Option<Rc<Places>>,
-    /// The packet there, after so many changes.
-    point: Option<(usize, Point)>,
-    /// What asks there for the facts that it has, after so many times that it was taken up into a set.
+    /// What asks there for the facts that the packet has, after so many times that it was taken up into a set.
     asking: Option<(usize, Asking)>,
+    /// What it meets there, after so many changes and as many times.
+    meeting: Option<([usize; 2], Meeting)>,
 }
 
 impl<'m> Walk<'m, '_> {
@@ -319,7 +322,7 @@ impl<'m> Walk<'m, '_> {
 
     fn start(&self, list: &'m List, chain: Option<ChainId>, depth: usize) -> Place<'m> {
         let places = self.guide.and_then(|guide| guide.places(self.packet.family(), list));
-        Place { list, chain, next: 0, depth, places, point: None, asking: None }
+        Place { list, chain, next: 0, depth, places, asking: None, meeting: None }
     }
 
     /// The next entry of a list that is about the packet, which is behind it then.
@@ -341,16 +344,20 @@ impl<'m> Walk<'m, '_> {
 
     /// The number of the next entry of a list that may be about the packet.
     fn find(&self, at: &mut Place<'m>, places: &Places) -> Option<usize> {
-        let point = at.point.take().filter(|(changes, _)| *changes == self.changes);
-        let (_, point) =
-            at.point.insert(point.unwrap_or_else(|| (self.changes, places.point(&self.packet))));
         let asking = at.asking.take().filter(|(taken_up, _)| *taken_up == self.taken_up);
         let asking = asking.unwrap_or_else(|| {
             self.count(places.looks(&self.packet));
             (self.taken_up, places.asking(&self.packet))
         });
         let (_, asking) = at.asking.insert(asking);
-        places.next(point, asking, at.next)
+        let now = [self.changes, self.taken_up];
+        let meeting = at.meeting.take().filter(|(then, _)| *then == now);
+        let meeting = meeting.unwrap_or_else(|| {
+            self.count(OF_MEETING);
+            (now, places.meeting(&self.packet))
+        });
+        let (_, meeting) = at.meeting.insert(meeting);
+        places.next(meeting, asking, at.next)
     }
 
     fn count(&self, looks: usize) {

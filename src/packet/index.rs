@@ -255,6 +255,15 @@ impl Index {
         self.first_around(&point.0, among).and_then(rule_of)
     }
 
+    /// The rules that take a packet, in order.
+    #[must_use]
+    pub fn all(&self, point: &Point, among: Among) -> Vec<RuleNumber> {
+        let mut entries = Vec::new();
+        self.overlaps(&point.0, among, |owner| self.has(among, owner), &mut entries);
+        let rules = entries.into_iter().filter_map(|entry| rule_of(self.owner(entry)));
+        rules.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// Whether a rule takes a packet.
     #[must_use]
     pub fn takes(&self, point: &Point, among: Among) -> bool {
