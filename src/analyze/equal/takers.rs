@@ -6,7 +6,7 @@ use crate::packet::shares::in_shares;
 use crate::packet::{Among, Budget, Index, Question, Region, RuleNumber, Sorts, Space, Verdict};
 
 /// What it is worth to find out that packets do not come to an item.
-const OF_HIDDEN: Budget = Budget(100_000);
+const OF_HIDDEN: Budget = Budget(2_000);
 
 /// The items of both sides that end the way of packets.
 //
