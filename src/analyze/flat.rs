@@ -226,8 +226,9 @@ impl<'m> Flat<'m> {
         let holding = Allowance::of(MOST_HELD);
         for ((number, step), may) in (0..).map(RuleNumber).zip(&self.steps).zip(mays) {
             if step.leaves {
-                let leaving = leaving.get_mut(&step.caller.unwrap_or(never));
-                leaving.into_iter().for_each(|leaving| leaving.so_far += space.count(may));
+                if let Some(leaving) = leaving.get_mut(&step.caller.unwrap_or(never)) {
+                    leaving.so_far += space.count(may);
+                }
             } else if step.takes {
                 let callers = std::iter::successors(step.caller, |caller| {
                     self.step(*caller).and_then(|step| step.caller)

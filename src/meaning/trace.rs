@@ -361,7 +361,9 @@ impl<'m> Walk<'m, '_> {
     }
 
     fn count(&self, looks: usize) {
-        self.guide.into_iter().for_each(|guide| guide.count(looks));
+        if let Some(guide) = self.guide {
+            guide.count(looks);
+        }
     }
 
     /// Asks the limits, then logs; whether the entry takes the packet.
