@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::flat::{FIRST_FRAGMENT, Flat, are_too_many, of_first_fragments, ways};
 use super::list::RuleList;
+use super::work::Allowance;
 use crate::meaning::{BaseChain, Entry, List, Meaning};
 use crate::net::address::parse_addresses;
 use crate::net::{Addresses, CtState, CtStates, Family, Interface};
@@ -30,6 +31,9 @@ pub use walk::refuses;
 
 /// So many pieces of packets are held to entries on the way; beyond, it is too much work.
 const MOST_PIECES: usize = 100_000;
+
+/// The same of all questions.
+const MOST_OF_ALL: usize = 1_000_000;
 
 /// Too much work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct Passage<'m> {
     called: BTreeMap<ChainId, Chain<'m>>,
     /// What was asked about.
     pub asked: Vec<Region>,
+    /// Pieces of all questions.
+    looking: Allowance,
 }
 
 /// What comes of a region that is sent.
@@ -64,14 +70,6 @@ pub struct Passed<'m> {
     pub is_vague: bool,
     /// How many pieces of it entries had to be held to.
     pieces: usize,
-}
-
-impl Passed<'_> {
-    /// Counts pieces that are looked at.
-    fn look_at(&mut self, pieces: usize) -> Result<(), TooMuch> {
-        self.pieces += pieces;
-        if self.pieces > MOST_PIECES { Err(TooMuch) } else { Ok(()) }
-    }
 }
 
 /// What is stopped by an entry of a chain, or may be: where it has limits, or what it does is not known.
@@ -214,7 +212,17 @@ impl<'m> Passage<'m> {
         let (before, behind) = (chains(before), chains(behind));
         let called = called.into_iter().map(|(id, list)| (id, chain(list))).collect();
         let asked = (0..asked.len()).map(region).collect();
-        Some(Passage { hook, family, flat, list, before, behind, called, asked })
+        let looking = Allowance::of(MOST_OF_ALL);
+        Some(Passage { hook, family, flat, list, before, behind, called, asked, looking })
+    }
+
+    /// Counts pieces that are looked at.
+    fn look_at(&self, pieces: usize, passed: &mut Passed<'_>) -> Result<(), TooMuch> {
+        passed.pieces += pieces;
+        if passed.pieces > MOST_PIECES {
+            return Err(TooMuch);
+        }
+        self.looking.spend(pieces).ok_or(TooMuch)
     }
 
     pub fn space(&self) -> &Space {

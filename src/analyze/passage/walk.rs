@@ -138,7 +138,7 @@ impl<'m> Passage<'m> {
         waiting.add(region, Among::ALL);
         let mut left = Region::default();
         while let Some((number, here)) = waiting.pieces.pop_first() {
-            changing.passed.look_at(space.count(&here))?;
+            self.look_at(space.count(&here), changing.passed)?;
             let (entry, own) = &chain.entries[number.0 as usize];
             let met = space.intersection(&here, own);
             let rest = match (space.is_empty(&met), entry.limits.is_empty()) {
@@ -192,7 +192,7 @@ impl<'m> Passage<'m> {
                     match moving(decision) {
                         Some(translation) => {
                             let region = self.translated(&met, translation);
-                            changing.passed.look_at(space.count(&region))?;
+                            self.look_at(space.count(&region), changing.passed)?;
                             changing.moved.push(Arriving { region, by: Some(entry), sent: met });
                         }
                         None => changing.through.append(&met),
