@@ -19,6 +19,10 @@ pub enum Without {
 /// Packets of the rule that are tried before all of them are thought about.
 const PROBES: usize = 6;
 
+/// Behind so many later rules of another effect, and each time behind twice as many, it is asked whether
+/// anything is left for the others.
+const FIRST_LOOK: usize = 16;
+
 /// The trees of a list that are asked about a rule.
 #[derive(Debug, Clone, Copy)]
 pub struct Trees<'i> {
@@ -80,9 +84,17 @@ impl RuleList {
             let seed = rule.0.into();
             hiding.witness(&Question { region, among, seed, budget: self.budget })
         };
-        let mut behind = rule;
+        let (mut behind, mut looks) = (rule, 0usize);
         while let Some(later) = next_other(behind) {
             behind = later;
+            looks += 1;
+            // Where others take all of it there may be thousands behind.
+            if looks >= FIRST_LOOK
+                && looks.is_power_of_two()
+                && witness(region, Among::before(later).but(rule)) == Verdict::Covered
+            {
+                return Without::SameByRules;
+            }
             let both = self.space.intersection(region, &self.mays[later.0 as usize]);
             match witness(&both, Among::before(later).but(rule)) {
                 Verdict::Uncovered(_) => return Without::Different,
