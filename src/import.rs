@@ -117,6 +117,10 @@ pub trait Judge {
 /// So often a policy is made plainer. Each time at least one rule is, mostly all that are at fault.
 const MAX_ROUNDS: usize = 200;
 
+/// Each time so many were not enough, all rules are written plainer, not those at fault alone: of thousands
+/// few may be told at a time.
+const PATIENCE: usize = 20;
+
 /// Writes a policy that `judge` finds no fault with. What else is wrong with the rules is accepted in it
 /// as expected.
 ///
@@ -164,7 +168,7 @@ pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Impo
         } else if is_last
             || equal.is_some()
             || faults.iter().any(|fault| fault.is_final)
-            || !choices.plainer(&draft, &faults)
+            || !choices.plainer(&draft, &faults, round % PATIENCE == 0)
         {
             return equal.ok_or(Imported { text: draft.text, counts, has_errors: true });
         }
@@ -273,8 +277,11 @@ impl Choices {
         write::without_expectations(text, &lints)
     }
 
-    /// Takes back what is at fault; whether there was anything to take back.
-    fn plainer(&mut self, draft: &Draft, faults: &[Fault]) -> bool {
+    /// Takes back what is at fault, or something of all rules; whether there was anything to take back.
+    fn plainer(&mut self, draft: &Draft, faults: &[Fault], all: bool) -> bool {
+        if all && self.all_plainer() {
+            return true;
+        }
         let is_too_deep = faults.iter().any(|fault| fault.is_too_deep);
         if is_too_deep
             && (std::mem::replace(&mut self.splits, false)
@@ -306,12 +313,17 @@ impl Choices {
         if !changed {
             changed = std::mem::replace(&mut self.shares, false);
         }
-        if !changed && self.least < Level::Raw {
+        changed || self.all_plainer()
+    }
+
+    /// Writes all rules one step nearer to the kernel's words; whether they were not there yet.
+    fn all_plainer(&mut self) -> bool {
+        let is_new = self.least < Level::Raw;
+        if is_new {
             self.least = self.least.plainer();
             self.zones = false;
-            changed = true;
         }
-        changed
+        is_new
     }
 
     /// Writes rules one step nearer to the kernel's words; whether they were not there yet.
