@@ -45,9 +45,15 @@ impl<'m> Guide<'m> {
         Guide { few: 0, patience: 0, ..Guide::of(meaning) }
     }
 
-    /// How many times packets came to an entry so far, and facts of theirs were looked for in a list.
+    /// How many times packets came to an entry so far, and facts of theirs were looked for in a list. The few
+    /// packets that walk through a long list before places in it are known do not count.
     pub fn looks(&self) -> usize {
         self.looks.get()
+    }
+
+    /// Whether the entries of a list are few.
+    pub(super) fn is_short(&self, list: &List) -> bool {
+        list.entries.len() <= self.few
     }
 
     pub(super) fn count(&self, looks: usize) {
@@ -76,7 +82,7 @@ impl<'m> Guide<'m> {
 
     /// The places of the entries of a list that a packet comes to; `None` while they are not known.
     pub(super) fn places(&self, family: Family, list: &'m List) -> Option<Rc<Places>> {
-        if list.entries.len() <= self.few {
+        if self.is_short(list) {
             return None;
         }
         let mut known = self.known.borrow_mut();

@@ -20,7 +20,7 @@ pub enum Question<'m> {
 }
 
 /// What it takes to find what a packet meets in a list, in entries looked at.
-const OF_MEETING: usize = 16;
+const OF_MEETING: usize = 4;
 
 /// What became of a packet, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,6 +201,8 @@ struct Place<'m> {
     /// How many jumps and gotos led here. Without a ring it never exceeds the number of chains.
     depth: usize,
     /// Where entries are that may take the packet, if that is known.
+    /// Whether it counts which entries are looked at.
+    counts: bool,
     places: Option<Rc<Places>>,
     /// What asks there for the facts that the packet has, after so many times that it was taken up into a set.
     asking: Option<(usize, Asking)>,
@@ -322,7 +324,8 @@ impl<'m> Walk<'m, '_> {
 
     fn start(&self, list: &'m List, chain: Option<ChainId>, depth: usize) -> Place<'m> {
         let places = self.guide.and_then(|guide| guide.places(self.packet.family(), list));
-        Place { list, chain, next: 0, depth, places, asking: None, meeting: None }
+        let counts = places.is_some() || self.guide.is_some_and(|guide| guide.is_short(list));
+        Place { list, chain, next: 0, depth, counts, places, asking: None, meeting: None }
     }
 
     /// The next entry of a list that is about the packet, which is behind it then.
@@ -334,7 +337,7 @@ impl<'m> Walk<'m, '_> {
             }
             let entry = entries.get(at.next)?;
             at.next += 1;
-            self.count(1);
+            self.count(usize::from(at.counts));
             self.settle(entry);
             if entry.set.contains(&self.packet) {
                 return Some(entry);
