@@ -7,8 +7,9 @@
 //!
 //! It prints a table. Each row is a text, each column a command that reads it: the processor time of the
 //! whole program, in seconds; what takes longer than [`GOAL`] is marked `*`, what printed no answer `-`, and
-//! what was ended after [`MOST_SECONDS`] says `ended`. (`check` tells only what is wrong.) `diff` and `query` hold each text to one of the plainest of its kind: a
-//! rule for each of many hosts. The last column is the most memory that any of them took.
+//! what was ended after [`MOST_SECONDS`] says `ended`. (`check` tells only what is wrong.) `diff` and `query`
+//! hold each text to one of the plainest of its kind: a rule for each of many hosts. The last column is the
+//! most memory that any of them took.
 
 mod texts;
 
