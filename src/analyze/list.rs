@@ -5,6 +5,7 @@
 //! a number here, equal for rules that do the same.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::net::Family;
 use crate::packet::probes::View;
@@ -13,8 +14,12 @@ use crate::packet::{
     Among, Budget, Index, PacketSet, Question, Region, RuleNumber, Space, Verdict,
 };
 
-/// So many rules that meet a region are kept without a look at what those before them take.
+/// So many rules that meet a region are told without a look at what those before them take.
 const FEW: usize = 64;
+
+/// Rules that meet a region are looked up among so many, then among so many times more.
+const FIRST_PART: u32 = 256;
+const PARTS_GROW: u32 = 8;
 
 /// What a rule does, as far as the world can see: rules that do the same have the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,18 +153,21 @@ impl RuleList {
         self.matching.as_ref().unwrap_or(&self.hiding)
     }
 
-    /// Leaves, of rules that meet a region, in order, those before which the rules of a stretch are not
-    /// certain to have taken all of it.
-    pub(super) fn keep_reached(&self, region: &Region, among: Among, rules: &mut Vec<RuleNumber>) {
-        if rules.len() <= FEW {
-            return;
-        }
-        let is_reached = |rule: &RuleNumber| {
-            let among = among.and_before(*rule);
-            let question = Question { region, among, seed: 0, budget: self.budget };
-            self.hiding.witness(&question) != Verdict::Covered
-        };
-        rules.truncate(rules.partition_point(is_reached));
+    /// The rules that meet a region and fit, in order, as long as those of a stretch before them are not
+    /// known to take all of it.
+    pub(super) fn met<'l, F: Fn(RuleNumber) -> bool>(
+        &'l self,
+        region: &'l Region,
+        among: Among,
+        fits: F,
+    ) -> Met<'l, F> {
+        Met { list: self, region, among, fits, part: 0..FIRST_PART, found: Vec::new().into_iter() }
+    }
+
+    /// Whether rules of a stretch are certain to take all packets of a region.
+    pub(super) fn is_taken(&self, region: &Region, among: Among) -> bool {
+        let question = Question { region, among, seed: 0, budget: self.budget };
+        self.hiding.witness(&question) == Verdict::Covered
     }
 
     /// An answer for every rule, in order, from answers for shares of the rules.
@@ -174,5 +182,50 @@ impl RuleList {
             sorted[rule.0 as usize] = Some(answer);
         }
         sorted.into_iter().flatten().collect()
+    }
+}
+
+/// Rules that meet a region: see [`RuleList::met`]. Of long lists they are looked up part by part, as most
+/// questions are answered by one of the first, or those take all of the region.
+pub(super) struct Met<'l, F> {
+    list: &'l RuleList,
+    region: &'l Region,
+    among: Among,
+    fits: F,
+    /// The numbers that are looked at next.
+    part: Range<u32>,
+    /// Those found that were not yet told.
+    found: std::vec::IntoIter<RuleNumber>,
+}
+
+impl<F: Fn(RuleNumber) -> bool> Iterator for Met<'_, F> {
+    type Item = RuleNumber;
+
+    fn next(&mut self) -> Option<RuleNumber> {
+        let Met { list, region, among, fits, part, found } = self;
+        loop {
+            if let Some(next) = found.next() {
+                return Some(next);
+            }
+            if part.start as usize >= list.len() {
+                return None;
+            }
+            let before_part = part.start.checked_sub(1).map(RuleNumber);
+            let own = before_part.map_or(*among, |last| among.and_after(last));
+            let own = own.and_before(RuleNumber(part.end));
+            let mut met = list.matching().meeting_that(region, own, &*fits);
+            let next_part = part.end..part.end.saturating_mul(PARTS_GROW);
+            *part = next_part;
+            if met.len() > FEW {
+                let count = met.len();
+                let is_reached =
+                    |rule: &RuleNumber| !list.is_taken(region, among.and_before(*rule));
+                met.truncate(met.partition_point(is_reached));
+                if met.len() < count {
+                    *part = u32::MAX..u32::MAX;
+                }
+            }
+            *found = met.into_iter();
+        }
     }
 }

@@ -125,9 +125,7 @@ fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, O
             .filter(|(set, _)| *set == later.set)
             .map_or(among, |(_, settled)| among.and_after(*settled));
         let mut is_settled = true;
-        let mut before = list.matching().meeting(&region, among);
-        list.keep_reached(&region, Among::ALL, &mut before);
-        for earlier_number in before {
+        for earlier_number in list.met(&region, among, |_| true) {
             let Some(place) = numbered(earlier_number) else { continue };
             let earlier = &all[place];
             if !earlier.is_certain || exempt[place] {

@@ -8,6 +8,7 @@
 
 mod behind;
 mod changed;
+mod moving;
 mod walk;
 
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ use crate::packet::{
 use crate::resolve::policy::{ChainId, Docker, Hook};
 
 use changed::{copied_mask, results, same_borders, unasked};
+use moving::Moving;
 use walk::Chain;
 
 pub use walk::refuses;
@@ -51,6 +53,8 @@ pub struct Passage<'m> {
     behind: Vec<(BaseChain, Chain<'m>)>,
     /// Those that they call.
     called: BTreeMap<ChainId, Chain<'m>>,
+    /// The translations on the way; `None` where it is not known what they make of packets.
+    moving: Option<Moving>,
     /// What was asked about.
     pub asked: Vec<Region>,
     /// Pieces of all questions.
@@ -210,10 +214,13 @@ impl<'m> Passage<'m> {
             lists.into_iter().map(|(base, list)| (base, chain(list))).collect()
         };
         let (before, behind) = (chains(before), chains(behind));
-        let called = called.into_iter().map(|(id, list)| (id, chain(list))).collect();
+        let called: BTreeMap<ChainId, Chain<'m>> =
+            called.into_iter().map(|(id, list)| (id, chain(list))).collect();
+        let on_the_way = before.iter().map(|(_, chain)| chain).chain(called.values());
+        let moving = Moving::of(list.space(), on_the_way);
         let asked = (0..asked.len()).map(region).collect();
         let looking = Allowance::of(MOST_OF_ALL);
-        Some(Passage { hook, family, flat, list, before, behind, called, asked, looking })
+        Some(Passage { hook, family, flat, list, before, behind, called, moving, asked, looking })
     }
 
     /// Counts pieces that are looked at.
@@ -248,6 +255,14 @@ impl<'m> Passage<'m> {
             Hook::Output => space.within(region, &to_loopback()),
         };
         if is_looped { looped } else { space.difference(region, &looped) }
+    }
+
+    /// What comes of packets that are sent and translations may send to others: of all of them, or of more.
+    pub fn pass_to(&self, sent: &Region, to: &Region) -> Result<Passed<'m>, TooMuch> {
+        match &self.moving {
+            Some(moving) => self.pass(&moving.sent_to(self.space(), sent, &self.routed(to))),
+            None => self.pass(sent),
+        }
     }
 
     /// What comes of packets that are sent, as they are then.

@@ -12,14 +12,13 @@ use std::collections::hash_map::Entry;
 use super::boxes::{MOST_LOOKS, Names, Readable, readable};
 use super::flat::Flat;
 use super::passage::{Arriving, Passage, Passed, Stopped, TooMuch};
-use super::promise;
 use super::promise::claim::{Asking, World, decision};
 use super::promise::together::Group;
 use super::text::Rules;
 use super::work::Allowance;
 use crate::meaning::{BaseChain, Decision, Effect, Guide, Reason};
 use crate::net::Family;
-use crate::packet::{Among, Field, Placed, Region, RuleNumber, Teller, Verdict};
+use crate::packet::{Among, Field, Placed, Region, RuleNumber, Teller};
 use crate::resolve::Policy;
 use crate::resolve::policy::{Claim, Hook};
 
@@ -244,12 +243,8 @@ impl<'t, 'w> Telling<'t, 'w> {
             Place { by, base, translated_by, is_open: is_open(decision) }
         };
         let does_so = |number| may(flat, number, self.wants_accepted);
-        let mut steps = passage.list.matching().meeting_that(region, Among::ALL, does_so);
-        // Behind what takes all packets there may be thousands.
-        let is_reached = |number: &RuleNumber| !self.is_taken(region, Among::before(*number));
-        steps.truncate(steps.partition_point(is_reached));
         let within = Placed::of(passage.space(), region);
-        for number in steps {
+        for number in passage.list.met(region, Among::ALL, does_so) {
             let Some(step) = flat.step(number) else { continue };
             let among = Among::before(number);
             let own = within.intersection(&passage.list.may(number));
@@ -270,15 +265,9 @@ impl<'t, 'w> Telling<'t, 'w> {
         Ok(())
     }
 
-    /// Whether steps of those are certain to take all packets of a region.
-    fn is_taken(&self, region: &Region, among: Among) -> bool {
-        let seed = RuleNumber(u32::MAX);
-        promise::claim::left(self.passage, region, among, seed) == Verdict::Covered
-    }
-
     /// The packets of a region that no step of those is certain to take.
     fn left(&self, region: &Region, among: Among, parts: &Parts) -> Result<Region, TooMuch> {
-        if self.is_taken(region, among) {
+        if self.passage.list.is_taken(region, among) {
             return Ok(Region::default());
         }
         let list = &self.passage.list;

@@ -18,6 +18,10 @@ use super::write::Place;
 /// So many rules are said at one call at the most.
 const MAX_CALLED: usize = 100;
 
+/// So many rules are said at all calls of a chain of the kernel at the most: a policy many times as long as
+/// the dump is no help to who reads it.
+const MAX_CALLED_IN_ALL: usize = 5_000;
+
 /// Chains that jump on more often than this are said in the words of the dump.
 const DEEPEST_CALL: usize = 8;
 
@@ -74,11 +78,15 @@ impl Drafting<'_> {
             let pieces = &mut lists[usize::from(family == Family::V6)];
             // Chains of one name call others in each family.
             let mut called_here = BTreeSet::new();
+            let mut left = MAX_CALLED_IN_ALL;
             let is_said = |rule: &&Rule| line_of(rule).is_some_and(|line| said.contains(&line));
             for rule in side.rules(table, chain).filter(|rule| !is_said(rule)) {
-                let inside = standing.and_then(|standing| self.inside(side, table, standing, rule));
+                let most = MAX_CALLED.min(left);
+                let inside =
+                    standing.and_then(|standing| self.inside(side, (table, standing), rule, most));
                 match inside {
                     Some(rules) => {
+                        left = left.saturating_sub(rules.len());
                         let lines = line_of(rule);
                         for rule in rules {
                             let mut piece = self.said(side, &rule, (table, name), standing);
@@ -102,34 +110,35 @@ impl Drafting<'_> {
         merge::lists(merge::together(v4, v6))
     }
 
-    /// The rules of a chain as rules of the one that calls it, when the language has words for each.
+    /// The rules of a chain as rules of the one that calls it, when the language has words for each and there
+    /// are no more than so many.
     fn inside(
         &self,
         side: &Side<'_>,
-        table: TableName,
-        standing: Standing,
+        (table, standing): (TableName, Standing),
         rule: &Rule,
+        most: usize,
     ) -> Option<Vec<Rule>> {
         let Target::Jump(_) = rule.target else { return None };
         let mut rules = Vec::new();
-        flat(side, table, rule, &mut rules, DEEPEST_CALL)?;
+        flat((side, table), rule, &mut rules, most, DEEPEST_CALL)?;
         let has_words = |rule: &Rule| self.words(side, rule, standing).is_some();
         rules.iter().all(has_words).then_some(rules)
     }
 }
 
 /// What a rule says, with the chain that it jumps to as rules of its own; `None` where a rule leaves that
-/// chain, or where chains jump on more than so often.
+/// chain, where chains jump on more than so often, or where that is more rules.
 fn flat(
-    side: &Side<'_>,
-    table: TableName,
+    (side, table): (&Side<'_>, TableName),
     rule: &Rule,
     rules: &mut Vec<Rule>,
+    most: usize,
     deeper: usize,
 ) -> Option<()> {
     let Target::Jump(name) = &rule.target else {
         let leaves = matches!(rule.target, Target::Return | Target::Goto(_));
-        if leaves || rules.len() == MAX_CALLED {
+        if leaves || rules.len() == most {
             return None;
         }
         rules.push(rule.clone());
@@ -150,7 +159,7 @@ fn flat(
             other => other.clone(),
         };
         let inner = Rule { matches, target, origin: inner.origin };
-        flat(side, table, &inner, rules, deeper.checked_sub(1)?)?;
+        flat((side, table), &inner, rules, most, deeper.checked_sub(1)?)?;
     }
     Some(())
 }

@@ -223,36 +223,41 @@ impl<'m> Passing<'m> {
         from: usize,
         fits: impl Fn(&Step<'m>) -> bool,
     ) -> bool {
-        let numbers = self.list.matching().meeting(region, self.among_steps()).into_iter();
-        let mut steps = numbers.filter_map(|number| self.step_at(number));
-        steps.any(|step| {
-            let speaks = || self.list.space.intersection(region, &self.region(step));
-            step >= from && fits(&self.steps[step]) && !self.list.space.is_empty(&speaks())
-        })
+        let among = from.checked_sub(1).map_or(Among::ALL, |last| Among::after(self.number(last)));
+        let numbers = self.list.matching().meeting_that(region, self.steps_of(among), |number| {
+            self.step_at(number).is_some_and(|step| fits(&self.steps[step]))
+        });
+        let speaks = |number| self.list.space.intersection(region, &self.list.may(number));
+        numbers.into_iter().any(|number| !self.list.space.is_empty(&speaks(number)))
     }
 
     /// The steps that may decide packets of the region.
     pub fn deciding(&self, region: &Region) -> Vec<usize> {
-        let mut numbers = self.list.matching().meeting(region, self.among_steps());
-        self.list.keep_reached(region, self.among_steps(), &mut numbers);
-        let decides = |number: &RuleNumber| {
-            let step = self.step_at(*number)?;
-            let both = || self.list.space.intersection(region, &self.region(step));
-            let is_left = || self.left(&both(), Among::before(*number)) != Verdict::Covered;
-            (self.steps[step].decision.is_some() && is_left()).then_some(step)
+        let decides = |step: &usize| {
+            let both = self.list.space.intersection(region, &self.region(*step));
+            self.left(&both, Among::before(self.number(*step))) != Verdict::Covered
         };
-        numbers.iter().filter_map(decides).collect()
+        self.met_deciding(region, |_| true).filter(decides).collect()
+    }
+
+    /// The steps that fit and decide, in order, as far as packets of the region are not known to be taken
+    /// before them.
+    fn met_deciding<'p>(
+        &'p self,
+        region: &'p Region,
+        fits: impl Fn(usize) -> bool + 'p,
+    ) -> impl Iterator<Item = usize> + 'p {
+        let decides = move |number| {
+            let step = self.step_at(number);
+            step.is_some_and(|step| self.steps[step].decision.is_some() && fits(step))
+        };
+        let numbers = self.list.met(region, self.among_steps(), decides);
+        numbers.filter_map(|number| self.step_at(number))
     }
 
     /// The same, where the number of a step says whether it fits.
     pub fn decided_at(&self, region: &Region, fits: impl Fn(usize) -> bool) -> Found {
-        let decides = |number: RuleNumber| {
-            let step = self.step_at(number);
-            step.is_some_and(|step| self.steps[step].decision.is_some() && fits(step))
-        };
-        let numbers =
-            self.list.matching().meeting_that(region, self.among_steps(), decides).into_iter();
-        self.decided_by(region, numbers.filter_map(|number| self.step_at(number)))
+        self.decided_by(region, self.met_deciding(region, fits))
     }
 
     /// A packet of the region that one of these steps may decide, the first that does.

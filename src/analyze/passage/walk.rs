@@ -31,7 +31,12 @@ impl<'m> Chain<'m> {
     }
 
     pub fn entries(&self) -> impl Iterator<Item = &'m Entry> {
-        self.entries.iter().map(|(entry, _)| *entry)
+        self.with_regions().map(|(entry, _)| entry)
+    }
+
+    /// Each entry with where it matches.
+    pub fn with_regions(&self) -> impl Iterator<Item = (&'m Entry, &Region)> {
+        self.entries.iter().map(|(entry, region)| (*entry, region))
     }
 }
 
@@ -231,7 +236,7 @@ fn by_default<'m>(chain: &Chain<'m>, on: Region, changing: &mut Changing<'_, 'm>
 }
 
 /// The translation that a decision is, if it gives packets another destination.
-fn moving(decision: &Decision) -> Option<&Translation> {
+pub(super) fn moving(decision: &Decision) -> Option<&Translation> {
     let Decision::Translate(translation) = decision else { return None };
     match &**translation {
         Translation::Destination { .. }

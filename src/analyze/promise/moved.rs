@@ -121,7 +121,8 @@ impl<'w> Asking<'_, 'w> {
             return Ok(all);
         }
         let mut add = |sent: &Region, to: &Region| -> Result<(), TooMuch> {
-            let passed = passage.pass(&passage.over_loopback(sent, self.is_looped))?;
+            let sent = passage.over_loopback(sent, self.is_looped);
+            let passed = passage.pass_to(&sent, to)?;
             all.is_vague |= passed.is_vague;
             all.limited.extend(passed.limited);
             let mut translators = Region::default();
