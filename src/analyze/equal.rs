@@ -155,7 +155,7 @@ impl Comparison {
 const TRIED: usize = 12;
 
 /// Differences beyond these are not looked for in a chain.
-pub const MOST_DIFFERENCES: usize = 10_000;
+pub const MOST_DIFFERENCES: usize = 1_000;
 
 /// How two meanings differ in some families.
 #[must_use]
@@ -197,6 +197,9 @@ fn chain(
         };
         let right_alone = right.cut.is_some();
         return into.unproved.push(Unproved { right_alone, ..unproved(why) });
+    }
+    if items::are_the_same([&left, &right]) {
+        return;
     }
     let [asked, also_asked] = [&left, &right].map(|flat| flat.steps.iter().map(|step| &*step.may));
     if accounts::may_be_one(asked, also_asked) {

@@ -28,7 +28,7 @@ pub use limits::Limits;
 
 /// Beyond so many boxes, and conditions of them that packets do not show, an answer is not whole: nobody
 /// reads them.
-const MOST_TOLD: usize = 200_000;
+const MOST_TOLD: usize = 100_000;
 
 /// How often a rule before another may be told apart from it, before an answer is not whole.
 const MOST_TAKEN: usize = 10_000_000;

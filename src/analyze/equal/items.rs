@@ -363,6 +363,20 @@ pub(super) fn changes_packets(flat: &Flat<'_>) -> bool {
     })
 }
 
+/// Whether two chains are the same step by step: whoever comes to one meets what he meets in the other.
+pub(super) fn are_the_same([left, right]: [&Flat<'_>; 2]) -> bool {
+    let same = |(a, b): (&FlatStep<'_>, &FlatStep<'_>)| {
+        (a.caller, a.role, a.leaves, a.takes, a.until)
+            == (b.caller, b.role, b.leaves, b.takes, b.until)
+            && a.may == b.may
+            && deed(a, left) == deed(b, right)
+            && (!matches!(a.entry.effect, Effect::Add { .. }) || a.entry.effect == b.entry.effect)
+    };
+    left.steps.len() == right.steps.len()
+        && decided(&left.default.effect) == decided(&right.default.effect)
+        && left.steps.iter().zip(&right.steps).all(same)
+}
+
 /// What a step does that the world can see; `None` for what only leads packets on.
 fn deed(step: &FlatStep<'_>, flat: &Flat<'_>) -> Option<Deed> {
     if step.leaves {
