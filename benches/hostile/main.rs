@@ -34,8 +34,9 @@ const PLAIN: &str = "hosts";
 
 const QUESTION: &str = "allow tcp 1-1000 from any";
 
-/// What stands for the text among the arguments of a command.
+/// What stands for the text among the arguments of a command, and for the plainest of its kind.
 const NOW: &str = "NOW";
+const OTHER: &str = "OTHER";
 
 /// The head of a column, and the arguments of the command.
 type Job = (&'static str, &'static [&'static str]);
@@ -45,7 +46,7 @@ const OF_POLICIES: [Job; 5] = [
     ("--fix", &["check", "--fix", NOW]),
     ("build", &["build", NOW]),
     ("query", &["query", NOW, QUESTION]),
-    ("diff", &["diff", NOW, "plain.fw"]),
+    ("diff", &["diff", NOW, OTHER]),
 ];
 
 const OF_DUMPS: [Job; 5] = [
@@ -53,7 +54,7 @@ const OF_DUMPS: [Job; 5] = [
     ("import", &["import", NOW]),
     ("verify", &["verify", "plain.fw", NOW]),
     ("query", &["query", NOW, QUESTION]),
-    ("diff", &["diff", NOW, "plain.v4"]),
+    ("diff", &["diff", NOW, OTHER]),
 ];
 
 fn main() -> ExitCode {
@@ -74,16 +75,16 @@ fn bench() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut over = 0;
     let mut all = 0;
-    for kind in [Kind::Policy, Kind::Dump] {
+    for kind in Kind::ALL {
         let jobs = match kind {
             Kind::Policy => OF_POLICIES,
-            Kind::Dump => OF_DUMPS,
+            Kind::Dump(_) => OF_DUMPS,
         };
         let names = jobs.map(|(head, _)| format!("{head:>9}"));
         println!("{:<22}{:>5}{}{:>10}", kind.name(), "MB", names.concat(), "peak");
         let plain = texts::all().find(|text| text.kind == kind && text.name == PLAIN);
         let plain = plain.expect("each kind has the plainest");
-        fs::write(folder.path().join(format!("plain.{}", kind.ending())), plain.text())?;
+        fs::write(folder.path().join(plain_name(kind)), plain.text())?;
         for text in texts::all().filter(|text| text.kind == kind) {
             if !arguments.is_empty() && !arguments.iter().any(|word| text.name.contains(&**word)) {
                 continue;
@@ -97,10 +98,16 @@ fn bench() -> io::Result<()> {
     Ok(())
 }
 
+/// The file of the plainest text of a kind.
+fn plain_name(kind: Kind) -> String {
+    format!("plain.{}", kind.ending())
+}
+
 #[expect(clippy::cast_precision_loss, reason = "megabytes for a table")]
 fn row(folder: &Path, text: &texts::Text, jobs: [Job; 5]) -> io::Result<Vec<Duration>> {
     let name = format!("now.{}", text.kind.ending());
     let content = text.text();
+    let other = plain_name(text.kind);
     let mut times = Vec::new();
     let mut cells = String::new();
     let mut peak = 0;
@@ -110,7 +117,11 @@ fn row(folder: &Path, text: &texts::Text, jobs: [Job; 5]) -> io::Result<Vec<Dura
         let output = Command::new(std::env::current_exe()?)
             .args(["--run"])
             .arg(folder)
-            .args(arguments.iter().map(|word| if *word == NOW { &*name } else { *word }))
+            .args(arguments.iter().map(|word| match *word {
+                NOW => &*name,
+                OTHER => &*other,
+                word => word,
+            }))
             .output()?;
         let words = String::from_utf8_lossy(&output.stdout).into_owned();
         let numbers: Vec<u64> =
