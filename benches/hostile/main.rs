@@ -1,8 +1,9 @@
 //! How long the program takes for texts of a megabyte that mean no good.
 //!
 //! ```text
-//! cargo bench --bench hostile                 all texts
-//! cargo bench --bench hostile -- nested log   those with one of these words in their name
+//! cargo bench --bench hostile                    all texts
+//! cargo bench --bench hostile -- nested log      those with one of these words in their name
+//! cargo bench --bench hostile -- --random 0 100  of a quarter of a megabyte, of 100 seeds from 0
 //! ```
 //!
 //! It prints a table. Each row is a text, each column a command that reads it: the processor time of the
@@ -13,6 +14,7 @@
 //! column is the most memory that any of them took; behind it stands where a text is kept of which a command
 //! took too long or crashed.
 
+mod random;
 mod texts;
 
 use std::fmt::Write as _;
@@ -78,6 +80,11 @@ fn bench() -> io::Result<()> {
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match &arguments[..] {
         [what, folder, rest @ ..] if what == "--run" => run(Path::new(folder), rest),
+        [what, first, count] if what == "--random" => {
+            let first: u64 = first.parse().map_err(io::Error::other)?;
+            let count: u64 = count.parse().map_err(io::Error::other)?;
+            tables(&(first..first + count).map(random::of_seed).collect::<Vec<_>>())
+        }
         words => {
             let is_meant = |text: &Text| words.iter().any(|word| text.name.contains(&**word));
             let meant = texts::all().filter(|text| words.is_empty() || is_meant(text));

@@ -34,7 +34,7 @@ impl Kind {
 
 pub struct Text {
     pub kind: Kind,
-    pub name: &'static str,
+    pub name: String,
     make: Make,
 }
 
@@ -44,16 +44,23 @@ enum Make {
     /// What is before and behind the lines.
     Within(&'static str, usize, fn(usize) -> String, &'static str),
     Whole(fn() -> String),
+    OfSeed(u64, fn(u64) -> String),
 }
 
 impl Text {
-    fn named(kind: Kind, (name, make): (&'static str, Make)) -> Self {
-        Text { kind, name, make }
+    fn named(kind: Kind, (name, make): (&str, Make)) -> Self {
+        Text { kind, name: name.to_owned(), make }
+    }
+
+    /// The text that is made of a seed.
+    pub fn of_seed(kind: Kind, seed: u64, make: fn(u64) -> String) -> Self {
+        Text { kind, name: format!("seed {seed}"), make: Make::OfSeed(seed, make) }
     }
 
     pub fn text(&self) -> String {
         match (&self.make, self.kind) {
             (Make::Whole(whole), _) => whole(),
+            (Make::OfSeed(seed, whole), _) => whole(*seed),
             (Make::Each(count, line), Kind::Policy) => each(*count, line),
             (Make::Each(count, line), Kind::Dump(_)) => filter("", &each(*count, line)),
             (Make::Within(before, count, line, after), _) => {
@@ -63,7 +70,7 @@ impl Text {
     }
 }
 
-fn each(count: usize, line: impl Fn(usize) -> String) -> String {
+pub fn each(count: usize, line: impl Fn(usize) -> String) -> String {
     (0..count).map(line).collect()
 }
 
@@ -74,17 +81,17 @@ fn filter(chains: &str, rules: &str) -> String {
 }
 
 /// A host for each number below 65,536.
-fn host(at: usize) -> String {
+pub fn host(at: usize) -> String {
     format!("10.{}.{}.1", at >> 8 & 255, at & 255)
 }
 
 /// The same in IPv6.
-fn host6(at: usize) -> String {
+pub fn host6(at: usize) -> String {
     format!("2001:db8:{:x}::1", at & 0xffff)
 }
 
 /// A port for each number below 65,535.
-fn port(at: usize) -> usize {
+pub fn port(at: usize) -> usize {
     at % 65_535 + 1
 }
 
@@ -204,11 +211,11 @@ const POLICIES: [(&str, Make); 22] = [
     ),
 ];
 
-fn net(at: usize) -> String {
+pub fn net(at: usize) -> String {
     format!("10.{}.{}.0", at >> 8 & 255, at & 255)
 }
 
-fn dotted(address: usize) -> String {
+pub fn dotted(address: usize) -> String {
     let byte = |shift: usize| address >> shift & 255;
     format!("{}.{}.{}.{}", byte(24), byte(16), byte(8), byte(0))
 }
