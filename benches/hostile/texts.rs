@@ -1,19 +1,24 @@
 //! The texts: each asks for much with few words, or is many of one thing.
 
+use palisade::net::Family;
+
 /// What a text is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
     /// A policy.
     Policy,
-    /// What iptables-save prints.
-    Dump,
+    /// What iptables-save or ip6tables-save prints.
+    Dump(Family),
 }
 
 impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::Policy, Kind::Dump(Family::V4), Kind::Dump(Family::V6)];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Policy => "policy",
-            Self::Dump => "dump",
+            Self::Dump(Family::V4) => "dump",
+            Self::Dump(Family::V6) => "dump of IPv6",
         }
     }
 
@@ -21,14 +26,15 @@ impl Kind {
     pub fn ending(self) -> &'static str {
         match self {
             Self::Policy => "fw",
-            Self::Dump => "v4",
+            Self::Dump(Family::V4) => "v4",
+            Self::Dump(Family::V6) => "v6",
         }
     }
 }
 
 pub struct Text {
     pub kind: Kind,
-    pub name: &'static str,
+    pub name: String,
     make: Make,
 }
 
@@ -38,14 +44,25 @@ enum Make {
     /// What is before and behind the lines.
     Within(&'static str, usize, fn(usize) -> String, &'static str),
     Whole(fn() -> String),
+    OfSeed(u64, fn(u64) -> String),
 }
 
 impl Text {
+    fn named(kind: Kind, (name, make): (&str, Make)) -> Self {
+        Text { kind, name: name.to_owned(), make }
+    }
+
+    /// The text that is made of a seed.
+    pub fn of_seed(kind: Kind, seed: u64, make: fn(u64) -> String) -> Self {
+        Text { kind, name: format!("seed {seed}"), make: Make::OfSeed(seed, make) }
+    }
+
     pub fn text(&self) -> String {
         match (&self.make, self.kind) {
             (Make::Whole(whole), _) => whole(),
+            (Make::OfSeed(seed, whole), _) => whole(*seed),
             (Make::Each(count, line), Kind::Policy) => each(*count, line),
-            (Make::Each(count, line), Kind::Dump) => filter("", &each(*count, line)),
+            (Make::Each(count, line), Kind::Dump(_)) => filter("", &each(*count, line)),
             (Make::Within(before, count, line, after), _) => {
                 format!("{before}{}{after}", each(*count, line))
             }
@@ -53,7 +70,7 @@ impl Text {
     }
 }
 
-fn each(count: usize, line: impl Fn(usize) -> String) -> String {
+pub fn each(count: usize, line: impl Fn(usize) -> String) -> String {
     (0..count).map(line).collect()
 }
 
@@ -64,20 +81,26 @@ fn filter(chains: &str, rules: &str) -> String {
 }
 
 /// A host for each number below 65,536.
-fn host(at: usize) -> String {
+pub fn host(at: usize) -> String {
     format!("10.{}.{}.1", at >> 8 & 255, at & 255)
 }
 
+/// The same in IPv6.
+pub fn host6(at: usize) -> String {
+    format!("2001:db8:{:x}::1", at & 0xffff)
+}
+
 /// A port for each number below 65,535.
-fn port(at: usize) -> usize {
+pub fn port(at: usize) -> usize {
     at % 65_535 + 1
 }
 
 /// All texts, the plainest of each kind among them.
 pub fn all() -> impl Iterator<Item = Text> {
-    let policies = POLICIES.into_iter().map(|(name, make)| Text { kind: Kind::Policy, name, make });
-    let dumps = DUMPS.into_iter().map(|(name, make)| Text { kind: Kind::Dump, name, make });
-    policies.chain(dumps)
+    let policies = POLICIES.into_iter().map(|row| Text::named(Kind::Policy, row));
+    let dumps = DUMPS.into_iter().map(|row| Text::named(Kind::Dump(Family::V4), row));
+    let others = DUMPS_OF_IPV6.into_iter().map(|row| Text::named(Kind::Dump(Family::V6), row));
+    policies.chain(dumps).chain(others)
 }
 
 const POLICIES: [(&str, Make); 22] = [
@@ -188,11 +211,11 @@ const POLICIES: [(&str, Make); 22] = [
     ),
 ];
 
-fn net(at: usize) -> String {
+pub fn net(at: usize) -> String {
     format!("10.{}.{}.0", at >> 8 & 255, at & 255)
 }
 
-fn dotted(address: usize) -> String {
+pub fn dotted(address: usize) -> String {
     let byte = |shift: usize| address >> shift & 255;
     format!("{}.{}.{}.{}", byte(24), byte(16), byte(8), byte(0))
 }
@@ -382,3 +405,10 @@ const DUMPS: [(&str, Make); 30] = [
         ),
     ),
 ];
+
+const DUMPS_OF_IPV6: [(&str, Make); 1] = [(
+    "hosts",
+    Make::Each(16_000, |at| {
+        format!("-A INPUT -s {} -p tcp -m tcp --dport 22 -j ACCEPT\n", host6(at))
+    }),
+)];
