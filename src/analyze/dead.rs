@@ -1,7 +1,6 @@
 //! Rules that no packet reaches.
 
 use super::list::RuleList;
-use crate::packet::shares::in_shares;
 use crate::packet::{Among, Answer, Cover, Point, Question, Region, RuleNumber, Verdict};
 
 /// Whether packets reach a rule.
@@ -72,11 +71,12 @@ impl RuleList {
                 }
                 Some(Life::Live(_) | Life::Unknown) | None => true,
             });
-            let found = in_shares(&rules, |_, share| {
-                let questions: Vec<_> = share.iter().map(|rule| self.earlier(*rule)).collect();
-                self.hiding.uncovered_each(&questions)
-            });
-            for (rule, answer) in rules.iter().zip(found.into_iter().flatten()) {
+            let ask = |rules: &[RuleNumber], budget| {
+                let earlier = rules.iter().map(|rule| Question { budget, ..self.earlier(*rule) });
+                self.hiding.uncovered_each(&earlier.collect::<Vec<_>>())
+            };
+            let answers = self.answers(&rules, ask, Answer::is_open);
+            for (rule, answer) in rules.iter().zip(answers) {
                 lives[place(*rule)] = Life::of(answer);
             }
         }

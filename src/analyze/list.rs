@@ -21,6 +21,16 @@ const FEW: usize = 64;
 const FIRST_PART: u32 = 256;
 const PARTS_GROW: u32 = 8;
 
+/// How much is looked at to find out whether those behind some rules need not be looked at.
+const TO_STOP: Budget = Budget(20_000);
+
+/// The [`Budget`] that each question about the rules of a list has at first; how many times more those have that
+/// are asked again, and what all of them may be each time together.
+const FIRST_LOOKS: u64 = 1_000;
+const TIMES_MORE_LOOKS: u64 = 16;
+const LOOKS_AGAIN: u64 = 16_000_000;
+const LOOKS_AGAIN_OF_A_RULE: u64 = 1_000;
+
 /// What a rule does, as far as the world can see: rules that do the same have the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EffectNumber(pub u32);
@@ -164,24 +174,61 @@ impl RuleList {
         Met { list: self, region, among, fits, part: 0..FIRST_PART, found: Vec::new().into_iter() }
     }
 
-    /// Whether rules of a stretch are certain to take all packets of a region.
+    /// Whether rules of a stretch are known to take all packets of a region: it is not much to find out.
     pub(super) fn is_taken(&self, region: &Region, among: Among) -> bool {
-        let question = Question { region, among, seed: 0, budget: self.budget };
+        let question = Question { region, among, seed: 0, budget: TO_STOP };
         self.hiding.witness(&question) == Verdict::Covered
     }
 
-    /// An answer for every rule, in order, from answers for shares of the rules.
+    /// An answer for every rule, in order, from answers for shares of the rules: see [`RuleList::answers`].
     ///
     /// They are asked in the order of the tree: questions that follow each other look at the same
     /// branches.
-    pub(super) fn each<T: Send>(&self, answers: impl Fn(&[RuleNumber]) -> Vec<T> + Sync) -> Vec<T> {
+    pub(super) fn each<T: Send>(
+        &self,
+        ask: impl Fn(&[RuleNumber], Budget) -> Vec<T> + Sync,
+        is_open: impl Fn(&T) -> bool,
+    ) -> Vec<T> {
         let order = self.matching().order(self.len());
-        let answers = in_shares(&order, |_, share| answers(share));
+        let answers = self.answers(&order, ask, is_open);
         let mut sorted: Vec<Option<T>> = order.iter().map(|_| None).collect();
-        for (rule, answer) in order.iter().zip(answers.into_iter().flatten()) {
+        for (rule, answer) in order.iter().zip(answers) {
             sorted[rule.0 as usize] = Some(answer);
         }
         sorted.into_iter().flatten().collect()
+    }
+
+    /// An answer for each of some rules, from answers for shares of them.
+    ///
+    /// Nearly all questions are little work. So each has a small budget at first; what is open then is asked
+    /// again with a larger one, as many of the first as may have that together, and so on: long lists in which
+    /// all questions are hard come to an end, too.
+    pub(super) fn answers<T: Send>(
+        &self,
+        rules: &[RuleNumber],
+        ask: impl Fn(&[RuleNumber], Budget) -> Vec<T> + Sync,
+        is_open: impl Fn(&T) -> bool,
+    ) -> Vec<T> {
+        let ask = |rules: &[RuleNumber], budget| -> Vec<T> {
+            in_shares(rules, |_, share| ask(share, budget)).into_iter().flatten().collect()
+        };
+        let in_all = LOOKS_AGAIN + LOOKS_AGAIN_OF_A_RULE * rules.len() as u64;
+        let mut looks = FIRST_LOOKS.min(self.budget.0);
+        let mut answers = ask(rules, Budget(looks));
+        let mut open: Vec<usize> = (0..answers.len()).collect();
+        while looks < self.budget.0 {
+            looks = looks.saturating_mul(TIMES_MORE_LOOKS).min(self.budget.0);
+            open.retain(|place| is_open(&answers[*place]));
+            open.truncate(usize::try_from(in_all / looks).unwrap_or(usize::MAX));
+            if open.is_empty() {
+                break;
+            }
+            let asked: Vec<RuleNumber> = open.iter().map(|place| rules[*place]).collect();
+            for (place, answer) in open.iter().zip(ask(&asked, Budget(looks))) {
+                answers[*place] = answer;
+            }
+        }
+        answers
     }
 }
 

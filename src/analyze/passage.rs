@@ -31,11 +31,9 @@ use walk::Chain;
 
 pub use walk::refuses;
 
-/// So many pieces of packets are held to entries on the way; beyond, it is too much work.
-const MOST_PIECES: usize = 100_000;
-
-/// The same of all questions.
-const MOST_OF_ALL: usize = 1_000_000;
+/// So many pieces of packets are held to entries on the way, in all questions together; beyond, it is too much
+/// work.
+const MOST_PIECES: usize = 150_000;
 
 /// Too much work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +55,7 @@ pub struct Passage<'m> {
     moving: Option<Moving>,
     /// What was asked about.
     pub asked: Vec<Region>,
-    /// Pieces of all questions.
+    /// Pieces that may still be held to entries.
     looking: Allowance,
 }
 
@@ -72,8 +70,6 @@ pub struct Passed<'m> {
     pub limited: Vec<(Region, &'m Entry)>,
     /// Whether more is in it than comes: what rules make of some packets is not known.
     pub is_vague: bool,
-    /// How many pieces of it entries had to be held to.
-    pieces: usize,
 }
 
 /// What is stopped by an entry of a chain, or may be: where it has limits, or what it does is not known.
@@ -219,16 +215,12 @@ impl<'m> Passage<'m> {
         let on_the_way = before.iter().map(|(_, chain)| chain).chain(called.values());
         let moving = Moving::of(list.space(), on_the_way);
         let asked = (0..asked.len()).map(region).collect();
-        let looking = Allowance::of(MOST_OF_ALL);
+        let looking = Allowance::of(MOST_PIECES);
         Some(Passage { hook, family, flat, list, before, behind, called, moving, asked, looking })
     }
 
     /// Counts pieces that are looked at.
-    fn look_at(&self, pieces: usize, passed: &mut Passed<'_>) -> Result<(), TooMuch> {
-        passed.pieces += pieces;
-        if passed.pieces > MOST_PIECES {
-            return Err(TooMuch);
-        }
+    fn look_at(&self, pieces: usize) -> Result<(), TooMuch> {
         self.looking.spend(pieces).ok_or(TooMuch)
     }
 

@@ -1,7 +1,7 @@
 //! Rules that packets reach, and that might as well not be there.
 
 use super::list::{EffectNumber, RuleList};
-use crate::packet::{Among, Index, Point, Question, Region, RuleNumber, Sorts, Verdict};
+use crate::packet::{Among, Budget, Index, Point, Question, Region, RuleNumber, Sorts, Verdict};
 
 /// What becomes of the packets of a rule without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,13 @@ pub enum Without {
     SameByDefault,
     /// Not found out within the budget.
     Unknown,
+}
+
+impl Without {
+    /// Whether a larger budget may give a better answer.
+    pub(super) fn is_open(&self) -> bool {
+        *self == Without::Unknown
+    }
 }
 
 /// Packets of the rule that are tried before all of them are thought about.
@@ -48,6 +55,7 @@ impl RuleList {
         rule: RuleNumber,
         default: EffectNumber,
         known: Option<&Point>,
+        budget: Budget,
     ) -> Without {
         let (Some(own), Some(region)) = (self.effects.get(rule.0 as usize), self.gets(rule)) else {
             return Without::SameByRules;
@@ -82,7 +90,7 @@ impl RuleList {
         }
         let witness = |region: &Region, among| {
             let seed = rule.0.into();
-            hiding.witness(&Question { region, among, seed, budget: self.budget })
+            hiding.witness(&Question { region, among, seed, budget })
         };
         let (mut behind, mut looks) = (rule, 0usize);
         while let Some(later) = next_other(behind) {
@@ -127,7 +135,9 @@ impl RuleList {
     pub fn without_each(&self, default: EffectNumber) -> Vec<Without> {
         let (seen, sorts) = (self.matching(), self.sorts(self.matching()));
         let trees = Trees { hiding: &self.hiding, seen, sorts: &sorts };
-        let without = |rule: &RuleNumber| self.without(trees, *rule, default, None);
-        self.each(|rules| rules.iter().map(without).collect())
+        let without = |rules: &[RuleNumber], budget| {
+            rules.iter().map(|rule| self.without(trees, *rule, default, None, budget)).collect()
+        };
+        self.each(without, Without::is_open)
     }
 }

@@ -27,7 +27,7 @@ const KINDS_TRIED: u64 = 4;
 const KINDS: usize = 60;
 
 /// How much is looked at for a packet that is easy to follow.
-const TO_SHOW: Budget = Budget(1_000_000);
+const TO_SHOW: Budget = Budget(20_000);
 
 /// The finding about a statement that no packet reaches; `None` when packets do. They must be asked for
 /// in the order of the text.

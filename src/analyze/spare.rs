@@ -12,7 +12,7 @@ use super::text::Text;
 use super::told::Told;
 use crate::diagnostic::{Finding, Lint, catalogue};
 use crate::meaning::{BaseChain, Effect, Reason};
-use crate::packet::{Among, Answer, Index, Question, RuleNumber, Sorts};
+use crate::packet::{Among, Answer, Budget, Index, Question, RuleNumber, Sorts};
 use crate::resolve::policy::Origin;
 use crate::source::Span;
 
@@ -92,7 +92,9 @@ impl<'j, 'm> Rest<'j, 'm> {
     pub fn leave_out(&mut self, statement: Span, places: &[At]) -> bool {
         let is_same = |at: &At| {
             let counting = self.chains[at.chain].as_ref();
-            counting.is_some_and(|chain| chain.without(at.step) == Without::SameByRules)
+            counting.is_some_and(|chain| {
+                chain.without(at.step, chain.judged.list.budget) == Without::SameByRules
+            })
         };
         let goes = is_asked(self.judgement, places)
             && self.is_unnoticed(statement, places)
@@ -216,20 +218,26 @@ impl<'j, 'm> Counting<'j, 'm> {
     }
 
     /// What becomes of the packets of a rule without it.
-    fn without(&self, rule: RuleNumber) -> Without {
+    fn without(&self, rule: RuleNumber, budget: Budget) -> Without {
         let known = match &self.judged.lives[rule.0 as usize] {
             Life::Live(point) => Some(point),
             Life::Dead(_) | Life::NeverMatches | Life::Unknown => None,
         };
         let trees = Trees { hiding: &self.hiding, seen: &self.seen, sorts: &self.sorts };
-        self.judged.list.without(trees, rule, self.judged.flat.default_effect, known)
+        self.judged.list.without(trees, rule, self.judged.flat.default_effect, known, budget)
     }
 
     fn answers(&self) -> Vec<Without> {
-        let answer = |rule: &RuleNumber| {
-            if self.asked[rule.0 as usize] { self.without(*rule) } else { Without::Different }
+        let answer = |rule: RuleNumber, budget| {
+            if self.asked[rule.0 as usize] {
+                self.without(rule, budget)
+            } else {
+                Without::Different
+            }
         };
-        self.judged.list.each(|rules| rules.iter().map(answer).collect())
+        let ask =
+            |rules: &[RuleNumber], budget| rules.iter().map(|rule| answer(*rule, budget)).collect();
+        self.judged.list.each(ask, Without::is_open)
     }
 }
 

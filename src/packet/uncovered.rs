@@ -39,7 +39,7 @@ pub struct Budget(pub u64);
 
 impl Default for Budget {
     fn default() -> Self {
-        Budget(400_000_000)
+        Budget(20_000_000)
     }
 }
 
@@ -52,6 +52,18 @@ pub enum Answer {
     Covered(Cover),
     /// It was too much work to find out.
     Incomplete,
+}
+
+impl Answer {
+    /// Whether a larger budget may give a better one.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match self {
+            Answer::Uncovered(_) => false,
+            Answer::Covered(cover) => !cover.is_minimal,
+            Answer::Incomplete => true,
+        }
+    }
 }
 
 /// Rules that together take all packets of a region.

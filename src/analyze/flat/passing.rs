@@ -233,11 +233,19 @@ impl<'m> Passing<'m> {
 
     /// The steps that may decide packets of the region.
     pub fn deciding(&self, region: &Region) -> Vec<usize> {
-        let decides = |step: &usize| {
-            let both = self.list.space.intersection(region, &self.region(*step));
-            self.left(&both, Among::before(self.number(*step))) != Verdict::Covered
+        let steps: Vec<RuleNumber> =
+            self.met_deciding(region, |_| true).map(|step| self.number(step)).collect();
+        let left = |number: &RuleNumber, budget| {
+            let both = self.list.space.intersection(region, &self.list.may(*number));
+            let among = self.steps_of(Among::before(*number));
+            let question = Question { region: &both, among, seed: 0, budget };
+            self.list.hiding.witness(&question)
         };
-        self.met_deciding(region, |_| true).filter(decides).collect()
+        let ask =
+            |steps: &[RuleNumber], budget| steps.iter().map(|one| left(one, budget)).collect();
+        let verdicts = self.list.answers(&steps, ask, |verdict| *verdict == Verdict::Incomplete);
+        let left = steps.iter().zip(verdicts).filter(|(_, verdict)| *verdict != Verdict::Covered);
+        left.filter_map(|(number, _)| self.step_at(*number)).collect()
     }
 
     /// The steps that fit and decide, in order, as far as packets of the region are not known to be taken

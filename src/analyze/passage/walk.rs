@@ -143,7 +143,7 @@ impl<'m> Passage<'m> {
         waiting.add(region, Among::ALL);
         let mut left = Region::default();
         while let Some((number, here)) = waiting.pieces.pop_first() {
-            self.look_at(space.count(&here), changing.passed)?;
+            self.look_at(space.count(&here))?;
             let (entry, own) = &chain.entries[number.0 as usize];
             let met = space.intersection(&here, own);
             let rest = match (space.is_empty(&met), entry.limits.is_empty()) {
@@ -197,7 +197,7 @@ impl<'m> Passage<'m> {
                     match moving(decision) {
                         Some(translation) => {
                             let region = self.translated(&met, translation);
-                            self.look_at(space.count(&region), changing.passed)?;
+                            self.look_at(space.count(&region))?;
                             changing.moved.push(Arriving { region, by: Some(entry), sent: met });
                         }
                         None => changing.through.append(&met),
