@@ -163,15 +163,17 @@ impl RuleList {
         self.matching.as_ref().unwrap_or(&self.hiding)
     }
 
-    /// The rules that meet a region and fit, in order, as long as those of a stretch before them are not
-    /// known to take all of it.
+    /// The rules of a stretch that meet a region and fit, in order, as long as those of a stretch of takers
+    /// before them are not known to take all of it.
     pub(super) fn met<'l, F: Fn(RuleNumber) -> bool>(
         &'l self,
         region: &'l Region,
         among: Among,
+        takers: Among,
         fits: F,
     ) -> Met<'l, F> {
-        Met { list: self, region, among, fits, part: 0..FIRST_PART, found: Vec::new().into_iter() }
+        let (part, found) = (0..FIRST_PART, Vec::new().into_iter());
+        Met { list: self, region, among, takers, fits, part, found }
     }
 
     /// Whether rules of a stretch are known to take all packets of a region: it is not much to find out.
@@ -238,6 +240,7 @@ pub(super) struct Met<'l, F> {
     list: &'l RuleList,
     region: &'l Region,
     among: Among,
+    takers: Among,
     fits: F,
     /// The numbers that are looked at next.
     part: Range<u32>,
@@ -249,7 +252,7 @@ impl<F: Fn(RuleNumber) -> bool> Iterator for Met<'_, F> {
     type Item = RuleNumber;
 
     fn next(&mut self) -> Option<RuleNumber> {
-        let Met { list, region, among, fits, part, found } = self;
+        let Met { list, region, among, takers, fits, part, found } = self;
         loop {
             if let Some(next) = found.next() {
                 return Some(next);
@@ -266,7 +269,7 @@ impl<F: Fn(RuleNumber) -> bool> Iterator for Met<'_, F> {
             if met.len() > FEW {
                 let count = met.len();
                 let is_reached =
-                    |rule: &RuleNumber| !list.is_taken(region, among.and_before(*rule));
+                    |rule: &RuleNumber| !list.is_taken(region, takers.and_before(*rule));
                 met.truncate(met.partition_point(is_reached));
                 if met.len() < count {
                     *part = u32::MAX..u32::MAX;

@@ -9,6 +9,7 @@ mod untracked;
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::dead::Life;
 use super::flat::{Flat, FlatStep, Role};
 use super::judge::{Judged, Judgement};
 use super::list::EffectNumber;
@@ -94,7 +95,7 @@ fn translator<'f>(number: RuleNumber, step: &'f FlatStep<'_>) -> Option<Translat
 /// Pairs of translations of which neither is an exception to the other, each later one once.
 fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, Origin, Finding)> {
     let mut found = Vec::new();
-    let Judged { flat, list, .. } = judged;
+    let Judged { flat, list, lives, .. } = judged;
     let (family, base) = (flat.family, flat.base);
     let all = translators(flat);
     if all.len() < 2 {
@@ -116,7 +117,12 @@ fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, O
     let asking = Allowance::of(MOST_ASKED);
     // Of translations that do the same with the same packets, the last that none before it conflicts with.
     let mut settled: HashMap<(EffectNumber, Region), (&PacketSet, RuleNumber)> = HashMap::new();
-    for later in all.iter().zip(&exempt).filter_map(|(one, exempt)| (!exempt).then_some(one)) {
+    // That no packet comes to a translation is another finding.
+    let is_dead = |one: &Translator<'_>| {
+        matches!(lives[one.number.0 as usize], Life::Dead(_) | Life::NeverMatches)
+    };
+    let asked = all.iter().zip(&exempt).filter(|(one, exempt)| !**exempt && !is_dead(one));
+    for (later, _) in asked {
         let region = list.may(later.number);
         let alike = (flat.steps[later.number.0 as usize].effect, region.clone());
         let among = Among::before(later.number);
@@ -125,7 +131,7 @@ fn conflicts(text: Text<'_>, judged: &Judged<'_>, work: &Work) -> Vec<(Origin, O
             .filter(|(set, _)| *set == later.set)
             .map_or(among, |(_, settled)| among.and_after(*settled));
         let mut is_settled = true;
-        for earlier_number in list.met(&region, among, |_| true) {
+        for earlier_number in list.met(&region, among, Among::ALL, |_| true) {
             let Some(place) = numbered(earlier_number) else { continue };
             let earlier = &all[place];
             if !earlier.is_certain || exempt[place] {

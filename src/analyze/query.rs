@@ -244,7 +244,7 @@ impl<'t, 'w> Telling<'t, 'w> {
         };
         let does_so = |number| may(flat, number, self.wants_accepted);
         let within = Placed::of(passage.space(), region);
-        for number in passage.list.met(region, Among::ALL, does_so) {
+        for number in passage.list.met(region, Among::ALL, Among::ALL, does_so) {
             let Some(step) = flat.step(number) else { continue };
             let among = Among::before(number);
             let own = within.intersection(&passage.list.may(number));

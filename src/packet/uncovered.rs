@@ -236,7 +236,9 @@ impl<'i> Search<'i> {
         let early = EARLY.map(|owners| owners.saturating_add(among.from()));
         for early in early.into_iter().filter(|early| *early < among.below()) {
             let before = self.shares.clone();
-            let list = self.overlapping(&cell, among.and_below(early), among);
+            let Some(list) = self.overlapping(&cell, among.and_below(early), among) else {
+                return Verdict::Incomplete;
+            };
             match self.divide(cell.clone(), list) {
                 Verdict::Uncovered(point) if is_free(&point.0) => return Verdict::Uncovered(point),
                 Verdict::Uncovered(_) => self.shares = before,
@@ -246,7 +248,9 @@ impl<'i> Search<'i> {
                 }
             }
         }
-        let list = self.overlapping(&cell, among, among);
+        let Some(list) = self.overlapping(&cell, among, among) else {
+            return Verdict::Incomplete;
+        };
         self.listed.iter_mut().for_each(|listed| listed.extend_from_slice(&list));
         self.divide(cell, list)
     }
@@ -266,11 +270,19 @@ impl<'i> Search<'i> {
         None
     }
 
-    /// The entries that overlap a box, of some of the owners that are looked at.
-    fn overlapping(&self, cell: &[u64], some: Among, among: Among) -> Vec<u32> {
+    /// The entries that overlap a box, of some of the owners that are looked at; `None` when they are more than
+    /// may be looked at.
+    fn overlapping(&self, cell: &[u64], some: Among, among: Among) -> Option<Vec<u32>> {
         let mut list = Vec::new();
-        self.index.overlaps(cell, some, |owner| self.index.has(among, owner), &mut list);
-        list
+        let mut are_too_many = false;
+        self.index.search(cell, some, |entry| {
+            if self.index.has(among, self.index.owner(entry)) {
+                list.push(entry);
+                are_too_many = list.len() as u64 > self.left;
+            }
+            are_too_many
+        });
+        (!are_too_many).then_some(list)
     }
 
     /// Remembers who took a piece.

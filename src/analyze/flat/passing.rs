@@ -259,7 +259,7 @@ impl<'m> Passing<'m> {
             let step = self.step_at(number);
             step.is_some_and(|step| self.steps[step].decision.is_some() && fits(step))
         };
-        let numbers = self.list.met(region, self.among_steps(), decides);
+        let numbers = self.list.met(region, self.among_steps(), self.among_steps(), decides);
         numbers.filter_map(|number| self.step_at(number))
     }
 

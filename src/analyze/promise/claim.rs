@@ -285,7 +285,7 @@ impl<'w> Asking<'_, 'w> {
             decision.is_some_and(|decision| self.is_otherwise(decision))
         };
         let steps = Among::before(number_of(flat.steps.len()));
-        for number in passage.list.met(region, steps, is_otherwise) {
+        for number in passage.list.met(region, steps, steps, is_otherwise) {
             let own = passage.space().intersection(region, &passage.list.may(number));
             match left(passage, &own, Among::before(number), number) {
                 Answer::Uncovered(point) => return Decided::Otherwise(point),

@@ -78,7 +78,12 @@ impl Index {
     }
 
     /// Shows the entries that overlap a box and whose owner is one of those, until one is enough.
-    pub(super) fn search(&self, one: &[u64], among: Among, mut is_enough: impl FnMut(u32) -> bool) {
+    pub(in crate::packet) fn search(
+        &self,
+        one: &[u64],
+        among: Among,
+        mut is_enough: impl FnMut(u32) -> bool,
+    ) {
         if !self.nodes.is_empty() && self.is_worth_searching(0, one, among) {
             self.search_below(0, one, among, &mut is_enough);
         }
