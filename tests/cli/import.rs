@@ -277,6 +277,23 @@ fn a_rule_that_leads_to_nothing_counts_all_the_same() {
 }
 
 #[test]
+fn a_rule_about_all_packets_that_only_counts_is_kept() {
+    let raw = "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:odd - [0:0]\n\
+        -A PREROUTING -s 10.0.0.1/32 -j odd\n-A odd\n-A odd -d 10.0.0.2/32 -j DROP\nCOMMIT\n";
+    let rules =
+        format!("{HEAD}-A INPUT\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n{raw}");
+    let scene = Scene::new(&[("now.v4", &rules)]);
+    let run = import(&scene, &["now.v4", "-o", "web.fw"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let policy = scene.read("web.fw");
+    for rule in ["raw v4 filter INPUT \"-p all\"\n", "raw v4 raw odd \"-p all\"\n"] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    let run = palisade(["verify", "web.fw", "now.v4"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+}
+
+#[test]
 fn the_chains_of_preserve_are_no_chains_of_the_policy() {
     let policy = "preserve docker\nallow ssh\nallow http from 192.0.2.0/24 log \"web \"\n";
     let scene = Scene::new(&[("old.fw", policy)]);
