@@ -294,6 +294,26 @@ fn a_rule_about_all_packets_that_only_counts_is_kept() {
 }
 
 #[test]
+fn the_icmp_of_the_other_family_is_a_number() {
+    let rules =
+        format!("{HEAD}-A INPUT -p NUMBER -j DROP\n-A INPUT ! -p NUMBER -j ACCEPT\nCOMMIT\n");
+    for (family, said) in [("v4", ["58", "ipv6-icmp"]), ("v6", ["1", "icmp"])] {
+        let number = said[0];
+        for said in said {
+            let dump = format!("now.{family}");
+            let scene = Scene::new(&[(&dump, &rules.replace("NUMBER", said))]);
+            let run = import(&scene, &[&dump, "-o", "web.fw"]);
+            assert_eq!(run.status, 0, "{}", run.err);
+            let policy = scene.read("web.fw");
+            let raw = format!("raw {family} filter INPUT \"-p {number} -j DROP\"\n");
+            assert!(policy.contains(&raw), "{policy}");
+            let run = palisade(["verify", "web.fw", &dump]).within(&scene).run();
+            assert_eq!(run.status, 0, "{}", run.err);
+        }
+    }
+}
+
+#[test]
 fn the_chains_of_preserve_are_no_chains_of_the_policy() {
     let policy = "preserve docker\nallow ssh\nallow http from 192.0.2.0/24 log \"web \"\n";
     let scene = Scene::new(&[("old.fw", policy)]);
