@@ -84,6 +84,17 @@ pub struct Imported {
     pub has_errors: bool,
 }
 
+/// A policy that is at fault, and that nothing plainer could be tried for.
+pub struct Unequal(Draft);
+
+impl Unequal {
+    /// The line of a dump that stands at a byte of its text.
+    #[must_use]
+    pub fn line_at(&self, byte: usize) -> Option<Span> {
+        self.0.lines_at(byte)?.first().copied()
+    }
+}
+
 /// What became of the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -126,7 +137,7 @@ const PATIENCE: usize = 20;
 ///
 /// # Errors
 /// The last policy, when it is as plain as can be and still at fault.
-pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Imported> {
+pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Unequal> {
     let rulesets = [dumps.v4, dumps.v6].into_iter().flatten();
     let rules = rulesets.map(Ruleset::rule_count).sum();
     let [v4, v6] = [dumps.v4, dumps.v6].map(|rules| rules.map(frames::without_frames));
@@ -170,7 +181,7 @@ pub fn import(dumps: &Dumps<'_>, judge: &mut dyn Judge) -> Result<Imported, Impo
             || faults.iter().any(|fault| fault.is_final)
             || !choices.plainer(&draft, &faults, round % PATIENCE == 0)
         {
-            return equal.ok_or(Imported { text: draft.text, counts, has_errors: true });
+            return equal.ok_or(Unequal(draft));
         }
     }
 }

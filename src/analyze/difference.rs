@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::equal::{Act, Comparison, Deed, Difference, Unproved, Why};
+use super::flat::MOST_CONDITIONS;
 use super::ruled::place;
 use super::story::{self, decision};
 use super::witness::{chain_name, witness_of};
@@ -123,7 +124,20 @@ pub fn unproved(one: &Unproved) -> Finding {
         chain_name(one.base),
         one.family
     );
-    Finding::without_place(&catalogue::ANALYSIS_INCOMPLETE, message)
+    let finding = Finding::without_place(&catalogue::ANALYSIS_INCOMPLETE, message);
+    match one.why {
+        Why::Ways => finding.help("jump to large chains from fewer places"),
+        Why::Conditions => finding
+            .note(format!(
+                "each different limit, time, set or text counts once for every rule of the chain, \
+                 and at most {MOST_CONDITIONS} times in all"
+            ))
+            .help("ask for fewer different ones in one chain, or by fewer rules"),
+        Why::Work => finding
+            .note("rules take parts of each other's packets, in very many pieces")
+            .help("split the rules, or move some to a chain of their own"),
+        Why::Differences | Why::Accounts | Why::Changes | Why::Unconfirmed => finding,
+    }
 }
 
 fn span(act: &Act) -> Option<Span> {

@@ -136,6 +136,17 @@ pub enum Why {
     Changes,
 }
 
+impl Why {
+    /// Whether more was to be looked at than may be: then nothing is known to be wrong.
+    #[must_use]
+    pub fn is_bound(self) -> bool {
+        match self {
+            Why::Ways | Why::Conditions | Why::Work | Why::Differences => true,
+            Why::Accounts | Why::Unconfirmed | Why::Changes => false,
+        }
+    }
+}
+
 /// How two meanings differ.
 #[derive(Debug, Clone, Default)]
 pub struct Comparison {
@@ -148,6 +159,12 @@ impl Comparison {
     #[must_use]
     pub fn is_equal(&self) -> bool {
         self.differences.is_empty() && self.unproved.is_empty()
+    }
+
+    /// Whether all that keeps it from being equal is that bounds were met.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.differences.is_empty() && self.unproved.iter().all(|one| one.why.is_bound())
     }
 }
 

@@ -46,7 +46,7 @@ const MOST_HELD: usize = 100_000;
 
 /// What conditions that packets do not show may take before it is too much: each different one so much in
 /// each rule of the list. Where rules ask for nothing else, every packet has to be held to each.
-const MOST_CONDITIONS: usize = 8_000_000;
+pub(super) const MOST_CONDITIONS: usize = 8_000_000;
 
 /// A base chain of one family as a list of steps.
 #[derive(Debug)]

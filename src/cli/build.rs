@@ -153,7 +153,7 @@ impl Destination {
         let header = header(findings, sources, files, proves);
         let texts = self.texts(policy.policy, &header, sources, proves).ok()?;
         let is_right =
-            || proof::faults(policy.meaning, &mut sources.clone(), &written(&texts)).is_empty();
+            || proof::faults(policy.meaning, &mut sources.clone(), &written(&texts)).are_none();
         (!proves || is_right()).then_some(Made { header, texts })
     }
 
@@ -214,14 +214,18 @@ fn refute(
     let faults = meaning.map(|meaning| proof::faults(&meaning, &mut sources, &written(texts)));
     let faults = faults.unwrap_or_default();
     policy.sources = sources;
-    if faults.is_empty() {
+    if faults.are_none() {
         return Ok(());
     }
-    policy.findings = faults;
+    policy.findings = faults.findings;
     terminal.tell_findings(&policy.report());
-    Err(Failure::new("the rules made are not proved to be what the policy says").help(
-        "nothing was written; this is a fault of palisade, not of the policy: please report it",
-    ))
+    let failure = Failure::new("the rules made are not proved to be what the policy says");
+    Err(failure.help(if faults.are_bounds {
+        "nothing was written; nothing is known to be wrong, but the proof is too much work: do what is \
+         said above, or write the rules without it by `--no-proof`"
+    } else {
+        "nothing was written; this is a fault of palisade, not of the policy: please report it"
+    }))
 }
 
 /// Of some outputs those that say what happens to packets.

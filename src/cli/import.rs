@@ -14,8 +14,8 @@ use super::terminal::Terminal;
 use super::within::Within;
 use crate::analyze::equal::{Comparison, compare};
 use crate::analyze::ruled::ruled;
-use crate::diagnostic::{Finding, Level, Lint, catalogue, has_errors};
-use crate::import::{Counts, Dumps, Fault, Imported, Judge, Wrong, import, with_sets};
+use crate::diagnostic::{Finding, Level, Lint, Related, catalogue, has_errors};
+use crate::import::{Counts, Dumps, Fault, Imported, Judge, Unequal, Wrong, import, with_sets};
 use crate::meaning::{Meaning, Reason};
 use crate::net::Families;
 use crate::packet::Budget;
@@ -80,12 +80,14 @@ impl Import {
                 families,
                 sources: &mut sources,
                 findings: Vec::new(),
+                not_taken: None,
                 taken: None,
                 meaning: None,
             };
             let dumps = Dumps { v4: v4.as_ref(), v6: v6.as_ref(), names: &title };
             let imported = import(&dumps, &mut proof);
             let differences = std::mem::take(&mut proof.findings);
+            let not_taken = proof.not_taken;
             match imported {
                 Ok(imported) => {
                     let has_errors = imported.has_errors;
@@ -97,13 +99,18 @@ impl Import {
                 }
                 // A rule is as raw as that; the kernel knows a set by its name alone.
                 Err(_) if plainer.is_some() => [v4, v6] = plainer.take().unwrap_or_default(),
-                Err(_) => {
-                    tell(&sources, &differences, terminal);
+                Err(unequal) => {
                     let failure =
                         Failure::new(format!("no policy was found that is equal to {title}"));
-                    return Err(failure
-                        .help("nothing was written; what differs stands above")
-                        .into());
+                    let (findings, help) = match not_taken {
+                        Some(policy) => (
+                            in_dumps(differences, policy, &unequal),
+                            "nothing was written; what no policy can say stands above",
+                        ),
+                        None => (differences, "nothing was written; what differs stands above"),
+                    };
+                    tell(&sources, &findings, terminal);
+                    return Err(failure.help(help).into());
                 }
             }
         }
@@ -189,6 +196,8 @@ struct Proof<'s> {
     sources: &'s mut Sources,
     /// What is at fault in the policy that was looked at last.
     findings: Vec<Finding>,
+    /// That policy, if the language does not take it.
+    not_taken: Option<FileId>,
     /// That policy, if the language takes it; and what it does, once that is known.
     taken: Option<(FileId, Resolved)>,
     meaning: Option<Meaning>,
@@ -201,13 +210,8 @@ impl Judge for Proof<'_> {
         let resolved = pipeline::resolve(root, self.sources, &mut MemoryLoader::default());
         let is_error = |finding: &&Finding| finding.level == Level::Error;
         let errors: Vec<Finding> = resolved.findings.iter().filter(is_error).cloned().collect();
-        let fault = |finding: &Finding| Fault {
-            written: Some(finding.span.map_or(usize::MAX, Span::start)),
-            read: None,
-            is_too_deep: finding.lint == &catalogue::NESTING_TOO_DEEP,
-            is_final: false,
-        };
-        let faults = errors.iter().map(fault).collect();
+        let faults = errors.iter().flat_map(refusals).collect();
+        self.not_taken = (!errors.is_empty()).then_some(root);
         self.taken = errors.is_empty().then_some((root, resolved));
         self.findings = errors;
         faults
@@ -257,6 +261,39 @@ impl Proof<'_> {
         let findings = pipeline::settle(findings, &expectations, is_error).findings;
         Some((root, findings.into_iter().filter(|finding| is_error(finding.lint)).collect()))
     }
+}
+
+/// Where something is that the language does not take. Of chains that lead to each other too deep, one step
+/// less is enough, whichever it is.
+fn refusals(finding: &Finding) -> Vec<Fault> {
+    let is_too_deep = finding.lint == &catalogue::NESTING_TOO_DEEP;
+    let on_the_way = finding.related.iter().filter(|_| is_too_deep).map(|one| Some(one.span));
+    let fault = |place: Option<Span>| Fault {
+        written: Some(place.map_or(usize::MAX, Span::start)),
+        read: None,
+        is_too_deep,
+        is_final: false,
+    };
+    [finding.span].into_iter().chain(on_the_way).map(fault).collect()
+}
+
+/// What is wrong with a policy that nobody will see, said of the lines that it was made of.
+fn in_dumps(findings: Vec<Finding>, policy: FileId, unequal: &Unequal) -> Vec<Finding> {
+    let line = |span: Span| {
+        let line = unequal.line_at(span.start()).filter(|_| span.file() == policy);
+        line.unwrap_or(span)
+    };
+    let moved = |finding: Finding| Finding {
+        span: finding.span.map(line),
+        related: finding
+            .related
+            .into_iter()
+            .map(|one| Related { span: line(one.span), ..one })
+            .collect(),
+        fix: None,
+        ..finding
+    };
+    findings.into_iter().map(moved).collect()
 }
 
 fn places(comparison: &Comparison, root: FileId) -> Vec<Fault> {

@@ -19,7 +19,7 @@ use crate::ruleset::{KernelSet, Ruleset};
 use crate::source::{FileId, Sources};
 
 pub(super) use crate::analyze::difference::{Named, differences};
-pub(super) use crate::analyze::equal::compare;
+pub(super) use crate::analyze::equal::{Comparison, compare};
 pub(super) use crate::analyze::expired;
 pub(super) use crate::analyze::removal::{EditedText, Removal};
 pub(super) use crate::analyze::ruled::leave_out_foreign;
@@ -57,9 +57,17 @@ pub(super) fn compared(
     families: Families,
     named: Named<'_>,
 ) -> Vec<Finding> {
-    let rules = ruled(v4, v6).meaning;
-    let comparison = compare(meaning, &rules, families, Budget::default());
-    differences(&comparison, named)
+    differences(&comparison(meaning, v4, v6, families), named)
+}
+
+/// The same as what a comparison found.
+pub(super) fn comparison(
+    meaning: &Meaning,
+    v4: Option<&Ruleset>,
+    v6: Option<&Ruleset>,
+    families: Families,
+) -> Comparison {
+    compare(meaning, &ruled(v4, v6).meaning, families, Budget::default())
 }
 
 /// Whether all of a policy is understood. The analysis is not asked about one that is not: what is

@@ -16,13 +16,23 @@ pub(super) struct Written<'t> {
     pub(super) ipsets: &'t str,
 }
 
-/// What is not as the policy says, in texts that were written for it; empty when every packet meets what
-/// the policy says.
-pub(super) fn faults(
-    meaning: &Meaning,
-    sources: &mut Sources,
-    written: &Written<'_>,
-) -> Vec<Finding> {
+/// What is not as the policy says, in texts that were written for it.
+#[derive(Default)]
+pub(super) struct Faults {
+    /// Empty when every packet meets what the policy says.
+    pub(super) findings: Vec<Finding>,
+    /// Whether they are no more than that bounds were met.
+    pub(super) are_bounds: bool,
+}
+
+impl Faults {
+    pub(super) fn are_none(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// Reads texts that were written for a policy, and holds them to it.
+pub(super) fn faults(meaning: &Meaning, sources: &mut Sources, written: &Written<'_>) -> Faults {
     let sets = sources.add("ipsets", written.ipsets);
     let read = pipeline::read_ipsets(sets, written.ipsets);
     let (sets, mut findings): (Vec<Arc<KernelSet>>, Vec<Finding>) = (read.sets, read.findings);
@@ -41,10 +51,10 @@ pub(super) fn faults(
         (Some(_), Some(_)) => Families::BOTH,
         (Some(_), None) => Families::only(Family::V4),
         (None, Some(_)) => Families::only(Family::V6),
-        (None, None) => return findings,
+        (None, None) => return Faults { findings, are_bounds: false },
     };
-    let compared =
-        pipeline::compared(meaning, v4.as_ref(), v6.as_ref(), families, Named::POLICY_AND_RULES);
-    findings.extend(compared);
-    findings
+    let comparison = pipeline::comparison(meaning, v4.as_ref(), v6.as_ref(), families);
+    let are_bounds = findings.is_empty() && comparison.is_bounded();
+    findings.extend(pipeline::differences(&comparison, Named::POLICY_AND_RULES));
+    Faults { findings, are_bounds }
 }

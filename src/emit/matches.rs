@@ -48,7 +48,7 @@ pub(super) fn words(found: &Match, family: Family, transport: &'static str) -> O
         MatchKind::Destination(prefix) => address("-d", *prefix, no),
         MatchKind::In(interface) => bare(format!("-i {interface}")),
         MatchKind::Out(interface) => bare(format!("-o {interface}")),
-        MatchKind::Protocol(protocol) => bare(format!("-p {}", protocol.iptables_name())),
+        MatchKind::Protocol(protocol) => bare(format!("-p {}", protocol.iptables_name(family))),
         MatchKind::SourcePort(low, high) => Some(ports(transport, 0, no, (*low, *high))),
         MatchKind::DestinationPort(low, high) => Some(ports(transport, 1, no, (*low, *high))),
         MatchKind::SourcePorts(list) => of("multiport", 0, format!("--sports {}", slots(list))),

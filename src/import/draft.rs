@@ -285,10 +285,15 @@ impl Drafting<'_> {
         let counts = |kind: &MatchKind| {
             kind.depends_on_history() && !matches!(kind, MatchKind::Hashlimit(_))
         };
+        let mut text = rule_text(&rule, family);
+        // It counts all packets; a text without a word looks like one that was forgotten.
+        if text.is_empty() {
+            text.push_str("-p all");
+        }
         RawRule {
             family,
             at: (table, chain.into()),
-            text: rule_text(&rule, family),
+            text,
             leaves: matches!(rule.target, Target::Return | Target::Goto(_)),
             counts: rule.matches.iter().any(|found| counts(&found.kind)),
             expect: Vec::new(),

@@ -77,13 +77,19 @@ impl Protocol {
         NAMES.iter().map(|(number, name, _)| (*name, Protocol(*number)))
     }
 
-    /// How `iptables-save` writes it: a name of its own few, else the number.
+    /// How a rule of a family asks for it: by the name that `iptables-save` prints, if it is one of its
+    /// few, else by the number. So is the ICMP of the other family, whose name there looks like a slip.
     #[must_use]
-    pub fn iptables_name(self) -> String {
+    pub fn iptables_name(self, family: Family) -> String {
         match NAMES.iter().find(|(number, ..)| *number == self.0) {
-            Some((_, _, Some(name))) => (*name).to_owned(),
+            Some((_, _, Some(name))) if !self.is_icmp_beside(family) => (*name).to_owned(),
             _ => self.0.to_string(),
         }
+    }
+
+    /// Whether it is the ICMP of the family that is not this one.
+    fn is_icmp_beside(self, family: Family) -> bool {
+        [Protocol::ICMP, Protocol::ICMPV6].contains(&self) && self != Protocol::icmp(family)
     }
 }
 

@@ -96,14 +96,26 @@ impl Resolver<'_> {
     fn check_depth(&mut self, graph: &DiGraph<(), Span>, chains: &[Chain]) {
         let Ok(order) = toposort(graph, None) else { return };
         let mut depth = vec![1usize; chains.len()];
+        // The last jump of the longest way to each.
+        let mut last = vec![None; chains.len()];
         for node in order {
-            for next in graph.neighbors(node) {
-                depth[next.index()] = depth[next.index()].max(depth[node.index()] + 1);
+            for jump in graph.edges(node) {
+                let (next, deeper) = (jump.target().index(), depth[node.index()] + 1);
+                if deeper > depth[next] {
+                    (depth[next], last[next]) = (deeper, Some(jump));
+                }
             }
         }
-        if let Some(deep) = depth.iter().position(|depth| *depth > MAX_JUMPS) {
-            self.report(messages::jumps_too_deep(chains[deep].span, MAX_JUMPS));
-        }
+        let deep = depth.iter().position(|depth| *depth == MAX_JUMPS + 1);
+        let Some(jump) = deep.and_then(|deep| last[deep]) else { return };
+        let name = |chain: NodeIndex| &*chains[chain.index()].name;
+        let back =
+            std::iter::successors(last[jump.source().index()], |jump| last[jump.source().index()]);
+        let mut before: Vec<(&str, Span)> =
+            back.map(|jump| (name(jump.source()), *jump.weight())).collect();
+        before.reverse();
+        let to = name(jump.target());
+        self.report(messages::jumps_too_deep(*jump.weight(), to, &before, MAX_JUMPS));
     }
 
     /// What depends on the hooks that reach a chain: `user` works on output only and `mac` not

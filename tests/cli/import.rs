@@ -123,7 +123,7 @@ fn what_cannot_be_said_is_told_and_nothing_written() {
     let run = import(&scene, &["now.v4", "-o", "web.fw"]);
     assert_eq!(run.status, 2, "{}", run.err);
     assert!(run.err.contains("no policy was found that is equal to now.v4"), "{}", run.err);
-    assert!(run.err.contains("longlong"), "{}", run.err);
+    assert!(run.err.contains("now.v4:5:1") && run.err.contains("longlong"), "{}", run.err);
     assert_eq!(scene.read("web.fw"), "old");
 }
 
@@ -274,6 +274,79 @@ fn a_rule_that_leads_to_nothing_counts_all_the_same() {
     assert_eq!(run.status, 0, "{}", run.err);
     let counting = "raw v4 filter INPUT \"-p tcp -m tcp --dport 23 -m limit --limit 5/min";
     assert!(run.out.contains(counting) && !run.out.contains("nothing\""), "{}", run.out);
+}
+
+#[test]
+fn a_rule_about_all_packets_that_only_counts_is_kept() {
+    let raw = "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:odd - [0:0]\n\
+        -A PREROUTING -s 10.0.0.1/32 -j odd\n-A odd\n-A odd -d 10.0.0.2/32 -j DROP\nCOMMIT\n";
+    let rules =
+        format!("{HEAD}-A INPUT\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n{raw}");
+    let scene = Scene::new(&[("now.v4", &rules)]);
+    let run = import(&scene, &["now.v4", "-o", "web.fw"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let policy = scene.read("web.fw");
+    for rule in ["raw v4 filter INPUT \"-p all\"\n", "raw v4 raw odd \"-p all\"\n"] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    let run = palisade(["verify", "web.fw", "now.v4"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+}
+
+#[test]
+fn the_icmp_of_the_other_family_is_a_number() {
+    let rules =
+        format!("{HEAD}-A INPUT -p NUMBER -j DROP\n-A INPUT ! -p NUMBER -j ACCEPT\nCOMMIT\n");
+    for (family, said) in [("v4", ["58", "ipv6-icmp"]), ("v6", ["1", "icmp"])] {
+        let number = said[0];
+        for said in said {
+            let dump = format!("now.{family}");
+            let scene = Scene::new(&[(&dump, &rules.replace("NUMBER", said))]);
+            let run = import(&scene, &[&dump, "-o", "web.fw"]);
+            assert_eq!(run.status, 0, "{}", run.err);
+            let policy = scene.read("web.fw");
+            let raw = format!("raw {family} filter INPUT \"-p {number} -j DROP\"\n");
+            assert!(policy.contains(&raw), "{policy}");
+            let run = palisade(["verify", "web.fw", &dump]).within(&scene).run();
+            assert_eq!(run.status, 0, "{}", run.err);
+        }
+    }
+}
+
+/// Chains of which each jumps to the next, in a dump.
+fn nested(depth: usize) -> String {
+    let all = |of: &dyn Fn(usize) -> String| (1..=depth).map(of).collect::<String>();
+    let chains = all(&|at| format!(":c{at} - [0:0]\n"));
+    let jump = |at: usize| format!("-A c{at} ! -i eth{at} -j c{}\n", at + 1);
+    let rules = all(&|at| if at == depth { format!("-A c{at} -j DROP\n") } else { jump(at) });
+    format!("{HEAD}{chains}-A INPUT -p tcp -j c1\n{rules}COMMIT\n")
+}
+
+#[test]
+fn chains_too_deep_are_told_by_their_lines() {
+    // However deep the chains would be that other words need.
+    let scene = Scene::new(&[("now.v4", &nested(8)), ("deep.v4", &nested(9))]);
+    let run = import(&scene, &["now.v4", "-o", "web.fw"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let run = palisade(["verify", "web.fw", "now.v4"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
+    let run = import(&scene, &["deep.v4", "-o", "deep.fw"]);
+    assert_eq!(run.status, 2, "{}", run.err);
+    let said = [
+        "error[nesting-too-deep]: chains jump to each other more than 8 deep",
+        "deep.v4:22:1",
+        "-A c1 ! -i eth1 -j c2",
+        "`c1` jumps on here",
+        "-A c8 ! -i eth8 -j c9",
+        "`c9` is too deep",
+        "help: put the rules of one of these chains in the place of the jump to it",
+        "nothing was written",
+    ];
+    for said in said {
+        assert!(run.err.contains(said), "no {said}: {}", run.err);
+    }
+    assert!(!run.err.contains("the policy:"), "{}", run.err);
+    assert!(!scene.files().contains(&"deep.fw".to_owned()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What needs the whole compiler: policies checked, built and shown; services looked up.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -335,4 +336,30 @@ fn a_file_is_written_with_the_permissions_it_had() {
     assert!(scene.read("rules.v4").contains("*filter"));
     let mode = fs::metadata(scene.path("rules.v4")).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
+}
+
+#[test]
+fn a_proof_that_is_too_much_is_no_fault_of_the_program() {
+    // Each limit is a condition of its own to who proves.
+    let mut rules = String::new();
+    for port in 1..=2_900 {
+        writeln!(rules, "allow tcp {port} limit 2/minute").unwrap();
+    }
+    let scene = Scene::new(&[("web.fw", &rules)]);
+    let run = palisade(["build", "web.fw", "-o", "out/"]).within(&scene).run();
+    assert_eq!(run.status, 2, "{}", run.err);
+    let said = [
+        "error[analysis-incomplete]: it is not found out whether filter INPUT of IPv4 differs",
+        "at most 8000000 times in all",
+        "ask for fewer different ones in one chain",
+        "nothing is known to be wrong",
+        "`--no-proof`",
+    ];
+    for said in said {
+        assert!(run.err.contains(said), "no {said}: {}", run.err);
+    }
+    assert!(!run.err.contains("fault of palisade"), "{}", run.err);
+    assert!(!scene.files().iter().any(|file| file.starts_with("out/")), "{:?}", scene.files());
+    let run = palisade(["build", "web.fw", "--no-proof", "-o", "out/"]).within(&scene).run();
+    assert_eq!(run.status, 0, "{}", run.err);
 }

@@ -73,6 +73,19 @@ fn ports_are_said_so_that_both_tools_print_them_back() {
 }
 
 #[test]
+fn the_icmp_of_the_other_family_is_a_number() {
+    let of = |protocol: Protocol, family| {
+        let matches = vec![no(MatchKind::Protocol(protocol))];
+        rule_text(&Rule { matches, target: Target::Drop, origin: Origin::Default(None) }, family)
+    };
+    assert_eq!(of(Protocol::ICMPV6, Family::V4), "! -p 58 -j DROP");
+    assert_eq!(of(Protocol::ICMPV6, Family::V6), "! -p ipv6-icmp -j DROP");
+    assert_eq!(of(Protocol::ICMP, Family::V6), "! -p 1 -j DROP");
+    assert_eq!(of(Protocol::ICMP, Family::V4), "! -p icmp -j DROP");
+    assert_eq!(of(Protocol::AH, Family::V6), "! -p ah -j DROP");
+}
+
+#[test]
 fn what_cannot_be_said_is_refused_not_left_out() {
     let every = MatchKind::Icmp(IcmpType::new(Family::V4, 255));
     let matches = vec![MatchKind::Protocol(Protocol::ICMP).into(), every.into()];

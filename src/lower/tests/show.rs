@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::net::Protocol;
+use crate::net::Family;
 use crate::ruleset::{
     ChainPolicy, Conntrack, HashKey, Match, MatchKind, Rule, Ruleset, TableName, Target,
 };
@@ -64,7 +64,10 @@ fn kind(kind: &MatchKind) -> String {
         MatchKind::Destination(prefix) => format!("-d {prefix}"),
         MatchKind::In(name) => format!("-i {name}"),
         MatchKind::Out(name) => format!("-o {name}"),
-        MatchKind::Protocol(protocol) => format!("-p {}", Protocol::iptables_name(*protocol)),
+        MatchKind::Protocol(protocol) => {
+            let family = if protocol.families().v4 { Family::V4 } else { Family::V6 };
+            format!("-p {}", protocol.iptables_name(family))
+        }
         MatchKind::SourcePort(low, high) => format!("--sport {}", range(low, high)),
         MatchKind::DestinationPort(low, high) => format!("--dport {}", range(low, high)),
         MatchKind::SourcePorts(ports) => format!("--sports {}", list(ports)),

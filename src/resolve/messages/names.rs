@@ -331,10 +331,15 @@ pub fn chain_cycle(at: Span, steps: &[(&str, Span)]) -> Finding {
     finding.help("remove one of the jumps; the kernel refuses such rules")
 }
 
-pub fn jumps_too_deep(at: Span, max: usize) -> Finding {
+/// The jump to a chain, and the chains that lead to it, each with its jump.
+pub fn jumps_too_deep(at: Span, to: &str, before: &[(&str, Span)], max: usize) -> Finding {
     let message = format!("chains jump to each other more than {max} deep");
-    Finding::new(&lint::NESTING_TOO_DEEP, at, message)
-        .label("too deep here")
+    let mut finding =
+        Finding::new(&lint::NESTING_TOO_DEEP, at, message).label(format!("`{to}` is too deep"));
+    for (name, span) in before {
+        finding = finding.related(*span, format!("`{name}` jumps on here"));
+    }
+    finding
         .note("nf_tables follows at most 15 jumps, and Palisade needs some of them itself")
-        .help("jump from fewer chains")
+        .help("put the rules of one of these chains in the place of the jump to it")
 }
