@@ -28,7 +28,7 @@ const TO_STOP: Budget = Budget(20_000);
 /// are asked again, and what all of them may be each time together.
 const FIRST_LOOKS: u64 = 1_000;
 const TIMES_MORE_LOOKS: u64 = 16;
-const LOOKS_AGAIN: u64 = 16_000_000;
+const LOOKS_AGAIN: u64 = 8_000_000;
 const LOOKS_AGAIN_OF_A_RULE: u64 = 1_000;
 
 /// What a rule does, as far as the world can see: rules that do the same have the same number.

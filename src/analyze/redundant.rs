@@ -18,8 +18,8 @@ pub enum Without {
 
 impl Without {
     /// Whether a larger budget may give a better answer.
-    pub(super) fn is_open(&self) -> bool {
-        *self == Without::Unknown
+    pub(super) fn is_open(self) -> bool {
+        self == Without::Unknown
     }
 }
 
@@ -138,6 +138,6 @@ impl RuleList {
         let without = |rules: &[RuleNumber], budget| {
             rules.iter().map(|rule| self.without(trees, *rule, default, None, budget)).collect()
         };
-        self.each(without, Without::is_open)
+        self.each(without, |without| without.is_open())
     }
 }

@@ -237,7 +237,7 @@ impl<'j, 'm> Counting<'j, 'm> {
         };
         let ask =
             |rules: &[RuleNumber], budget| rules.iter().map(|rule| answer(*rule, budget)).collect();
-        self.judged.list.each(ask, Without::is_open)
+        self.judged.list.each(ask, |without| without.is_open())
     }
 }
 
