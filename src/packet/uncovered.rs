@@ -32,8 +32,7 @@ pub struct Question<'r> {
     pub budget: Budget,
 }
 
-/// How much work a question is worth: how many times a box is looked at. 100 million are about a
-/// second.
+/// How much work a question is worth: how many times a box is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget(pub u64);
 

@@ -195,9 +195,12 @@ impl<'m> Passing<'m> {
 
     /// A packet of the region that no step of those is certain to take.
     pub fn left(&self, region: &Region, among: Among) -> Verdict {
+        self.left_within(region, among, self.list.budget)
+    }
+
+    fn left_within(&self, region: &Region, among: Among, budget: Budget) -> Verdict {
         let among = self.steps_of(among);
-        let question = Question { region, among, seed: 0, budget: self.list.budget };
-        self.list.hiding.witness(&question)
+        self.list.hiding.witness(&Question { region, among, seed: 0, budget })
     }
 
     /// The steps that together take all of the region for certain, or that they do not.
@@ -213,7 +216,8 @@ impl<'m> Passing<'m> {
 
     /// A packet of the region that a step that fits may decide, the steps from this one on.
     pub fn decided(&self, region: &Region, from: usize, fits: impl Fn(&Step<'m>) -> bool) -> Found {
-        self.decided_at(region, |step| step >= from && fits(&self.steps[step]))
+        let fits = |step| step >= from && fits(&self.steps[step]);
+        self.decided_by(region, self.met_deciding(region, fits))
     }
 
     /// Whether steps that fit, from this one on, speak of packets of the region, whoever takes them first.
@@ -237,9 +241,7 @@ impl<'m> Passing<'m> {
             self.met_deciding(region, |_| true).map(|step| self.number(step)).collect();
         let left = |number: &RuleNumber, budget| {
             let both = self.list.space.intersection(region, &self.list.may(*number));
-            let among = self.steps_of(Among::before(*number));
-            let question = Question { region: &both, among, seed: 0, budget };
-            self.list.hiding.witness(&question)
+            self.left_within(&both, Among::before(*number), budget)
         };
         let ask =
             |steps: &[RuleNumber], budget| steps.iter().map(|one| left(one, budget)).collect();
@@ -261,11 +263,6 @@ impl<'m> Passing<'m> {
         };
         let numbers = self.list.met(region, self.among_steps(), self.among_steps(), decides);
         numbers.filter_map(|number| self.step_at(number))
-    }
-
-    /// The same, where the number of a step says whether it fits.
-    pub fn decided_at(&self, region: &Region, fits: impl Fn(usize) -> bool) -> Found {
-        self.decided_by(region, self.met_deciding(region, fits))
     }
 
     /// A packet of the region that one of these steps may decide, the first that does.

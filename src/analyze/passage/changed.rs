@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Passage, product, state};
 use crate::meaning::{Change, Decision, Effect, Translation};
-use crate::net::{Addresses, CtState, Family, MarkMatch, Ports, Prefix};
+use crate::net::{Addresses, CtState, Family, MarkMatch, Ports};
 use crate::packet::opaque::{self, SetSide};
 use crate::packet::{Constraint, Factor, Field, FieldBox, PacketSet, Product, Region, Values};
 use crate::resolve::policy::{Docker, Hook};
@@ -61,28 +61,25 @@ impl Passage<'_> {
     /// The packets of a region with another destination.
     pub(super) fn translated(&self, region: &Region, translation: &Translation) -> Region {
         let space = self.space();
-        let to = |addresses: Addresses| Constraint::destination(self.family, &addresses);
+        let mut all = given(self.family, translation);
         match translation {
-            Translation::Destination { address, port } => {
-                let mut all = vec![to(Addresses::single(*address))];
-                all.extend(port.map(|port| Constraint::destination_port(&Ports::single(port))));
+            Translation::Destination { port, .. } => {
                 // What was sent there is what it was.
                 let kept = space.within_all(region, &all);
                 let moved = self.moved(&space.difference(region, &kept), port.is_some());
                 all.extend([Constraint::translated(), Constraint::not_to_local()]);
                 space.union(&space.within_all(&moved, &all), &kept)
             }
-            Translation::Netmap { to: inside, .. } => {
-                let all =
-                    [Constraint::translated(), to((*inside).into()), Constraint::not_to_local()];
+            Translation::Netmap { .. } => {
+                all.extend([Constraint::translated(), Constraint::not_to_local()]);
                 space.within_all(&self.moved(region, false), &all)
             }
-            Translation::Redirect { port } => {
-                let new = Constraint::destination_port(&Ports::single(*port));
-                let all = [Constraint::translated(), Constraint::to_local(), new.clone()];
-                let changed = space.within_all(&self.moved(region, true), &all);
+            Translation::Redirect { .. } => {
+                all.push(Constraint::to_local());
                 // What was sent to that port of that address is what it was.
-                space.union(&changed, &space.within_all(region, &[Constraint::to_local(), new]))
+                let kept = space.within_all(region, &all);
+                all.push(Constraint::translated());
+                space.union(&space.within_all(&self.moved(region, true), &all), &kept)
             }
             Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => {
                 region.clone()
@@ -175,10 +172,22 @@ pub(super) fn same_borders<'s>(
     sets.map(|one| PacketSet::of(family, [product([one])])).collect()
 }
 
+/// The destination that a translation gives packets.
+pub(super) fn given(family: Family, translation: &Translation) -> Vec<Constraint> {
+    let to = |addresses: Addresses| Constraint::destination(family, &addresses);
+    let port = |port: u16| Constraint::destination_port(&Ports::single(port));
+    match translation {
+        Translation::Destination { address, port: new } => {
+            std::iter::once(to(Addresses::single(*address))).chain(new.map(port)).collect()
+        }
+        Translation::Redirect { port: new } => vec![port(*new)],
+        Translation::Netmap { to: inside, .. } => vec![to((*inside).into())],
+        Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => Vec::new(),
+    }
+}
+
 /// What packets can be after an entry, so that the space knows it, but for what is not asked for.
 pub(super) fn results(family: Family, effect: &Effect, unasked: &[Field]) -> PacketSet {
-    let destination = |prefix: Prefix| Constraint::destination(family, &prefix.into());
-    let port = |port: u16| Constraint::destination_port(&Ports::single(port));
     let all: Vec<Constraint> = match effect {
         Effect::Change(Change::Mark(mark)) => vec![Constraint::mark(*mark)],
         Effect::Change(Change::StickyMark(mark)) => {
@@ -186,17 +195,7 @@ pub(super) fn results(family: Family, effect: &Effect, unasked: &[Field]) -> Pac
         }
         Effect::Change(Change::ConnectionMark(mark)) => vec![Constraint::connection_mark(*mark)],
         Effect::Change(Change::Dscp(dscp)) => vec![Constraint::dscp(*dscp)],
-        Effect::Decide(Decision::Translate(translation)) => match **translation {
-            Translation::Destination { address, port: new } => {
-                let to = Constraint::destination(family, &Addresses::single(address));
-                std::iter::once(to).chain(new.map(port)).collect()
-            }
-            Translation::Redirect { port: new } => vec![port(new)],
-            Translation::Netmap { to, .. } => vec![destination(to)],
-            Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => {
-                Vec::new()
-            }
-        },
+        Effect::Decide(Decision::Translate(translation)) => given(family, translation),
         // What is copied from one mark to the other: see `same_borders`.
         Effect::Change(
             Change::RestoredMark(_)

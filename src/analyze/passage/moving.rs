@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::changed::given;
 use super::walk::{Chain, moving};
 use crate::meaning::Translation;
-use crate::net::{Addresses, Family, Ports};
+use crate::net::Family;
 use crate::packet::{Among, Constraint, Field, Index, Region, RuleNumber, Space};
 
 /// All translations on a way, by what they make of packets.
@@ -52,19 +53,17 @@ impl Moving {
     }
 }
 
-/// What packets have behind a translation, whether it moved them or they were sent to that host. (What was sent
-/// to an address of this machine stays what it was.)
+/// What packets have behind a translation that moves them, whether it did or they were sent to that host. (What
+/// was sent to an address of this machine stays what it was.)
 fn results(family: Family, translation: &Translation) -> Vec<Constraint> {
-    let to = |addresses: Addresses| {
-        [Constraint::destination(family, &addresses), Constraint::not_to_local()]
-    };
-    let port = |port: u16| Constraint::destination_port(&Ports::single(port));
-    match translation {
-        Translation::Destination { address, port: new } => {
-            to(Addresses::single(*address)).into_iter().chain(new.map(port)).collect()
-        }
-        Translation::Redirect { port: new } => vec![Constraint::to_local(), port(*new)],
-        Translation::Netmap { to: inside, .. } => to((*inside).into()).into(),
-        Translation::Exempt | Translation::Masquerade | Translation::Source { .. } => Vec::new(),
-    }
+    let mut all = given(family, translation);
+    all.push(match translation {
+        Translation::Redirect { .. } => Constraint::to_local(),
+        Translation::Destination { .. }
+        | Translation::Netmap { .. }
+        | Translation::Exempt
+        | Translation::Masquerade
+        | Translation::Source { .. } => Constraint::not_to_local(),
+    });
+    all
 }
